@@ -1,1 +1,23 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod auth;
+mod client;
+mod error;
+mod identifier;
+pub mod models;
+mod pipeline;
+mod policies;
+mod requests;
+mod service;
+
+pub use auth::AzureKeyCredential;
+pub use client::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
+pub use error::{
+    CommunicationError, CommunicationErrorCode, CommunicationErrorDetail, UserWithoutToken,
+};
+pub use identifier::CommunicationUserIdentifier;
+pub use models::{
+    CommunicationAccessToken, CommunicationTokenScope, CommunicationUserAndToken,
+    TeamsUserTokenRequest,
+};

@@ -1,0 +1,95 @@
+//! The access key of a Communication Services resource.
+
+use super::signing::{Signature, SigningKey, Unsigned, sign};
+use crate::error::invalid_argument;
+use azure_core::Result;
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+/// An access key of a Communication Services resource, which signs requests.
+///
+/// The key is decoded once, kept only as the keyed state of the signature, and overwritten in memory when the last
+/// clone is dropped. `Debug` never shows it.
+///
+/// Clones share the key: after [`update`](Self::update), every clone, and every client made with one, signs its next
+/// try with the new key. A resource has two keys, so that one can be regenerated while the other is in use; note that
+/// [regenerating a key revokes all tokens made with it][revoked].
+///
+/// [revoked]: https://learn.microsoft.com/azure/communication-services/concepts/credentials-best-practices
+///
+/// # Examples
+///
+/// ```
+/// use azure_communication_identity::{AzureKeyCredential, CommunicationIdentityClient};
+///
+/// # fn main() -> azure_core::Result<()> {
+/// # let (first_key, second_key) = ("cHJpbWFyeSBrZXk=", "c2Vjb25kYXJ5IGtleQ==");
+/// let credential = AzureKeyCredential::new(first_key)?;
+/// let client = CommunicationIdentityClient::with_key_credential(
+///     "https://contoso.communication.azure.com",
+///     credential.clone(),
+///     None,
+/// )?;
+///
+/// // Before the first key is regenerated:
+/// credential.update(second_key)?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct AzureKeyCredential(Arc<RwLock<SigningKey>>);
+
+impl AzureKeyCredential {
+    /// Takes an access key as the Azure portal shows it under *Keys*.
+    ///
+    /// # Arguments
+    ///
+    /// * `key` - The key in base64. White space around it is ignored.
+    ///
+    /// # Errors
+    ///
+    /// The key is empty or not base64. The error does not show it.
+    pub fn new(key: &str) -> Result<Self> {
+        Ok(Self(Arc::new(RwLock::new(decode(key)?))))
+    }
+
+    /// Replaces the key for this credential and all its clones.
+    ///
+    /// Takes effect at the next try of every request, also of one that is being retried.
+    ///
+    /// # Arguments
+    ///
+    /// * `key` - The new key in base64. White space around it is ignored.
+    ///
+    /// # Errors
+    ///
+    /// The key is empty or not base64; the old one stays in use. The error does not show either.
+    pub fn update(&self, key: &str) -> Result<()> {
+        let key = decode(key)?;
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = key;
+        Ok(())
+    }
+
+    /// Signs a request with the key of this moment.
+    pub(crate) fn sign(&self, request: &Unsigned<'_>) -> Signature {
+        sign(
+            &self.0.read().unwrap_or_else(PoisonError::into_inner),
+            request,
+        )
+    }
+}
+
+fn decode(key: &str) -> Result<SigningKey> {
+    SigningKey::from_base64(key.trim()).ok_or_else(|| {
+        invalid_argument(
+            "the access key is empty or not base64; the resource's Keys page in the Azure portal shows it",
+        )
+    })
+}
+
+impl fmt::Debug for AzureKeyCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AzureKeyCredential")
+    }
+}

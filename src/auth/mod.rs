@@ -1,0 +1,14 @@
+//! How a request proves where it comes from: an access key's signature or an Entra token.
+
+mod clock;
+mod connection_string;
+mod endpoint;
+mod hmac_policy;
+mod key_credential;
+mod signing;
+
+pub(crate) use clock::Clock;
+pub(crate) use connection_string::ConnectionString;
+pub(crate) use endpoint::{Plaintext, parse_endpoint};
+pub(crate) use hmac_policy::HmacPolicy;
+pub use key_credential::AzureKeyCredential;

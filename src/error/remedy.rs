@@ -1,0 +1,126 @@
+//! What the caller can do about a failure.
+
+use super::{CommunicationError, CommunicationErrorCode as Code, header};
+use crate::service::{CLOCK_MARGIN_MINUTES, DATE, SUPPORTED_VERSIONS};
+use azure_core::{
+    http::{
+        StatusCode,
+        headers::{Headers, RETRY_AFTER},
+    },
+    time::{Duration, parse_rfc7231},
+};
+
+/// The kind of credential that a client sends its requests with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Authentication {
+    AccessKey,
+    Entra,
+}
+
+/// What is known of a failed call beside its answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Failure<'a> {
+    pub(crate) authentication: Authentication,
+    pub(crate) client_request_id: Option<&'a str>,
+    /// The `x-ms-date` of the last try.
+    pub(crate) signed_date: Option<&'a str>,
+    /// Whether an identity may have been made all the same.
+    pub(crate) outcome_unknown: bool,
+}
+
+/// Says in a sentence or two what to check or change, if there is more to say than the service did.
+pub(super) fn remedy(
+    error: &CommunicationError,
+    headers: &Headers,
+    failure: &Failure<'_>,
+) -> Option<String> {
+    if failure.outcome_unknown {
+        return Some(
+            "It is not known whether the service made an identity, so the request was not sent again; \
+             CommunicationIdentityClientOptions::retry_uncertain_creation would have"
+                .to_owned(),
+        );
+    }
+    match (error.error_code(), error.status) {
+        (Code::IdentityNotOwned, _) => Some(
+            "The identity belongs to another Communication Services resource or has been deleted: \
+             only the resource that made it can use it"
+                .to_owned(),
+        ),
+        (Code::InvalidAccessToken, _) => Some(
+            "The Teams user's Entra token is malformed, expired or for another audience: it needs the scopes \
+             Teams.ManageCalls and Teams.ManageChats of https://auth.msft.communication.azure.com"
+                .to_owned(),
+        ),
+        (Code::UnsupportedApiVersion, _) => Some(unsupported_version(headers)),
+        (_, StatusCode::Unauthorized | StatusCode::Forbidden) => {
+            Some(match failure.authentication {
+                Authentication::AccessKey => refused_key(error, headers, failure.signed_date),
+                Authentication::Entra => refused_principal(),
+            })
+        }
+        (_, StatusCode::TooManyRequests) => Some(too_many_requests(headers)),
+        (_, status) if status.is_redirection() => Some(
+            "The service redirects nobody: check the endpoint, and proxies on the way".to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+fn unsupported_version(headers: &Headers) -> String {
+    let mut text =
+        "Set api_version in CommunicationIdentityClientOptions to a supported version".to_owned();
+    if let Some(versions) = header(headers, &SUPPORTED_VERSIONS) {
+        text.push_str(": ");
+        text.push_str(versions);
+    }
+    text
+}
+
+/// The service says the same for a wrong key, a wrong endpoint and a wrong clock, so all three are named; the clock is
+/// accused only if the answer's date convicts it.
+fn refused_key(error: &CommunicationError, headers: &Headers, signed_date: Option<&str>) -> String {
+    let message = error.message.as_deref().unwrap_or_default();
+    if message.contains("x-ms-content-sha256") {
+        return "The body was changed after it was signed: look for a policy in \
+                ClientOptions::per_try_policies, or a proxy, that rewrites it"
+            .to_owned();
+    }
+    let skew = signed_date
+        .and_then(|date| parse_rfc7231(date).ok())
+        .zip(header(headers, &DATE).and_then(|date| parse_rfc7231(date).ok()))
+        .map(|(ours, theirs)| ours - theirs);
+    match skew {
+        Some(skew) if skew.abs() > Duration::minutes(CLOCK_MARGIN_MINUTES) => format!(
+            "This machine's clock is {} minutes {} the service's, which allows {CLOCK_MARGIN_MINUTES}: set the clock",
+            skew.whole_minutes().abs(),
+            if skew.is_negative() {
+                "behind"
+            } else {
+                "ahead of"
+            },
+        ),
+        _ => format!(
+            "Check that the access key is a current key of this resource (regenerating one replaces it), that the \
+             endpoint is the same resource's, and that this machine's clock is within {CLOCK_MARGIN_MINUTES} minutes \
+             of the time"
+        ),
+    }
+}
+
+fn refused_principal() -> String {
+    "Check that the principal behind the token credential has a role on this Communication Services resource, such as \
+     Contributor or Communication and Email Service Owner (a new assignment takes some minutes), that it is of the \
+     resource's tenant, and that the endpoint is this resource's"
+        .to_owned()
+}
+
+fn too_many_requests(headers: &Headers) -> String {
+    let wait = header(headers, &RETRY_AFTER)
+        .map(|wait| format!("the service asks to wait (Retry-After: {wait}); "))
+        .unwrap_or_default();
+    format!(
+        "Send less often: {wait}every request counts, repeated ones too, and the limits are in \
+         https://learn.microsoft.com/azure/communication-services/concepts/service-limits"
+    )
+}

@@ -1,0 +1,87 @@
+//! The token that a user's chat or calling client presents.
+
+use super::json::{decode, required};
+use azure_core::{
+    Result,
+    credentials::{AccessToken, Secret},
+    http::{DeserializeWith, JsonFormat, response::ResponseBody},
+    time::OffsetDateTime,
+};
+use serde::Deserialize;
+
+/// An access token of a user, for the user's chat or calling client.
+///
+/// `Debug` does not show the token. It is not `Serialize`: hand it to a client by
+/// [`token.secret()`](Secret::secret), over TLS only.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example(
+/// #     client: azure_communication_identity::CommunicationIdentityClient,
+/// #     user: azure_communication_identity::CommunicationUserIdentifier,
+/// # ) -> azure_core::Result<()> {
+/// use azure_communication_identity::CommunicationTokenScope;
+///
+/// let token = client
+///     .get_token(&user, &[CommunicationTokenScope::Chat], None)
+///     .await?
+///     .into_model()?;
+/// println!("good until {}", token.expires_on);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CommunicationAccessToken {
+    /// The token: opaque to all but the service.
+    pub token: Secret,
+    /// When the token expires, as exact as the service says it.
+    pub expires_on: OffsetDateTime,
+}
+
+impl CommunicationAccessToken {
+    /// Puts a token and its expiry together, as a test or a cache of your own may need.
+    ///
+    /// # Arguments
+    ///
+    /// * `token` - The token.
+    /// * `expires_on` - When it expires.
+    #[must_use]
+    pub fn new(token: impl Into<Secret>, expires_on: OffsetDateTime) -> Self {
+        Self {
+            token: token.into(),
+            expires_on,
+        }
+    }
+}
+
+impl From<CommunicationAccessToken> for AccessToken {
+    fn from(token: CommunicationAccessToken) -> Self {
+        Self::new(token.token, token.expires_on)
+    }
+}
+
+impl DeserializeWith<JsonFormat> for CommunicationAccessToken {
+    fn deserialize_with(body: ResponseBody) -> Result<Self> {
+        decode::<AccessTokenBody>(&body)?.into_model("")
+    }
+}
+
+/// A token on the wire: an answer of its own, or part of one.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AccessTokenBody {
+    token: Option<Secret>,
+    #[serde(default, with = "azure_core::time::rfc3339::option")]
+    expires_on: Option<OffsetDateTime>,
+}
+
+impl AccessTokenBody {
+    /// Checks that all is there. `parent` is where in the answer the token stands, for the error.
+    pub(super) fn into_model(self, parent: &str) -> Result<CommunicationAccessToken> {
+        Ok(CommunicationAccessToken {
+            token: required(self.token, parent, "token")?,
+            expires_on: required(self.expires_on, parent, "expiresOn")?,
+        })
+    }
+}

@@ -1,0 +1,125 @@
+//! What a token allows its bearer to do.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::{convert::Infallible, fmt, str::FromStr};
+
+/// What an access token allows its bearer to do.
+///
+/// The service's [identity model][model] has a table of what each scope permits. A scope that this crate does not know
+/// is sent, and read, as [`UnknownValue`](Self::UnknownValue).
+///
+/// [model]: https://learn.microsoft.com/azure/communication-services/concepts/identity-model#access-tokens
+///
+/// # Examples
+///
+/// ```
+/// use azure_communication_identity::CommunicationTokenScope;
+///
+/// assert_eq!(CommunicationTokenScope::ChatJoin.as_str(), "chat.join");
+/// assert_eq!(CommunicationTokenScope::from("voip"), CommunicationTokenScope::Voip);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CommunicationTokenScope {
+    /// `chat`: everything that chat offers.
+    Chat,
+    /// `chat.join`: take part in chats, but neither create, delete nor update threads.
+    ChatJoin,
+    /// `chat.join.limited`: as `chat.join`, and neither add nor remove participants.
+    ChatJoinLimited,
+    /// `voip`: everything that calling offers.
+    Voip,
+    /// `voip.join`: join calls, but start none.
+    VoipJoin,
+    /// A scope that this crate does not know.
+    UnknownValue(String),
+}
+
+impl CommunicationTokenScope {
+    /// The scope as the service writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Chat => "chat",
+            Self::ChatJoin => "chat.join",
+            Self::ChatJoinLimited => "chat.join.limited",
+            Self::Voip => "voip",
+            Self::VoipJoin => "voip.join",
+            Self::UnknownValue(scope) => scope,
+        }
+    }
+}
+
+impl From<&str> for CommunicationTokenScope {
+    fn from(scope: &str) -> Self {
+        match scope {
+            "chat" => Self::Chat,
+            "chat.join" => Self::ChatJoin,
+            "chat.join.limited" => Self::ChatJoinLimited,
+            "voip" => Self::Voip,
+            "voip.join" => Self::VoipJoin,
+            unknown => Self::UnknownValue(unknown.to_owned()),
+        }
+    }
+}
+
+impl FromStr for CommunicationTokenScope {
+    type Err = Infallible;
+
+    fn from_str(scope: &str) -> Result<Self, Self::Err> {
+        Ok(scope.into())
+    }
+}
+
+impl AsRef<str> for CommunicationTokenScope {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl fmt::Display for CommunicationTokenScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for CommunicationTokenScope {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for CommunicationTokenScope {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|scope| scope.as_str().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_are_written_as_in_the_services_specification() {
+        for (scope, text) in [
+            (CommunicationTokenScope::Chat, "chat"),
+            (CommunicationTokenScope::ChatJoin, "chat.join"),
+            (
+                CommunicationTokenScope::ChatJoinLimited,
+                "chat.join.limited",
+            ),
+            (CommunicationTokenScope::Voip, "voip"),
+            (CommunicationTokenScope::VoipJoin, "voip.join"),
+            (
+                CommunicationTokenScope::UnknownValue("sms".to_owned()),
+                "sms",
+            ),
+        ] {
+            assert_eq!(serde_json::to_value(&scope).unwrap(), text);
+            assert_eq!(
+                serde_json::from_value::<CommunicationTokenScope>(text.into()).unwrap(),
+                scope
+            );
+            assert_eq!(text.parse(), Ok(scope));
+        }
+    }
+}

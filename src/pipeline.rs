@@ -1,0 +1,201 @@
+//! The way of a request to the service and back.
+
+use crate::{
+    auth::{AzureKeyCredential, Clock, HmacPolicy},
+    client::CommunicationIdentityClientOptions,
+    error::{Authentication, CommunicationError, Failure, header, invalid_argument},
+    policies::{AtMostOnce, OutcomePolicy, ResponseBodyPolicy, TryFailure, buffered},
+};
+use azure_core::{
+    Error, Result, Uuid,
+    credentials::TokenCredential,
+    error::ErrorKind,
+    http::{
+        ClientOptions, Context, Pipeline, PipelineStreamOptions, RawResponse, Request, StatusCode,
+        headers::{CLIENT_REQUEST_ID, MS_DATE},
+        policies::{Policy, auth::BearerTokenAuthorizationPolicy},
+        request::options::ClientRequestId,
+    },
+};
+use std::{error::Error as StdError, sync::Arc};
+
+/// What a request proves itself with.
+#[derive(Debug)]
+pub(crate) enum Credential {
+    AccessKey(AzureKeyCredential),
+    Entra(Arc<dyn TokenCredential>),
+}
+
+/// azure_core's pipeline with this service's policies, and its errors put right.
+#[derive(Clone, Debug)]
+pub(crate) struct ServicePipeline {
+    pipeline: Pipeline,
+    authentication: Authentication,
+    retry_uncertain_creation: bool,
+}
+
+impl ServicePipeline {
+    pub(crate) fn new(
+        credential: Credential,
+        options: &CommunicationIdentityClientOptions,
+        clock: Clock,
+    ) -> Result<Self> {
+        let (authentication, policy): (_, Arc<dyn Policy>) = match credential {
+            Credential::AccessKey(key) => (
+                Authentication::AccessKey,
+                Arc::new(HmacPolicy::new(key, clock)),
+            ),
+            Credential::Entra(credential) => (
+                Authentication::Entra,
+                Arc::new(BearerTokenAuthorizationPolicy::new(
+                    credential,
+                    [options.entra_scope.as_str()],
+                )),
+            ),
+        };
+        let mut client_options = options.client_options.clone();
+        check(&client_options)?;
+        client_options
+            .logging
+            .additional_allowed_header_names
+            .extend(
+                [
+                    "api-supported-versions",
+                    "x-azure-ref",
+                    "x-ms-date",
+                    "x-ms-error-code",
+                    "x-processing-time",
+                ]
+                .map(Into::into),
+            );
+        let pipeline = Pipeline::new(
+            option_env!("CARGO_PKG_NAME"),
+            option_env!("CARGO_PKG_VERSION"),
+            client_options,
+            Vec::new(),
+            // The signature comes last: whatever changes the request after it makes it wrong.
+            vec![
+                Arc::new(OutcomePolicy),
+                Arc::new(ResponseBodyPolicy),
+                policy,
+            ],
+            None,
+        );
+        Ok(Self {
+            pipeline,
+            authentication,
+            retry_uncertain_creation: options.retry_uncertain_creation,
+        })
+    }
+
+    /// Sends a request that creates something: it is executed at most once, unless the client's options say otherwise.
+    pub(crate) async fn create(
+        &self,
+        context: &Context<'_>,
+        request: Request,
+    ) -> Result<RawResponse> {
+        let mut context = context.to_borrowed();
+        if !self.retry_uncertain_creation {
+            context.insert(AtMostOnce);
+        }
+        self.send(&context, request, StatusCode::Created).await
+    }
+
+    /// Sends a request, and turns an answer with another status than `success` into an error.
+    pub(crate) async fn send(
+        &self,
+        context: &Context<'_>,
+        mut request: Request,
+        success: StatusCode,
+    ) -> Result<RawResponse> {
+        set_request_id(context, &mut request);
+        let (response, outcome_unknown) = match self.run(context, &mut request).await {
+            Ok(response) => (response, false),
+            Err(error) => match TryFailure::take(error)? {
+                TryFailure::Failed(error) => return Err(describe(error, &request)),
+                TryFailure::Interrupted(error) => {
+                    return Err(interrupted(describe(error, &request)));
+                }
+                TryFailure::Ambiguous(response) => (response, true),
+            },
+        };
+        if response.status() == success {
+            return Ok(response);
+        }
+        Err(CommunicationError::from_response(
+            response,
+            &Failure {
+                authentication: self.authentication,
+                client_request_id: header(request.headers(), &CLIENT_REQUEST_ID),
+                signed_date: header(request.headers(), &MS_DATE),
+                outcome_unknown,
+            },
+        ))
+    }
+
+    /// Runs the pipeline. Core is to check no status, because it loses the error's code when the message holds an
+    /// escape, and to read no body, because it would read one of any length.
+    async fn run(&self, context: &Context<'_>, request: &mut Request) -> Result<RawResponse> {
+        let options = PipelineStreamOptions {
+            skip_checks: true,
+            ..Default::default()
+        };
+        let response = self
+            .pipeline
+            .stream(context, request, Some(options))
+            .await?;
+        buffered(response).await
+    }
+}
+
+/// Refuses options that azure_core would panic over.
+fn check(options: &ClientOptions) -> Result<()> {
+    if let Some(id) = &options.user_agent.application_id {
+        let is_token = id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
+        if id.len() > 24 || !is_token {
+            return Err(invalid_argument(
+                "application_id has more than 24 characters, or others than letters, digits and !#$%&'*+-.^_`|~",
+            ));
+        }
+    }
+    if options.transport.is_none() && cfg!(not(feature = "reqwest")) {
+        return Err(invalid_argument(
+            "there is no HTTP transport: set client_options.transport, or turn this crate's default features on",
+        ));
+    }
+    Ok(())
+}
+
+/// Gives the call its id. Core would too, but only after building an error, with a backtrace where those are on, for the
+/// header that is missing.
+fn set_request_id(context: &Context<'_>, request: &mut Request) {
+    match context.value::<ClientRequestId>() {
+        Some(id) => request.add_mandatory_header(id),
+        None => request.insert_header(CLIENT_REQUEST_ID, Uuid::new_v4().to_string()),
+    }
+}
+
+/// Says which request a transport failed on, and why: the reason stands only in the sources of its error.
+fn describe(error: Error, request: &Request) -> Error {
+    if !matches!(error.kind(), ErrorKind::Connection | ErrorKind::Io) {
+        return error;
+    }
+    let mut reason = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        reason = format!("{reason}: {cause}");
+        source = cause.source();
+    }
+    let method = request.method();
+    let host = request.url().host_str().unwrap_or_default();
+    error.with_context(format!("{method} request to {host} failed: {reason}"))
+}
+
+fn interrupted(error: Error) -> Error {
+    let text = format!(
+        "{error}. It is not known whether the service made an identity, so the request was not sent again"
+    );
+    error.with_context(text)
+}
