@@ -1,1 +1,24 @@
 #![doc = include_str!("../README.md")]
+
+mod builder;
+mod certificate;
+mod clock;
+mod control;
+mod emulator;
+mod endpoint;
+mod error;
+mod http_date;
+mod registry;
+mod resource;
+mod router;
+mod server;
+mod service;
+pub mod signature;
+mod tokens;
+
+pub use builder::EmulatorBuilder;
+pub use emulator::Emulator;
+pub use error::EmulatorError;
+pub use resource::TokenStatus;
+pub use tokens::{EntraToken, EntraTokenKind, EntraTokenRequest, TokenAlgorithm, TokenKey};
+pub use uuid::Uuid;

@@ -1,0 +1,166 @@
+//! The emulator as a program: one JSON line on stdout when it is ready, a log on stderr.
+
+use acs_identity_emulator::{Emulator, TokenAlgorithm, Uuid};
+use clap::Parser;
+use serde::Serialize;
+use std::{
+    error::Error,
+    fs,
+    io::{self, IsTerminal, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+use tokio::runtime::Runtime;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::EnvFilter;
+
+/// Azure Communication Services Identity on loopback: checks real signatures, issues real tokens, needs no Azure
+/// account.
+#[derive(Parser)]
+#[command(version)]
+struct Options {
+    /// Port for http; 0 takes any that is free
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    port: u16,
+    /// Port for https; 0 takes any that is free
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    https_port: u16,
+    /// Access key of the resource [default: random]
+    #[arg(long, value_name = "BASE64")]
+    access_key: Option<String>,
+    /// Id of the resource [default: random]
+    #[arg(long, value_name = "GUID")]
+    resource_id: Option<Uuid>,
+    /// Write the certificate that https clients have to trust to this file, in PEM
+    #[arg(long, value_name = "FILE")]
+    ca_out: Option<PathBuf>,
+    /// Accept the documented form of a signature alone, not what official SDKs make of it
+    #[arg(long)]
+    strict: bool,
+    /// Algorithm of the tokens' signatures, RS256 or ES256
+    #[arg(long, value_name = "NAME", default_value = "RS256", value_parser = token_algorithm)]
+    token_algorithm: TokenAlgorithm,
+    /// Accept bearer tokens whoever has signed them; audience and life are checked all the same
+    #[arg(long)]
+    accept_unverified_bearer: bool,
+}
+
+/// The line that says where everything is.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Ready<'a> {
+    event: &'a str,
+    endpoint: &'a str,
+    https_endpoint: &'a str,
+    connection_string: String,
+    https_connection_string: String,
+    control_endpoint: String,
+}
+
+fn main() -> ExitCode {
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(error) if error.use_stderr() => return fail(error.to_string().lines().next().unwrap_or_default()),
+        Err(help) => {
+            return if help.print().is_ok() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            };
+        }
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            EnvFilter::builder()
+                .with_default_directive(LevelFilter::INFO.into())
+                .from_env_lossy(),
+        )
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+    match Runtime::new()
+        .map_err(Into::into)
+        .and_then(|runtime| runtime.block_on(run(options)))
+    {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&format!("error: {error}")),
+    }
+}
+
+/// Says on one line why there is no emulator.
+fn fail(reason: &str) -> ExitCode {
+    // If even stderr is gone, the exit code has to tell it alone.
+    writeln!(io::stderr(), "{reason}").ok();
+    ExitCode::FAILURE
+}
+
+async fn run(options: Options) -> Result<(), Box<dyn Error>> {
+    let stop = stop_signal()?;
+    let mut builder = Emulator::builder()
+        .port(options.port)
+        .https_port(options.https_port)
+        .strict(options.strict)
+        .token_algorithm(options.token_algorithm)
+        .accept_unverified_bearer(options.accept_unverified_bearer);
+    if let Some(access_key) = options.access_key {
+        builder = builder.access_key(access_key);
+    }
+    if let Some(resource_id) = options.resource_id {
+        builder = builder.resource_id(resource_id);
+    }
+    let emulator = builder.start().await?;
+    if let Some(path) = options.ca_out {
+        fs::write(&path, emulator.ca_pem()).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    }
+    announce(&emulator)?;
+    stop.await;
+    emulator.shutdown().await;
+    Ok(())
+}
+
+fn announce(emulator: &Emulator) -> io::Result<()> {
+    let ready = Ready {
+        event: "ready",
+        endpoint: emulator.endpoint(),
+        https_endpoint: emulator.https_endpoint(),
+        connection_string: emulator.connection_string(),
+        https_connection_string: emulator.https_connection_string(),
+        control_endpoint: emulator.control_endpoint(),
+    };
+    let mut stdout = io::stdout().lock();
+    serde_json::to_writer(&mut stdout, &ready)?;
+    writeln!(stdout)?;
+    stdout.flush()
+}
+
+/// Listens for SIGINT and SIGTERM from now on; what it returns waits for the first.
+#[cfg(unix)]
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Listens for Ctrl-C from now on; what it returns waits for it.
+#[cfg(windows)]
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        interrupt.recv().await;
+    })
+}
+
+fn token_algorithm(name: &str) -> Result<TokenAlgorithm, &'static str> {
+    match name {
+        "RS256" => Ok(TokenAlgorithm::Rs256),
+        "ES256" => Ok(TokenAlgorithm::Es256),
+        _ => Err("it is RS256 or ES256"),
+    }
+}

@@ -1,0 +1,92 @@
+//! The one Communication Services resource that an emulator is.
+
+use crate::{
+    clock::Clock,
+    registry::{IdentityId, Registry},
+    signature::{AccessKey, Tolerance},
+    tokens::{AccessToken, Holder, IssuedToken, Issuer, Jwt, TeamsUserClaims, TokenKey},
+};
+use aws_lc_rs::error::Unspecified;
+use serde::Serialize;
+use time::Duration;
+use uuid::Uuid;
+
+/// What every request needs.
+pub(crate) struct Resource {
+    pub(crate) id: Uuid,
+    pub(crate) access_key: AccessKey,
+    pub(crate) tolerance: Tolerance,
+    pub(crate) accept_unverified_bearer: bool,
+    pub(crate) token_key: TokenKey,
+    pub(crate) clock: Clock,
+    pub(crate) registry: Registry,
+}
+
+/// What the emulator says of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum TokenStatus {
+    /// The token is good.
+    Active,
+    /// It is no access token that this emulator has issued.
+    Unknown,
+    /// Its time is over.
+    Expired,
+    /// It was issued before the tokens of its identity were revoked.
+    Revoked,
+    /// Its identity has been deleted.
+    IdentityDeleted,
+}
+
+impl Resource {
+    /// Issues a token to a communication user; `None` if there is no such user.
+    pub(crate) async fn issue_user_token(
+        &self,
+        id: IdentityId,
+        scopes: &[String],
+        lifetime: Duration,
+    ) -> Result<Option<AccessToken>, Unspecified> {
+        let issuer = self.issuer().await?;
+        let Some(serial) = self.registry.count_token(id) else {
+            return Ok(None);
+        };
+        issuer.user_token(id, serial, scopes, lifetime).map(Some)
+    }
+
+    /// Issues a token to the Teams user of an Entra token.
+    pub(crate) async fn issue_teams_user_token(&self, entra: &TeamsUserClaims) -> Result<AccessToken, Unspecified> {
+        self.issuer().await?.teams_user_token(entra)
+    }
+
+    /// What became of an access token.
+    pub(crate) fn token_status(&self, token: &Jwt<'_>) -> TokenStatus {
+        // Before its key is there, an emulator cannot have issued a token.
+        let Some(issued) = self.token_key.get().and_then(|key| IssuedToken::read(token, key)) else {
+            return TokenStatus::Unknown;
+        };
+        if issued.resource_id != self.id {
+            return TokenStatus::Unknown;
+        }
+        if issued.exp <= self.clock.now().unix_timestamp() {
+            return TokenStatus::Expired;
+        }
+        let revoked = match issued.holder {
+            Holder::User { id, serial } => self.registry.is_revoked(id, serial),
+            Holder::TeamsUser => Some(false),
+        };
+        match revoked {
+            None => TokenStatus::IdentityDeleted,
+            Some(true) => TokenStatus::Revoked,
+            Some(false) => TokenStatus::Active,
+        }
+    }
+
+    async fn issuer(&self) -> Result<Issuer<'_>, Unspecified> {
+        Ok(Issuer {
+            key: self.token_key.wait().await?,
+            resource_id: self.id,
+            now: self.clock.now(),
+        })
+    }
+}

@@ -1,0 +1,33 @@
+//! Every path of the emulator.
+
+use crate::{
+    control,
+    endpoint::Endpoint,
+    service::{self, Refusal},
+};
+use axum::{
+    Router,
+    extract::Request,
+    middleware::{Next, from_fn},
+    response::Response,
+};
+use tracing::info;
+
+pub(crate) fn router(endpoint: Endpoint) -> Router {
+    control::router(endpoint.clone())
+        .fallback_service(service::router(endpoint))
+        .layer(from_fn(log))
+}
+
+/// Logs one line for a request: neither its query, nor its headers, nor its body, where secrets are.
+async fn log(request: Request, next: Next) -> Response {
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let response = next.run(request).await;
+    let status = response.status().as_u16();
+    match response.extensions().get::<Refusal>() {
+        None => info!(%method, path, status),
+        Some(Refusal { code, reason, .. }) => info!(%method, path, status, code, reason),
+    }
+    response
+}

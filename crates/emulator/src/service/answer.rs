@@ -1,0 +1,19 @@
+//! Answers of operations that succeed.
+
+use super::ServiceError;
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header::CONTENT_TYPE};
+use serde::Serialize;
+
+/// A JSON body, with a known length and the charset that errors do without.
+pub(crate) struct Answer<T>(pub(crate) StatusCode, pub(crate) T);
+
+impl<T: Serialize> IntoResponse for Answer<T> {
+    fn into_response(self) -> Response {
+        let Self(status, value) = self;
+        match serde_json::to_vec(&value) {
+            Ok(json) => (status, [(CONTENT_TYPE, "application/json; charset=utf-8")], json).into_response(),
+            Err(error) => ServiceError::internal().because(&error).into_response(),
+        }
+    }
+}

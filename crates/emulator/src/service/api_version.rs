@@ -1,0 +1,101 @@
+//! The `api-version` of a request.
+
+use super::{Refusal, ServiceError};
+use crate::endpoint::Endpoint;
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::{
+    StatusCode, Uri,
+    header::{HOST, HeaderName, HeaderValue},
+};
+use percent_encoding::percent_decode_str;
+
+const API_SUPPORTED_VERSIONS: HeaderName = HeaderName::from_static("api-supported-versions");
+
+/// The versions of a group of operations, as a request names them and as an answer lists them.
+#[derive(Clone, Copy)]
+pub(super) struct ApiVersions {
+    listed: &'static str,
+}
+
+pub(super) const IDENTITIES: ApiVersions = ApiVersions {
+    listed: "2021-03-07, 2022-06-01, 2022-10-01, 2023-10-01, 2025-06-30",
+};
+
+/// The exchange of Teams users' tokens came with the second stable version.
+pub(super) const TEAMS_USER: ApiVersions = ApiVersions {
+    listed: "2022-06-01, 2022-10-01, 2023-10-01, 2025-06-30",
+};
+
+impl ApiVersions {
+    fn contain(self, version: &str) -> bool {
+        self.listed.split(", ").any(|supported| supported == version)
+    }
+}
+
+/// Lets a request with a supported version through, and lists the versions on its answer.
+pub(super) async fn require(
+    State((endpoint, versions)): State<(Endpoint, ApiVersions)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut response = match requested_version(request.uri()) {
+        None => unspecified().into_response(),
+        Some(version) if versions.contain(&version) => next.run(request).await,
+        Some(version) => unsupported(&endpoint, &request, &version).into_response(),
+    };
+    let refusal = response.extensions().get::<Refusal>();
+    if refusal.is_none_or(|refusal| refusal.lists_versions) {
+        let listed = HeaderValue::from_static(versions.listed);
+        response.headers_mut().insert(API_SUPPORTED_VERSIONS, listed);
+    }
+    response
+}
+
+fn requested_version(uri: &Uri) -> Option<String> {
+    let mut parameters = uri
+        .query()?
+        .split('&')
+        .filter_map(|parameter| parameter.split_once('='));
+    let (_, version) = parameters.find(|(name, _)| name.eq_ignore_ascii_case("api-version"))?;
+    let version = percent_decode_str(version).decode_utf8_lossy();
+    (!version.is_empty()).then(|| version.into_owned())
+}
+
+fn unspecified() -> ServiceError {
+    let message = "An API version is required, but was not specified.";
+    ServiceError::new(StatusCode::BAD_REQUEST, "ApiVersionUnspecified", message)
+}
+
+fn unsupported(endpoint: &Endpoint, request: &Request, version: &str) -> ServiceError {
+    let scheme = endpoint.scheme;
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let (host, path) = (host.unwrap_or_default(), request.uri().path());
+    let message = format!(
+        "The HTTP resource that matches the request URI '{scheme}://{host}{path}' does not support the API version \
+         '{version}'."
+    );
+    ServiceError::new(StatusCode::BAD_REQUEST, "UnsupportedApiVersion", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_found_wherever_it_stands_in_the_query() {
+        for (uri, version) in [
+            ("/identities?api-version=2023-10-01", Some("2023-10-01")),
+            ("/identities?a=b&API-Version=2023%2D10-01", Some("2023-10-01")),
+            ("/identities", None),
+            ("/identities?", None),
+            ("/identities?api-version", None),
+            ("/identities?api-version=", None),
+        ] {
+            assert_eq!(requested_version(&uri.parse().unwrap()).as_deref(), version, "{uri}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Who may ask: the holder of the access key, or of an Entra token for the service.
+
+use super::{ServiceError, read_body};
+use crate::{
+    endpoint::{Endpoint, Scheme},
+    resource::Resource,
+    signature::{SignatureError, SignedRequest, verify},
+    tokens::{SERVICE_AUDIENCES, Signatures, check},
+};
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use http::{
+    HeaderMap,
+    header::{AUTHORIZATION, DATE, HOST},
+    request::Parts,
+};
+
+pub(super) async fn require(
+    State(endpoint): State<Endpoint>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ServiceError> {
+    let (head, body) = request.into_parts();
+    let body = read_body(body).await?;
+    match text(&head.headers, AUTHORIZATION.as_str()).and_then(bearer_token) {
+        Some(token) => check_bearer_token(&endpoint, token).await?,
+        None => check_signature(&endpoint.resource, &head, &body)?,
+    }
+    Ok(next.run(Request::from_parts(head, body.into())).await)
+}
+
+fn bearer_token(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
+}
+
+async fn check_bearer_token(endpoint: &Endpoint, token: &str) -> Result<(), ServiceError> {
+    if endpoint.scheme == Scheme::Http {
+        return Err(ServiceError::denied().because("a bearer token is taken over https alone"));
+    }
+    let resource = &endpoint.resource;
+    let signatures = if resource.accept_unverified_bearer {
+        Signatures::Unverified
+    } else {
+        Signatures::Of(resource.token_key.wait().await?)
+    };
+    match check(token, SERVICE_AUDIENCES, signatures, resource.clock.now()) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(ServiceError::denied().because(&error)),
+    }
+}
+
+fn check_signature(resource: &Resource, head: &Parts, body: &[u8]) -> Result<(), ServiceError> {
+    let header = |name| text(&head.headers, name);
+    let request = SignedRequest {
+        method: head.method.as_str(),
+        target: head.uri.path_and_query().map_or("", |target| target.as_str()),
+        host: header(HOST.as_str()),
+        x_ms_date: header("x-ms-date"),
+        date: header(DATE.as_str()),
+        content_sha256: header("x-ms-content-sha256"),
+        authorization: header(AUTHORIZATION.as_str()),
+        body,
+    };
+    verify(&request, &resource.access_key, resource.clock.now(), resource.tolerance).map_err(|error| {
+        let answer = match error {
+            SignatureError::BodyHashMismatch => {
+                ServiceError::denied_with("Request 'x-ms-content-sha256' differs from generated content hash.")
+            }
+            SignatureError::ClockSkew { .. } => ServiceError::denied_with(
+                "The given request could not be resolved. The time difference between the originating client and the \
+                 server is greater than the allowed margin of 5 minutes.",
+            ),
+            _ => ServiceError::denied(),
+        };
+        answer.because(&error)
+    })
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}

@@ -1,0 +1,150 @@
+//! Refusals: the service's error answers.
+
+use aws_lc_rs::error::Unspecified;
+use axum::{
+    body::{Body, Bytes},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Frame;
+use serde::Serialize;
+use std::{borrow::Cow, fmt::Display};
+
+/// An answer of the form `{"error":{"code","message","target"}}`.
+#[derive(Debug)]
+pub(crate) struct ServiceError {
+    status: StatusCode,
+    body: ErrorBody,
+    reason: Option<String>,
+    lists_versions: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct ErrorBody {
+    code: &'static str,
+    message: Cow<'static, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'static str>,
+}
+
+/// What the layers around an operation have to know of its refusal; it goes along with the answer as an extension.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    pub(crate) code: &'static str,
+    /// What was wrong, where the answer itself does not tell; for the log.
+    pub(crate) reason: Option<String>,
+    /// Whether the answer lists the supported versions.
+    pub(super) lists_versions: bool,
+}
+
+impl ServiceError {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status,
+            body: ErrorBody {
+                code,
+                message: message.into(),
+                target: None,
+            },
+            reason: None,
+            lists_versions: true,
+        }
+    }
+
+    /// Says in the log, and there alone, what was wrong.
+    pub(crate) fn because(self, reason: &(impl Display + ?Sized)) -> Self {
+        Self {
+            reason: Some(reason.to_string()),
+            ..self
+        }
+    }
+
+    /// A value that the operation itself refused.
+    pub(super) fn validation(target: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        let mut error = Self::new(StatusCode::BAD_REQUEST, "ValidationError", message);
+        error.body.target = Some(target);
+        error
+    }
+
+    /// A field that was not there, which model binding finds out before the operation begins.
+    pub(super) fn required(field: &'static str) -> Self {
+        let message = format!("{field}: The {field} field is required.");
+        Self::validation(field, message).without_versions()
+    }
+
+    pub(super) fn denied() -> Self {
+        Self::denied_with("Denied by the resource provider.")
+    }
+
+    pub(super) fn denied_with(message: &'static str) -> Self {
+        Self::unauthorized("Denied", message)
+    }
+
+    pub(super) fn identity_not_owned() -> Self {
+        Self::unauthorized("IdentityNotOwned", "Provided identity doesn't belong to the resource.")
+    }
+
+    pub(super) fn invalid_access_token() -> Self {
+        Self::unauthorized("InvalidAccessToken", "Provided access token is not valid.")
+    }
+
+    pub(crate) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NotFound", "There is no such resource.")
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        let message = "The resource does not support this method.";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
+    }
+
+    pub(crate) fn internal() -> Self {
+        let message = "The request could not be processed.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", message)
+    }
+
+    /// Leaves the list of supported versions out of the answer, as the service does where authorization or model
+    /// binding refuses.
+    pub(super) fn without_versions(self) -> Self {
+        Self {
+            lists_versions: false,
+            ..self
+        }
+    }
+
+    fn unauthorized(code: &'static str, message: &'static str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, code, message).without_versions()
+    }
+}
+
+impl From<Unspecified> for ServiceError {
+    /// Making the token key failed, or signing with it. The library does not say why.
+    fn from(_: Unspecified) -> Self {
+        Self::internal().because("the token could not be signed")
+    }
+}
+
+impl IntoResponse for ServiceError {
+    fn into_response(self) -> Response {
+        #[derive(Serialize)]
+        struct Envelope<'a> {
+            error: &'a ErrorBody,
+        }
+
+        let json = serde_json::to_vec(&Envelope { error: &self.body }).unwrap_or_default();
+        // The service sends its errors in chunks. A body that passes through a function has no known length, so hyper
+        // does the same.
+        let body = Full::new(Bytes::from(json)).map_frame(|frame: Frame<Bytes>| frame);
+        let mut response = Response::new(Body::new(body));
+        *response.status_mut() = self.status;
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response.extensions_mut().insert(Refusal {
+            code: self.body.code,
+            reason: self.reason,
+            lists_versions: self.lists_versions,
+        });
+        response
+    }
+}

@@ -1,0 +1,74 @@
+//! The headers that the service puts on every answer.
+
+use crate::{endpoint::Endpoint, http_date};
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD},
+};
+use http::header::{DATE, HeaderMap, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY};
+use std::time::Instant;
+use uuid::Uuid;
+
+const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
+const RETURN_CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-return-client-request-id");
+
+/// The headers whose value never changes.
+const CONSTANT: [(HeaderName, HeaderValue); 3] = [
+    (
+        HeaderName::from_static("request-context"),
+        HeaderValue::from_static("appId="),
+    ),
+    (STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=2592000")),
+    (
+        HeaderName::from_static("x-cache"),
+        HeaderValue::from_static("CONFIG_NOCACHE"),
+    ),
+];
+
+pub(super) async fn add(State(endpoint): State<Endpoint>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let client_request_id = wanted_client_request_id(request.headers()).cloned();
+    let mut response = next.run(request).await;
+
+    let headers = response.headers_mut();
+    headers.extend(CONSTANT);
+    headers.extend(client_request_id.map(|id| (CLIENT_REQUEST_ID, id)));
+    let varying = [
+        (DATE, http_date::format(endpoint.resource.clock.now())),
+        (HeaderName::from_static("ms-cv"), correlation_vector()),
+        (HeaderName::from_static("x-azure-ref"), azure_ref()),
+        (
+            HeaderName::from_static("x-processing-time"),
+            format!("{}ms", started.elapsed().as_millis()),
+        ),
+    ];
+    for (name, value) in varying {
+        headers.extend(HeaderValue::try_from(value).ok().map(|value| (name, value)));
+    }
+    response
+}
+
+/// The id that the client gave its request, if it asked for it back.
+fn wanted_client_request_id(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let wanted = headers.get(RETURN_CLIENT_REQUEST_ID)?;
+    wanted
+        .as_bytes()
+        .eq_ignore_ascii_case(b"true")
+        .then(|| headers.get(CLIENT_REQUEST_ID))?
+}
+
+/// A correlation vector, `Gh7Rkd3o/kqpY1vUV3KVxg.0`: the id of a request that Microsoft's support asks for.
+fn correlation_vector() -> String {
+    format!("{}.0", BASE64_STANDARD_NO_PAD.encode(Uuid::new_v4()))
+}
+
+/// The id of a request at Azure Front Door: a zero, then bytes in base64.
+fn azure_ref() -> String {
+    let bytes = [Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat();
+    format!("0{}", BASE64_STANDARD.encode(bytes))
+}

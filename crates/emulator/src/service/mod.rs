@@ -1,0 +1,60 @@
+//! The service: its operations, and what every request to it goes through.
+
+mod answer;
+mod api_version;
+mod authentication;
+mod body;
+mod error;
+mod headers;
+mod identities;
+mod teams;
+
+use crate::endpoint::Endpoint;
+use axum::{
+    Router,
+    middleware::from_fn_with_state,
+    routing::{delete, post},
+};
+
+pub(crate) use answer::Answer;
+pub(crate) use body::{MAX_BODY, read_body};
+pub(crate) use error::{Refusal, ServiceError};
+
+/// Routes a request to its operation.
+///
+/// Outermost first: the answer gets the service's headers, the request is authenticated, its api-version is looked at,
+/// its operation runs.
+pub(crate) fn router(endpoint: Endpoint) -> Router {
+    let identities = Router::new()
+        // Segments such as `:issueAccessToken` are names here, not the parameters that they were in axum 0.7.
+        .without_v07_checks()
+        .route("/identities", post(identities::create))
+        .route("/identities/{id}", delete(identities::delete))
+        .route(
+            "/identities/{id}/:issueAccessToken",
+            post(identities::issue_access_token),
+        )
+        .route(
+            "/identities/{id}/:revokeAccessTokens",
+            post(identities::revoke_access_tokens),
+        )
+        .route_layer(from_fn_with_state(
+            (endpoint.clone(), api_version::IDENTITIES),
+            api_version::require,
+        ));
+    let teams = Router::new()
+        .without_v07_checks()
+        .route("/teamsUser/:exchangeAccessToken", post(teams::exchange_access_token))
+        .route_layer(from_fn_with_state(
+            (endpoint.clone(), api_version::TEAMS_USER),
+            api_version::require,
+        ));
+
+    identities
+        .merge(teams)
+        .fallback(|| async { ServiceError::not_found() })
+        .method_not_allowed_fallback(|| async { ServiceError::method_not_allowed() })
+        .layer(from_fn_with_state(endpoint.clone(), authentication::require))
+        .layer(from_fn_with_state(endpoint.clone(), headers::add))
+        .with_state(endpoint)
+}

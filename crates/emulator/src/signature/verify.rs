@@ -1,0 +1,129 @@
+//! The check itself.
+
+use super::{
+    AccessKey, SignatureError,
+    authorization::{Authorization, DateHeader},
+    quirks,
+};
+use crate::http_date;
+use aws_lc_rs::digest;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use std::fmt::{self, Debug, Formatter};
+use time::{Duration, OffsetDateTime};
+
+/// How far a request's date may be from the service's clock, in either direction.
+///
+/// Not in the signing documents; the service's answer names it: "greater than the allowed margin of 5 minutes".
+pub const MAX_CLOCK_SKEW: Duration = Duration::minutes(5);
+
+/// The parts of a request that a signature covers, as they arrived.
+///
+/// `Debug` shows neither the `Authorization` header nor the body.
+#[derive(Clone, Copy)]
+pub struct SignedRequest<'a> {
+    /// The verb, in capitals.
+    pub method: &'a str,
+    /// Path and query of the request line, not decoded: `/identities?api-version=2023-10-01`.
+    pub target: &'a str,
+    /// The `Host` header, with the port if it is not the scheme's own.
+    pub host: Option<&'a str>,
+    /// The `x-ms-date` header.
+    pub x_ms_date: Option<&'a str>,
+    /// The `Date` header; only looked at if the client signed it instead of `x-ms-date`.
+    pub date: Option<&'a str>,
+    /// The `x-ms-content-sha256` header.
+    pub content_sha256: Option<&'a str>,
+    /// The `Authorization` header.
+    pub authorization: Option<&'a str>,
+    /// The body's bytes; empty if there is none.
+    pub body: &'a [u8],
+}
+
+impl Debug for SignedRequest<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedRequest")
+            .field("method", &self.method)
+            .field("target", &self.target)
+            .field("host", &self.host)
+            .field("x_ms_date", &self.x_ms_date)
+            .field("date", &self.date)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which forms of a signature are good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tolerance {
+    /// The documented form alone: the path and query and the `Host` header exactly as sent, dated by `x-ms-date`.
+    Strict,
+    /// Also what official SDKs sign although they send something else, and the older list that signs `Date`:
+    /// the host without its port (Java) or with it twice (JavaScript), the path percent-decoded or, on `http`, without
+    /// its first slash (Python).
+    #[default]
+    OfficialClients,
+}
+
+/// Checks that `key` has signed `request`, not longer than [`MAX_CLOCK_SKEW`] before or after `now`.
+///
+/// The message is `VERB\npath?query\ndate;host;hash` and the signature its HMAC-SHA256, compared in constant time.
+///
+/// # Errors
+///
+/// A [`SignatureError`] that names the first part which does not hold.
+pub fn verify(
+    request: &SignedRequest<'_>,
+    key: &AccessKey,
+    now: OffsetDateTime,
+    tolerance: Tolerance,
+) -> Result<(), SignatureError> {
+    let authorization = Authorization::parse(present(request.authorization, "Authorization")?)?;
+    let date = match (authorization.date_header, tolerance) {
+        (DateHeader::XMsDate, _) => present(request.x_ms_date, "x-ms-date")?,
+        (DateHeader::Date, Tolerance::OfficialClients) => present(request.date, "Date")?,
+        (DateHeader::Date, Tolerance::Strict) => {
+            return Err(SignatureError::UnsupportedSignedHeaders);
+        }
+    };
+    let host = present(request.host, "Host")?;
+    let hash = present(request.content_sha256, "x-ms-content-sha256")?;
+
+    check_date(date, now)?;
+    check_body(hash, request.body)?;
+
+    let method = request.method;
+    let is_signed = |target: &str, host: &str| {
+        let message = format!("{method}\n{target}\n{date};{host};{hash}");
+        key.has_signed(&message, &authorization.signature)
+    };
+    let is_signed_by_official_client = || {
+        let hosts = quirks::hosts(host);
+        let targets = quirks::targets(request.target);
+        targets
+            .iter()
+            .any(|target| hosts.iter().any(|host| is_signed(target, host)))
+    };
+    if is_signed(request.target, host) || (tolerance == Tolerance::OfficialClients && is_signed_by_official_client()) {
+        Ok(())
+    } else {
+        Err(SignatureError::SignatureMismatch)
+    }
+}
+
+fn present<'a>(header: Option<&'a str>, name: &'static str) -> Result<&'a str, SignatureError> {
+    header.ok_or(SignatureError::MissingHeader(name))
+}
+
+fn check_date(date: &str, now: OffsetDateTime) -> Result<(), SignatureError> {
+    let ahead = http_date::parse(date).ok_or(SignatureError::MalformedDate)? - now;
+    if ahead.abs() > MAX_CLOCK_SKEW {
+        return Err(SignatureError::ClockSkew { ahead });
+    }
+    Ok(())
+}
+
+fn check_body(hash: &str, body: &[u8]) -> Result<(), SignatureError> {
+    if BASE64_STANDARD.encode(digest::digest(&digest::SHA256, body)) != hash {
+        return Err(SignatureError::BodyHashMismatch);
+    }
+    Ok(())
+}

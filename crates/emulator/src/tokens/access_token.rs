@@ -1,0 +1,176 @@
+//! Access tokens of the service: what clients of chat and calling are given.
+//!
+//! Names, order and values of the claims are those of the service's own tokens. It calls the format no contract, so
+//! they are as they were seen: users' tokens since 2023, Teams users' since 2024.
+
+use super::{
+    SigningKey, TeamsUserClaims,
+    jwt::{self, Jwt},
+    serial, timestamp,
+};
+use crate::registry::IdentityId;
+use aws_lc_rs::error::Unspecified;
+use serde::{Deserialize, Serialize};
+use std::fmt::{self, Debug, Formatter};
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+/// The region that the emulator's resource claims to be in.
+const REGION: &str = "amer";
+const RESOURCE_LOCATION: &str = "unitedstates";
+
+/// A token and its end, in the service's JSON form. `Debug` does not show the token.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AccessToken {
+    token: String,
+    #[serde(serialize_with = "timestamp::serialize")]
+    expires_on: OffsetDateTime,
+}
+
+impl Debug for AccessToken {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessToken")
+            .field("expires_on", &self.expires_on)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whoever issues tokens at one moment.
+pub(crate) struct Issuer<'a> {
+    pub(crate) key: &'a SigningKey,
+    pub(crate) resource_id: Uuid,
+    pub(crate) now: OffsetDateTime,
+}
+
+#[derive(Serialize)]
+struct UserClaims {
+    skypeid: String,
+    scp: u32,
+    csi: String,
+    exp: i64,
+    rgn: &'static str,
+    #[serde(rename = "acsScope")]
+    acs_scope: String,
+    #[serde(rename = "resourceId")]
+    resource_id: Uuid,
+    #[serde(rename = "resourceLocation")]
+    resource_location: &'static str,
+    iat: i64,
+}
+
+#[derive(Serialize)]
+struct TeamsClaims<'a> {
+    skypeid: String,
+    scp: u32,
+    csi: String,
+    exp: i64,
+    rgn: &'static str,
+    tid: Uuid,
+    #[serde(rename = "acsScope")]
+    acs_scope: &'static str,
+    #[serde(rename = "resourceId")]
+    resource_id: Uuid,
+    aad_iat: String,
+    aad_uti: &'a str,
+    aad_appid: Uuid,
+    iat: i64,
+}
+
+impl Issuer<'_> {
+    /// Signs a token of a communication user. `serial` tells apart the tokens of one identity.
+    pub(crate) fn user_token(
+        &self,
+        id: IdentityId,
+        serial: u64,
+        scopes: &[String],
+        lifetime: Duration,
+    ) -> Result<AccessToken, Unspecified> {
+        let iat = self.now.unix_timestamp();
+        let claims = UserClaims {
+            skypeid: id.skype_id(),
+            scp: 1792,
+            csi: iat.to_string(),
+            exp: iat + lifetime.whole_seconds(),
+            rgn: REGION,
+            acs_scope: scopes.join(","),
+            resource_id: self.resource_id,
+            resource_location: RESOURCE_LOCATION,
+            iat,
+        };
+        let mut claims = serde_json::to_vec(&claims).map_err(|_| Unspecified)?;
+        claims.extend(serial::to_whitespace(serial));
+        Ok(AccessToken {
+            token: jwt::sign(&claims, self.key)?,
+            expires_on: self.now + lifetime,
+        })
+    }
+
+    /// Signs a token of a Teams user, which ends with the Entra token that it is exchanged for.
+    pub(crate) fn teams_user_token(&self, entra: &TeamsUserClaims) -> Result<AccessToken, Unspecified> {
+        let iat = self.now.unix_timestamp();
+        let claims = TeamsClaims {
+            skypeid: format!("orgid:{}", entra.oid),
+            scp: 1024,
+            csi: iat.to_string(),
+            exp: entra.exp,
+            rgn: REGION,
+            tid: entra.tid,
+            acs_scope: "voip,chat",
+            resource_id: self.resource_id,
+            aad_iat: entra.iat.to_string(),
+            aad_uti: &entra.uti,
+            aad_appid: entra.appid,
+            iat,
+        };
+        let claims = serde_json::to_vec(&claims).map_err(|_| Unspecified)?;
+        Ok(AccessToken {
+            token: jwt::sign(&claims, self.key)?,
+            expires_on: OffsetDateTime::from_unix_timestamp(entra.exp).map_err(|_| Unspecified)?,
+        })
+    }
+}
+
+/// What the emulator has to know of a token that it issued.
+pub(crate) struct IssuedToken {
+    pub(crate) holder: Holder,
+    pub(crate) resource_id: Uuid,
+    pub(crate) exp: i64,
+}
+
+/// Whose token it is.
+pub(crate) enum Holder {
+    User { id: IdentityId, serial: u64 },
+    TeamsUser,
+}
+
+impl IssuedToken {
+    /// Reads a token that `key` has signed; `None` for every other.
+    pub(crate) fn read(token: &Jwt<'_>, key: &SigningKey) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Claims {
+            skypeid: String,
+            exp: i64,
+            #[serde(rename = "resourceId")]
+            resource_id: Uuid,
+        }
+
+        if !token.is_signed_by(key) {
+            return None;
+        }
+        let claims: Claims = token.claims()?;
+        let holder = if claims.skypeid.starts_with("orgid:") {
+            Holder::TeamsUser
+        } else {
+            Holder::User {
+                id: IdentityId::parse_skype_id(&claims.skypeid)?,
+                serial: serial::behind(token.payload())?,
+            }
+        };
+        Some(Self {
+            holder,
+            resource_id: claims.resource_id,
+            exp: claims.exp,
+        })
+    }
+}

@@ -1,0 +1,166 @@
+//! Access tokens of Microsoft Entra ID, as the emulator stands in for them.
+
+use super::{
+    SigningKey,
+    entra_check::{SERVICE_AUDIENCE, TEAMS_AUDIENCE},
+    jwt, timestamp,
+};
+use aws_lc_rs::error::Unspecified;
+use serde::{Deserialize, Serialize};
+use std::fmt::{self, Debug, Formatter};
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+/// What a minted token is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum EntraTokenKind {
+    /// A token for the service itself, which goes with a request as `Authorization: Bearer`.
+    #[default]
+    Service,
+    /// A token of a Teams user, to be exchanged for an access token of the service.
+    TeamsUser,
+}
+
+/// A token of Microsoft Entra ID to be minted, for tests of what needs one.
+///
+/// Every field has a default, in Rust and in JSON: random ids, the audience of the kind, an hour to live.
+///
+/// ```
+/// use acs_identity_emulator::EntraTokenRequest;
+///
+/// let expired = EntraTokenRequest { expires_in_seconds: -1, ..EntraTokenRequest::teams_user() };
+/// # assert_eq!(expired.audience, None);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct EntraTokenRequest {
+    /// What the token is for.
+    pub kind: EntraTokenKind,
+    /// The `aud` claim, if it is not to be the kind's own.
+    pub audience: Option<String>,
+    /// The `tid` claim: the tenant.
+    pub tenant_id: Uuid,
+    /// The `appid` claim: the application that asked for the token.
+    pub app_id: Uuid,
+    /// The `oid` claim: the object id of the user, or of the application's service principal.
+    pub user_id: Uuid,
+    /// Seconds until the token expires. A negative number makes one that has expired.
+    pub expires_in_seconds: i32,
+}
+
+impl EntraTokenRequest {
+    /// A token for the service itself.
+    #[must_use]
+    pub fn service() -> Self {
+        Self {
+            kind: EntraTokenKind::Service,
+            audience: None,
+            tenant_id: Uuid::new_v4(),
+            app_id: Uuid::new_v4(),
+            user_id: Uuid::new_v4(),
+            expires_in_seconds: 3600,
+        }
+    }
+
+    /// A token of a Teams user.
+    #[must_use]
+    pub fn teams_user() -> Self {
+        Self {
+            kind: EntraTokenKind::TeamsUser,
+            ..Self::service()
+        }
+    }
+}
+
+impl Default for EntraTokenRequest {
+    /// A token for the service itself.
+    fn default() -> Self {
+        Self::service()
+    }
+}
+
+/// A minted token and what it says, under the names that the exchange of a Teams user's token has for them.
+///
+/// `Debug` does not show the token.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct EntraToken {
+    /// The token.
+    pub token: String,
+    /// When it expires.
+    #[serde(serialize_with = "timestamp::serialize")]
+    pub expires_on: OffsetDateTime,
+    /// Its tenant.
+    pub tenant_id: Uuid,
+    /// The application that it was issued to.
+    pub app_id: Uuid,
+    /// The object id of its user or service principal.
+    pub user_id: Uuid,
+}
+
+impl Debug for EntraToken {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EntraToken")
+            .field("expires_on", &self.expires_on)
+            .field("tenant_id", &self.tenant_id)
+            .field("app_id", &self.app_id)
+            .field("user_id", &self.user_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Claims of an Entra access token, version 1.0.
+#[derive(Serialize)]
+struct Claims<'a> {
+    aud: &'a str,
+    iss: String,
+    iat: i64,
+    nbf: i64,
+    exp: i64,
+    appid: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idtyp: Option<&'static str>,
+    oid: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scp: Option<&'static str>,
+    sub: Uuid,
+    tid: Uuid,
+    uti: String,
+    ver: &'static str,
+}
+
+impl EntraTokenRequest {
+    pub(crate) fn mint(&self, key: &SigningKey, now: OffsetDateTime) -> Result<EntraToken, Unspecified> {
+        let expires_on = now + Duration::seconds(self.expires_in_seconds.into());
+        // A token that has expired was issued while it was good.
+        let issued_at = now.min(expires_on - Duration::HOUR).unix_timestamp();
+        let (audience, idtyp, scp) = match self.kind {
+            EntraTokenKind::Service => (SERVICE_AUDIENCE, Some("app"), None),
+            EntraTokenKind::TeamsUser => (TEAMS_AUDIENCE, None, Some("Teams.ManageCalls Teams.ManageChats")),
+        };
+        let claims = Claims {
+            aud: self.audience.as_deref().unwrap_or(audience),
+            iss: format!("https://sts.windows.net/{}/", self.tenant_id),
+            iat: issued_at,
+            nbf: issued_at,
+            exp: expires_on.unix_timestamp(),
+            appid: self.app_id,
+            idtyp,
+            oid: self.user_id,
+            scp,
+            sub: self.user_id,
+            tid: self.tenant_id,
+            uti: Uuid::new_v4().simple().to_string(),
+            ver: "1.0",
+        };
+        Ok(EntraToken {
+            token: jwt::sign(&serde_json::to_vec(&claims).map_err(|_| Unspecified)?, key)?,
+            expires_on,
+            tenant_id: self.tenant_id,
+            app_id: self.app_id,
+            user_id: self.user_id,
+        })
+    }
+}

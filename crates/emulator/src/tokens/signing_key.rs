@@ -1,0 +1,157 @@
+//! Signatures of tokens, and the public key that checks them.
+
+use super::TokenAlgorithm;
+use aws_lc_rs::{
+    digest,
+    error::Unspecified,
+    rand::SystemRandom,
+    rsa::KeySize,
+    signature::{
+        ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_2048_8192_SHA256,
+        RSA_PKCS1_SHA256, RsaKeyPair, UnparsedPublicKey,
+    },
+};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::Serialize;
+
+/// Bytes of a P-256 coordinate.
+const COORDINATE: usize = 32;
+/// Bytes of a thumbprint: those of SHA-1, which `x5t` names.
+const THUMBPRINT: usize = 20;
+
+/// A key pair with its names.
+pub(crate) struct SigningKey {
+    pair: Pair,
+    jwk: Jwk,
+    /// The head of every token that this key signs, in the service's order.
+    header: String,
+}
+
+enum Pair {
+    Rsa(RsaKeyPair),
+    Ecdsa(EcdsaKeyPair),
+}
+
+/// The public key as a JSON Web Key.
+#[derive(Clone, Serialize)]
+pub(crate) struct Jwk {
+    #[serde(flatten)]
+    parameters: JwkParameters,
+    r#use: &'static str,
+    alg: &'static str,
+    kid: String,
+}
+
+#[derive(Clone, Serialize)]
+#[serde(tag = "kty")]
+enum JwkParameters {
+    #[serde(rename = "RSA")]
+    Rsa { n: String, e: String },
+    #[serde(rename = "EC")]
+    Ec { crv: &'static str, x: String, y: String },
+}
+
+#[derive(Serialize)]
+struct Header<'a> {
+    alg: &'a str,
+    kid: &'a str,
+    x5t: String,
+    typ: &'a str,
+}
+
+impl SigningKey {
+    pub(super) fn generate(algorithm: TokenAlgorithm) -> Result<Self, Unspecified> {
+        let (pair, alg) = match algorithm {
+            TokenAlgorithm::Rs256 => (Pair::Rsa(RsaKeyPair::generate(KeySize::Rsa2048)?), "RS256"),
+            TokenAlgorithm::Es256 => (
+                Pair::Ecdsa(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?),
+                "ES256",
+            ),
+        };
+        // The service names its keys by certificate. There is none here, so the public key gives the thumbprint.
+        let digest = digest::digest(&digest::SHA256, pair.public_key());
+        let thumbprint = digest.as_ref().get(..THUMBPRINT).ok_or(Unspecified)?;
+        let kid = thumbprint
+            .iter()
+            .fold(String::new(), |kid, byte| kid + &format!("{byte:02X}"));
+        let header = Header {
+            alg,
+            kid: &kid,
+            x5t: BASE64_URL_SAFE_NO_PAD.encode(thumbprint),
+            typ: "JWT",
+        };
+        Ok(Self {
+            header: serde_json::to_string(&header).map_err(|_| Unspecified)?,
+            jwk: Jwk {
+                parameters: pair.jwk_parameters()?,
+                r#use: "sig",
+                alg,
+                kid,
+            },
+            pair,
+        })
+    }
+
+    /// The JOSE header of this key's tokens, as JSON.
+    pub(super) fn header(&self) -> &str {
+        &self.header
+    }
+
+    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
+        let random = SystemRandom::new();
+        match &self.pair {
+            Pair::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)?;
+                Ok(signature)
+            }
+            Pair::Ecdsa(pair) => Ok(pair.sign(&random, message)?.as_ref().to_vec()),
+        }
+    }
+
+    /// Whether this key has signed `message`.
+    pub(super) fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        let key = self.pair.public_key();
+        let outcome = match &self.pair {
+            Pair::Rsa(_) => UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key).verify(message, signature),
+            Pair::Ecdsa(_) => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key).verify(message, signature),
+        };
+        outcome.is_ok()
+    }
+
+    pub(crate) fn jwk(&self) -> &Jwk {
+        &self.jwk
+    }
+}
+
+impl Pair {
+    fn public_key(&self) -> &[u8] {
+        match self {
+            Self::Rsa(pair) => pair.public_key().as_ref(),
+            Self::Ecdsa(pair) => pair.public_key().as_ref(),
+        }
+    }
+
+    fn jwk_parameters(&self) -> Result<JwkParameters, Unspecified> {
+        let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+        match self {
+            Self::Rsa(pair) => Ok(JwkParameters::Rsa {
+                n: encode(pair.public_key().modulus().big_endian_without_leading_zero()),
+                e: encode(pair.public_key().exponent().big_endian_without_leading_zero()),
+            }),
+            Self::Ecdsa(pair) => {
+                // An uncompressed point: the byte 4, then both coordinates.
+                let point = pair.public_key().as_ref();
+                let (x, y) = point
+                    .strip_prefix(&[4])
+                    .and_then(|coordinates| coordinates.split_at_checked(COORDINATE))
+                    .ok_or(Unspecified)?;
+                Ok(JwkParameters::Ec {
+                    crv: "P-256",
+                    x: encode(x),
+                    y: encode(y),
+                })
+            }
+        }
+    }
+}

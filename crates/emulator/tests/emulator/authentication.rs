@@ -1,0 +1,204 @@
+//! Who is let in.
+
+use crate::{
+    client::{Answer, Client, VERSION, builder, start},
+    signer,
+};
+use acs_identity_emulator::EntraTokenRequest;
+use reqwest::RequestBuilder;
+use std::time::Duration;
+
+const DENIED: &str = "Denied by the resource provider.";
+
+#[tokio::test]
+async fn what_is_missing_or_malformed_is_denied() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    let target = format!("/identities{VERSION}");
+    let unsigned = || client.unsigned("POST", &target, "");
+    let without = |name: &'static str| {
+        let (http, request) = client.signed("POST", &target, "").build_split();
+        let mut request = request.unwrap();
+        request.headers_mut().remove(name).unwrap();
+        RequestBuilder::from_parts(http, request)
+    };
+    for request in [
+        unsigned(),
+        unsigned().header("authorization", "Basic dXNlcjpwYXNz"),
+        unsigned().header("authorization", "HMAC-SHA256 SignedHeaders=host&Signature=AAAA"),
+        without("authorization"),
+        without("x-ms-date"),
+        without("x-ms-content-sha256"),
+        client.signed_at("2026-08-01T00:00:00Z", "POST", &target, ""),
+    ] {
+        assert_denied(&Answer::of(request).await, DENIED);
+    }
+    assert_eq!(emulator.identity_count(), 0);
+}
+
+#[tokio::test]
+async fn another_key_or_another_request_than_was_signed_is_denied() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    let stranger = Client {
+        access_key: "b3RoZXI=".to_owned(),
+        ..client.clone()
+    };
+    assert_denied(&stranger.post("/identities", serde_json::json!({})).await, DENIED);
+
+    let (http, request) = client
+        .signed("POST", &format!("/identities{VERSION}"), "{}")
+        .build_split();
+    let mut request = request.unwrap();
+    request.url_mut().set_query(Some("api-version=2022-10-01"));
+    assert_denied(&Answer::of(RequestBuilder::from_parts(http, request)).await, DENIED);
+}
+
+#[tokio::test]
+async fn another_body_than_was_hashed_is_told_so() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    let request = client
+        .signed("POST", &format!("/identities{VERSION}"), "{}")
+        .body("{ }");
+    let message = "Request 'x-ms-content-sha256' differs from generated content hash.";
+    assert_denied(&Answer::of(request).await, message);
+}
+
+#[tokio::test]
+async fn a_request_is_good_for_five_minutes() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    let target = format!("/identities{VERSION}");
+    emulator.advance(Duration::from_secs(290));
+    assert_eq!(client.send("POST", &target, "").await.status, 201);
+    emulator.advance(Duration::from_secs(20));
+    let message = "The given request could not be resolved. The time difference between the originating client and \
+                   the server is greater than the allowed margin of 5 minutes.";
+    let late = client.send("POST", &target, "").await;
+    assert_denied(&late, message);
+
+    // A client that takes its time from the answers is let in again.
+    let date = late.header("date").unwrap();
+    assert_eq!(
+        Answer::of(client.signed_at(date, "POST", &target, "")).await.status,
+        201
+    );
+}
+
+#[tokio::test]
+async fn authentication_comes_before_everything_else() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    for target in [
+        "/identities",
+        "/identities?api-version=1",
+        "/nowhere",
+        "/teamsUser/:exchangeAccessToken",
+    ] {
+        assert_denied(&Answer::of(client.unsigned("POST", target, "{")).await, DENIED);
+    }
+}
+
+#[tokio::test]
+async fn a_bearer_token_is_taken_over_https() {
+    let emulator = start().await;
+    let (http, https) = (Client::over_http(&emulator), Client::over_https(&emulator));
+    for audience in [
+        None,
+        Some("https://communication.azure.com"),
+        Some("https://communication.azure.com/"),
+    ] {
+        let request = EntraTokenRequest {
+            audience: audience.map(Into::into),
+            ..EntraTokenRequest::service()
+        };
+        let token = emulator.mint_entra_token(&request).await.unwrap().token;
+        assert_eq!(create_as_bearer(&https, &token).await.status, 201, "{audience:?}");
+        assert_denied(&create_as_bearer(&http, &token).await, DENIED);
+    }
+}
+
+#[tokio::test]
+async fn a_bearer_token_that_is_not_good_is_denied() {
+    let emulator = start().await;
+    let https = Client::over_https(&emulator);
+    let service = EntraTokenRequest::service;
+    let good = emulator.mint_entra_token(&service()).await.unwrap().token;
+    let mut bad = vec![
+        String::new(),
+        "a.b.c".to_owned(),
+        good.rsplit_once('.').unwrap().0.to_owned() + ".AAAA",
+    ];
+    for request in [
+        EntraTokenRequest {
+            audience: Some("https://graph.microsoft.com".to_owned()),
+            ..service()
+        },
+        EntraTokenRequest {
+            expires_in_seconds: -1,
+            ..service()
+        },
+        EntraTokenRequest::teams_user(),
+    ] {
+        bad.push(emulator.mint_entra_token(&request).await.unwrap().token);
+    }
+    bad.push(https.issue_chat(&https.create().await).await);
+    for token in bad {
+        assert_denied(&create_as_bearer(&https, &token).await, DENIED);
+    }
+
+    emulator.advance(Duration::from_secs(3600));
+    assert_denied(&create_as_bearer(&https, &good).await, DENIED);
+}
+
+#[tokio::test]
+async fn an_unverified_bearer_token_needs_an_audience_and_a_life_all_the_same() {
+    let emulator = builder().accept_unverified_bearer(true).start().await.unwrap();
+    let https = Client::over_https(&emulator);
+    let mint = async |request: &EntraTokenRequest| {
+        let token = emulator.mint_entra_token(request).await.unwrap().token;
+        format!("{}.c2lnbmVkLWJ5LWFub3RoZXI", token.rsplit_once('.').unwrap().0)
+    };
+    let good = EntraTokenRequest::service();
+    assert_eq!(create_as_bearer(&https, &mint(&good).await).await.status, 201);
+    for bad in [
+        EntraTokenRequest {
+            expires_in_seconds: 0,
+            ..good.clone()
+        },
+        EntraTokenRequest {
+            audience: Some("other".to_owned()),
+            ..good
+        },
+    ] {
+        assert_denied(&create_as_bearer(&https, &mint(&bad).await).await, DENIED);
+    }
+}
+
+async fn create_as_bearer(client: &Client, token: &str) -> Answer {
+    Answer::of(
+        client
+            .unsigned("POST", &format!("/identities{VERSION}"), "")
+            .bearer_auth(token),
+    )
+    .await
+}
+
+#[track_caller]
+fn assert_denied(answer: &Answer, message: &str) {
+    answer.assert_error(401, "Denied", message, None);
+    assert_eq!(answer.header("api-supported-versions"), None);
+}
+
+#[tokio::test]
+async fn the_signature_covers_the_date_that_is_sent() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    let target = format!("/identities{VERSION}");
+    let later = signer::http_date(time::OffsetDateTime::now_utc() + time::Duration::seconds(30));
+    let (http, request) = client.signed("POST", &target, "").build_split();
+    let mut request = request.unwrap();
+    request.headers_mut().insert("x-ms-date", later.parse().unwrap());
+    assert_denied(&Answer::of(RequestBuilder::from_parts(http, request)).await, DENIED);
+}

@@ -1,0 +1,174 @@
+//! A client of the service, small but real.
+
+use crate::signer::{self, ToSign};
+use acs_identity_emulator::{Emulator, EmulatorBuilder, TokenAlgorithm, TokenKey};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use http::{HeaderMap, Method};
+use reqwest::{Certificate, RequestBuilder};
+use serde_json::{Value, json};
+use std::sync::LazyLock;
+
+static TOKEN_KEY: LazyLock<TokenKey> = LazyLock::new(|| TokenKey::generate(TokenAlgorithm::Rs256));
+
+pub(crate) const VERSION: &str = "?api-version=2023-10-01";
+
+/// An emulator to be, with the token key that all tests share.
+pub(crate) fn builder() -> EmulatorBuilder {
+    Emulator::builder().token_key(TOKEN_KEY.clone())
+}
+
+pub(crate) async fn start() -> Emulator {
+    builder().start().await.unwrap()
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    pub(crate) async fn of(request: RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.unwrap();
+        let body = if text.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).unwrap()
+        };
+        Self { status, headers, body }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        Some(self.headers.get(name)?.to_str().unwrap())
+    }
+
+    pub(crate) fn text(&self, pointer: &str) -> String {
+        let value = self.body.pointer(pointer).and_then(Value::as_str);
+        value
+            .unwrap_or_else(|| panic!("no {pointer} in {}", self.body))
+            .to_owned()
+    }
+
+    /// Asserts the whole of an error answer.
+    #[track_caller]
+    pub(crate) fn assert_error(&self, status: u16, code: &str, message: &str, target: Option<&str>) {
+        let mut error = json!({"code": code, "message": message});
+        if let Some(target) = target {
+            error["target"] = target.into();
+        }
+        assert_eq!((self.status, &self.body), (status, &json!({"error": error})));
+    }
+}
+
+/// Talks to one endpoint with one access key.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) http: reqwest::Client,
+    pub(crate) origin: String,
+    pub(crate) access_key: String,
+}
+
+impl Client {
+    pub(crate) fn over_http(emulator: &Emulator) -> Self {
+        let origin = emulator.endpoint().trim_end_matches('/').to_owned();
+        let access_key = emulator.access_key().to_owned();
+        let http = reqwest::Client::builder().build().unwrap();
+        Self {
+            http,
+            origin,
+            access_key,
+        }
+    }
+
+    /// Trusts the emulator's authority and no other.
+    pub(crate) fn over_https(emulator: &Emulator) -> Self {
+        let ca = Certificate::from_pem(emulator.ca_pem().as_bytes()).unwrap();
+        Self {
+            http: reqwest::Client::builder().tls_certs_only([ca]).build().unwrap(),
+            origin: emulator.https_endpoint().trim_end_matches('/').to_owned(),
+            access_key: emulator.access_key().to_owned(),
+        }
+    }
+
+    pub(crate) fn host(&self) -> &str {
+        self.origin.split_once("://").unwrap().1
+    }
+
+    pub(crate) fn unsigned(&self, method: &str, target: &str, body: &str) -> RequestBuilder {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let request = self.http.request(method, format!("{}{target}", self.origin));
+        request.header("content-type", "application/json").body(body.to_owned())
+    }
+
+    /// A request signed at `date`.
+    pub(crate) fn signed_at(&self, date: &str, method: &str, target: &str, body: &str) -> RequestBuilder {
+        let to_sign = ToSign {
+            method,
+            target,
+            host: self.host(),
+            date,
+            body: body.as_bytes(),
+        };
+        self.unsigned(method, target, body)
+            .header("x-ms-date", date)
+            .header("x-ms-content-sha256", to_sign.content_hash())
+            .header("authorization", to_sign.authorization(&self.access_key))
+    }
+
+    pub(crate) fn signed(&self, method: &str, target: &str, body: &str) -> RequestBuilder {
+        self.signed_at(&signer::now(), method, target, body)
+    }
+
+    pub(crate) async fn send(&self, method: &str, target: &str, body: &str) -> Answer {
+        Answer::of(self.signed(method, target, body)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send("POST", &format!("{path}{VERSION}"), &body.to_string()).await
+    }
+
+    pub(crate) async fn create(&self) -> String {
+        self.send("POST", &format!("/identities{VERSION}"), "")
+            .await
+            .text("/identity/id")
+    }
+
+    pub(crate) async fn issue(&self, id: &str, body: Value) -> Answer {
+        self.post(&format!("/identities/{id}/:issueAccessToken"), body).await
+    }
+
+    pub(crate) async fn issue_chat(&self, id: &str) -> String {
+        self.issue(id, json!({"scopes": ["chat"]})).await.text("/token")
+    }
+
+    pub(crate) async fn revoke(&self, id: &str) -> Answer {
+        self.send("POST", &format!("/identities/{id}/:revokeAccessTokens{VERSION}"), "")
+            .await
+    }
+
+    pub(crate) async fn delete(&self, id: &str) -> Answer {
+        self.send("DELETE", &format!("/identities/{id}{VERSION}"), "").await
+    }
+}
+
+/// Part 0 or 1 of a token: its header or its claims.
+pub(crate) fn decode(token: &str, part: usize) -> Value {
+    serde_json::from_slice(&decode_bytes(token, part)).unwrap()
+}
+
+pub(crate) fn decode_bytes(token: &str, part: usize) -> Vec<u8> {
+    BASE64_URL_SAFE_NO_PAD
+        .decode(token.split('.').nth(part).unwrap())
+        .unwrap()
+}
+
+/// The names of a JSON object's members in the order of the text.
+pub(crate) fn names_in_order(token: &str, part: usize) -> Vec<String> {
+    let text = String::from_utf8(decode_bytes(token, part)).unwrap();
+    let value: Value = serde_json::from_str(&text).unwrap();
+    let mut names: Vec<_> = value.as_object().unwrap().keys().cloned().collect();
+    names.sort_by_key(|name| text.find(&format!("\"{name}\":")));
+    names
+}

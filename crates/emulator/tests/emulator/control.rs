@@ -1,0 +1,208 @@
+//! The control surface and who may use it.
+
+use crate::{
+    client::{Answer, Client, VERSION, decode, decode_bytes, start},
+    wire::{address, exchange},
+};
+use acs_identity_emulator::{Emulator, TokenAlgorithm};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
+};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+
+async fn get(emulator: &Emulator, path: &str) -> Answer {
+    Answer::of(reqwest::Client::new().get(format!("{}{path}", emulator.control_endpoint()))).await
+}
+
+async fn post(emulator: &Emulator, path: &str, body: impl ToString) -> Answer {
+    let url = format!("{}{path}", emulator.control_endpoint());
+    Answer::of(reqwest::Client::new().post(url).body(body.to_string())).await
+}
+
+#[tokio::test]
+async fn the_root_says_what_is_there() {
+    let emulator = start().await;
+    Client::over_http(&emulator).create().await;
+    let index = get(&emulator, "").await;
+    assert_eq!(index.status, 200);
+    assert_eq!(index.body["resourceId"], json!(emulator.resource_id()));
+    assert_eq!(index.body["identities"], 1);
+    for path in index.body["paths"].as_array().unwrap() {
+        let (method, path) = path.as_str().unwrap().split_once(' ').unwrap();
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        assert!(
+            !exchange(&emulator, &request).await.starts_with("HTTP/1.1 404 "),
+            "{path}"
+        );
+    }
+    for (path, status) in [("keys/", 404), ("nothing", 404), ("entra/tokens", 405)] {
+        let answer = get(&emulator, path).await;
+        assert_eq!(
+            (answer.status, answer.body.get("error").is_some()),
+            (status, true),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_published_keys_check_the_tokens() {
+    for algorithm in [TokenAlgorithm::Rs256, TokenAlgorithm::Es256] {
+        let emulator = Emulator::builder().token_algorithm(algorithm).start().await.unwrap();
+        let client = Client::over_http(&emulator);
+        let token = client.issue_chat(&client.create().await).await;
+        let keys = get(&emulator, "keys").await.body;
+        let [key] = keys["keys"].as_array().unwrap().as_slice() else {
+            panic!("{keys}")
+        };
+        let header = decode(&token, 0);
+        assert_eq!(
+            (&key["kid"], &key["alg"], &key["use"]),
+            (&header["kid"], &header["alg"], &json!("sig"))
+        );
+
+        let (message, _) = token.rsplit_once('.').unwrap();
+        let signature = decode_bytes(&token, 2);
+        let number = |name: &str| BASE64_URL_SAFE_NO_PAD.decode(key[name].as_str().unwrap()).unwrap();
+        let checked = match key["kty"].as_str().unwrap() {
+            "RSA" => RsaPublicKeyComponents {
+                n: number("n"),
+                e: number("e"),
+            }
+            .verify(&RSA_PKCS1_2048_8192_SHA256, message.as_bytes(), &signature),
+            _ => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, [vec![4], number("x"), number("y")].concat())
+                .verify(message.as_bytes(), &signature),
+        };
+        assert!(checked.is_ok(), "{algorithm:?}");
+    }
+}
+
+#[tokio::test]
+async fn introspection_says_what_became_of_a_token() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    let id = client.create().await;
+    let introspect = async |token: &str| post(&emulator, "tokens/introspect", json!({"token": token})).await.body;
+
+    let token = client.issue_chat(&id).await;
+    let active = introspect(&token).await;
+    assert_eq!(
+        active,
+        json!({"active": true, "status": "active", "claims": decode(&token, 1)})
+    );
+    client.revoke(&id).await;
+    let revoked = introspect(&token).await;
+    assert_eq!(
+        revoked,
+        json!({"active": false, "status": "revoked", "claims": decode(&token, 1)})
+    );
+    client.delete(&id).await;
+    assert_eq!(introspect(&token).await["status"], "identityDeleted");
+    emulator.advance(std::time::Duration::from_secs(86_400));
+    assert_eq!(introspect(&token).await["status"], "expired");
+    assert_eq!(introspect("a.b.c").await, json!({"active": false, "status": "unknown"}));
+
+    for bad in [json!({}), json!("secret"), Value::Null] {
+        let answer = post(&emulator, "tokens/introspect", bad).await;
+        answer.assert_error(400, "InvalidRequest", r#"Send {"token":"..."}."#, None);
+    }
+}
+
+#[tokio::test]
+async fn entra_tokens_are_minted_with_or_without_being_told_how() {
+    let emulator = start().await;
+    let https = Client::over_https(&emulator);
+    for body in ["", "{}", r#"{"kind":"service"}"#] {
+        let minted = post(&emulator, "entra/tokens", body).await;
+        let bearer = https
+            .unsigned("POST", &format!("/identities{VERSION}"), "")
+            .bearer_auth(minted.text("/token"));
+        assert_eq!(Answer::of(bearer).await.status, 201, "{body}");
+    }
+
+    let teams_user = post(&emulator, "entra/tokens", r#"{"kind":"teamsUser"}"#).await;
+    assert_eq!(
+        https
+            .post("/teamsUser/:exchangeAccessToken", teams_user.body)
+            .await
+            .status,
+        200
+    );
+
+    let ids = json!({
+        "kind": "teamsUser",
+        "audience": "other",
+        "tenantId": "00000000-0000-0000-0000-000000000001",
+        "appId": "00000000-0000-0000-0000-000000000002",
+        "userId": "00000000-0000-0000-0000-000000000003",
+        "expiresInSeconds": 7200,
+    });
+    let claims = decode(&post(&emulator, "entra/tokens", &ids).await.text("/token"), 1);
+    assert_eq!(
+        [&claims["aud"], &claims["tid"], &claims["appid"], &claims["oid"]],
+        [&ids["audience"], &ids["tenantId"], &ids["appId"], &ids["userId"]]
+    );
+    assert_eq!(claims["scp"], "Teams.ManageCalls Teams.ManageChats");
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 7200);
+
+    for bad in ["{", r#"{"kind":"user"}"#, r#"{"appID":""}"#, r#"{"appId":"x"}"#] {
+        let answer = post(&emulator, "entra/tokens", bad).await;
+        assert_eq!(
+            (answer.status, answer.text("/error/code").as_str()),
+            (400, "InvalidRequest"),
+            "{bad}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn pages_in_a_browser_are_kept_out() {
+    let emulator = start().await;
+    let own = format!("http://{}", address(&emulator));
+    let port = address(&emulator).split_once(':').unwrap().1;
+    let localhost = format!("localhost:{port}");
+    let rows = [
+        ("Host: 127.0.0.1", 200),
+        ("Host: localhost", 200),
+        ("Host: [::1]:1234", 200),
+        ("Host: evil.example", 403),
+        ("Host: 127.0.0.1.evil.example", 403),
+        ("Host: 0.0.0.0", 403),
+        ("X-Host: localhost", 403),
+        (&format!("Host: {}\r\nOrigin: {own}", address(&emulator)), 200),
+        (&format!("Host: {localhost}\r\nOrigin: http://{localhost}"), 200),
+        (&format!("Host: {localhost}\r\nOrigin: https://{localhost}"), 403),
+        (&format!("Host: {localhost}\r\nOrigin: http://localhost:3000"), 403),
+        (&format!("Host: {localhost}\r\nOrigin: null"), 403),
+        (&format!("Host: {localhost}\r\nOrigin: https://evil.example"), 403),
+    ];
+    for (headers, status) in rows {
+        for (method, path) in [
+            ("GET", ""),
+            ("GET", "/keys"),
+            ("POST", "/entra/tokens"),
+            ("GET", "/nothing"),
+        ] {
+            let request = format!("{method} /_emulator{path} HTTP/1.1\r\n{headers}\r\nConnection: close\r\n\r\n");
+            let answer = exchange(&emulator, &request).await;
+            let status = if status == 200 && path == "/nothing" {
+                404
+            } else {
+                status
+            };
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status} ")),
+                "{path}: {headers}: {answer}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_control_surface_is_there_over_https_too() {
+    let emulator = start().await;
+    let https = Client::over_https(&emulator);
+    let index = Answer::of(https.http.get(format!("{}/_emulator/", https.origin))).await;
+    assert_eq!(index.status, 200);
+}

@@ -1,0 +1,257 @@
+//! Identities and access tokens, operation by operation.
+
+use crate::client::{Answer, Client, VERSION, start};
+use acs_identity_emulator::TokenStatus;
+use serde_json::{Value, json};
+
+const NOT_OWNED: (u16, &str, &str, Option<&str>) = (
+    401,
+    "IdentityNotOwned",
+    "Provided identity doesn't belong to the resource.",
+    None,
+);
+
+#[tokio::test]
+async fn an_identity_is_created_with_and_without_a_token() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    for without in [
+        Value::Null,
+        json!({}),
+        json!({"createTokenWithScopes": null, "expiresInMinutes": null}),
+        json!({"createTokenWithScopes": []}),
+    ] {
+        let created = client.post("/identities", without.clone()).await;
+        assert_eq!(created.status, 201, "{without}");
+        assert_eq!(
+            created.body,
+            json!({"identity": {"id": created.text("/identity/id")}}),
+            "{without}"
+        );
+    }
+    let bodyless = client.send("POST", &format!("/identities{VERSION}"), "").await;
+    assert_eq!((bodyless.status, bodyless.body.as_object().unwrap().len()), (201, 1));
+
+    let with = client
+        .post("/identities", json!({"createTokenWithScopes": ["voip", "chat"]}))
+        .await;
+    assert_eq!(with.status, 201);
+    assert_eq!(
+        emulator.token_status(&with.text("/accessToken/token")),
+        TokenStatus::Active
+    );
+    assert_eq!(emulator.identity_count(), 6);
+}
+
+#[tokio::test]
+async fn ids_name_the_resource_and_sort_by_age() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(client.create().await);
+    }
+    assert_eq!(emulator.identities(), ids);
+    assert!(ids.is_sorted());
+    let prefix = format!("8:acs:{}_000000", emulator.resource_id());
+    assert!(ids.iter().all(|id| id.starts_with(&prefix)), "{ids:?}");
+}
+
+#[tokio::test]
+async fn an_id_may_be_percent_encoded_in_the_path() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    let encoded = client.create().await.replace(':', "%3A");
+    assert_eq!(client.issue(&encoded, json!({"scopes": ["chat"]})).await.status, 200);
+    assert_eq!(client.revoke(&encoded).await.status, 204);
+    assert_eq!(client.delete(&encoded).await.status, 204);
+    assert_eq!(emulator.identity_count(), 0);
+}
+
+#[tokio::test]
+async fn ids_that_are_foreign_made_up_or_deleted_are_not_owned() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    let deleted = client.create().await;
+    assert_eq!(client.delete(&deleted).await.status, 204);
+    let other = start().await;
+    let foreign = Client::over_http(&other).create().await;
+    let anonymous = "8:teamsvisitor:00000000-0000-0000-0000-000000000000".to_owned();
+    for id in [deleted, foreign, anonymous, "x".to_owned(), "%FF".to_owned()] {
+        for answer in [
+            client.issue(&id, json!({"scopes": ["chat"]})).await,
+            client.revoke(&id).await,
+            client.delete(&id).await,
+        ] {
+            let (status, code, message, target) = NOT_OWNED;
+            answer.assert_error(status, code, message, target);
+            assert_eq!(answer.header("api-supported-versions"), None);
+        }
+    }
+    assert_eq!(other.identity_count(), 1);
+}
+
+#[tokio::test]
+async fn tokens_need_scopes_that_exist() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    let id = client.create().await;
+    for none in [json!({}), json!({"scopes": null}), Value::Null] {
+        let answer = client.issue(&id, none).await;
+        answer.assert_error(
+            400,
+            "ValidationError",
+            "Scopes: The Scopes field is required.",
+            Some("Scopes"),
+        );
+        assert_eq!(answer.header("api-supported-versions"), None);
+    }
+    let empty = client.issue(&id, json!({"scopes": []})).await;
+    empty.assert_error(
+        400,
+        "ValidationError",
+        "Invalid scopes - Scopes field is required.",
+        Some("scopes"),
+    );
+
+    let supported = "Invalid scopes - Supported scopes are chat, chat.join, chat.join.limited, voip, voip.join.";
+    let unknown = client.issue(&id, json!({"scopes": ["chat", "pstn"]})).await;
+    unknown.assert_error(400, "ValidationError", supported, Some("scopes"));
+    let unknown = client
+        .post("/identities", json!({"createTokenWithScopes": ["Chat"]}))
+        .await;
+    unknown.assert_error(400, "ValidationError", supported, Some("createTokenWithScopes"));
+    assert_eq!(emulator.identity_count(), 1);
+}
+
+#[tokio::test]
+async fn a_lifetime_is_an_hour_to_a_day() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    let id = client.create().await;
+    for minutes in [60, 61, 1440] {
+        let issue = json!({"scopes": ["chat"], "expiresInMinutes": minutes});
+        assert_eq!(client.issue(&id, issue).await.status, 200, "{minutes}");
+        let create = json!({"createTokenWithScopes": ["chat"], "expiresInMinutes": minutes});
+        assert_eq!(client.post("/identities", create).await.status, 201, "{minutes}");
+    }
+    let identities = emulator.identity_count();
+    for minutes in [59, 1441, 0, -60, i32::MAX] {
+        let message =
+            format!("ExpiresInMinutes value {minutes} is invalid. Value must be within the [60, 1440] interval.");
+        let issue = json!({"scopes": ["chat"], "expiresInMinutes": minutes});
+        let create = json!({"createTokenWithScopes": ["chat"], "expiresInMinutes": minutes});
+        for answer in [client.issue(&id, issue).await, client.post("/identities", create).await] {
+            answer.assert_error(400, "ValidationError", &message, Some("ExpiresInMinutes"));
+            assert!(answer.header("api-supported-versions").is_some());
+        }
+    }
+    assert_eq!(emulator.identity_count(), identities);
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_declared_json_is_ignored() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    let id = client.create().await;
+    let send = async |path: &str, body: &str, content_type: &'static str| {
+        let target = format!("{path}{VERSION}");
+        let mut request = client.signed("POST", &target, body).build().unwrap();
+        request
+            .headers_mut()
+            .insert("content-type", content_type.parse().unwrap());
+        let response = client.http.execute(request).await.unwrap();
+        (response.status().as_u16(), response.json::<Value>().await.unwrap())
+    };
+    let create = r#"{"createTokenWithScopes":["chat"]}"#;
+    let (status, body) = send("/identities", create, "text/plain").await;
+    assert_eq!((status, body.get("accessToken")), (201, None));
+    let issue = format!("/identities/{id}/:issueAccessToken");
+    let (status, body) = send(&issue, r#"{"scopes":["chat"]}"#, "text/plain").await;
+    assert_eq!((status, &body["error"]["target"]), (400, &json!("Scopes")));
+
+    for json_type in ["application/json; charset=utf-8", "Application/JSON"] {
+        let (status, body) = send("/identities", create, json_type).await;
+        assert_eq!((status, body.get("accessToken").is_some()), (201, true), "{json_type}");
+    }
+}
+
+#[tokio::test]
+async fn text_that_is_no_json_is_told_from_json_that_is_no_request() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    for (body, status, code) in [
+        ("{", 422, "InvalidJson"),
+        ("secret", 422, "InvalidJson"),
+        (r#"{"createTokenWithScopes":"secret"}"#, 400, "ValidationError"),
+        (
+            r#"{"createTokenWithScopes":["chat"],"expiresInMinutes":"secret"}"#,
+            400,
+            "ValidationError",
+        ),
+        ("\"secret\"", 400, "ValidationError"),
+    ] {
+        let answer = client.send("POST", &format!("/identities{VERSION}"), body).await;
+        assert_eq!(
+            (answer.status, answer.text("/error/code").as_str()),
+            (status, code),
+            "{body}"
+        );
+        assert!(!answer.body.to_string().contains("secret"), "{body}");
+    }
+    assert_eq!(emulator.identity_count(), 0);
+}
+
+#[tokio::test]
+async fn every_stable_version_is_served_and_no_other() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    let create = async |query: &str| client.send("POST", &format!("/identities{query}"), "").await;
+    let all = "2021-03-07, 2022-06-01, 2022-10-01, 2023-10-01, 2025-06-30";
+    for version in all.split(", ") {
+        let answer = create(&format!("?api-version={version}")).await;
+        assert_eq!(
+            (answer.status, answer.header("api-supported-versions")),
+            (201, Some(all)),
+            "{version}"
+        );
+    }
+    for version in ["2020-07-20-preview2", "2025-03-02-preview", "2023-10", "1.0"] {
+        let answer = create(&format!("?api-version={version}")).await;
+        let message = format!(
+            "The HTTP resource that matches the request URI '{}/identities' does not support the API version \
+             '{version}'.",
+            client.origin
+        );
+        answer.assert_error(400, "UnsupportedApiVersion", &message, None);
+    }
+    let missing = create("").await;
+    let message = "An API version is required, but was not specified.";
+    missing.assert_error(400, "ApiVersionUnspecified", message, None);
+
+    let path = "/teamsUser/:exchangeAccessToken?api-version=2021-03-07";
+    let teams = client.send("POST", path, "{}").await;
+    assert_eq!(teams.text("/error/code"), "UnsupportedApiVersion");
+    let since = "2022-06-01, 2022-10-01, 2023-10-01, 2025-06-30";
+    assert_eq!(teams.header("api-supported-versions"), Some(since));
+}
+
+#[tokio::test]
+async fn what_is_not_an_operation_is_not_found_or_not_allowed() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    let id = client.create().await;
+    for (method, path, status) in [
+        ("GET", format!("/identities/{id}"), 405),
+        ("PUT", "/identities".to_owned(), 405),
+        ("GET", "/".to_owned(), 404),
+        ("DELETE", "/identities/".to_owned(), 404),
+        ("POST", format!("/identities/{id}/:issue"), 404),
+        ("POST", format!("/identities/{id}/issueAccessToken"), 404),
+    ] {
+        let answer: Answer = client.send(method, &format!("{path}{VERSION}"), "").await;
+        assert_eq!(answer.status, status, "{method} {path}");
+        assert!(answer.body.pointer("/error/message").is_some(), "{method} {path}");
+    }
+    assert_eq!(emulator.identity_count(), 1);
+}

@@ -1,0 +1,107 @@
+//! Nothing secret is logged or shown.
+
+use crate::{client::builder, signer::ToSign};
+use acs_identity_emulator::{EntraTokenRequest, signature::SignedRequest};
+
+pub(crate) const KEY: &str = "bG9jYWwtZW11bGF0b3ItdGVzdC1rZXktMzItYnl0ZXM=";
+
+/// Asserts that a text has nothing of some secrets: not ten characters of their beginning, middle or end.
+#[track_caller]
+pub(crate) fn assert_hides(text: &str, secrets: &[String]) {
+    for secret in secrets {
+        let secret = secret.trim_end_matches('=');
+        let end = secret.len() - 10;
+        for fragment in [0, end / 2, end].map(|at| &secret[at..at + 10]) {
+            assert!(!text.contains(fragment), "{fragment} in {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_secret_is_shown_by_debug() {
+    let builder = builder().access_key(KEY);
+    let described = format!("{builder:?}");
+    let emulator = builder.start().await.unwrap();
+    let entra = emulator.mint_entra_token(&EntraTokenRequest::service()).await.unwrap();
+    let to_sign = ToSign {
+        method: "GET",
+        target: "/",
+        host: "h",
+        date: "d",
+        body: b"",
+    };
+    let authorization = to_sign.authorization(KEY);
+    let request = SignedRequest {
+        method: "GET",
+        target: "/",
+        host: None,
+        x_ms_date: None,
+        date: None,
+        content_sha256: None,
+        authorization: Some(&authorization),
+        body: entra.token.as_bytes(),
+    };
+    let shown = format!("{described} {emulator:?} {entra:?} {request:?}");
+    let body = format!("{:?}", entra.token.as_bytes());
+    assert_hides(
+        &shown,
+        &[KEY.to_owned(), entra.token.clone(), authorization.clone(), body],
+    );
+}
+
+#[cfg(feature = "cli")]
+#[tokio::test]
+async fn no_fragment_of_a_secret_is_logged_at_any_level() {
+    use crate::{
+        binary::{Process, command},
+        client::{Answer, Client, VERSION},
+    };
+    use reqwest::Client as Http;
+
+    let process = Process::spawn(command(&["--access-key", KEY]).env("RUST_LOG", "trace")).await;
+    let client = process.client("endpoint", Http::new());
+    let stranger = Client {
+        access_key: "b3RoZXI=".to_owned(),
+        ..client.clone()
+    };
+    let control = process.text("controlEndpoint");
+    let entra = Http::new()
+        .post(format!("{control}entra/tokens"))
+        .body(r#"{"kind":"teamsUser"}"#);
+    let entra = Answer::of(entra).await;
+    let entra_token = entra.text("/token");
+    let mut secrets = vec![KEY.to_owned(), entra_token.clone()];
+
+    for (target, body) in [
+        (
+            format!("/identities{VERSION}"),
+            r#"{"createTokenWithScopes":["chat"]}"#.to_owned(),
+        ),
+        (format!("/identities{VERSION}"), format!(r#""{entra_token}""#)),
+        (
+            format!("/teamsUser/:exchangeAccessToken{VERSION}"),
+            entra.body.to_string(),
+        ),
+        (format!("/identities?api-version={entra_token}"), String::new()),
+        ("/_emulator/tokens/introspect".to_owned(), entra.body.to_string()),
+        ("/_emulator/tokens/introspect".to_owned(), entra_token.clone()),
+    ] {
+        for client in [&client, &stranger] {
+            let (http, request) = client.signed("POST", &target, &body).build_split();
+            let request = request.unwrap();
+            let authorization = request.headers()["authorization"].to_str().unwrap();
+            secrets.push(authorization.rsplit_once("Signature=").unwrap().1.to_owned());
+            let answer = Answer::of(reqwest::RequestBuilder::from_parts(http, request)).await;
+            let token = ["/token", "/accessToken/token"]
+                .iter()
+                .find_map(|token| answer.body.pointer(token));
+            secrets.extend(token.and_then(|token| token.as_str()).map(ToOwned::to_owned));
+        }
+    }
+    Answer::of(client.unsigned("POST", "/", "").bearer_auth(&entra_token)).await;
+
+    let (_, _, log) = process.stop("-TERM").await;
+    assert_eq!(log.matches("status=").count(), 14, "{log}");
+    assert_eq!(secrets.len(), 2 + 12 + 2);
+    assert_hides(&log, &secrets);
+}

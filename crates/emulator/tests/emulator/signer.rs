@@ -1,0 +1,50 @@
+//! Signs requests as a client does, with `RustCrypto` where the emulator has AWS-LC.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+use time::{OffsetDateTime, macros::format_description};
+
+/// What a client signs.
+#[derive(Clone, Copy)]
+pub(crate) struct ToSign<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) target: &'a str,
+    pub(crate) host: &'a str,
+    pub(crate) date: &'a str,
+    pub(crate) body: &'a [u8],
+}
+
+impl ToSign<'_> {
+    pub(crate) fn content_hash(&self) -> String {
+        BASE64_STANDARD.encode(Sha256::digest(self.body))
+    }
+
+    pub(crate) fn signature(&self, key: &str) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&BASE64_STANDARD.decode(key).unwrap()).unwrap();
+        let (method, target, date, host) = (self.method, self.target, self.date, self.host);
+        mac.update(format!("{method}\n{target}\n{date};{host};{}", self.content_hash()).as_bytes());
+        BASE64_STANDARD.encode(mac.finalize().into_bytes())
+    }
+
+    pub(crate) fn authorization(&self, key: &str) -> String {
+        self.authorization_over("x-ms-date;host;x-ms-content-sha256", key)
+    }
+
+    pub(crate) fn authorization_over(&self, signed_headers: &str, key: &str) -> String {
+        format!(
+            "HMAC-SHA256 SignedHeaders={signed_headers}&Signature={}",
+            self.signature(key)
+        )
+    }
+}
+
+pub(crate) fn http_date(time: OffsetDateTime) -> String {
+    let format =
+        format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+    time.format(format).unwrap()
+}
+
+pub(crate) fn now() -> String {
+    http_date(OffsetDateTime::now_utc())
+}

@@ -1,0 +1,201 @@
+//! The exchange of Teams users' tokens.
+
+use crate::client::{Answer, Client, decode, names_in_order, start};
+use acs_identity_emulator::{Emulator, EntraToken, EntraTokenRequest, TokenStatus, Uuid};
+use serde_json::{Value, json};
+use std::time::Duration;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+const NOT_VALID: &str = "Provided access token is not valid.";
+
+async fn exchange(emulator: &Emulator, body: Value) -> Answer {
+    Client::over_http(emulator)
+        .post("/teamsUser/:exchangeAccessToken", body)
+        .await
+}
+
+async fn mint(emulator: &Emulator, request: EntraTokenRequest) -> EntraToken {
+    emulator.mint_entra_token(&request).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_teams_users_token_has_the_services_shape_and_the_entra_tokens_end() {
+    let emulator = start().await;
+    let entra = mint(
+        &emulator,
+        EntraTokenRequest {
+            expires_in_seconds: 4270,
+            ..EntraTokenRequest::teams_user()
+        },
+    )
+    .await;
+    let body = json!({"token": entra.token, "appId": entra.app_id, "userId": entra.user_id});
+    let answer = exchange(&emulator, body).await;
+    assert_eq!(answer.status, 200);
+    let token = answer.text("/token");
+
+    let names = [
+        "skypeid",
+        "scp",
+        "csi",
+        "exp",
+        "rgn",
+        "tid",
+        "acsScope",
+        "resourceId",
+        "aad_iat",
+        "aad_uti",
+        "aad_appid",
+        "iat",
+    ];
+    assert_eq!(names_in_order(&token, 1), names);
+    let (claims, entra_claims) = (decode(&token, 1), decode(&entra.token, 1));
+    let iat = claims["iat"].as_i64().unwrap();
+    let expected = json!({
+        "skypeid": format!("orgid:{}", entra.user_id),
+        "scp": 1024,
+        "csi": iat.to_string(),
+        "exp": entra_claims["exp"],
+        "rgn": "amer",
+        "tid": entra.tenant_id,
+        "acsScope": "voip,chat",
+        "resourceId": emulator.resource_id(),
+        "aad_iat": entra_claims["iat"].to_string(),
+        "aad_uti": entra_claims["uti"],
+        "aad_appid": entra.app_id,
+        "iat": iat,
+    });
+    assert_eq!(claims, expected);
+
+    let expires_on = OffsetDateTime::parse(&answer.text("/expiresOn"), &Rfc3339).unwrap();
+    assert_eq!(expires_on.unix_timestamp(), claims["exp"].as_i64().unwrap());
+    assert_eq!(emulator.token_status(&token), TokenStatus::Active);
+    emulator.advance(Duration::from_secs(4270));
+    assert_eq!(emulator.token_status(&token), TokenStatus::Expired);
+}
+
+#[tokio::test]
+async fn the_token_is_looked_at_before_the_ids() {
+    let emulator = start().await;
+    let expired = EntraTokenRequest {
+        expires_in_seconds: -1,
+        ..EntraTokenRequest::teams_user()
+    };
+    let expired = mint(&emulator, expired).await.token;
+    let for_the_service = mint(&emulator, EntraTokenRequest::service()).await.token;
+    let good = mint(&emulator, EntraTokenRequest::teams_user()).await;
+    let forged = format!("{}.AAAA", good.token.rsplit_once('.').unwrap().0);
+    for token in [
+        json!(null),
+        json!(""),
+        json!("invalid"),
+        json!(expired),
+        json!(for_the_service),
+        json!(forged),
+    ] {
+        for (app_id, user_id) in [
+            (json!(good.app_id), json!(good.user_id)),
+            (json!(""), json!("")),
+            (json!(null), json!("x")),
+        ] {
+            let body = json!({"token": token, "appId": app_id, "userId": user_id});
+            let answer = exchange(&emulator, body).await;
+            answer.assert_error(401, "InvalidAccessToken", NOT_VALID, None);
+            assert_eq!(answer.header("api-supported-versions"), None);
+        }
+    }
+    exchange(&emulator, json!({}))
+        .await
+        .assert_error(401, "InvalidAccessToken", NOT_VALID, None);
+}
+
+#[tokio::test]
+async fn the_ids_have_to_be_the_tokens_own() {
+    let emulator = start().await;
+    let entra = mint(&emulator, EntraTokenRequest::teams_user()).await;
+    let (app_id, user_id, other) = (json!(entra.app_id), json!(entra.user_id), json!(Uuid::nil()));
+    let rows = [
+        (
+            json!(""),
+            user_id.clone(),
+            "AppId: The AppId field is required.",
+            "AppId",
+        ),
+        (
+            json!(null),
+            user_id.clone(),
+            "AppId: The AppId field is required.",
+            "AppId",
+        ),
+        (
+            json!("invalid"),
+            user_id.clone(),
+            "Provided AppId has invalid format.",
+            "appId",
+        ),
+        (
+            other.clone(),
+            user_id.clone(),
+            "AAD application is not the expected one.",
+            "appId",
+        ),
+        (
+            other.clone(),
+            json!("invalid"),
+            "AAD application is not the expected one.",
+            "appId",
+        ),
+        (
+            app_id.clone(),
+            json!(""),
+            "UserId: The UserId field is required.",
+            "UserId",
+        ),
+        (
+            app_id.clone(),
+            json!(null),
+            "UserId: The UserId field is required.",
+            "UserId",
+        ),
+        (
+            app_id.clone(),
+            json!("invalid"),
+            "Provided UserId has invalid format.",
+            "userId",
+        ),
+        (
+            app_id.clone(),
+            other,
+            "Provided AAD token issued for unexpected user.",
+            "userId",
+        ),
+        (user_id, app_id, "AAD application is not the expected one.", "appId"),
+    ];
+    for (app_id, user_id, message, target) in rows {
+        let answer = exchange(
+            &emulator,
+            json!({"token": entra.token, "appId": app_id, "userId": user_id}),
+        )
+        .await;
+        answer.assert_error(400, "ValidationError", message, Some(target));
+        // Model binding, which names the field in Pascal case, knows nothing of versions.
+        let by_model_binding = target.starts_with(char::is_uppercase);
+        assert_eq!(
+            answer.header("api-supported-versions").is_none(),
+            by_model_binding,
+            "{message}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_version_list_of_the_exchange_begins_later() {
+    let emulator = start().await;
+    let answer = exchange(
+        &emulator,
+        json!({"token": mint(&emulator, EntraTokenRequest::teams_user()).await.token, "appId": "x"}),
+    )
+    .await;
+    let since = "2022-06-01, 2022-10-01, 2023-10-01, 2025-06-30";
+    assert_eq!(answer.header("api-supported-versions"), Some(since));
+}
