@@ -1,4 +1,5 @@
-#![doc = include_str!("../README.md")]
+// The snippets are compiled and run by tests/readme.rs, which gives them a client.
+#![cfg_attr(not(doctest), doc = include_str!("../README.md"))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod auth;
@@ -13,11 +14,10 @@ mod service;
 
 pub use auth::AzureKeyCredential;
 pub use client::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
-pub use error::{
-    CommunicationError, CommunicationErrorCode, CommunicationErrorDetail, UserWithoutToken,
-};
+pub use error::{CommunicationError, CommunicationErrorCode, CommunicationErrorDetail, UserWithoutToken};
 pub use identifier::CommunicationUserIdentifier;
-pub use models::{
-    CommunicationAccessToken, CommunicationTokenScope, CommunicationUserAndToken,
-    TeamsUserTokenRequest,
-};
+pub use models::{CommunicationAccessToken, CommunicationTokenScope, CommunicationUserAndToken, TeamsUserTokenRequest};
+
+#[cfg(test)]
+#[path = "../tests/support/fake_service.rs"]
+mod fake_service;

@@ -1,30 +1,21 @@
 //! The way of a request to the service and back.
 
 use crate::{
-    auth::{AzureKeyCredential, Clock, HmacPolicy},
+    auth::{Clock, Credential},
     client::CommunicationIdentityClientOptions,
     error::{Authentication, CommunicationError, Failure, header, invalid_argument},
     policies::{AtMostOnce, OutcomePolicy, ResponseBodyPolicy, TryFailure, buffered},
 };
 use azure_core::{
     Error, Result, Uuid,
-    credentials::TokenCredential,
     error::ErrorKind,
     http::{
         ClientOptions, Context, Pipeline, PipelineStreamOptions, RawResponse, Request, StatusCode,
         headers::{CLIENT_REQUEST_ID, MS_DATE},
-        policies::{Policy, auth::BearerTokenAuthorizationPolicy},
         request::options::ClientRequestId,
     },
 };
-use std::{error::Error as StdError, sync::Arc};
-
-/// What a request proves itself with.
-#[derive(Debug)]
-pub(crate) enum Credential {
-    AccessKey(AzureKeyCredential),
-    Entra(Arc<dyn TokenCredential>),
-}
+use std::{error::Error as _, sync::Arc};
 
 /// azure_core's pipeline with this service's policies, and its errors put right.
 #[derive(Clone, Debug)]
@@ -40,34 +31,20 @@ impl ServicePipeline {
         options: &CommunicationIdentityClientOptions,
         clock: Clock,
     ) -> Result<Self> {
-        let (authentication, policy): (_, Arc<dyn Policy>) = match credential {
-            Credential::AccessKey(key) => (
-                Authentication::AccessKey,
-                Arc::new(HmacPolicy::new(key, clock)),
-            ),
-            Credential::Entra(credential) => (
-                Authentication::Entra,
-                Arc::new(BearerTokenAuthorizationPolicy::new(
-                    credential,
-                    [options.entra_scope.as_str()],
-                )),
-            ),
-        };
+        let authentication = credential.authentication();
+        let authentication_policy = credential.into_policy(clock, &options.entra_scope);
         let mut client_options = options.client_options.clone();
         check(&client_options)?;
-        client_options
-            .logging
-            .additional_allowed_header_names
-            .extend(
-                [
-                    "api-supported-versions",
-                    "x-azure-ref",
-                    "x-ms-date",
-                    "x-ms-error-code",
-                    "x-processing-time",
-                ]
-                .map(Into::into),
-            );
+        client_options.logging.additional_allowed_header_names.extend(
+            [
+                "api-supported-versions",
+                "x-azure-ref",
+                "x-ms-date",
+                "x-ms-error-code",
+                "x-processing-time",
+            ]
+            .map(Into::into),
+        );
         let pipeline = Pipeline::new(
             option_env!("CARGO_PKG_NAME"),
             option_env!("CARGO_PKG_VERSION"),
@@ -77,7 +54,7 @@ impl ServicePipeline {
             vec![
                 Arc::new(OutcomePolicy),
                 Arc::new(ResponseBodyPolicy),
-                policy,
+                authentication_policy,
             ],
             None,
         );
@@ -89,11 +66,7 @@ impl ServicePipeline {
     }
 
     /// Sends a request that creates something: it is executed at most once, unless the client's options say otherwise.
-    pub(crate) async fn create(
-        &self,
-        context: &Context<'_>,
-        request: Request,
-    ) -> Result<RawResponse> {
+    pub(crate) async fn create(&self, context: &Context<'_>, request: Request) -> Result<RawResponse> {
         let mut context = context.to_borrowed();
         if !self.retry_uncertain_creation {
             context.insert(AtMostOnce);
@@ -140,10 +113,7 @@ impl ServicePipeline {
             skip_checks: true,
             ..Default::default()
         };
-        let response = self
-            .pipeline
-            .stream(context, request, Some(options))
-            .await?;
+        let response = self.pipeline.stream(context, request, Some(options)).await?;
         buffered(response).await
     }
 }
@@ -194,8 +164,33 @@ fn describe(error: Error, request: &Request) -> Error {
 }
 
 fn interrupted(error: Error) -> Error {
-    let text = format!(
-        "{error}. It is not known whether the service made an identity, so the request was not sent again"
-    );
+    let text =
+        format!("{error}. It is not known whether the service made an identity, so the request was not sent again");
     error.with_context(text)
+}
+
+#[cfg(all(test, not(feature = "reqwest")))]
+mod tests {
+    use super::*;
+    use crate::{CommunicationIdentityClient, fake_service::FakeService};
+
+    const CONNECTION_STRING: &str = "endpoint=https://contoso.communication.azure.com/;accesskey=a2V5";
+
+    #[test]
+    fn a_client_without_a_transport_is_refused() {
+        let error = CommunicationIdentityClient::with_connection_string(CONNECTION_STRING, None).unwrap_err();
+        assert!(error.to_string().contains("client_options.transport"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_client_works_with_a_transport_of_ones_own() {
+        let service = FakeService::new([crate::fake_service::created()]);
+        let options = CommunicationIdentityClientOptions {
+            client_options: service.client_options(),
+            ..Default::default()
+        };
+        let client = CommunicationIdentityClient::with_connection_string(CONNECTION_STRING, Some(options)).unwrap();
+        client.create_user(None).await.unwrap();
+        assert_eq!(service.requests().len(), 1);
+    }
 }

@@ -34,8 +34,7 @@ pub(crate) fn service_url(endpoint: &Url, api_version: &str) -> Result<Url> {
         ));
     }
     let mut url = endpoint.clone();
-    url.query_pairs_mut()
-        .append_pair("api-version", api_version);
+    url.query_pairs_mut().append_pair("api-version", api_version);
     Ok(url)
 }
 
@@ -112,10 +111,7 @@ pub(crate) fn delete_user(service: &Url, user: &CommunicationUserIdentifier) -> 
 }
 
 /// `POST /teamsUser/:exchangeAccessToken`
-pub(crate) fn get_token_for_teams_user(
-    service: &Url,
-    teams_user: &TeamsUserTokenRequest,
-) -> Result<Request> {
+pub(crate) fn get_token_for_teams_user(service: &Url, teams_user: &TeamsUserTokenRequest) -> Result<Request> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Body<'a> {
@@ -134,12 +130,7 @@ pub(crate) fn get_token_for_teams_user(
     )
 }
 
-fn user_request(
-    service: &Url,
-    method: Method,
-    user: &CommunicationUserIdentifier,
-    action: &str,
-) -> Request {
+fn user_request(service: &Url, method: Method, user: &CommunicationUserIdentifier, action: &str) -> Request {
     let id = utf8_percent_encode(user.as_str(), SEGMENT);
     request(service, method, &format!("/identities/{id}{action}"))
 }

@@ -1,12 +1,13 @@
 //! The connection string that the Azure portal shows: `endpoint=https://…;accesskey=…`.
 
+use super::AzureKeyCredential;
 use crate::error::invalid_argument;
 use azure_core::Result;
 
-/// The two parts of a connection string, as they stand in it.
+/// The two parts of a connection string.
 pub(crate) struct ConnectionString<'a> {
     pub(crate) endpoint: &'a str,
-    pub(crate) access_key: &'a str,
+    pub(crate) access_key: AzureKeyCredential,
 }
 
 impl<'a> ConnectionString<'a> {
@@ -33,9 +34,11 @@ impl<'a> ConnectionString<'a> {
                 set_once(&mut access_key, value, "accesskey")?;
             }
         }
+        let endpoint = endpoint.ok_or_else(|| invalid("`endpoint` is missing"))?;
+        let access_key = access_key.ok_or_else(|| invalid("`accesskey` is missing"))?;
         Ok(Self {
-            endpoint: endpoint.ok_or_else(|| invalid("`endpoint` is missing"))?,
-            access_key: access_key.ok_or_else(|| invalid("`accesskey` is missing"))?,
+            endpoint,
+            access_key: AzureKeyCredential::new(access_key).map_err(|_| invalid("`accesskey` is not base64"))?,
         })
     }
 }
@@ -60,15 +63,29 @@ fn invalid(reason: &str) -> azure_core::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::signing::Unsigned;
+    use azure_core::http::Method;
 
+    /// The endpoint of a connection string, and what its key makes of a request.
     fn parse(text: &str) -> (String, String) {
         let parts = ConnectionString::parse(text).unwrap();
-        (parts.endpoint.to_owned(), parts.access_key.to_owned())
+        (parts.endpoint.to_owned(), authorization(&parts.access_key))
+    }
+
+    fn authorization(key: &AzureKeyCredential) -> String {
+        let request = Unsigned {
+            method: Method::Get,
+            url: &"https://contoso".parse().unwrap(),
+            date: "",
+            body: b"",
+        };
+        key.sign(&request).authorization
     }
 
     #[test]
     fn names_come_in_any_case_and_order_and_white_space_is_dropped() {
-        let expected = ("https://contoso".to_owned(), "a2V5cw==".to_owned());
+        let key = AzureKeyCredential::new("a2V5cw==").unwrap();
+        let expected = ("https://contoso".to_owned(), authorization(&key));
         for text in [
             "endpoint=https://contoso;accesskey=a2V5cw==",
             "endpoint=https://contoso;accesskey=a2V5cw==;",
@@ -94,6 +111,7 @@ mod tests {
             ("other=SECRET", "`endpoint` is missing"),
             ("endpoint=;accesskey=SECRET", "`endpoint` is empty"),
             ("endpoint=SECRET;accesskey= ", "`accesskey` is empty"),
+            ("endpoint=SECRET;accesskey=SECRET!", "`accesskey` is not base64"),
             (
                 "endpoint=SECRET;endpoint=SECRET;accesskey=SECRET",
                 "`endpoint` stands in it twice",
@@ -108,15 +126,8 @@ mod tests {
         ] {
             let error = ConnectionString::parse(text).map(drop).unwrap_err();
             assert!(error.to_string().contains(reason), "{text:?}: {error}");
-            assert!(
-                error
-                    .to_string()
-                    .contains("<resource>.communication.azure.com")
-            );
-            assert!(
-                !format!("{error} {error:?}").contains("SECRET"),
-                "{error:?}"
-            );
+            assert!(error.to_string().contains("<resource>.communication.azure.com"));
+            assert!(!format!("{error} {error:?}").contains("SECRET"), "{error:?}");
         }
     }
 }

@@ -28,9 +28,7 @@ pub(crate) fn parse_endpoint(endpoint: &str, plaintext: Plaintext) -> Result<Url
         }
         "http" if is_loopback(&url) => {}
         "http" => {
-            return Err(invalid(
-                "it must use https; http is for loopback hosts only",
-            ));
+            return Err(invalid("it must use https; http is for loopback hosts only"));
         }
         _ => return Err(invalid("it must start with https://")),
     }
@@ -68,17 +66,12 @@ mod tests {
     use super::*;
 
     fn parse(endpoint: &str) -> String {
-        parse_endpoint(endpoint, Plaintext::Loopback)
-            .unwrap()
-            .to_string()
+        parse_endpoint(endpoint, Plaintext::Loopback).unwrap().to_string()
     }
 
     fn refuse(endpoint: &str, plaintext: Plaintext) -> String {
         let error = parse_endpoint(endpoint, plaintext).unwrap_err();
-        assert!(
-            !format!("{error} {error:?}").contains("SECRET"),
-            "{error:?}"
-        );
+        assert!(!format!("{error} {error:?}").contains("SECRET"), "{error:?}");
         error.to_string()
     }
 
@@ -127,10 +120,7 @@ mod tests {
         for (endpoint, reason) in [
             ("", "not an absolute URL"),
             ("SECRET.communication.azure.com", "not an absolute URL"),
-            (
-                "endpoint=https://contoso;accesskey=SECRET",
-                "not an absolute URL",
-            ),
+            ("endpoint=https://contoso;accesskey=SECRET", "not an absolute URL"),
             ("https://", "not an absolute URL"),
             ("contoso:443", "must start with https://"),
             ("file:///SECRET", "must start with https://"),

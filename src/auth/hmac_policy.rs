@@ -29,12 +29,7 @@ impl HmacPolicy {
 
 #[async_trait::async_trait]
 impl Policy for HmacPolicy {
-    async fn send(
-        &self,
-        ctx: &Context,
-        request: &mut Request,
-        next: &[Arc<dyn Policy>],
-    ) -> PolicyResult {
+    async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
         let Body::Bytes(body) = request.body() else {
             return Err(Error::with_message(
                 ErrorKind::Other,
@@ -54,5 +49,144 @@ impl Policy for HmacPolicy {
 
         let (policy, next) = next_policy(next)?;
         policy.send(ctx, request, next).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        CommunicationIdentityClient, CommunicationIdentityClientOptions, CommunicationTokenScope,
+        auth::Credential,
+        fake_service::{FakeService, USER, issued, status},
+    };
+    use acs_identity_emulator::signature::{AccessKey, SignatureError, SignedRequest, Tolerance, verify};
+    use azure_core::{
+        http::{
+            AsyncRawResponse, StatusCode,
+            headers::{HeaderName, Headers},
+        },
+        time::{Duration, OffsetDateTime, parse_rfc3339},
+    };
+    use std::sync::Mutex;
+
+    const KEY: &str = "bG9jYWwtZW11bGF0b3ItdGVzdC1rZXktMzItYnl0ZXM=";
+    const OTHER_KEY: &str = "YW5vdGhlciBrZXk=";
+
+    /// A clock that stands still until it is moved.
+    #[derive(Clone)]
+    struct MovedClock(Arc<Mutex<OffsetDateTime>>);
+
+    impl MovedClock {
+        fn new() -> Self {
+            Self(Arc::new(Mutex::new(parse_rfc3339("2026-08-01T00:00:00Z").unwrap())))
+        }
+
+        fn now(&self) -> OffsetDateTime {
+            *self.0.lock().unwrap()
+        }
+
+        fn advance(&self, by: Duration) {
+            *self.0.lock().unwrap() += by;
+        }
+    }
+
+    fn client(service: &Arc<FakeService>, key: &AzureKeyCredential, clock: &MovedClock) -> CommunicationIdentityClient {
+        let clock = clock.clone();
+        let options = CommunicationIdentityClientOptions {
+            client_options: service.client_options(),
+            ..Default::default()
+        };
+        CommunicationIdentityClient::build(
+            "https://contoso.communication.azure.com:8443/".parse().unwrap(),
+            Credential::AccessKey(key.clone()),
+            Some(options),
+            Clock::from_fn(move || clock.now()),
+        )
+        .unwrap()
+    }
+
+    /// Asks the emulator, which was written from the service's documents and not from this crate.
+    fn verified(request: &Request, key: &str, now: OffsetDateTime) -> Result<(), SignatureError> {
+        let header = |name| crate::error::header(request.headers(), &HeaderName::from_static(name));
+        let Body::Bytes(body) = request.body() else {
+            panic!("a streaming body")
+        };
+        let key: AccessKey = key.parse().unwrap();
+        let signed = SignedRequest {
+            method: request.method().as_str(),
+            target: &request.path_and_query(),
+            host: Some("contoso.communication.azure.com:8443"),
+            x_ms_date: header("x-ms-date"),
+            date: None,
+            content_sha256: header("x-ms-content-sha256"),
+            authorization: header("authorization"),
+            body,
+        };
+        verify(&signed, &key, now, Tolerance::Strict)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_try_is_signed_for_its_own_time() {
+        let clock = MovedClock::new();
+        let start = clock.now();
+        let slow = clock.clone();
+        let service = FakeService::new([
+            status(StatusCode::ServiceUnavailable),
+            Box::new(move |_: &Request| {
+                // Longer than a signature is good for.
+                slow.advance(Duration::minutes(6));
+                Ok(AsyncRawResponse::from_bytes(
+                    StatusCode::ServiceUnavailable,
+                    Headers::default(),
+                    "",
+                ))
+            }),
+            issued(),
+        ]);
+        let key = AzureKeyCredential::new(KEY).unwrap();
+        client(&service, &key, &clock)
+            .get_token(&USER.parse().unwrap(), &[CommunicationTokenScope::Chat], None)
+            .await
+            .unwrap();
+
+        let [first, second, third] = <[Request; 3]>::try_from(service.requests()).unwrap();
+        assert_eq!(verified(&first, KEY, start), Ok(()));
+        assert_eq!(verified(&second, KEY, start), Ok(()));
+        assert_eq!(verified(&third, KEY, clock.now()), Ok(()));
+        assert!(matches!(
+            verified(&second, KEY, clock.now()),
+            Err(SignatureError::ClockSkew { .. })
+        ));
+        assert_eq!(
+            verified(&third, OTHER_KEY, clock.now()),
+            Err(SignatureError::SignatureMismatch)
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_that_is_replaced_between_two_tries_signs_the_second() {
+        let clock = MovedClock::new();
+        let key = AzureKeyCredential::new(KEY).unwrap();
+        let rotated = key.clone();
+        let service = FakeService::new([
+            Box::new(move |_: &Request| {
+                rotated.update(OTHER_KEY).unwrap();
+                Ok(AsyncRawResponse::from_bytes(
+                    StatusCode::BadGateway,
+                    Headers::default(),
+                    "",
+                ))
+            }),
+            issued(),
+        ]);
+        client(&service, &key, &clock)
+            .get_token(&USER.parse().unwrap(), &[CommunicationTokenScope::Voip], None)
+            .await
+            .unwrap();
+
+        let [first, second] = <[Request; 2]>::try_from(service.requests()).unwrap();
+        assert_eq!(verified(&first, KEY, clock.now()), Ok(()));
+        assert_eq!(verified(&second, OTHER_KEY, clock.now()), Ok(()));
     }
 }

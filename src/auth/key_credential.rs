@@ -73,18 +73,13 @@ impl AzureKeyCredential {
 
     /// Signs a request with the key of this moment.
     pub(crate) fn sign(&self, request: &Unsigned<'_>) -> Signature {
-        sign(
-            &self.0.read().unwrap_or_else(PoisonError::into_inner),
-            request,
-        )
+        sign(&self.0.read().unwrap_or_else(PoisonError::into_inner), request)
     }
 }
 
 fn decode(key: &str) -> Result<SigningKey> {
     SigningKey::from_base64(key.trim()).ok_or_else(|| {
-        invalid_argument(
-            "the access key is empty or not base64; the resource's Keys page in the Azure portal shows it",
-        )
+        invalid_argument("the access key is empty or not base64; the resource's Keys page in the Azure portal shows it")
     })
 }
 

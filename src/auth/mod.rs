@@ -2,6 +2,7 @@
 
 mod clock;
 mod connection_string;
+mod credential;
 mod endpoint;
 mod hmac_policy;
 mod key_credential;
@@ -9,6 +10,7 @@ mod signing;
 
 pub(crate) use clock::Clock;
 pub(crate) use connection_string::ConnectionString;
+pub(crate) use credential::Credential;
 pub(crate) use endpoint::{Plaintext, parse_endpoint};
-pub(crate) use hmac_policy::HmacPolicy;
+use hmac_policy::HmacPolicy;
 pub use key_credential::AzureKeyCredential;

@@ -31,8 +31,7 @@ const BASE64_SHA256_LEN: usize = 44;
 
 /// What stands before the signature in the `Authorization` header: the scheme and the headers that the signature
 /// covers, in the order in which the string to sign holds them.
-const AUTHORIZATION_PREFIX: &str =
-    "HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature=";
+const AUTHORIZATION_PREFIX: &str = "HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature=";
 
 /// An access key, decoded once and taken into the state of the MAC, which is overwritten when it is dropped.
 #[derive(Clone)]
@@ -103,9 +102,7 @@ fn content_hash(body: &[u8]) -> String {
 
 /// The string to sign, in the pieces that the MAC takes one after the other.
 fn string_to_sign<'a>(request: &Unsigned<'a>, content_hash: &'a str) -> [&'a str; 9] {
-    let Unsigned {
-        method, url, date, ..
-    } = *request;
+    let Unsigned { method, url, date, .. } = *request;
     [
         method.as_str(),
         "\n",
@@ -141,8 +138,7 @@ mod tests {
     }
 
     fn vectors() -> Vec<Vector> {
-        let vectors: Vec<Vector> =
-            serde_json::from_str(include_str!("../../testdata/signing.json")).unwrap();
+        let vectors: Vec<Vector> = serde_json::from_str(include_str!("../../testdata/signing.json")).unwrap();
         assert_eq!(vectors.len(), 10);
         vectors
     }
@@ -174,10 +170,7 @@ mod tests {
             );
         }
         // The official clients' own vectors.
-        assert_eq!(
-            content_hash(b"banana"),
-            "tJPUg2Sv5E0RwBZc9HCkFk0eJgmRHvmYvoaNRq3j3k4="
-        );
+        assert_eq!(content_hash(b"banana"), "tJPUg2Sv5E0RwBZc9HCkFk0eJgmRHvmYvoaNRq3j3k4=");
         assert_eq!(
             content_hash("😀".as_bytes()),
             "8EQ6NCxe9UeDoRG1G6Vsk45HTDIyTZDDpgycjjo34tk="
@@ -198,11 +191,7 @@ mod tests {
         for vector in vectors() {
             let key = SigningKey::from_base64(&vector.key).unwrap();
             let signature = sign(&key, &vector.unsigned(&vector.url.parse().unwrap()));
-            assert_eq!(
-                signature.content_hash, vector.content_hash,
-                "{}",
-                vector.name
-            );
+            assert_eq!(signature.content_hash, vector.content_hash, "{}", vector.name);
             assert_eq!(
                 signature.authorization,
                 format!(
@@ -218,20 +207,8 @@ mod tests {
     #[test]
     fn a_key_is_base64_of_at_least_one_byte() {
         assert!(SigningKey::from_base64("pw==").is_some());
-        assert!(
-            SigningKey::from_base64("pw").is_some(),
-            "padding lost at a `=`"
-        );
-        for key in [
-            "",
-            "=",
-            "====",
-            "p",
-            "pw==pw==",
-            "not base64",
-            "pw==\n",
-            "pw\u{e9}=",
-        ] {
+        assert!(SigningKey::from_base64("pw").is_some(), "padding lost at a `=`");
+        for key in ["", "=", "====", "p", "pw==pw==", "not base64", "pw==\n", "pw\u{e9}="] {
             assert!(SigningKey::from_base64(key).is_none(), "{key:?}");
         }
     }

@@ -5,16 +5,16 @@ mod options;
 pub use options::CommunicationIdentityClientOptions;
 
 use crate::{
-    auth::{AzureKeyCredential, Clock, ConnectionString, Plaintext, parse_endpoint},
+    auth::{AzureKeyCredential, Clock, ConnectionString, Credential, Plaintext, parse_endpoint},
     identifier::CommunicationUserIdentifier,
     models::{
         CommunicationAccessToken, CommunicationIdentityClientCreateUserAndTokenOptions,
         CommunicationIdentityClientCreateUserOptions, CommunicationIdentityClientDeleteUserOptions,
-        CommunicationIdentityClientGetTokenForTeamsUserOptions,
-        CommunicationIdentityClientGetTokenOptions, CommunicationIdentityClientRevokeTokensOptions,
-        CommunicationTokenScope, CommunicationUserAndToken, IdentityFormat, TeamsUserTokenRequest,
+        CommunicationIdentityClientGetTokenForTeamsUserOptions, CommunicationIdentityClientGetTokenOptions,
+        CommunicationIdentityClientRevokeTokensOptions, CommunicationTokenScope, CommunicationUserAndToken,
+        IdentityFormat, TeamsUserTokenRequest,
     },
-    pipeline::{Credential, ServicePipeline},
+    pipeline::ServicePipeline,
     requests,
 };
 use azure_core::{
@@ -49,11 +49,17 @@ use std::sync::Arc;
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```
 /// use azure_communication_identity::{CommunicationIdentityClient, CommunicationTokenScope};
 ///
-/// # async fn example(connection_string: &str) -> azure_core::Result<()> {
-/// let client = CommunicationIdentityClient::with_connection_string(connection_string, None)?;
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doctest.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Outcome {
+/// # let (emulator, client) = start().await?;
+/// # let connection_string = emulator.connection_string();
+/// # let its_client = client;
+/// let client = CommunicationIdentityClient::with_connection_string(&connection_string, None)?;
+/// # let client = its_client;
 /// let created = client
 ///     .create_user_and_token(&[CommunicationTokenScope::Chat], None)
 ///     .await?
@@ -87,7 +93,7 @@ impl CommunicationIdentityClient {
     ///
     /// # Examples
     ///
-    /// ```no_run
+    /// ```
     /// use azure_communication_identity::CommunicationIdentityClient;
     /// use azure_identity::ManagedIdentityCredential;
     ///
@@ -105,12 +111,7 @@ impl CommunicationIdentityClient {
         options: Option<CommunicationIdentityClientOptions>,
     ) -> Result<Self> {
         let endpoint = parse_endpoint(endpoint, Plaintext::Never)?;
-        Self::build(
-            endpoint,
-            Credential::Entra(credential),
-            options,
-            Clock::system(),
-        )
+        Self::build(endpoint, Credential::Entra(credential), options, Clock::system())
     }
 
     /// Makes a client that signs its requests with an access key of the resource.
@@ -145,12 +146,7 @@ impl CommunicationIdentityClient {
         options: Option<CommunicationIdentityClientOptions>,
     ) -> Result<Self> {
         let endpoint = parse_endpoint(endpoint, Plaintext::Loopback)?;
-        Self::build(
-            endpoint,
-            Credential::AccessKey(credential),
-            options,
-            Clock::system(),
-        )
+        Self::build(endpoint, Credential::AccessKey(credential), options, Clock::system())
     }
 
     /// Makes a client from a connection string, which holds the resource's address and an access key.
@@ -184,11 +180,10 @@ impl CommunicationIdentityClient {
         options: Option<CommunicationIdentityClientOptions>,
     ) -> Result<Self> {
         let parts = ConnectionString::parse(connection_string)?;
-        let credential = AzureKeyCredential::new(parts.access_key)?;
-        Self::with_key_credential(parts.endpoint, credential, options)
+        Self::with_key_credential(parts.endpoint, parts.access_key, options)
     }
 
-    fn build(
+    pub(crate) fn build(
         endpoint: Url,
         credential: Credential,
         options: Option<CommunicationIdentityClientOptions>,
@@ -232,8 +227,11 @@ impl CommunicationIdentityClient {
     ///
     /// # Examples
     ///
-    /// ```no_run
-    /// # async fn example(client: azure_communication_identity::CommunicationIdentityClient) -> azure_core::Result<()> {
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doctest.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Outcome {
+    /// # let (emulator, client) = start().await?;
     /// let user = client.create_user(None).await?.into_model()?;
     /// println!("{user}");
     /// # Ok(()) }
@@ -268,8 +266,11 @@ impl CommunicationIdentityClient {
     ///
     /// # Examples
     ///
-    /// ```no_run
-    /// # async fn example(client: azure_communication_identity::CommunicationIdentityClient) -> azure_core::Result<()> {
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doctest.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Outcome {
+    /// # let (emulator, client) = start().await?;
     /// use azure_communication_identity::{
     ///     CommunicationTokenScope, models::CommunicationIdentityClientCreateUserAndTokenOptions,
     /// };
@@ -293,8 +294,7 @@ impl CommunicationIdentityClient {
         options: Option<CommunicationIdentityClientCreateUserAndTokenOptions<'_>>,
     ) -> Result<Response<CommunicationUserAndToken>> {
         let options = options.unwrap_or_default();
-        let request =
-            requests::create_user_and_token(&self.service, scopes, options.token_expires_in)?;
+        let request = requests::create_user_and_token(&self.service, scopes, options.token_expires_in)?;
         let context = &options.method_options.context;
         Ok(self.pipeline.create(context, request).await?.into())
     }
@@ -318,11 +318,12 @@ impl CommunicationIdentityClient {
     ///
     /// # Examples
     ///
-    /// ```no_run
-    /// # async fn example(
-    /// #     client: azure_communication_identity::CommunicationIdentityClient,
-    /// #     stored_id: &str,
-    /// # ) -> azure_core::Result<()> {
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doctest.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Outcome {
+    /// # let (emulator, client) = start().await?;
+    /// # let stored_id = client.create_user(None).await?.into_model()?.to_string();
     /// use azure_communication_identity::CommunicationTokenScope;
     ///
     /// let user = stored_id.parse()?;
@@ -363,11 +364,12 @@ impl CommunicationIdentityClient {
     ///
     /// # Examples
     ///
-    /// ```no_run
-    /// # async fn example(
-    /// #     client: azure_communication_identity::CommunicationIdentityClient,
-    /// #     user: azure_communication_identity::CommunicationUserIdentifier,
-    /// # ) -> azure_core::Result<()> {
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doctest.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Outcome {
+    /// # let (emulator, client) = start().await?;
+    /// # let user = client.create_user(None).await?.into_model()?;
     /// client.revoke_tokens(&user, None).await?;
     /// # Ok(()) }
     /// ```
@@ -380,10 +382,7 @@ impl CommunicationIdentityClient {
         let options = options.unwrap_or_default();
         let request = requests::revoke_tokens(&self.service, user);
         let context = &options.method_options.context;
-        let response = self
-            .pipeline
-            .send(context, request, StatusCode::NoContent)
-            .await?;
+        let response = self.pipeline.send(context, request, StatusCode::NoContent).await?;
         Ok(response.into())
     }
 
@@ -401,11 +400,12 @@ impl CommunicationIdentityClient {
     ///
     /// # Examples
     ///
-    /// ```no_run
-    /// # async fn example(
-    /// #     client: azure_communication_identity::CommunicationIdentityClient,
-    /// #     user: azure_communication_identity::CommunicationUserIdentifier,
-    /// # ) -> azure_core::Result<()> {
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doctest.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Outcome {
+    /// # let (emulator, client) = start().await?;
+    /// # let user = client.create_user(None).await?.into_model()?;
     /// client.delete_user(&user, None).await?;
     /// # Ok(()) }
     /// ```
@@ -418,10 +418,7 @@ impl CommunicationIdentityClient {
         let options = options.unwrap_or_default();
         let request = requests::delete_user(&self.service, user);
         let context = &options.method_options.context;
-        let response = self
-            .pipeline
-            .send(context, request, StatusCode::NoContent)
-            .await?;
+        let response = self.pipeline.send(context, request, StatusCode::NoContent).await?;
         Ok(response.into())
     }
 
@@ -444,13 +441,14 @@ impl CommunicationIdentityClient {
     ///
     /// # Examples
     ///
-    /// ```no_run
-    /// # async fn example(
-    /// #     client: azure_communication_identity::CommunicationIdentityClient,
-    /// #     entra_token: String,
-    /// #     client_id: String,
-    /// #     user_object_id: String,
-    /// # ) -> azure_core::Result<()> {
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doctest.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Outcome {
+    /// # let (emulator, client) = start().await?;
+    /// # let minted = emulator.mint_entra_token(&acs_identity_emulator::EntraTokenRequest::teams_user()).await?;
+    /// # let (client_id, user_object_id) = (minted.app_id.to_string(), minted.user_id.to_string());
+    /// # let entra_token = minted.token;
     /// use azure_communication_identity::TeamsUserTokenRequest;
     ///
     /// let token = client

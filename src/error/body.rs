@@ -130,10 +130,7 @@ mod tests {
             assert_eq!(parsed.error, None, "{body}");
             assert_eq!(parsed.excerpt.as_deref(), expected, "{body}");
         }
-        assert_eq!(
-            parse(b"\xff\xfe!").excerpt.as_deref(),
-            Some("\u{fffd}\u{fffd}!")
-        );
+        assert_eq!(parse(b"\xff\xfe!").excerpt.as_deref(), Some("\u{fffd}\u{fffd}!"));
     }
 
     #[test]

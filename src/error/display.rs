@@ -15,10 +15,7 @@ impl fmt::Display for CommunicationError {
         write_message(f, self.message.as_deref(), self.target.as_deref())?;
         write_causes(f, &self.details, self.inner_error.as_deref())?;
         if let Some(excerpt) = &self.body_excerpt {
-            write!(
-                f,
-                ": the body is not the service's own, it begins: {excerpt}"
-            )?;
+            write!(f, ": the body is not the service's own, it begins: {excerpt}")?;
         }
         if let Some(remedy) = &self.remedy {
             write!(f, ". {remedy}")?;
@@ -43,11 +40,7 @@ impl fmt::Display for CommunicationErrorDetail {
     }
 }
 
-fn write_message(
-    f: &mut fmt::Formatter<'_>,
-    message: Option<&str>,
-    target: Option<&str>,
-) -> fmt::Result {
+fn write_message(f: &mut fmt::Formatter<'_>, message: Option<&str>, target: Option<&str>) -> fmt::Result {
     if let Some(message) = message {
         // The sentence goes on after it.
         write!(f, ": {}", OneLine(message.trim_end_matches('.')))?;

@@ -32,17 +32,20 @@ use std::{borrow::Cow, convert::Infallible, fmt};
 ///
 /// # Examples
 ///
-/// ```no_run
-/// use azure_communication_identity::{
-///     CommunicationError, CommunicationErrorCode, CommunicationIdentityClient, CommunicationUserIdentifier,
-/// };
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doctest.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Outcome {
+/// # let (emulator, client) = start().await?;
+/// # let user = client.create_user(None).await?.into_model()?;
+/// # client.delete_user(&user, None).await?;
+/// use azure_communication_identity::{CommunicationError, CommunicationErrorCode};
 ///
-/// # async fn example(client: CommunicationIdentityClient, user: CommunicationUserIdentifier) -> azure_core::Result<()> {
 /// match client.delete_user(&user, None).await {
 ///     Ok(_) => println!("deleted"),
 ///     Err(error) => match CommunicationError::from_error(&error).map(CommunicationError::error_code) {
 ///         Some(CommunicationErrorCode::IdentityNotOwned) => println!("was deleted before, or is another resource's"),
-///         _ => return Err(error),
+///         _ => return Err(error.into()),
 ///     },
 /// }
 /// # Ok(()) }
@@ -107,9 +110,7 @@ impl CommunicationError {
         let headers = response.headers();
         let body = body::parse(response.body());
         let error = body.error.unwrap_or_default();
-        let code = error
-            .code
-            .or_else(|| header(headers, &ERROR_CODE).map(str::to_owned));
+        let code = error.code.or_else(|| header(headers, &ERROR_CODE).map(str::to_owned));
         let mut communication_error = Self {
             status,
             code,

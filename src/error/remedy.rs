@@ -29,11 +29,7 @@ pub(crate) struct Failure<'a> {
 }
 
 /// Says in a sentence or two what to check or change, if there is more to say than the service did.
-pub(super) fn remedy(
-    error: &CommunicationError,
-    headers: &Headers,
-    failure: &Failure<'_>,
-) -> Option<String> {
+pub(super) fn remedy(error: &CommunicationError, headers: &Headers, failure: &Failure<'_>) -> Option<String> {
     if failure.outcome_unknown {
         return Some(
             "It is not known whether the service made an identity, so the request was not sent again; \
@@ -53,23 +49,20 @@ pub(super) fn remedy(
                 .to_owned(),
         ),
         (Code::UnsupportedApiVersion, _) => Some(unsupported_version(headers)),
-        (_, StatusCode::Unauthorized | StatusCode::Forbidden) => {
-            Some(match failure.authentication {
-                Authentication::AccessKey => refused_key(error, headers, failure.signed_date),
-                Authentication::Entra => refused_principal(),
-            })
-        }
+        (_, StatusCode::Unauthorized | StatusCode::Forbidden) => Some(match failure.authentication {
+            Authentication::AccessKey => refused_key(error, headers, failure.signed_date),
+            Authentication::Entra => refused_principal(),
+        }),
         (_, StatusCode::TooManyRequests) => Some(too_many_requests(headers)),
-        (_, status) if status.is_redirection() => Some(
-            "The service redirects nobody: check the endpoint, and proxies on the way".to_owned(),
-        ),
+        (_, status) if status.is_redirection() => {
+            Some("The service redirects nobody: check the endpoint, and proxies on the way".to_owned())
+        }
         _ => None,
     }
 }
 
 fn unsupported_version(headers: &Headers) -> String {
-    let mut text =
-        "Set api_version in CommunicationIdentityClientOptions to a supported version".to_owned();
+    let mut text = "Set api_version in CommunicationIdentityClientOptions to a supported version".to_owned();
     if let Some(versions) = header(headers, &SUPPORTED_VERSIONS) {
         text.push_str(": ");
         text.push_str(versions);
@@ -94,16 +87,12 @@ fn refused_key(error: &CommunicationError, headers: &Headers, signed_date: Optio
         Some(skew) if skew.abs() > Duration::minutes(CLOCK_MARGIN_MINUTES) => format!(
             "This machine's clock is {} minutes {} the service's, which allows {CLOCK_MARGIN_MINUTES}: set the clock",
             skew.whole_minutes().abs(),
-            if skew.is_negative() {
-                "behind"
-            } else {
-                "ahead of"
-            },
+            if skew.is_negative() { "behind" } else { "ahead of" },
         ),
         _ => format!(
             "Check that the access key is a current key of this resource (regenerating one replaces it), that the \
              endpoint is the same resource's, and that this machine's clock is within {CLOCK_MARGIN_MINUTES} minutes \
-             of the time"
+             of the right time"
         ),
     }
 }

@@ -117,15 +117,7 @@ mod tests {
 
     #[test]
     fn any_other_id_is_kept_as_it_is() {
-        for id in [
-            "8:acs:a_b",
-            "...",
-            "a/b",
-            "%2e%2e",
-            " ",
-            "😀",
-            "someFutureFormat",
-        ] {
+        for id in ["8:acs:a_b", "...", "a/b", "%2e%2e", " ", "😀", "someFutureFormat"] {
             let user: CommunicationUserIdentifier = id.parse().unwrap();
             assert_eq!(user.to_string(), id);
             let json = serde_json::to_value(&user).unwrap();

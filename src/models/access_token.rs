@@ -16,11 +16,12 @@ use serde::Deserialize;
 ///
 /// # Examples
 ///
-/// ```no_run
-/// # async fn example(
-/// #     client: azure_communication_identity::CommunicationIdentityClient,
-/// #     user: azure_communication_identity::CommunicationUserIdentifier,
-/// # ) -> azure_core::Result<()> {
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doctest.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Outcome {
+/// # let (emulator, client) = start().await?;
+/// # let user = client.create_user(None).await?.into_model()?;
 /// use azure_communication_identity::CommunicationTokenScope;
 ///
 /// let token = client

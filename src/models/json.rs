@@ -35,10 +35,7 @@ pub(super) fn required<T>(field: Option<T>, parent: &str, name: &str) -> Result<
 }
 
 fn malformed(fault: &str) -> Error {
-    Error::with_message(
-        ErrorKind::DataConversion,
-        format!("the service's answer {fault}"),
-    )
+    Error::with_message(ErrorKind::DataConversion, format!("the service's answer {fault}"))
 }
 
 /// The path of the value at a position that serde reported, such as `accessToken.expiresOn`.
@@ -52,13 +49,7 @@ fn path(body: &[u8], line: usize, column: usize) -> String {
     open_levels(body.get(..end).unwrap_or(body))
         .into_iter()
         .filter_map(|level| match level {
-            Level::Object(name) => name.map(|name| {
-                if is_plain(&name) {
-                    name
-                } else {
-                    "?".to_owned()
-                }
-            }),
+            Level::Object(name) => name.map(|name| if is_plain(&name) { name } else { "?".to_owned() }),
             Level::Array(index) => Some(index.to_string()),
         })
         .collect::<Vec<_>>()
@@ -145,18 +136,12 @@ mod tests {
     fn an_error_names_the_field_the_line_and_the_column() {
         // Columns are counted by hand: the last character of the value at fault.
         for (body, place) in [
-            (
-                r#"{"nested":{"text":12}}"#,
-                "at `nested.text`, line 1, column 20",
-            ),
+            (r#"{"nested":{"text":12}}"#, "at `nested.text`, line 1, column 20"),
             (
                 "{\n \"nested\": {\n  \"text\": true\n }\n}",
                 "at `nested.text`, line 3, column 14",
             ),
-            (
-                r#"{"nested":"a, {b} \" c"}"#,
-                "at `nested`, line 1, column 23",
-            ),
+            (r#"{"nested":"a, {b} \" c"}"#, "at `nested`, line 1, column 23"),
             (
                 r#"{"other":{"x":[1,{}]},"list":[1,null,"2"]}"#,
                 "at `list.2`, line 1, column 40",
@@ -189,9 +174,8 @@ mod tests {
             format!(r#"{{"token":"{secret}"#),
             secret.to_owned(),
         ] {
-            let error = match decode::<AccessTokenBody>(body.as_bytes()) {
-                Err(error) => error,
-                Ok(_) => panic!("decoded {body}"),
+            let Err(error) = decode::<AccessTokenBody>(body.as_bytes()) else {
+                panic!("decoded {body}");
             };
             assert!(std::error::Error::source(&error).is_none());
             let shown = format!("{error} {error:?}");

@@ -11,9 +11,8 @@ mod user;
 pub use access_token::CommunicationAccessToken;
 pub(crate) use lifetime::lifetime_in_minutes;
 pub use method_options::{
-    CommunicationIdentityClientCreateUserAndTokenOptions,
-    CommunicationIdentityClientCreateUserOptions, CommunicationIdentityClientDeleteUserOptions,
-    CommunicationIdentityClientGetTokenForTeamsUserOptions,
+    CommunicationIdentityClientCreateUserAndTokenOptions, CommunicationIdentityClientCreateUserOptions,
+    CommunicationIdentityClientDeleteUserOptions, CommunicationIdentityClientGetTokenForTeamsUserOptions,
     CommunicationIdentityClientGetTokenOptions, CommunicationIdentityClientRevokeTokensOptions,
 };
 pub use scope::CommunicationTokenScope;

@@ -103,16 +103,10 @@ mod tests {
         for (scope, text) in [
             (CommunicationTokenScope::Chat, "chat"),
             (CommunicationTokenScope::ChatJoin, "chat.join"),
-            (
-                CommunicationTokenScope::ChatJoinLimited,
-                "chat.join.limited",
-            ),
+            (CommunicationTokenScope::ChatJoinLimited, "chat.join.limited"),
             (CommunicationTokenScope::Voip, "voip"),
             (CommunicationTokenScope::VoipJoin, "voip.join"),
-            (
-                CommunicationTokenScope::UnknownValue("sms".to_owned()),
-                "sms",
-            ),
+            (CommunicationTokenScope::UnknownValue("sms".to_owned()), "sms"),
         ] {
             assert_eq!(serde_json::to_value(&scope).unwrap(), text);
             assert_eq!(

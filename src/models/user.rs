@@ -50,11 +50,7 @@ impl DeserializeWith<JsonFormat> for CommunicationUserAndToken {
             Err(cause) => {
                 let without_token = UserWithoutToken { user };
                 let text = format!("{without_token} ({cause})");
-                Err(Error::with_error(
-                    ErrorKind::DataConversion,
-                    without_token,
-                    text,
-                ))
+                Err(Error::with_error(ErrorKind::DataConversion, without_token, text))
             }
         }
     }

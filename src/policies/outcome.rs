@@ -28,12 +28,7 @@ pub(crate) struct OutcomePolicy;
 
 #[async_trait::async_trait]
 impl Policy for OutcomePolicy {
-    async fn send(
-        &self,
-        ctx: &Context,
-        request: &mut Request,
-        next: &[Arc<dyn Policy>],
-    ) -> PolicyResult {
+    async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
         let at_most_once = ctx.value::<AtMostOnce>().is_some();
         let (policy, next) = next_policy(next)?;
         match policy.send(ctx, request, next).await {
@@ -41,7 +36,7 @@ impl Policy for OutcomePolicy {
                 Err(TryFailure::Ambiguous(buffered(response).await?).into())
             }
             Ok(response) => Ok(response),
-            Err(error) if at_most_once && *error.kind() == ErrorKind::Io => {
+            Err(error) if at_most_once && matches!(error.kind(), ErrorKind::Io | ErrorKind::DataConversion) => {
                 Err(TryFailure::Interrupted(error).into())
             }
             Err(error) => Err(TryFailure::Failed(error).into()),
@@ -51,8 +46,7 @@ impl Policy for OutcomePolicy {
 
 /// Whether an answer with this status leaves open what the service did.
 fn may_have_been_executed(status: StatusCode) -> bool {
-    status == StatusCode::RequestTimeout
-        || (status.is_server_error() && status != StatusCode::ServiceUnavailable)
+    status == StatusCode::RequestTimeout || (status.is_server_error() && status != StatusCode::ServiceUnavailable)
 }
 
 /// How a try failed.
@@ -60,25 +54,23 @@ fn may_have_been_executed(status: StatusCode) -> bool {
 pub(crate) enum TryFailure {
     /// It raised an error.
     Failed(Error),
-    /// It was sent, may have been executed, and must not be repeated: no whole answer came back.
+    /// It was sent, may have been executed, and must not be repeated: no whole answer came back, or one that is not the
+    /// service's.
     Interrupted(Error),
     /// It may have been executed and must not be repeated: the answer does not tell.
     Ambiguous(RawResponse),
 }
 
 impl TryFailure {
-    /// Takes the failure out of an error that came through the retry policy, which wraps it in a text of its own.
+    /// Takes the failure out of an error that came through the retry policy, which may have wrapped it once.
     ///
     /// Any other error, such as one of a caller's policy that runs once per call, is given back as it is.
     pub(crate) fn take(error: Error) -> Result<Self> {
         let is_wrapped = error
             .downcast_ref::<Error>()
             .is_some_and(|inner| inner.downcast_ref::<Self>().is_some());
-        if is_wrapped {
-            error.into_downcast::<Error>()?.into_downcast()
-        } else {
-            Err(error)
-        }
+        let error = if is_wrapped { error.into_downcast()? } else { error };
+        error.into_downcast()
     }
 }
 

@@ -24,12 +24,7 @@ pub(crate) struct ResponseBodyPolicy;
 
 #[async_trait::async_trait]
 impl Policy for ResponseBodyPolicy {
-    async fn send(
-        &self,
-        ctx: &Context,
-        request: &mut Request,
-        next: &[Arc<dyn Policy>],
-    ) -> PolicyResult {
+    async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
         let (policy, next) = next_policy(next)?;
         let (status, headers, body) = policy.send(ctx, request, next).await?.deconstruct();
         let body = collect(body).await?;
@@ -73,10 +68,7 @@ async fn collect(mut body: AsyncResponseBody) -> Result<CollectedBody> {
         }
         bytes = append(bytes, chunk);
     }
-    Ok(CollectedBody {
-        bytes,
-        complete: true,
-    })
+    Ok(CollectedBody { bytes, complete: true })
 }
 
 /// Joins two pieces; the buffer of the first one grows where it can.

@@ -1,0 +1,122 @@
+//! Which requests are sent again, and which never.
+
+use crate::{
+    client, client_with,
+    fake_service::{Answer, FakeService, created, failure, issued, respond, status},
+    user,
+};
+use azure_communication_identity::CommunicationTokenScope;
+use azure_core::{
+    Bytes, Error,
+    error::ErrorKind,
+    http::{AsyncRawResponse, StatusCode, headers::Headers},
+};
+
+async fn tries(answer: fn() -> Answer, retry_uncertain_creation: bool) -> (usize, Option<Error>) {
+    let service = FakeService::new([answer(), created(), created()]);
+    let client = client_with(service.client_options(), retry_uncertain_creation);
+    let result = client.create_user(None).await;
+    (service.requests().len(), result.err())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_creation_that_may_have_been_executed_is_not_sent_again() {
+    type Case = (fn() -> Answer, Option<StatusCode>);
+    let cases: [Case; 7] = [
+        (|| failure(ErrorKind::Io, "connection reset by peer"), None),
+        (interrupted_body, None),
+        (|| status(StatusCode::RequestTimeout), Some(StatusCode::RequestTimeout)),
+        (
+            || status(StatusCode::InternalServerError),
+            Some(StatusCode::InternalServerError),
+        ),
+        (|| status(StatusCode::BadGateway), Some(StatusCode::BadGateway)),
+        (|| status(StatusCode::GatewayTimeout), Some(StatusCode::GatewayTimeout)),
+        (|| status(StatusCode::from(599)), Some(StatusCode::from(599))),
+    ];
+    for (answer, status) in cases {
+        let (tries, error) = tries(answer, false).await;
+        let error = error.unwrap();
+        assert_eq!(tries, 1, "{error}");
+        assert_eq!(error.http_status(), status);
+        if status.is_none() {
+            assert_eq!(*error.kind(), ErrorKind::Io, "{error}");
+        }
+        assert!(
+            error
+                .to_string()
+                .contains("not known whether the service made an identity"),
+            "{error}"
+        );
+    }
+}
+
+/// A body that ends with a reset connection.
+fn interrupted_body() -> Answer {
+    Box::new(|_| {
+        let error = Error::with_message(ErrorKind::Io, "connection reset by peer");
+        let chunks = [Ok(Bytes::from_static(b"{\"identity\":")), Err(error)];
+        let stream = Box::pin(futures::stream::iter(chunks));
+        Ok(AsyncRawResponse::new(StatusCode::Created, Headers::new(), stream))
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_creation_that_was_not_executed_is_sent_again() {
+    let answers: [fn() -> Answer; 3] = [
+        || failure(ErrorKind::Connection, "connection refused"),
+        || status(StatusCode::TooManyRequests),
+        || status(StatusCode::ServiceUnavailable),
+    ];
+    for answer in answers {
+        let (tries, error) = tries(answer, false).await;
+        assert_eq!(tries, 2);
+        assert!(error.is_none(), "{error:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_option_retries_creations_like_the_peers_do() {
+    let answers: [fn() -> Answer; 4] = [
+        || failure(ErrorKind::Io, "connection reset by peer"),
+        interrupted_body,
+        || status(StatusCode::InternalServerError),
+        || status(StatusCode::GatewayTimeout),
+    ];
+    for answer in answers {
+        let (tries, error) = tries(answer, true).await;
+        assert_eq!(tries, 2);
+        assert!(error.is_none(), "{error:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn operations_that_can_be_repeated_are() {
+    let answers: [fn() -> Answer; 4] = [
+        || failure(ErrorKind::Io, "connection reset by peer"),
+        interrupted_body,
+        || status(StatusCode::InternalServerError),
+        || status(StatusCode::BadGateway),
+    ];
+    for answer in answers {
+        let service = FakeService::new([answer(), issued()]);
+        client(&service)
+            .get_token(&user(), &[CommunicationTokenScope::Chat], None)
+            .await
+            .unwrap();
+        assert_eq!(service.requests().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_creation_whose_answer_is_too_long_says_that_a_user_may_have_been_made() {
+    let service = FakeService::new([respond(StatusCode::Created, &[], vec![b' '; 2_000_000])]);
+    let error = client(&service).create_user(None).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::DataConversion);
+    assert!(
+        error
+            .to_string()
+            .contains("not known whether the service made an identity"),
+        "{error}"
+    );
+}

@@ -1,0 +1,245 @@
+//! What holds for every input: of the signature, of the parsers, of the path, and of what an error shows.
+
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/fake_service.rs"]
+mod fake_service;
+
+use acs_identity_emulator::signature::{AccessKey, SignatureError, SignedRequest, Tolerance, verify};
+use azure_communication_identity::{
+    AzureKeyCredential, CommunicationIdentityClient, CommunicationIdentityClientOptions, CommunicationTokenScope,
+    CommunicationUserIdentifier,
+};
+use azure_core::{
+    Bytes,
+    http::{ClientOptions, Request, RetryOptions, StatusCode, headers::HeaderName},
+    time::OffsetDateTime,
+};
+use fake_service::{Answer, FakeService, issued, respond};
+use proptest::prelude::*;
+use std::{future::Future, sync::Arc};
+
+/// Runs a future that waits for nothing.
+fn run<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    runtime.unwrap().block_on(future)
+}
+
+fn client(endpoint: &str, key: &str, service: &Arc<FakeService>) -> CommunicationIdentityClient {
+    let options = CommunicationIdentityClientOptions {
+        client_options: ClientOptions {
+            retry: RetryOptions::none(),
+            ..service.client_options()
+        },
+        ..Default::default()
+    };
+    let key = AzureKeyCredential::new(key).unwrap();
+    CommunicationIdentityClient::with_key_credential(endpoint, key, Some(options)).unwrap()
+}
+
+/// A request for a token, as it would have gone on the wire.
+fn token_request(endpoint: &str, key: &str, user: &CommunicationUserIdentifier, scope: &str) -> Request {
+    let service = FakeService::new([issued()]);
+    let scopes = [CommunicationTokenScope::from(scope)];
+    run(client(endpoint, key, &service).get_token(user, &scopes, None)).unwrap();
+    service.requests().remove(0)
+}
+
+/// What a server sees of a request.
+#[derive(Clone)]
+struct Seen {
+    method: String,
+    target: String,
+    host: String,
+    date: String,
+    content_hash: String,
+    authorization: String,
+    body: Vec<u8>,
+}
+
+impl Seen {
+    fn of(request: &Request, host: &str) -> Self {
+        let header = |name| {
+            let name = HeaderName::from_static(name);
+            request.headers().get_optional_string(&name).unwrap()
+        };
+        Self {
+            method: request.method().as_str().to_owned(),
+            target: request.path_and_query(),
+            host: host.to_owned(),
+            date: header("x-ms-date"),
+            content_hash: header("x-ms-content-sha256"),
+            authorization: header("authorization"),
+            body: Bytes::from(request.body()).to_vec(),
+        }
+    }
+
+    /// Asks the emulator, which was written from the service's documents and not from the client.
+    fn verify(&self, key: &str) -> Result<(), SignatureError> {
+        let request = SignedRequest {
+            method: &self.method,
+            target: &self.target,
+            host: Some(&self.host),
+            x_ms_date: Some(&self.date),
+            date: None,
+            content_sha256: Some(&self.content_hash),
+            authorization: Some(&self.authorization),
+            body: &self.body,
+        };
+        let key: AccessKey = key.parse().unwrap();
+        verify(&request, &key, OffsetDateTime::now_utc(), Tolerance::Strict)
+    }
+}
+
+/// Changes one character of a text to another of the same kind, so that it stays well-formed.
+fn flip(text: &mut String, at: prop::sample::Index) {
+    let mut chars: Vec<char> = text.chars().collect();
+    let c = at.get(&chars).to_owned();
+    let index = at.index(chars.len());
+    chars[index] = if c == 'A' { 'B' } else { 'A' };
+    *text = chars.into_iter().collect();
+}
+
+fn user() -> impl Strategy<Value = CommunicationUserIdentifier> {
+    any::<String>().prop_filter_map("an id that the type refuses", |id| id.parse().ok())
+}
+
+fn key() -> impl Strategy<Value = String> {
+    prop::collection::vec(any::<u8>(), 1..200).prop_map(azure_core::base64::encode)
+}
+
+/// An endpoint, and the `Host` header that goes with it.
+fn endpoint() -> impl Strategy<Value = (String, String)> {
+    let name = prop_oneof![
+        "[a-z]{1,12}(\\.[a-z]{2,8}){0,3}",
+        Just("[::1]".to_owned()),
+        Just("127.0.0.1".to_owned())
+    ];
+    (name, prop::option::of(1024_u16..)).prop_map(|(name, port)| {
+        let host = port.map_or(name.clone(), |port| format!("{name}:{port}"));
+        (format!("https://{host}"), host)
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_signed_verifies_and_what_is_changed_does_not(
+        user in user(),
+        key in key(),
+        (endpoint, host) in endpoint(),
+        scope in any::<String>(),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let seen = Seen::of(&token_request(&endpoint, &key, &user, &scope), &host);
+        prop_assert_eq!(seen.verify(&key), Ok(()));
+
+        let changes: [fn(&mut Seen, prop::sample::Index); 6] = [
+            |seen, at| flip(&mut seen.method, at),
+            |seen, at| flip(&mut seen.target, at),
+            |seen, at| flip(&mut seen.host, at),
+            |seen, at| flip(&mut seen.content_hash, at),
+            |seen, at| {
+                let index = at.index(seen.body.len());
+                seen.body[index] ^= 1;
+            },
+            |seen, _| seen.date = seen.date.replace("GMT", "UTC"),
+        ];
+        for (part, change) in changes.iter().enumerate() {
+            let mut changed = seen.clone();
+            change(&mut changed, at);
+            prop_assert!(changed.verify(&key).is_err(), "part {} was changed", part);
+        }
+        let other_key = azure_core::base64::encode(format!("not {key}"));
+        prop_assert_eq!(seen.verify(&other_key), Err(SignatureError::SignatureMismatch));
+    }
+
+    #[test]
+    fn an_id_is_one_segment_of_the_path_and_comes_back_from_it(user in user()) {
+        let request = token_request("https://contoso", "a2V5", &user, "chat");
+        let segments: Vec<_> = request.url().path().split('/').collect();
+        prop_assert_eq!(segments.len(), 4);
+        prop_assert_eq!((segments[0], segments[1], segments[3]), ("", "identities", ":issueAccessToken"));
+        let id = percent_encoding::percent_decode_str(segments[2]).decode_utf8().unwrap();
+        prop_assert_eq!(id, user.as_str());
+        prop_assert_eq!(request.url().query(), Some("api-version=2025-06-30"));
+    }
+
+    #[test]
+    fn no_connection_string_makes_the_parser_panic_or_show_the_key(
+        before in ".*", between in "[;= a-z]*", after in ".*",
+    ) {
+        let key = "U0VDUkVUU0VDUkVUU0VDUkVU";
+        for text in [
+            format!("{before}{between}{after}"),
+            format!("{before}endpoint={between}{after};accesskey={key}"),
+            format!("accesskey={key}{between};endpoint=https://{before}{after}"),
+        ] {
+            if let Err(error) = CommunicationIdentityClient::with_connection_string(&text, None) {
+                let shown = format!("{error} {error:?}");
+                prop_assert!(!shown.contains("U0VDUkVU"), "{}", shown);
+            }
+        }
+    }
+
+    #[test]
+    fn no_answer_makes_the_client_panic(status in 200_u16..600, body in prop::collection::vec(any::<u8>(), 0..200)) {
+        answer(status, body);
+    }
+
+    #[test]
+    fn no_json_answer_makes_the_client_panic_or_show_what_it_holds(
+        status in prop_oneof![Just(200_u16), 400_u16..600],
+        json in json(),
+    ) {
+        let shown = answer(status, serde_json::to_vec(&json).unwrap());
+        prop_assert!(!shown.contains("U0VDUkVU"), "{}", shown);
+    }
+}
+
+/// JSON much like the service's, with a secret anywhere but in the texts that the service writes for people.
+fn json() -> impl Strategy<Value = serde_json::Value> {
+    let secret = "U0VDUkVUU0VDUkVUU0VDUkVU.U0VDUkVUU0VDUkVUU0VDUkVU";
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        Just(secret.into()),
+        Just("2026-08-02T00:00:00Z".into()),
+    ];
+    let name = prop_oneof![
+        Just("token"),
+        Just("expiresOn"),
+        Just("identity"),
+        Just("id"),
+        Just("error"),
+        Just(secret)
+    ];
+    leaf.prop_recursive(4, 32, 4, move |inner| {
+        let name = name.clone().prop_map(str::to_owned);
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(serde_json::Value::from),
+            prop::collection::hash_map(name, inner, 0..4)
+                .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+/// Everything that an answer makes the client show.
+fn answer(status: u16, body: Vec<u8>) -> String {
+    let status = StatusCode::from(status);
+    let body = Bytes::from(body);
+    let respond = |body: Bytes| -> Answer { respond(status, &[], body) };
+    let service = FakeService::new([respond(body.clone()), respond(body)]);
+    let client = client("https://contoso", "a2V5", &service);
+    let user = "8:acs:a_b".parse().unwrap();
+    run(async {
+        let scopes = [CommunicationTokenScope::Chat];
+        let token = client.get_token(&user, &scopes, None).await;
+        let token = token.and_then(azure_core::http::Response::into_model);
+        let created = client.create_user_and_token(&scopes, None).await;
+        let created = created.and_then(azure_core::http::Response::into_model);
+        let errors = [token.map(drop), created.map(drop)]
+            .map(|result| result.map_or_else(|error| format!("{error} {error:?}"), |()| String::new()));
+        errors.concat()
+    })
+}

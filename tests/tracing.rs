@@ -1,0 +1,61 @@
+//! Spans, through the bridge from azure_core to OpenTelemetry.
+
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/fake_service.rs"]
+mod fake_service;
+
+use azure_communication_identity::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
+use azure_core::http::{InstrumentationOptions, StatusCode};
+use azure_core_opentelemetry::OpenTelemetryTracerProvider;
+use fake_service::{FakeService, USER, created, status};
+use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
+use std::sync::Arc;
+
+fn attribute(span: &SpanData, key: &str) -> Option<String> {
+    let found = span.attributes.iter().find(|attribute| attribute.key.as_str() == key);
+    found.map(|attribute| attribute.value.as_str().into_owned())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_is_a_span_and_each_of_its_tries_one_within() {
+    let exporter = InMemorySpanExporter::default();
+    let provider = Arc::new(
+        SdkTracerProvider::builder()
+            .with_simple_exporter(exporter.clone())
+            .build(),
+    );
+    let service = FakeService::new([status(StatusCode::ServiceUnavailable), created()]);
+    let mut options = CommunicationIdentityClientOptions {
+        client_options: service.client_options(),
+        ..Default::default()
+    };
+    options.client_options.instrumentation = InstrumentationOptions {
+        tracer_provider: Some(OpenTelemetryTracerProvider::new(provider.clone())),
+    };
+    let connection_string = "endpoint=https://contoso.communication.azure.com/;accesskey=a2V5";
+    let client = CommunicationIdentityClient::with_connection_string(connection_string, Some(options)).unwrap();
+    let user = client.create_user(None).await.unwrap().into_model().unwrap();
+    assert_eq!(user.as_str(), USER);
+
+    provider.force_flush().unwrap();
+    let spans = exporter.get_finished_spans().unwrap();
+    let names: Vec<_> = spans.iter().map(|span| span.name.as_ref()).collect();
+    assert_eq!(names, ["POST", "POST", "CommunicationIdentity.createUser"]);
+    let operation = &spans[2];
+    for (span, status) in spans.iter().zip(["503", "201"]) {
+        assert_eq!(span.parent_span_id, operation.span_context.span_id());
+        assert_eq!(attribute(span, "http.response.status_code").as_deref(), Some(status));
+        assert_eq!(
+            attribute(span, "url.full").as_deref(),
+            Some("https://contoso.communication.azure.com/identities?api-version=2025-06-30")
+        );
+    }
+    for span in &spans {
+        assert_eq!(
+            attribute(span, "az.namespace").as_deref(),
+            Some("Microsoft.Communication")
+        );
+        assert_eq!(span.instrumentation_scope.name(), "azure_communication_identity");
+    }
+}
