@@ -1,4 +1,4 @@
-//! The three ways to make a client: a connection string, an access key, and Entra ID.
+//! The three ways to create a client: a connection string, an access key, and Entra ID.
 //!
 //! ```sh
 //! cargo run --example authenticate
@@ -9,52 +9,47 @@
 mod support;
 
 use azure_communication_identity::{AzureKeyCredential, CommunicationIdentityClient};
-use azure_identity::DeveloperToolsCredential;
-use std::{error::Error, sync::Arc};
-use support::{EmulatorCredential, Service, emulator_options};
+use std::{process::ExitCode, sync::Arc};
+use support::{EmulatorCredential, Outcome, Service, azure_options, emulator_options, entra_credential};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    support::report(run().await)
+}
+
+async fn run() -> Outcome {
     match Service::find().await? {
         Service::Azure { connection_string } => {
             // Endpoint and access key in one text, as the portal shows it.
-            let client = CommunicationIdentityClient::with_connection_string(&connection_string, None)?;
+            let options = Some(azure_options());
+            let client = CommunicationIdentityClient::with_connection_string(&connection_string, options)?;
             use_once("a connection string", &client).await
         }
         Service::AzureWithEntra { endpoint } => {
-            // In Azure, `ManagedIdentityCredential` takes the place of the developer's own account. Either needs a role
-            // on the resource.
-            let credential = DeveloperToolsCredential::new(None)?;
-            let client = CommunicationIdentityClient::new(&endpoint, credential, None)?;
+            // A managed identity or a service principal, with a role on the resource.
+            let client = CommunicationIdentityClient::new(&endpoint, entra_credential()?, Some(azure_options()))?;
             use_once("Entra ID", &client).await
         }
         Service::Emulator(emulator) => {
-            let options = emulator_options(&emulator)?;
-            let client = CommunicationIdentityClient::with_connection_string(
-                &emulator.connection_string(),
-                Some(options.clone()),
-            )?;
+            let options = Some(emulator_options(&emulator)?);
+            let connection_string = emulator.connection_string();
+            let client = CommunicationIdentityClient::with_connection_string(&connection_string, options.clone())?;
             use_once("a connection string", &client).await?;
 
             // The key can be replaced while clients are using it: `credential.update(new_key)`.
-            let credential = AzureKeyCredential::new(emulator.access_key())?;
-            let client = CommunicationIdentityClient::with_key_credential(
-                emulator.endpoint(),
-                credential,
-                Some(options.clone()),
-            )?;
+            let key = AzureKeyCredential::new(emulator.access_key())?;
+            let client = CommunicationIdentityClient::with_key_credential(emulator.endpoint(), key, options.clone())?;
             use_once("an access key", &client).await?;
 
             // An Entra token travels over https only, so here the emulator's certificate has to be trusted.
-            let credential = EmulatorCredential(emulator.clone());
-            let client =
-                CommunicationIdentityClient::new(emulator.https_endpoint(), Arc::new(credential), Some(options))?;
+            let credential = Arc::new(EmulatorCredential(emulator.clone()));
+            let client = CommunicationIdentityClient::new(emulator.https_endpoint(), credential, options)?;
             use_once("Entra ID", &client).await
         }
     }
 }
 
-async fn use_once(with: &str, client: &CommunicationIdentityClient) -> Result<(), Box<dyn Error>> {
+async fn use_once(with: &str, client: &CommunicationIdentityClient) -> Outcome {
     let user = client.create_user(None).await?.into_model()?;
     client.delete_user(&user, None).await?;
     println!("With {with:<20} {} works", client.endpoint());

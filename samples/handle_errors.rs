@@ -10,52 +10,49 @@ mod support;
 
 use azure_communication_identity::{
     AzureKeyCredential, CommunicationError, CommunicationErrorCode, CommunicationIdentityClient,
-    CommunicationIdentityClientOptions, CommunicationTokenScope,
+    CommunicationTokenScope, creation_outcome_unknown,
 };
-use azure_core::{
-    error::ErrorKind,
-    http::{ClientOptions, RetryOptions},
-};
-use std::error::Error;
-use support::Service;
+use azure_core::error::ErrorKind;
+use std::{net::TcpListener, process::ExitCode};
+use support::{Outcome, Service, azure_options, emulator_options};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    support::report(run().await)
+}
+
+async fn run() -> Outcome {
     let service = Service::find().await?;
     let client = service.client()?;
     let scopes = [CommunicationTokenScope::Chat];
+    let options = match &service {
+        Service::Emulator(emulator) => emulator_options(emulator)?,
+        _ => azure_options(),
+    };
 
     // An argument is refused before anything is sent.
     let user = client.create_user(None).await?.into_model()?;
     explain("A token for nothing", client.get_token(&user, &[], None).await.err());
-
-    // The service refuses a user that is deleted, or another resource's.
     client.delete_user(&user, None).await?;
+
+    // A user of another resource.
+    let user = "8:acs:11111111-1111-1111-1111-111111111111_00000006-19e0-2727-80f5-8b3a0d003502".parse()?;
     explain(
-        "A token for a deleted user",
+        "A token for a foreign user",
         client.get_token(&user, &scopes, None).await.err(),
     );
 
     // A wrong key, a wrong endpoint and a wrong clock all look the same to the service.
-    let mut options = CommunicationIdentityClientOptions::default();
-    if let Service::Emulator(emulator) = &service {
-        options = support::emulator_options(emulator)?;
-    }
-    let wrong_key = AzureKeyCredential::new("bm90IHRoZSBrZXkgb2YgdGhpcyByZXNvdXJjZQ==")?;
-    let stranger =
-        CommunicationIdentityClient::with_key_credential(client.endpoint().as_str(), wrong_key.clone(), Some(options))?;
+    let key = AzureKeyCredential::new("bm90IHRoZSBrZXkgb2YgdGhpcyByZXNvdXJjZQ==")?;
+    let endpoint = client.endpoint().as_str();
+    let stranger = CommunicationIdentityClient::with_key_credential(endpoint, key.clone(), Some(options.clone()))?;
     explain("A wrong access key", stranger.create_user(None).await.err());
 
-    // Nothing listens there: `Connection` means that nothing was sent.
-    let options = CommunicationIdentityClientOptions {
-        client_options: ClientOptions {
-            retry: RetryOptions::none(),
-            ..Default::default()
-        },
-        ..Default::default()
-    };
-    let nowhere = CommunicationIdentityClient::with_key_credential("http://127.0.0.1:9/", wrong_key, Some(options))?;
-    explain("Nobody at the endpoint", nowhere.create_user(None).await.err());
+    // A port on which nobody listens any more: `Connection` means that nothing was sent.
+    let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let endpoint = format!("http://{address}/");
+    let nobody = CommunicationIdentityClient::with_key_credential(&endpoint, key, Some(options))?;
+    explain("Nobody at the endpoint", nobody.create_user(None).await.err());
     Ok(())
 }
 
@@ -65,13 +62,13 @@ fn explain(what: &str, error: Option<azure_core::Error>) {
         println!("{what}: works");
         return;
     };
-    println!("{what}:");
-    match CommunicationError::from_error(&error).map(CommunicationError::error_code) {
-        Some(CommunicationErrorCode::IdentityNotOwned) => println!("  make a new user and store their id"),
-        Some(CommunicationErrorCode::Denied) => println!("  call whoever looks after the configuration"),
-        Some(code) => println!("  the service answered {code}"),
-        None if *error.kind() == ErrorKind::Connection => println!("  try again later"),
-        None => println!("  mend the program"),
-    }
-    println!("  {error}\n");
+    let code = CommunicationError::from_error(&error).and_then(CommunicationError::error_code);
+    let decision = match code {
+        Some(CommunicationErrorCode::IdentityNotOwned) => "create a new user, and store their id",
+        Some(CommunicationErrorCode::Denied) => "call whoever looks after the configuration",
+        _ if creation_outcome_unknown(&error) => "a user may have been created that nobody knows",
+        _ if *error.kind() == ErrorKind::Connection => "try again later",
+        _ => "correct the call",
+    };
+    println!("{what}: {decision}\n  {error}\n");
 }

@@ -9,11 +9,16 @@
 mod support;
 
 use azure_communication_identity::{CommunicationError, TeamsUserTokenRequest};
-use std::error::Error;
-use support::{Service, TEAMS_CLIENT_ID, TEAMS_TOKEN, TEAMS_USER_OBJECT_ID, shorten};
+use azure_core::time::to_rfc3339;
+use std::process::ExitCode;
+use support::{Outcome, Service, TEAMS_CLIENT_ID, TEAMS_TOKEN, TEAMS_USER_OBJECT_ID, shorten};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    support::report(run().await)
+}
+
+async fn run() -> Outcome {
     let service = Service::find().await?;
     let client = service.client()?;
 
@@ -30,8 +35,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .into_model()?;
     println!("Got a token          {}", shorten(&token.token));
     println!(
-        "  good until         {}, when the Entra token expires",
-        token.expires_on
+        "  which expires on   {}, with the Entra token",
+        to_rfc3339(&token.expires_on)
     );
 
     // The two ids are easily swapped. The service says which one it did not expect.

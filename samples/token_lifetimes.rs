@@ -1,4 +1,4 @@
-//! Tokens that are good for an hour, and for a day.
+//! Tokens that expire after an hour, and after a day.
 //!
 //! ```sh
 //! cargo run --example token_lifetimes
@@ -12,17 +12,21 @@ use azure_communication_identity::{
     CommunicationTokenScope,
     models::{CommunicationIdentityClientCreateUserAndTokenOptions, CommunicationIdentityClientGetTokenOptions},
 };
-use azure_core::time::{Duration, OffsetDateTime};
-use std::error::Error;
-use support::Service;
+use azure_core::time::{Duration, OffsetDateTime, to_rfc3339};
+use std::process::ExitCode;
+use support::{Outcome, Service};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    support::report(run().await)
+}
+
+async fn run() -> Outcome {
     let service = Service::find().await?;
     let client = service.client()?;
     let scopes = [CommunicationTokenScope::Chat];
 
-    // As short as the service allows: what leaks is soon of no use.
+    // As short as the service allows: a token that leaks is soon of no use.
     let options = CommunicationIdentityClientCreateUserAndTokenOptions {
         token_expires_in: Some(Duration::hours(1)),
         ..Default::default()
@@ -31,7 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .create_user_and_token(&scopes, Some(options))
         .await?
         .into_model()?;
-    show("1 hour asked for", created.access_token.expires_on);
+    show("1 hour", created.access_token.expires_on);
 
     // As long as it allows, and what it chooses by itself.
     let options = CommunicationIdentityClientGetTokenOptions {
@@ -42,9 +46,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .get_token(&created.user, &scopes, Some(options))
         .await?
         .into_model()?;
-    show("24 hours asked for", token.expires_on);
+    show("24 hours", token.expires_on);
     let token = client.get_token(&created.user, &scopes, None).await?.into_model()?;
-    show("nothing asked for", token.expires_on);
+    show("nothing", token.expires_on);
 
     // Anything else is refused before it is sent.
     let options = CommunicationIdentityClientGetTokenOptions {
@@ -52,7 +56,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ..Default::default()
     };
     if let Err(error) = client.get_token(&created.user, &scopes, Some(options)).await {
-        println!("\n59 minutes asked for: {error}");
+        println!("\nAsked for 59 minutes: {error}");
     }
 
     client.delete_user(&created.user, None).await?;
@@ -61,5 +65,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 fn show(asked: &str, expires_on: OffsetDateTime) {
     let minutes = (expires_on - OffsetDateTime::now_utc()).as_seconds_f64() / 60.0;
-    println!("{asked:<20} good for {minutes:.0} minutes, until {expires_on}");
+    println!(
+        "Asked for {asked:<8}   expires in {minutes:.0} minutes, on {}",
+        to_rfc3339(&expires_on)
+    );
 }

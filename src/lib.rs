@@ -14,7 +14,9 @@ mod service;
 
 pub use auth::AzureKeyCredential;
 pub use client::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
-pub use error::{CommunicationError, CommunicationErrorCode, CommunicationErrorDetail, UserWithoutToken};
+pub use error::{
+    CommunicationError, CommunicationErrorCode, CommunicationErrorDetail, UserWithoutToken, creation_outcome_unknown,
+};
 pub use identifier::CommunicationUserIdentifier;
 pub use models::{CommunicationAccessToken, CommunicationTokenScope, CommunicationUserAndToken, TeamsUserTokenRequest};
 

@@ -3,7 +3,7 @@
 use crate::{
     auth::{Clock, Credential},
     client::CommunicationIdentityClientOptions,
-    error::{Authentication, CommunicationError, Failure, header, invalid_argument},
+    error::{Authentication, CommunicationError, Failure, OUTCOME_UNKNOWN, header, invalid_argument},
     policies::{AtMostOnce, OutcomePolicy, ResponseBodyPolicy, TryFailure, buffered},
 };
 use azure_core::{
@@ -50,7 +50,7 @@ impl ServicePipeline {
             option_env!("CARGO_PKG_VERSION"),
             client_options,
             Vec::new(),
-            // The signature comes last: whatever changes the request after it makes it wrong.
+            // The signature comes last, because it is wrong for a request that is changed after it.
             vec![
                 Arc::new(OutcomePolicy),
                 Arc::new(ResponseBodyPolicy),
@@ -65,37 +65,61 @@ impl ServicePipeline {
         })
     }
 
-    /// Sends a request that creates something: it is executed at most once, unless the client's options say otherwise.
-    pub(crate) async fn create(&self, context: &Context<'_>, request: Request) -> Result<RawResponse> {
-        let mut context = context.to_borrowed();
-        if !self.retry_uncertain_creation {
-            context.insert(AtMostOnce);
-        }
-        self.send(&context, request, StatusCode::Created).await
-    }
-
-    /// Sends a request, and turns an answer with another status than `success` into an error.
+    /// Sends a request that may be executed more than once.
     pub(crate) async fn send(
         &self,
         context: &Context<'_>,
         mut request: Request,
         success: StatusCode,
     ) -> Result<RawResponse> {
-        set_request_id(context, &mut request);
-        let (response, outcome_unknown) = match self.run(context, &mut request).await {
-            Ok(response) => (response, false),
-            Err(error) => match TryFailure::take(error)? {
-                TryFailure::Failed(error) => return Err(describe(error, &request)),
-                TryFailure::Interrupted(error) => {
-                    return Err(interrupted(describe(error, &request)));
-                }
-                TryFailure::Ambiguous(response) => (response, true),
-            },
-        };
+        let response = self.exchange(context, &mut request).await?;
         if response.status() == success {
             return Ok(response);
         }
-        Err(CommunicationError::from_response(
+        Err(self.refused(response, &request, false))
+    }
+
+    /// Sends a request that creates a user: it is executed at most once, unless the client's options say otherwise.
+    ///
+    /// The preview versions of the service answer 200 for a user that there is already.
+    pub(crate) async fn create(&self, context: &Context<'_>, mut request: Request) -> Result<RawResponse> {
+        let mut context = context.to_borrowed();
+        if !self.retry_uncertain_creation {
+            context.insert(AtMostOnce);
+        }
+        let response = self.exchange(&context, &mut request).await?;
+        match response.status() {
+            StatusCode::Created | StatusCode::Ok => Ok(response),
+            status => Err(self.refused(response, &request, status.is_success())),
+        }
+    }
+
+    /// Runs the pipeline, and says in the caller's terms how it failed.
+    ///
+    /// Core is to check no status, because it loses the error's code when the message holds an escape, and to read no
+    /// body, because it would read one of any length.
+    async fn exchange(&self, context: &Context<'_>, request: &mut Request) -> Result<RawResponse> {
+        set_request_id(context, request);
+        let options = PipelineStreamOptions {
+            skip_checks: true,
+            ..Default::default()
+        };
+        let error = match self.pipeline.stream(context, request, Some(options)).await {
+            Ok(response) => return buffered(response).await,
+            Err(error) => error,
+        };
+        let (failure, contexts) = TryFailure::take(error)?;
+        let error = match failure {
+            TryFailure::Failed(error) => described(error, request),
+            TryFailure::Interrupted(error) => interrupted(described(error, request)),
+            TryFailure::Ambiguous(response) => self.refused(response, request, true),
+        };
+        Err(contexts.into_iter().rev().fold(error, Error::with_context))
+    }
+
+    /// The error that a response with another status than success is.
+    fn refused(&self, response: RawResponse, request: &Request, outcome_unknown: bool) -> Error {
+        CommunicationError::from_response(
             response,
             &Failure {
                 authentication: self.authentication,
@@ -103,18 +127,7 @@ impl ServicePipeline {
                 signed_date: header(request.headers(), &MS_DATE),
                 outcome_unknown,
             },
-        ))
-    }
-
-    /// Runs the pipeline. Core is to check no status, because it loses the error's code when the message holds an
-    /// escape, and to read no body, because it would read one of any length.
-    async fn run(&self, context: &Context<'_>, request: &mut Request) -> Result<RawResponse> {
-        let options = PipelineStreamOptions {
-            skip_checks: true,
-            ..Default::default()
-        };
-        let response = self.pipeline.stream(context, request, Some(options)).await?;
-        buffered(response).await
+        )
     }
 }
 
@@ -132,7 +145,7 @@ fn check(options: &ClientOptions) -> Result<()> {
     }
     if options.transport.is_none() && cfg!(not(feature = "reqwest")) {
         return Err(invalid_argument(
-            "there is no HTTP transport: set client_options.transport, or turn this crate's default features on",
+            "there is no HTTP transport: set client_options.transport, or turn this crate's feature `reqwest` on",
         ));
     }
     Ok(())
@@ -148,7 +161,7 @@ fn set_request_id(context: &Context<'_>, request: &mut Request) {
 }
 
 /// Says which request a transport failed on, and why: the reason stands only in the sources of its error.
-fn describe(error: Error, request: &Request) -> Error {
+fn described(error: Error, request: &Request) -> Error {
     if !matches!(error.kind(), ErrorKind::Connection | ErrorKind::Io) {
         return error;
     }
@@ -163,10 +176,11 @@ fn describe(error: Error, request: &Request) -> Error {
     error.with_context(format!("{method} request to {host} failed: {reason}"))
 }
 
+/// Says that a creation may have been executed, and keeps that among the sources of the error.
 fn interrupted(error: Error) -> Error {
-    let text =
-        format!("{error}. It is not known whether the service made an identity, so the request was not sent again");
-    error.with_context(text)
+    let kind = error.kind().clone();
+    let text = format!("{error}. {OUTCOME_UNKNOWN}");
+    Error::with_error(kind, TryFailure::Interrupted(error), text)
 }
 
 #[cfg(all(test, not(feature = "reqwest")))]

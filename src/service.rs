@@ -25,5 +25,5 @@ pub(crate) const CORRELATION_VECTOR: HeaderName = HeaderName::from_static("ms-cv
 /// The API versions that the service accepts, in an answer.
 pub(crate) const SUPPORTED_VERSIONS: HeaderName = HeaderName::from_static("api-supported-versions");
 
-/// The time at which an answer was made.
+/// The time of an answer.
 pub(crate) const DATE: HeaderName = HeaderName::from_static_standard("date");

@@ -40,7 +40,11 @@ fn client(emulator: &Emulator) -> CommunicationIdentityClient {
 fn refusal(error: &Error) -> (u16, CommunicationErrorCode, Option<&str>) {
     let found = CommunicationError::from_error(error).unwrap();
     assert_eq!(error.http_status(), Some(found.status));
-    (found.status.into(), found.error_code(), found.target.as_deref())
+    (
+        found.status.into(),
+        found.error_code().unwrap(),
+        found.target.as_deref(),
+    )
 }
 
 /// Uses every operation but the exchange once.
@@ -190,7 +194,7 @@ async fn a_clock_that_is_wrong_is_named() {
     assert_eq!(refusal(&error), (401, CommunicationErrorCode::Denied, None));
     let text = error.to_string();
     assert!(text.contains("greater than the allowed margin of 5 minutes"), "{text}");
-    assert!(text.contains("clock is 6 minutes behind the service's"), "{text}");
+    assert!(text.contains("clock is 6m"), "{text}");
 }
 
 #[tokio::test]

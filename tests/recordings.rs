@@ -174,7 +174,7 @@ async fn recorded_failures_keep_status_code_message_and_target() {
         let expected = &body["error"];
         assert_eq!((*found_status, found.status), (status, status), "{file}");
         assert_eq!(error_code.as_deref(), expected["code"].as_str(), "{file}");
-        assert_eq!(found.error_code().as_str(), expected["code"], "{file}");
+        assert_eq!(found.error_code().unwrap().as_str(), expected["code"], "{file}");
         assert_eq!(found.message.as_deref(), expected["message"].as_str(), "{file}");
         assert_eq!(found.target.as_deref(), expected["target"].as_str(), "{file}");
         assert_eq!(found.body_excerpt, None, "{file}");

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/raw_server.rs"]
+mod raw_server;
 #[path = "../samples/support/mod.rs"]
 mod support;
 
@@ -10,12 +12,18 @@ use azure_communication_identity::{
     AzureKeyCredential, CommunicationIdentityClient, CommunicationIdentityClientOptions, CommunicationTokenScope,
     TeamsUserTokenRequest,
 };
-use azure_core::http::{
-    Context, Request,
-    headers::AUTHORIZATION,
-    policies::{Policy, PolicyResult},
+use azure_core::{
+    Error,
+    http::{
+        Context, FixedRetryOptions, Request, RetryOptions,
+        headers::AUTHORIZATION,
+        policies::{Policy, PolicyResult},
+    },
+    time::Duration,
 };
+use raw_server::{Connection, RawServer};
 use std::{
+    cell::RefCell,
     fmt::{self, Debug},
     io,
     sync::{Arc, Mutex},
@@ -82,6 +90,43 @@ fn fragments(secret: &str) -> Vec<&str> {
         .to_vec()
 }
 
+/// What was shown, and what must not be in it.
+#[derive(Default)]
+struct Evidence {
+    shown: RefCell<Vec<String>>,
+    secrets: RefCell<Vec<String>>,
+}
+
+impl Evidence {
+    fn show(&self, thing: &dyn Debug) {
+        self.shown.borrow_mut().push(format!("{thing:?} {thing:#?}"));
+    }
+
+    fn show_error(&self, error: &Error) {
+        self.show(error);
+        self.show(&error.to_string());
+    }
+
+    fn keep_secret(&self, secret: &str) {
+        self.secrets.borrow_mut().push(secret.to_owned());
+    }
+
+    fn check(self, log: &str) {
+        let secrets = self.secrets.into_inner();
+        assert!(secrets.len() > 20, "{}", secrets.len());
+        for fragment in secrets.iter().flat_map(|secret| fragments(secret)) {
+            assert!(!log.contains(fragment), "in the log: {fragment}");
+            let found = self
+                .shown
+                .borrow()
+                .iter()
+                .find(|shown| shown.contains(fragment))
+                .cloned();
+            assert_eq!(found, None, "{fragment}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn nothing_secret_is_logged_or_shown() {
     let log = Log::default();
@@ -91,96 +136,123 @@ async fn nothing_secret_is_logged_or_shown() {
         .with_writer(log.clone())
         .finish();
     tracing::subscriber::set_global_default(subscriber).unwrap();
-    let mut shown = Vec::new();
-    let mut show = |thing: &dyn Debug| shown.push(format!("{thing:?} {thing:#?}"));
+    // What libraries write through the `log` crate.
+    tracing_log::LogTracer::init().unwrap();
 
     let emulator = Arc::new(Emulator::builder().start().await.unwrap());
     let wiretap = Wiretap::default();
-    let options = || {
-        let mut options = emulator_options(&emulator).unwrap();
-        options.client_options.per_try_policies.push(Arc::new(wiretap.clone()));
-        options
-    };
-    show(&options());
-    let key_client =
-        CommunicationIdentityClient::with_connection_string(&emulator.connection_string(), Some(options())).unwrap();
-    let credential = Arc::new(EmulatorCredential(emulator.clone()));
-    let entra_client =
-        CommunicationIdentityClient::new(emulator.https_endpoint(), credential, Some(options())).unwrap();
-    show(&AzureKeyCredential::new(emulator.access_key()).unwrap());
+    let mut options = emulator_options(&emulator).unwrap();
+    options.client_options.per_try_policies.push(Arc::new(wiretap.clone()));
 
-    let mut secrets = vec![emulator.access_key().to_owned()];
+    let evidence = Evidence::default();
+    evidence.keep_secret(emulator.access_key());
+    use_the_service(&evidence, &emulator, &options).await;
+    meet_a_gateway(&evidence, &emulator, &options).await;
+    misconfigure(&evidence, &emulator);
+    for secret in wiretap.0.lock().unwrap().iter() {
+        evidence.keep_secret(secret);
+    }
+
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    // The log is one that shows everything else, the dates of signatures too.
+    assert!(log.contains("TRACE") && log.contains(":issueAccessToken") && log.contains("x-ms-date"));
+    assert!(!log.contains("x-ms-date: REDACTED"));
+    evidence.check(&log);
+}
+
+/// Uses every operation, with a key and with Entra ID.
+async fn use_the_service(evidence: &Evidence, emulator: &Arc<Emulator>, options: &CommunicationIdentityClientOptions) {
+    evidence.show(options);
+    let connection_string = emulator.connection_string();
+    let credential = Arc::new(EmulatorCredential(emulator.clone()));
+    let clients = [
+        CommunicationIdentityClient::with_connection_string(&connection_string, Some(options.clone())),
+        CommunicationIdentityClient::new(emulator.https_endpoint(), credential, Some(options.clone())),
+    ];
     let entra = emulator
         .mint_entra_token(&EntraTokenRequest::teams_user())
         .await
         .unwrap();
-    secrets.push(entra.token.clone());
+    evidence.keep_secret(&entra.token);
     let teams_user = TeamsUserTokenRequest {
         token: entra.token.into(),
         client_id: entra.app_id.to_string(),
         user_object_id: entra.user_id.to_string(),
     };
-    show(&teams_user);
+    evidence.show(&teams_user);
 
     let scopes = [CommunicationTokenScope::Chat];
-    for client in [key_client, entra_client] {
-        show(&client);
+    for client in clients.map(Result::unwrap) {
+        evidence.show(&client);
         let response = client.create_user_and_token(&scopes, None).await.unwrap();
-        show(&response);
+        evidence.show(&response);
         let created = response.into_model().unwrap();
-        show(&created);
+        evidence.show(&created);
         let token = client
             .get_token(&created.user, &scopes, None)
             .await
             .unwrap()
             .into_model()
             .unwrap();
-        show(&token);
+        evidence.show(&token);
         let teams_token = client.get_token_for_teams_user(teams_user.clone(), None).await.unwrap();
-        let teams_token = teams_token.into_model().unwrap();
-        secrets.extend([created.access_token, token, teams_token].map(|token| token.token.secret().to_owned()));
+        for token in [created.access_token, token, teams_token.into_model().unwrap()] {
+            evidence.keep_secret(token.token.secret());
+        }
         client.revoke_tokens(&created.user, None).await.unwrap();
         client.delete_user(&created.user, None).await.unwrap();
-        let error = client.delete_user(&created.user, None).await.unwrap_err();
-        show(&error);
-        let teams_user = TeamsUserTokenRequest {
+        evidence.show_error(&client.delete_user(&created.user, None).await.unwrap_err());
+        let invalid = TeamsUserTokenRequest {
             client_id: "invalid".to_owned(),
             ..teams_user.clone()
         };
-        let error = client.get_token_for_teams_user(teams_user, None).await.unwrap_err();
-        show(&error);
+        evidence.show_error(&client.get_token_for_teams_user(invalid, None).await.unwrap_err());
     }
+}
 
-    // A connection string that is wrong in many ways.
+/// Meets a gateway that is busy, and tells everybody what it was asked.
+async fn meet_a_gateway(evidence: &Evidence, emulator: &Emulator, options: &CommunicationIdentityClientOptions) {
+    let gateway = RawServer::start(|mut connection: Connection| async move {
+        while let Some(request) = connection.read_request().await? {
+            let secret = request.lines().find(|line| line.starts_with("authorization"));
+            let body = format!("You sent: {}\r\n{request}", secret.unwrap_or_default());
+            let head = format!("HTTP/1.1 503 Busy\r\ncontent-length: {}\r\n\r\n", body.len());
+            connection.write(&format!("{head}{body}")).await?;
+        }
+        Ok(())
+    })
+    .await;
+    let mut options = options.clone();
+    options.client_options.retry = RetryOptions::fixed(FixedRetryOptions {
+        delay: Duration::ZERO,
+        max_retries: 2,
+        ..Default::default()
+    });
+    let key = AzureKeyCredential::new(emulator.access_key()).unwrap();
+    evidence.show(&key);
+    let client = CommunicationIdentityClient::with_key_credential(&gateway.endpoint, key, Some(options)).unwrap();
+    let error = client.create_user(None).await.unwrap_err();
+    assert_eq!(gateway.requests(), 3);
+    let masked = "it begins: You sent: authorization: HMAC-SHA256 …";
+    assert!(error.to_string().contains(masked), "{error}");
+    evidence.show_error(&error);
+}
+
+/// Passes what is secret in many wrong ways.
+fn misconfigure(evidence: &Evidence, emulator: &Arc<Emulator>) {
+    let (endpoint, key) = (emulator.endpoint(), emulator.access_key());
     for broken in [
-        emulator.access_key().to_owned(),
-        format!("endpoint={};accesskey={}!", emulator.endpoint(), emulator.access_key()),
-        format!(
-            "endpoint={0};accesskey={1};accesskey={1}",
-            emulator.endpoint(),
-            emulator.access_key()
-        ),
-        format!("accesskey={}", emulator.access_key()),
-        format!("endpoint=https://{}@contoso;accesskey=a2V5", emulator.access_key()),
+        key.to_owned(),
+        format!("endpoint={endpoint};accesskey={key}!"),
+        format!("endpoint={endpoint};accesskey={key};accesskey={key}"),
+        format!("accesskey={key}"),
+        format!("endpoint=https://{key}@contoso;accesskey=a2V5"),
     ] {
         let error = CommunicationIdentityClient::with_connection_string(&broken, None).unwrap_err();
-        show(&error);
-        let error = CommunicationIdentityClient::new(&broken, Arc::new(EmulatorCredential(emulator.clone())), None);
-        show(&error.unwrap_err());
-        show(&AzureKeyCredential::new(&format!("!{broken}")).unwrap_err());
-    }
-    show(&CommunicationIdentityClientOptions::default());
-
-    secrets.extend(wiretap.0.lock().unwrap().clone());
-    assert!(secrets.len() > 20, "{}", secrets.len());
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    // The log is one that shows everything else.
-    assert!(log.contains("TRACE") && log.contains("x-ms-date") && log.contains(":issueAccessToken"));
-    for secret in &secrets {
-        for fragment in fragments(secret) {
-            assert!(!log.contains(fragment), "in the log: {fragment}");
-            let found = shown.iter().find(|shown| shown.contains(fragment));
-            assert!(found.is_none(), "{fragment} in {found:?}");
-        }
+        evidence.show_error(&error);
+        let credential = Arc::new(EmulatorCredential(emulator.clone()));
+        let error = CommunicationIdentityClient::new(&broken, credential, None).unwrap_err();
+        evidence.show_error(&error);
+        evidence.show_error(&AzureKeyCredential::new(&format!("!{broken}")).unwrap_err());
     }
 }

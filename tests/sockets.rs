@@ -6,7 +6,7 @@
 mod raw_server;
 
 use azure_communication_identity::{
-    AzureKeyCredential, CommunicationIdentityClient, CommunicationIdentityClientOptions,
+    AzureKeyCredential, CommunicationIdentityClient, CommunicationIdentityClientOptions, creation_outcome_unknown,
 };
 use azure_core::{
     error::ErrorKind,
@@ -20,6 +20,11 @@ const CREATED: &str = "HTTP/1.1 201 Created\r\ncontent-type: application/json\r\
     {\"identity\":{\"id\":\"8:acs:a_b\"}}";
 
 fn raw_client(server: &RawServer) -> CommunicationIdentityClient {
+    let key = AzureKeyCredential::new("a2V5").unwrap();
+    CommunicationIdentityClient::with_key_credential(&server.endpoint, key, Some(options())).unwrap()
+}
+
+fn options() -> CommunicationIdentityClientOptions {
     let mut options = CommunicationIdentityClientOptions::default();
     let http_client = reqwest::Client::builder().no_proxy().build().unwrap();
     options.client_options.transport = Some(Transport::new(Arc::new(http_client)));
@@ -28,14 +33,13 @@ fn raw_client(server: &RawServer) -> CommunicationIdentityClient {
         max_retries: 4,
         ..Default::default()
     });
-    let key = AzureKeyCredential::new("a2V5").unwrap();
-    CommunicationIdentityClient::with_key_credential(&server.endpoint, key, Some(options)).unwrap()
+    options
 }
 
 #[tokio::test]
 async fn clones_share_connections() {
     let server = RawServer::start(|mut connection: Connection| async move {
-        while connection.read_request().await? {
+        while connection.read_request().await?.is_some() {
             connection.write(CREATED).await?;
         }
         Ok(())
@@ -51,7 +55,7 @@ async fn clones_share_connections() {
 
 /// Reads a request, which commits it, and then fails to answer it in one of several ways.
 async fn commit_and_fail(mut connection: Connection) -> io::Result<()> {
-    let way = connection.read_request().await?.then(|| connection.committed() % 5);
+    let way = connection.read_request().await?.map(|_| connection.committed() % 5);
     match way {
         Some(0) => return connection.reset(),
         Some(1) => connection.write("HTTP/1.1 201 Cre").await?,
@@ -80,9 +84,36 @@ async fn a_server_that_commits_and_then_drops_the_connection_counts_no_more_iden
         assert!(
             error
                 .to_string()
-                .contains("not known whether the service made an identity"),
+                .contains("not known whether the service created a user"),
             "{error}"
         );
     }
     assert_eq!(server.requests(), CALLS);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_refused_sent_nothing() {
+    let server = RawServer::start(|_| async { Ok(()) }).await;
+    let client = raw_client(&server);
+    // Waits until the listener is gone.
+    server.stop().await;
+    let error = client.create_user(None).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Connection, "{error}");
+    assert!(!creation_outcome_unknown(&error));
+}
+
+#[tokio::test]
+async fn a_connection_without_tls_where_there_should_be_some_sent_nothing() {
+    let server = RawServer::start(|mut connection: Connection| async move {
+        connection
+            .write("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+            .await
+    })
+    .await;
+    let endpoint = server.endpoint.replace("http://", "https://");
+    let key = AzureKeyCredential::new("a2V5").unwrap();
+    let client = CommunicationIdentityClient::with_key_credential(&endpoint, key, Some(options())).unwrap();
+    let error = client.create_user(None).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Connection, "{error}");
+    assert!(!creation_outcome_unknown(&error));
 }

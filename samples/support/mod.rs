@@ -1,7 +1,7 @@
 //! Where a sample finds the service: in Azure if the environment names a resource, otherwise in the emulator, which is
 //! started in this process.
 
-#![allow(clippy::print_stdout, reason = "a sample shows what it does")]
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "a sample shows what it does")]
 #![allow(
     dead_code,
     unreachable_pub,
@@ -16,11 +16,11 @@ use azure_core::{
     Error, Result,
     credentials::{AccessToken, Secret, TokenCredential, TokenRequestOptions},
     error::ErrorKind,
-    http::{ClientOptions, RetryOptions, Transport},
+    http::{ClientOptions, ExponentialRetryOptions, RetryOptions, Transport},
     time::{Duration, OffsetDateTime},
 };
-use azure_identity::DeveloperToolsCredential;
-use std::{env, sync::Arc};
+use azure_identity::{ClientSecretCredential, ManagedIdentityCredential};
+use std::{env, process::ExitCode, sync::Arc};
 
 pub const CONNECTION_STRING: &str = "COMMUNICATION_SAMPLES_CONNECTION_STRING";
 pub const ENDPOINT: &str = "AZURE_COMMUNICATION_SERVICE_ENDPOINT";
@@ -28,11 +28,24 @@ pub const TEAMS_TOKEN: &str = "COMMUNICATION_SAMPLES_TEAMS_TOKEN";
 pub const TEAMS_CLIENT_ID: &str = "COMMUNICATION_SAMPLES_TEAMS_CLIENT_ID";
 pub const TEAMS_USER_OBJECT_ID: &str = "COMMUNICATION_SAMPLES_TEAMS_USER_OBJECT_ID";
 
+pub type Outcome<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// Shows an error as a person reads it. `Debug`, which a `main` that returns the error would show, is for debuggers.
+pub fn report(outcome: Outcome) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// The service that a sample talks to.
 pub enum Service {
     /// A resource in Azure, with a connection string.
     Azure { connection_string: String },
-    /// A resource in Azure, with the developer's own Entra credential.
+    /// A resource in Azure, with Entra ID.
     AzureWithEntra { endpoint: String },
     /// The emulator; it ends with the sample.
     Emulator(Arc<Emulator>),
@@ -40,13 +53,13 @@ pub enum Service {
 
 impl Service {
     /// Looks into the environment, says what it found, and starts the emulator if that is nothing.
-    pub async fn find() -> std::result::Result<Self, Box<dyn std::error::Error>> {
-        if let Ok(connection_string) = env::var(CONNECTION_STRING) {
+    pub async fn find() -> Outcome<Self> {
+        if let Some(connection_string) = variable(CONNECTION_STRING) {
             println!("Using the Azure resource of {CONNECTION_STRING}.\n");
             return Ok(Self::Azure { connection_string });
         }
-        if let Ok(endpoint) = env::var(ENDPOINT) {
-            println!("Using the Azure resource of {ENDPOINT}, signed in with the developer tools' account.\n");
+        if let Some(endpoint) = variable(ENDPOINT) {
+            println!("Using the Azure resource of {ENDPOINT}, with Entra ID.\n");
             return Ok(Self::AzureWithEntra { endpoint });
         }
         let emulator = Emulator::builder().start().await?;
@@ -58,10 +71,10 @@ impl Service {
     pub fn client(&self) -> Result<CommunicationIdentityClient> {
         match self {
             Self::Azure { connection_string } => {
-                CommunicationIdentityClient::with_connection_string(connection_string, None)
+                CommunicationIdentityClient::with_connection_string(connection_string, Some(azure_options()))
             }
             Self::AzureWithEntra { endpoint } => {
-                CommunicationIdentityClient::new(endpoint, DeveloperToolsCredential::new(None)?, None)
+                CommunicationIdentityClient::new(endpoint, entra_credential()?, Some(azure_options()))
             }
             Self::Emulator(emulator) => CommunicationIdentityClient::with_connection_string(
                 &emulator.connection_string(),
@@ -69,9 +82,7 @@ impl Service {
             ),
         }
     }
-}
 
-impl Service {
     /// The Entra token of a Teams user, if there is one: the emulator mints it; for Azure it is in the environment, since
     /// only the user can obtain it.
     pub async fn teams_user(&self) -> Option<TeamsUserTokenRequest> {
@@ -83,26 +94,65 @@ impl Service {
                 user_object_id: minted.user_id.to_string(),
             });
         }
-        Some(TeamsUserTokenRequest {
-            token: env::var(TEAMS_TOKEN).ok()?.into(),
-            client_id: env::var(TEAMS_CLIENT_ID).ok()?,
-            user_object_id: env::var(TEAMS_USER_OBJECT_ID).ok()?,
-        })
+        let teams_user = TeamsUserTokenRequest {
+            token: variable(TEAMS_TOKEN)?.into(),
+            client_id: variable(TEAMS_CLIENT_ID)?,
+            user_object_id: variable(TEAMS_USER_OBJECT_ID)?,
+        };
+        Some(teams_user)
     }
 }
 
-/// Options that suit an emulator: no proxy on the way, its certificate trusted, and no minute of retries when it is not
-/// there.
+/// A variable of the environment. An empty one counts as none.
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The service principal of `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET`, or else the managed identity
+/// of the machine.
+///
+/// The account that a developer has signed in with at the Azure CLI does not work: this service does not accept the
+/// CLI's tokens.
+pub fn entra_credential() -> Result<Arc<dyn TokenCredential>> {
+    let principal = (
+        variable("AZURE_TENANT_ID"),
+        variable("AZURE_CLIENT_ID"),
+        variable("AZURE_CLIENT_SECRET"),
+    );
+    if let (Some(tenant_id), Some(client_id), Some(secret)) = principal {
+        return Ok(ClientSecretCredential::new(&tenant_id, client_id, secret.into(), None)?);
+    }
+    Ok(ManagedIdentityCredential::new(None)?)
+}
+
+/// Options that give up after seconds, not after a minute and a half, when nobody answers.
+pub fn azure_options() -> CommunicationIdentityClientOptions {
+    CommunicationIdentityClientOptions {
+        client_options: ClientOptions {
+            retry: RetryOptions::exponential(ExponentialRetryOptions {
+                max_retries: 3,
+                ..Default::default()
+            }),
+            ..Default::default()
+        },
+        ..Default::default()
+    }
+}
+
+/// Options that suit an emulator: no proxy on the way, its certificate trusted, and no retries.
 pub fn emulator_options(emulator: &Emulator) -> Result<CommunicationIdentityClientOptions> {
     let certificate = reqwest::Certificate::from_pem(emulator.ca_pem().as_bytes());
-    let http_client = certificate
-        .and_then(|certificate| {
-            reqwest::Client::builder()
-                .no_proxy()
-                .tls_certs_only([certificate])
-                .build()
-        })
-        .map_err(|error| Error::new(ErrorKind::Other, error))?;
+    let http_client = certificate.and_then(|certificate| {
+        reqwest::Client::builder()
+            .no_proxy()
+            .tls_certs_only([certificate])
+            // As azure_core's own HTTP client has them.
+            .connect_timeout(std::time::Duration::from_secs(20))
+            .read_timeout(std::time::Duration::from_secs(60))
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+    });
+    let http_client = http_client.map_err(|error| Error::new(ErrorKind::Other, error))?;
     Ok(CommunicationIdentityClientOptions {
         client_options: ClientOptions {
             transport: Some(Transport::new(Arc::new(http_client))),

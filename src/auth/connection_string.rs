@@ -48,7 +48,7 @@ fn set_once<'a>(part: &mut Option<&'a str>, value: &'a str, name: &str) -> Resul
         return Err(invalid(&format!("`{name}` is empty")));
     }
     if part.replace(value).is_some() {
-        return Err(invalid(&format!("`{name}` stands in it twice")));
+        return Err(invalid(&format!("`{name}` appears twice")));
     }
     Ok(())
 }
@@ -66,7 +66,7 @@ mod tests {
     use crate::auth::signing::Unsigned;
     use azure_core::http::Method;
 
-    /// The endpoint of a connection string, and what its key makes of a request.
+    /// The endpoint of a connection string, and the signature that its key gives a request.
     fn parse(text: &str) -> (String, String) {
         let parts = ConnectionString::parse(text).unwrap();
         (parts.endpoint.to_owned(), authorization(&parts.access_key))
@@ -114,11 +114,11 @@ mod tests {
             ("endpoint=SECRET;accesskey=SECRET!", "`accesskey` is not base64"),
             (
                 "endpoint=SECRET;endpoint=SECRET;accesskey=SECRET",
-                "`endpoint` stands in it twice",
+                "`endpoint` appears twice",
             ),
             (
                 "endpoint=SECRET;accesskey=SECRET;AccessKey=SECRET",
-                "`accesskey` stands in it twice",
+                "`accesskey` appears twice",
             ),
             ("endpoint=SECRET;;accesskey=SECRET", "has no `=`"),
             ("endpoint=SECRET;accesskey=SECRET;;", "has no `=`"),

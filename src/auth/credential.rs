@@ -1,11 +1,8 @@
 //! The credential of a client, whichever kind it is.
 
-use super::{AzureKeyCredential, Clock, HmacPolicy};
+use super::{AzureKeyCredential, Clock, entra::bearer_token_policy, hmac_policy::HmacPolicy};
 use crate::error::Authentication;
-use azure_core::{
-    credentials::TokenCredential,
-    http::policies::{Policy, auth::BearerTokenAuthorizationPolicy},
-};
+use azure_core::{credentials::TokenCredential, http::policies::Policy};
 use std::sync::Arc;
 
 /// What requests prove themselves with.
@@ -29,7 +26,7 @@ impl Credential {
     pub(crate) fn into_policy(self, clock: Clock, entra_scope: &str) -> Arc<dyn Policy> {
         match self {
             Self::AccessKey(key) => Arc::new(HmacPolicy::new(key, clock)),
-            Self::Entra(credential) => Arc::new(BearerTokenAuthorizationPolicy::new(credential, [entra_scope])),
+            Self::Entra(credential) => bearer_token_policy(credential, entra_scope),
         }
     }
 }

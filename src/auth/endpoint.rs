@@ -2,7 +2,7 @@
 
 use crate::error::invalid_argument;
 use azure_core::{Result, http::Url};
-use url::Host;
+use url::{Host, ParseError};
 
 /// Whether an endpoint may do without TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,10 @@ pub(crate) enum Plaintext {
 ///
 /// An error never shows what was passed: it could be a connection string.
 pub(crate) fn parse_endpoint(endpoint: &str, plaintext: Plaintext) -> Result<Url> {
-    let mut url = Url::parse(endpoint.trim()).map_err(|_| invalid("it is not an absolute URL"))?;
+    let mut url = Url::parse(endpoint).map_err(|error| match error {
+        ParseError::RelativeUrlWithoutBase => invalid("it does not start with https://"),
+        _ => invalid("it is not a URL"),
+    })?;
     match url.scheme() {
         "https" => {}
         "http" if plaintext == Plaintext::Never => {
@@ -30,9 +33,10 @@ pub(crate) fn parse_endpoint(endpoint: &str, plaintext: Plaintext) -> Result<Url
         "http" => {
             return Err(invalid("it must use https; http is for loopback hosts only"));
         }
-        _ => return Err(invalid("it must start with https://")),
+        _ => return Err(invalid("it does not start with https://")),
     }
-    if !url.username().is_empty() || url.password().is_some() {
+    // The parser drops a user name that is empty.
+    if endpoint.contains('@') {
         return Err(invalid("it holds a user name or password"));
     }
     if url.path().bytes().any(|byte| byte != b'/') {
@@ -118,13 +122,19 @@ mod tests {
     #[test]
     fn an_error_says_what_is_wrong_and_never_shows_the_endpoint() {
         for (endpoint, reason) in [
-            ("", "not an absolute URL"),
-            ("SECRET.communication.azure.com", "not an absolute URL"),
-            ("endpoint=https://contoso;accesskey=SECRET", "not an absolute URL"),
-            ("https://", "not an absolute URL"),
-            ("contoso:443", "must start with https://"),
-            ("file:///SECRET", "must start with https://"),
-            ("wss://SECRET", "must start with https://"),
+            ("", "does not start with https://"),
+            ("SECRET.communication.azure.com", "does not start with https://"),
+            (
+                "endpoint=https://contoso;accesskey=SECRET",
+                "does not start with https://",
+            ),
+            ("https://", "not a URL"),
+            ("https://a b", "not a URL"),
+            ("contoso:443", "does not start with https://"),
+            ("file:///SECRET", "does not start with https://"),
+            ("wss://SECRET", "does not start with https://"),
+            ("https://@contoso", "user name or password"),
+            ("https://:@contoso", "user name or password"),
             ("https://SECRET@contoso", "user name or password"),
             ("https://a:SECRET@contoso", "user name or password"),
             ("https://contoso/SECRET", "has a path"),

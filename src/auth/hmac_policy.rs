@@ -14,7 +14,7 @@ use azure_core::{
 };
 use std::sync::Arc;
 
-/// Signs a request, again at every try: a signature is good for five minutes, and retries can take longer.
+/// Signs a request, again at every try: a signature is valid for five minutes, and retries can take longer.
 #[derive(Debug)]
 pub(crate) struct HmacPolicy {
     credential: AzureKeyCredential,
@@ -134,7 +134,7 @@ mod tests {
         let service = FakeService::new([
             status(StatusCode::ServiceUnavailable),
             Box::new(move |_: &Request| {
-                // Longer than a signature is good for.
+                // Longer than a signature is valid.
                 slow.advance(Duration::minutes(6));
                 Ok(AsyncRawResponse::from_bytes(
                     StatusCode::ServiceUnavailable,

@@ -13,9 +13,9 @@ use std::{
 /// The key is decoded once, kept only as the keyed state of the signature, and overwritten in memory when the last
 /// clone is dropped. `Debug` never shows it.
 ///
-/// Clones share the key: after [`update`](Self::update), every clone, and every client made with one, signs its next
+/// Clones share the key: after [`update`](Self::update), every clone, and every client created with one, signs its next
 /// try with the new key. A resource has two keys, so that one can be regenerated while the other is in use; note that
-/// [regenerating a key revokes all tokens made with it][revoked].
+/// [regenerating a key revokes all tokens issued with it][revoked].
 ///
 /// [revoked]: https://learn.microsoft.com/azure/communication-services/concepts/credentials-best-practices
 ///

@@ -5,7 +5,7 @@ mod options;
 pub use options::CommunicationIdentityClientOptions;
 
 use crate::{
-    auth::{AzureKeyCredential, Clock, ConnectionString, Credential, Plaintext, parse_endpoint},
+    auth::{AzureKeyCredential, Clock, ConnectionString, Credential, Plaintext, check_scope, parse_endpoint},
     identifier::CommunicationUserIdentifier,
     models::{
         CommunicationAccessToken, CommunicationIdentityClientCreateUserAndTokenOptions,
@@ -25,22 +25,24 @@ use azure_core::{
 };
 use std::sync::Arc;
 
-/// A client of the identity service of a Communication Services resource: it makes users and their access tokens.
+/// A client of the identity service of a Communication Services resource, which creates users and their access tokens.
 ///
-/// Make one client and keep it: it is cheap to clone, its clones share connections, and all of its operations can run
+/// Create one client and keep it: it is cheap to clone, its clones share connections, and all of its operations can run
 /// at the same time. Every future that it returns is `Send` and can be dropped at any point.
 ///
 /// # Errors
 ///
 /// An operation fails with an [`azure_core::Error`] of kind
 ///
-/// * `HttpResponse` when the service, or something in its place, answered a failure: its source is a
+/// * `HttpResponse` when the service, or something in front of it, answered a failure: its source is a
 ///   [`CommunicationError`](crate::CommunicationError);
-/// * `Connection` when no connection was made, so nothing was sent;
+/// * `Connection` when no connection was established, so nothing was sent;
 /// * `Io` when a request was sent and no whole answer came back;
 /// * `Credential` when a token credential gave no token;
 /// * `DataConversion` when the answer is not what the service documents;
 /// * `Other` when an argument was refused before anything was sent.
+///
+/// A transport, a policy or a retry policy of your own may add errors of other kinds.
 ///
 /// # Time
 ///
@@ -77,7 +79,7 @@ pub struct CommunicationIdentityClient {
 }
 
 impl CommunicationIdentityClient {
-    /// Makes a client that authenticates with Entra ID.
+    /// Creates a client that authenticates with Entra ID.
     ///
     /// # Arguments
     ///
@@ -111,10 +113,13 @@ impl CommunicationIdentityClient {
         options: Option<CommunicationIdentityClientOptions>,
     ) -> Result<Self> {
         let endpoint = parse_endpoint(endpoint, Plaintext::Never)?;
+        if let Some(options) = &options {
+            check_scope(&options.entra_scope, options.client_options.cloud.as_deref())?;
+        }
         Self::build(endpoint, Credential::Entra(credential), options, Clock::system())
     }
 
-    /// Makes a client that signs its requests with an access key of the resource.
+    /// Creates a client that signs its requests with an access key of the resource.
     ///
     /// # Arguments
     ///
@@ -149,7 +154,7 @@ impl CommunicationIdentityClient {
         Self::build(endpoint, Credential::AccessKey(credential), options, Clock::system())
     }
 
-    /// Makes a client from a connection string, which holds the resource's address and an access key.
+    /// Creates a client from a connection string, which holds the resource's address and an access key.
     ///
     /// # Arguments
     ///
@@ -211,7 +216,7 @@ impl CommunicationIdentityClient {
         &self.endpoint
     }
 
-    /// Makes a user.
+    /// Creates a user.
     ///
     /// The request is executed at most once, unless
     /// [`retry_uncertain_creation`](CommunicationIdentityClientOptions::retry_uncertain_creation) says otherwise.
@@ -222,8 +227,8 @@ impl CommunicationIdentityClient {
     ///
     /// # Errors
     ///
-    /// See [the client](Self#errors). After `Io`, and after `HttpResponse` with status 408 or from 500 up except 503, it
-    /// is not known whether a user was made.
+    /// See [the client](Self#errors). After some of them a user may exist all the same:
+    /// [`creation_outcome_unknown`](crate::creation_outcome_unknown) tells.
     ///
     /// # Examples
     ///
@@ -247,7 +252,7 @@ impl CommunicationIdentityClient {
         Ok(self.pipeline.create(context, request).await?.into())
     }
 
-    /// Makes a user and a token of theirs with one request.
+    /// Creates a user and a token of theirs with one request.
     ///
     /// The request is executed at most once, unless
     /// [`retry_uncertain_creation`](CommunicationIdentityClientOptions::retry_uncertain_creation) says otherwise.
@@ -260,9 +265,10 @@ impl CommunicationIdentityClient {
     /// # Errors
     ///
     /// See [the client](Self#errors). `scopes` is empty, or the lifetime is not a whole number of minutes from 60 to
-    /// 1440. After `Io`, and after `HttpResponse` with status 408 or from 500 up except 503, it is not known whether a
-    /// user was made. If the answer holds no token, the source of [`into_model`](Response::into_model)'s error is a
-    /// [`UserWithoutToken`](crate::UserWithoutToken), which names the user.
+    /// 1440. After some errors a user may exist all the same:
+    /// [`creation_outcome_unknown`](crate::creation_outcome_unknown) tells. If the answer holds no token, the source of
+    /// [`into_model`](Response::into_model)'s error is a [`UserWithoutToken`](crate::UserWithoutToken), which names the
+    /// user.
     ///
     /// # Examples
     ///
@@ -301,8 +307,8 @@ impl CommunicationIdentityClient {
 
     /// Issues an access token for a user.
     ///
-    /// A user can have several tokens at a time. Ask for a new one when the old one is about to expire; the user stays
-    /// the same.
+    /// A user can have several tokens at a time. Get a new one when the old one is about to expire; the user stays the
+    /// same.
     ///
     /// # Arguments
     ///
@@ -313,8 +319,9 @@ impl CommunicationIdentityClient {
     /// # Errors
     ///
     /// See [the client](Self#errors). `scopes` is empty, or the lifetime is not a whole number of minutes from 60 to
-    /// 1440. For a user of another resource, and for one that has been deleted, the service answers
-    /// [`IdentityNotOwned`](crate::CommunicationErrorCode::IdentityNotOwned).
+    /// 1440. For a user of another resource the service answers
+    /// [`IdentityNotOwned`](crate::CommunicationErrorCode::IdentityNotOwned); what it answers for a deleted one is not
+    /// documented.
     ///
     /// # Examples
     ///
@@ -331,7 +338,7 @@ impl CommunicationIdentityClient {
     ///     .get_token(&user, &[CommunicationTokenScope::Chat, CommunicationTokenScope::Voip], None)
     ///     .await?
     ///     .into_model()?;
-    /// println!("good until {}", token.expires_on);
+    /// println!("expires on {}", token.expires_on);
     /// # Ok(()) }
     /// ```
     #[tracing::function("CommunicationIdentity.getToken")]
@@ -359,8 +366,9 @@ impl CommunicationIdentityClient {
     ///
     /// # Errors
     ///
-    /// See [the client](Self#errors). For a user of another resource, and for one that has been deleted, the service
-    /// answers [`IdentityNotOwned`](crate::CommunicationErrorCode::IdentityNotOwned).
+    /// See [the client](Self#errors). For a user of another resource the service answers
+    /// [`IdentityNotOwned`](crate::CommunicationErrorCode::IdentityNotOwned); what it answers for a deleted one is not
+    /// documented.
     ///
     /// # Examples
     ///
@@ -395,8 +403,9 @@ impl CommunicationIdentityClient {
     ///
     /// # Errors
     ///
-    /// See [the client](Self#errors). For a user of another resource, and for one that has been deleted, the service
-    /// answers [`IdentityNotOwned`](crate::CommunicationErrorCode::IdentityNotOwned).
+    /// See [the client](Self#errors). For a user of another resource the service answers
+    /// [`IdentityNotOwned`](crate::CommunicationErrorCode::IdentityNotOwned); what it answers for a deleted one is not
+    /// documented. A call that is retried after it was executed is one for a deleted user.
     ///
     /// # Examples
     ///
@@ -458,7 +467,7 @@ impl CommunicationIdentityClient {
     ///     )
     ///     .await?
     ///     .into_model()?;
-    /// println!("good until {}", token.expires_on);
+    /// println!("expires on {}", token.expires_on);
     /// # Ok(()) }
     /// ```
     #[tracing::function("CommunicationIdentity.getTokenForTeamsUser")]

@@ -21,13 +21,13 @@ pub struct CommunicationIdentityClientOptions {
     pub api_version: String,
     /// The scope that [`new`](crate::CommunicationIdentityClient::new) asks its token credential for. Default:
     /// `https://communication.azure.com//.default`, of Azure's public cloud. The two slashes are right: the audience
-    /// ends with one.
+    /// ends with one. For another cloud, set the scope of that cloud: `client_options.cloud` does not tell it.
     pub entra_scope: String,
     /// Whether the creation of a user is sent again although it may already have been executed. Default: `false`.
     ///
-    /// The service cannot tell a repeated creation from a new one, and it lists no identities, so a repetition can
-    /// leave an identity behind that nobody knows. By default a creation is sent again only if it was certainly not
-    /// executed: no connection was made, or the service answered 429 or 503. `true` retries it like the other
+    /// The service cannot tell a repeated creation from a new one, and it has no list of users, so a repetition can
+    /// leave a user behind that nobody knows. By default a creation is sent again only if it was certainly not
+    /// executed: no connection was established, or the service answered 429 or 503. `true` retries it like the other
     /// operations, as the Python, JavaScript, .NET and Java clients do.
     pub retry_uncertain_creation: bool,
     /// What all clients of Azure services have in common: retries, transport, policies, tracing, logging.

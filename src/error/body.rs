@@ -1,6 +1,6 @@
 //! The body of a failure: the service's own, or whatever stands in its place.
 
-use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 /// The most characters of a foreign body that an error repeats.
 const EXCERPT_LEN: usize = 200;
@@ -9,7 +9,7 @@ const EXCERPT_LEN: usize = 200;
 const SECRET_LEN: usize = 16;
 
 /// An error within an error: one of its details, or its inner error.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CommunicationErrorDetail {
     /// The service's error code.
@@ -19,50 +19,39 @@ pub struct CommunicationErrorDetail {
     /// What the error is about, such as a property of the request.
     pub target: Option<String>,
     /// Further errors that led to this one.
-    #[serde(default, deserialize_with = "null_as_default")]
     pub details: Vec<CommunicationErrorDetail>,
     /// A more specific error.
-    #[serde(rename = "innererror", alias = "innerError")]
     pub inner_error: Option<Box<CommunicationErrorDetail>>,
 }
 
-fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Default + Deserialize<'de>,
-{
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+impl CommunicationErrorDetail {
+    /// Reads what can be read: a field of another type than documented is passed over, so that it does not cost the
+    /// others.
+    fn from_json(error: &Value) -> Option<Self> {
+        let error = error.as_object()?;
+        let text = |name| error.get(name).and_then(Value::as_str).map(str::to_owned);
+        let details = error.get("details").and_then(Value::as_array);
+        let inner_error = error.get("innererror").or_else(|| error.get("innerError"));
+        Some(Self {
+            code: text("code"),
+            message: text("message"),
+            target: text("target"),
+            details: details.into_iter().flatten().filter_map(Self::from_json).collect(),
+            inner_error: inner_error.and_then(Self::from_json).map(Box::new),
+        })
+    }
 }
 
-/// What the body of a failure holds: an error of the service, or else its beginning, or nothing.
-#[derive(Debug, Default)]
-pub(super) struct ErrorBody {
-    pub(super) error: Option<CommunicationErrorDetail>,
-    pub(super) excerpt: Option<String>,
-}
-
-pub(super) fn parse(body: &[u8]) -> ErrorBody {
-    #[derive(Deserialize)]
-    struct Envelope {
-        error: Option<CommunicationErrorDetail>,
-    }
-
-    match serde_json::from_slice(body) {
-        Ok(Envelope { error: Some(error) }) => ErrorBody {
-            error: Some(error),
-            excerpt: None,
-        },
-        _ => ErrorBody {
-            error: None,
-            excerpt: excerpt(body),
-        },
-    }
+/// The service's error, if the body holds one: `{"error":{"code":…,"message":…}}`.
+pub(super) fn parse(body: &[u8]) -> Option<CommunicationErrorDetail> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    CommunicationErrorDetail::from_json(body.get("error")?)
 }
 
 /// The beginning of a foreign body as one line, or nothing if it has no text.
 ///
 /// A gateway may echo the request, so words that could be a secret are masked.
-fn excerpt(body: &[u8]) -> Option<String> {
+pub(super) fn excerpt(body: &[u8]) -> Option<String> {
     // A multiple of the excerpt, so that markup full of white space still shows some text.
     let beginning = body.get(..EXCERPT_LEN * 8).unwrap_or(body);
     let text = String::from_utf8_lossy(beginning);
@@ -102,14 +91,31 @@ mod tests {
     fn the_services_own_error_is_read_whole() {
         let body = br#"{"error":{"code":"ValidationError","message":"say \"when\"\n","target":"a","details":null,
             "innererror":{"code":"B","details":[{"code":"C","message":"m"}]},"more":1}}"#;
-        let ErrorBody { error, excerpt } = parse(body);
-        let error = error.unwrap();
+        let error = parse(body).unwrap();
         assert_eq!(error.message.as_deref(), Some("say \"when\"\n"));
         assert_eq!(error.details, []);
         let inner = error.inner_error.unwrap();
         assert_eq!(inner.code.as_deref(), Some("B"));
         assert_eq!(inner.details[0].message.as_deref(), Some("m"));
-        assert_eq!(excerpt, None);
+    }
+
+    #[test]
+    fn a_field_of_another_type_does_not_cost_the_others() {
+        for odd in [
+            r#""details":[null,1,{"code":"D"}]"#,
+            r#""details":{"code":"D"}"#,
+            r#""innererror":"text""#,
+            r#""target":{}"#,
+        ] {
+            let body = format!(r#"{{"error":{{"code":"A","message":"m",{odd}}}}}"#);
+            let error = parse(body.as_bytes()).unwrap();
+            assert_eq!(
+                (error.code.as_deref(), error.message.as_deref()),
+                (Some("A"), Some("m"))
+            );
+        }
+        let error = parse(br#"{"error":{"code":400,"message":"m"}}"#).unwrap();
+        assert_eq!((error.code, error.message.as_deref()), (None, Some("m")));
     }
 
     #[test]
@@ -126,21 +132,20 @@ mod tests {
             (r#"{"error":"oops"}"#, Some(r#"{"error":"oops"}"#)),
             ("null", Some("null")),
         ] {
-            let parsed = parse(body.as_bytes());
-            assert_eq!(parsed.error, None, "{body}");
-            assert_eq!(parsed.excerpt.as_deref(), expected, "{body}");
+            assert_eq!(parse(body.as_bytes()), None, "{body}");
+            assert_eq!(excerpt(body.as_bytes()).as_deref(), expected, "{body}");
         }
-        assert_eq!(parse(b"\xff\xfe!").excerpt.as_deref(), Some("\u{fffd}\u{fffd}!"));
+        assert_eq!(excerpt(b"\xff\xfe!").as_deref(), Some("\u{fffd}\u{fffd}!"));
     }
 
     #[test]
     fn an_excerpt_is_short_and_masks_what_could_be_a_secret() {
-        let long = parse("word ".repeat(10_000).as_bytes()).excerpt.unwrap();
+        let long = excerpt("word ".repeat(10_000).as_bytes()).unwrap();
         assert_eq!(long.chars().count(), EXCERPT_LEN);
 
         let echo = "authorization: HMAC-SHA256 SignedHeaders=x&Signature=88MDmJhUR3m5QhFxb8ztShsSwlGrg7g/6XPnWf7QEO4= \
             token: eyJhbGciOiJSUzI1NiJ9.eyJza3lwZWlkIjoiYWNzOmFfYiJ9.c2lnbmF0dXJlIG9mIGl0";
-        let excerpt = parse(echo.as_bytes()).excerpt.unwrap();
+        let excerpt = excerpt(echo.as_bytes()).unwrap();
         assert_eq!(excerpt, "authorization: HMAC-SHA256 … token: ….….…");
     }
 }

@@ -10,7 +10,7 @@ use std::{convert::Infallible, fmt, str::FromStr};
 pub enum CommunicationErrorCode {
     /// 401: the request's signature, date or principal was refused.
     Denied,
-    /// 401: the identity belongs to another resource, or no longer exists.
+    /// 401: the identity belongs to another resource.
     IdentityNotOwned,
     /// 401: the Teams user's Entra token is not valid.
     InvalidAccessToken,

@@ -2,25 +2,29 @@
 
 mod body;
 mod code;
+mod creation;
 mod display;
 mod remedy;
 
 pub use body::CommunicationErrorDetail;
 pub use code::CommunicationErrorCode;
-pub(crate) use remedy::{Authentication, Failure};
+pub use creation::{UserWithoutToken, creation_outcome_unknown};
+pub(crate) use remedy::{Authentication, Failure, OUTCOME_UNKNOWN};
 
-use crate::{identifier::CommunicationUserIdentifier, service::CORRELATION_VECTOR};
+use crate::service::CORRELATION_VECTOR;
 use azure_core::{
     Error,
     error::ErrorKind,
     http::{
         RawResponse, StatusCode,
-        headers::{ERROR_CODE, HeaderName, Headers},
+        headers::{ERROR_CODE, HeaderName, Headers, RETRY_AFTER, RETRY_AFTER_MS, X_MS_RETRY_AFTER_MS},
+        policies::get_retry_after,
     },
+    time::{Duration, OffsetDateTime},
 };
-use std::{borrow::Cow, convert::Infallible, fmt};
+use std::{borrow::Cow, convert::Infallible};
 
-/// A failure that the service answered, or that something before it answered in its place.
+/// A failure that the service answered, or that something in front of it answered in its place.
 ///
 /// It is the source of every [`azure_core::Error`] of kind [`HttpResponse`](ErrorKind::HttpResponse) that this crate
 /// returns, and [`CommunicationError::from_error`] finds it there. Its `Display` is one line that says what the service
@@ -37,20 +41,19 @@ use std::{borrow::Cow, convert::Infallible, fmt};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Outcome {
 /// # let (emulator, client) = start().await?;
-/// # let user = client.create_user(None).await?.into_model()?;
-/// # client.delete_user(&user, None).await?;
+/// # let user = "8:acs:11111111-1111-1111-1111-111111111111_00000006-19e0-2727-80f5-8b3a0d003502".parse()?;
 /// use azure_communication_identity::{CommunicationError, CommunicationErrorCode};
 ///
 /// match client.delete_user(&user, None).await {
 ///     Ok(_) => println!("deleted"),
-///     Err(error) => match CommunicationError::from_error(&error).map(CommunicationError::error_code) {
-///         Some(CommunicationErrorCode::IdentityNotOwned) => println!("was deleted before, or is another resource's"),
+///     Err(error) => match CommunicationError::from_error(&error).and_then(CommunicationError::error_code) {
+///         Some(CommunicationErrorCode::IdentityNotOwned) => println!("not a user of this resource"),
 ///         _ => return Err(error.into()),
 ///     },
 /// }
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CommunicationError {
     /// The status of the HTTP response.
@@ -66,6 +69,8 @@ pub struct CommunicationError {
     pub details: Vec<CommunicationErrorDetail>,
     /// A more specific error.
     pub inner_error: Option<Box<CommunicationErrorDetail>>,
+    /// How long the service asks to wait before the next request.
+    pub retry_after: Option<Duration>,
     /// The `x-ms-client-request-id` that the request carried; it is the same for all tries of one call.
     pub client_request_id: Option<String>,
     /// The `MS-CV` of the answer: the id that [Azure support asks for][support].
@@ -75,41 +80,40 @@ pub struct CommunicationError {
     /// The beginning of a body that is not the service's own, such as a gateway's HTML page, on one line, with
     /// everything masked that could be a key, a token or a signature.
     pub body_excerpt: Option<String>,
-    remedy: Option<String>,
+    /// What to check or change, where there is more to say than the service did.
+    pub remedy: Option<String>,
+    /// See [`creation_outcome_unknown`].
+    outcome_unknown: bool,
 }
 
 impl CommunicationError {
-    /// Finds the service's failure in an error, also one that has been wrapped with more context.
+    /// Finds the service's failure in an error, also in one that has been wrapped with more context.
     ///
     /// # Arguments
     ///
     /// * `error` - An error returned by this crate.
     #[must_use]
     pub fn from_error(error: &Error) -> Option<&Self> {
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-        while let Some(error) = cause {
-            if let Some(found) = error.downcast_ref() {
-                return Some(found);
-            }
-            cause = error.source();
-        }
-        None
+        find(error)
     }
 
-    /// The service's error code as one of those known to this crate.
-    ///
-    /// A missing code is [`CommunicationErrorCode::UnknownValue`] with an empty string.
+    /// The service's error code, as one of those that this crate knows.
     #[must_use]
-    pub fn error_code(&self) -> CommunicationErrorCode {
-        self.code.as_deref().unwrap_or_default().into()
+    pub fn error_code(&self) -> Option<CommunicationErrorCode> {
+        self.code.as_deref().map(Into::into)
     }
 
     /// Turns a response that is no success into an error.
     pub(crate) fn from_response(response: RawResponse, failure: &Failure<'_>) -> Error {
         let status = response.status();
         let headers = response.headers();
-        let body = body::parse(response.body());
-        let error = body.error.unwrap_or_default();
+        let error = body::parse(response.body());
+        let body_excerpt = if error.is_none() && !status.is_success() {
+            body::excerpt(response.body())
+        } else {
+            None
+        };
+        let error = error.unwrap_or_default();
         let code = error.code.or_else(|| header(headers, &ERROR_CODE).map(str::to_owned));
         let mut communication_error = Self {
             status,
@@ -118,10 +122,16 @@ impl CommunicationError {
             target: error.target,
             details: error.details,
             inner_error: error.inner_error,
+            retry_after: get_retry_after(
+                headers,
+                OffsetDateTime::now_utc,
+                &[X_MS_RETRY_AFTER_MS, RETRY_AFTER_MS, RETRY_AFTER],
+            ),
             client_request_id: failure.client_request_id.map(str::to_owned),
             correlation_vector: header(headers, &CORRELATION_VECTOR).map(str::to_owned),
-            body_excerpt: body.excerpt,
+            body_excerpt,
             remedy: None,
+            outcome_unknown: failure.outcome_unknown,
         };
         communication_error.remedy = remedy::remedy(&communication_error, headers, failure);
         let kind = ErrorKind::HttpResponse {
@@ -135,6 +145,18 @@ impl CommunicationError {
 
 impl std::error::Error for CommunicationError {}
 
+/// Finds an error of a type in an error and its sources.
+fn find<T: std::error::Error + 'static>(error: &Error) -> Option<&T> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        cause = error.source();
+    }
+    None
+}
+
 /// A header that may be missing. `Headers::get_optional_str` would build an error, backtrace included, for a miss.
 pub(crate) fn header<'a>(headers: &'a Headers, name: &HeaderName) -> Option<&'a str> {
     headers
@@ -147,30 +169,3 @@ pub(crate) fn header<'a>(headers: &'a Headers, name: &HeaderName) -> Option<&'a 
 pub(crate) fn invalid_argument(text: impl Into<Cow<'static, str>>) -> Error {
     Error::with_message(ErrorKind::Other, text)
 }
-
-/// The service made a user, but its answer does not hold the token that was asked for.
-///
-/// The source of the error that [`into_model`](azure_core::http::Response::into_model) returns for such an answer to
-/// [`create_user_and_token`][create], so that the identity is not lost: ask for a token with
-/// [`get_token`](crate::CommunicationIdentityClient::get_token), or delete the user.
-///
-/// [create]: crate::CommunicationIdentityClient::create_user_and_token
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct UserWithoutToken {
-    /// The user that was made.
-    pub user: CommunicationUserIdentifier,
-}
-
-impl fmt::Display for UserWithoutToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the service made the user {}, but its answer holds no usable token; ask for one with get_token, or \
-             delete the user",
-            self.user
-        )
-    }
-}
-
-impl std::error::Error for UserWithoutToken {}

@@ -3,12 +3,14 @@
 use super::{CommunicationError, CommunicationErrorCode as Code, header};
 use crate::service::{CLOCK_MARGIN_MINUTES, DATE, SUPPORTED_VERSIONS};
 use azure_core::{
-    http::{
-        StatusCode,
-        headers::{Headers, RETRY_AFTER},
-    },
+    http::{StatusCode, headers::Headers},
     time::{Duration, parse_rfc7231},
 };
+
+/// What is said of a creation that may have been executed.
+pub(crate) const OUTCOME_UNKNOWN: &str = "It is not known whether the service created a user, so the request was not \
+     sent again. CommunicationIdentityClientOptions::retry_uncertain_creation retries anyway, which can create a second \
+     user";
 
 /// The kind of credential that a client sends its requests with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,38 +26,37 @@ pub(crate) struct Failure<'a> {
     pub(crate) client_request_id: Option<&'a str>,
     /// The `x-ms-date` of the last try.
     pub(crate) signed_date: Option<&'a str>,
-    /// Whether an identity may have been made all the same.
+    /// Whether a user may have been created all the same.
     pub(crate) outcome_unknown: bool,
 }
 
 /// Says in a sentence or two what to check or change, if there is more to say than the service did.
 pub(super) fn remedy(error: &CommunicationError, headers: &Headers, failure: &Failure<'_>) -> Option<String> {
     if failure.outcome_unknown {
-        return Some(
-            "It is not known whether the service made an identity, so the request was not sent again; \
-             CommunicationIdentityClientOptions::retry_uncertain_creation would have"
-                .to_owned(),
-        );
+        return Some(OUTCOME_UNKNOWN.to_owned());
     }
     match (error.error_code(), error.status) {
-        (Code::IdentityNotOwned, _) => Some(
-            "The identity belongs to another Communication Services resource or has been deleted: \
-             only the resource that made it can use it"
+        (Some(Code::IdentityNotOwned), _) => Some(
+            "The identity is not one of this resource: another resource created it, or it has been deleted, perhaps by \
+             an earlier try of this same call"
                 .to_owned(),
         ),
-        (Code::InvalidAccessToken, _) => Some(
+        (Some(Code::InvalidAccessToken), _) => Some(
             "The Teams user's Entra token is malformed, expired or for another audience: it needs the scopes \
              Teams.ManageCalls and Teams.ManageChats of https://auth.msft.communication.azure.com"
                 .to_owned(),
         ),
-        (Code::UnsupportedApiVersion, _) => Some(unsupported_version(headers)),
+        (Some(Code::UnsupportedApiVersion), _) => Some(unsupported_version(headers)),
         (_, StatusCode::Unauthorized | StatusCode::Forbidden) => Some(match failure.authentication {
             Authentication::AccessKey => refused_key(error, headers, failure.signed_date),
             Authentication::Entra => refused_principal(),
         }),
-        (_, StatusCode::TooManyRequests) => Some(too_many_requests(headers)),
+        (_, StatusCode::TooManyRequests) => Some(too_many_requests(error.retry_after)),
         (_, status) if status.is_redirection() => {
-            Some("The service redirects nobody: check the endpoint, and proxies on the way".to_owned())
+            Some("The service never redirects: check the endpoint, and any proxy in between".to_owned())
+        }
+        (_, status) if status.is_success() => {
+            Some("The service does not document this status for the operation: check any proxy in between".to_owned())
         }
         _ => None,
     }
@@ -75,8 +76,8 @@ fn unsupported_version(headers: &Headers) -> String {
 fn refused_key(error: &CommunicationError, headers: &Headers, signed_date: Option<&str>) -> String {
     let message = error.message.as_deref().unwrap_or_default();
     if message.contains("x-ms-content-sha256") {
-        return "The body was changed after it was signed: look for a policy in \
-                ClientOptions::per_try_policies, or a proxy, that rewrites it"
+        return "The body was changed after it was signed: look for a policy in ClientOptions::per_try_policies, or a \
+                proxy, that rewrites it"
             .to_owned();
     }
     let skew = signed_date
@@ -85,31 +86,29 @@ fn refused_key(error: &CommunicationError, headers: &Headers, signed_date: Optio
         .map(|(ours, theirs)| ours - theirs);
     match skew {
         Some(skew) if skew.abs() > Duration::minutes(CLOCK_MARGIN_MINUTES) => format!(
-            "This machine's clock is {} minutes {} the service's, which allows {CLOCK_MARGIN_MINUTES}: set the clock",
-            skew.whole_minutes().abs(),
+            "This machine's clock is {} {} the service's, and {CLOCK_MARGIN_MINUTES}m is the most that it accepts: set \
+             the clock",
+            skew.abs(),
             if skew.is_negative() { "behind" } else { "ahead of" },
         ),
         _ => format!(
-            "Check that the access key is a current key of this resource (regenerating one replaces it), that the \
-             endpoint is the same resource's, and that this machine's clock is within {CLOCK_MARGIN_MINUTES} minutes \
-             of the right time"
+            "Check that the access key is a current key of this resource (regenerating a key replaces it), that the \
+             endpoint is the same resource's, and that this machine's clock is right to {CLOCK_MARGIN_MINUTES} minutes"
         ),
     }
 }
 
 fn refused_principal() -> String {
     "Check that the principal behind the token credential has a role on this Communication Services resource, such as \
-     Contributor or Communication and Email Service Owner (a new assignment takes some minutes), that it is of the \
+     Contributor or Communication and Email Service Owner (a new assignment takes some minutes), that it belongs to the \
      resource's tenant, and that the endpoint is this resource's"
         .to_owned()
 }
 
-fn too_many_requests(headers: &Headers) -> String {
-    let wait = header(headers, &RETRY_AFTER)
-        .map(|wait| format!("the service asks to wait (Retry-After: {wait}); "))
-        .unwrap_or_default();
+fn too_many_requests(retry_after: Option<Duration>) -> String {
+    let wait = retry_after.map(|wait| format!("wait {wait}, and ")).unwrap_or_default();
     format!(
-        "Send less often: {wait}every request counts, repeated ones too, and the limits are in \
+        "Too many requests: {wait}send fewer of them. Retries count as well; the limits are listed in \
          https://learn.microsoft.com/azure/communication-services/concepts/service-limits"
     )
 }

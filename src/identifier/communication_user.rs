@@ -1,4 +1,4 @@
-//! The identity of a user that a Communication Services resource made.
+//! The identity of a user that a Communication Services resource created.
 
 use crate::error::invalid_argument;
 use azure_core::Error;
@@ -8,7 +8,7 @@ use serde::{
 };
 use std::{fmt, str::FromStr};
 
-/// The id of a user that a Communication Services resource made, such as `8:acs:<resource>_<user>`.
+/// The id of a user that a Communication Services resource created, such as `8:acs:<resource>_<user>`.
 ///
 /// The id is opaque: store it as it is next to your own user, and parse it back when you need a token. It is never
 /// empty, `.` or `..`, because such an id would change the path of a request and so address something else.

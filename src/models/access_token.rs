@@ -28,7 +28,7 @@ use serde::Deserialize;
 ///     .get_token(&user, &[CommunicationTokenScope::Chat], None)
 ///     .await?
 ///     .into_model()?;
-/// println!("good until {}", token.expires_on);
+/// println!("expires on {}", token.expires_on);
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,10 +78,11 @@ pub(super) struct AccessTokenBody {
 }
 
 impl AccessTokenBody {
-    /// Checks that all is there. `parent` is where in the answer the token stands, for the error.
+    /// Checks that all is there; an empty token is none. `parent` is where in the answer the token stands, for the error.
     pub(super) fn into_model(self, parent: &str) -> Result<CommunicationAccessToken> {
+        let token = self.token.filter(|token| !token.secret().is_empty());
         Ok(CommunicationAccessToken {
-            token: required(self.token, parent, "token")?,
+            token: required(token, parent, "token")?,
             expires_on: required(self.expires_on, parent, "expiresOn")?,
         })
     }

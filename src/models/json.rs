@@ -14,7 +14,7 @@ pub(super) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
         let at = format!("line {line}, column {column}");
         let path = path(body, line, column);
         let fault = match error.classify() {
-            Category::Data => "holds something else than is documented",
+            Category::Data => "has an unexpected value",
             Category::Eof => "ends too early",
             Category::Syntax | Category::Io => "is not JSON",
         };
@@ -147,10 +147,10 @@ mod tests {
                 "at `list.2`, line 1, column 40",
             ),
             (r#"{"list":[1,300]}"#, "at `list.1`, line 1, column 14"),
-            ("true", "documented, at line 1, column 4"),
+            ("true", "value, at line 1, column 4"),
         ] {
             let error = error(body);
-            assert!(error.contains("else than is documented"), "{error}");
+            assert!(error.contains("has an unexpected value"), "{error}");
             assert!(error.ends_with(place), "{body}: {error}");
         }
     }

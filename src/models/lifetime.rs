@@ -1,4 +1,4 @@
-//! How long a token is good for.
+//! When a token expires.
 
 use crate::{error::invalid_argument, service::TOKEN_LIFETIME_MINUTES};
 use azure_core::{Result, time::Duration};

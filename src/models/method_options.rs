@@ -12,7 +12,7 @@ pub struct CommunicationIdentityClientCreateUserOptions<'a> {
 /// Options for [`create_user_and_token`](crate::CommunicationIdentityClient::create_user_and_token).
 #[derive(Clone, Default, SafeDebug)]
 pub struct CommunicationIdentityClientCreateUserAndTokenOptions<'a> {
-    /// How long the token is good for: a whole number of minutes from 1 hour to 24 hours. The service's default is
+    /// When the token expires: after a whole number of minutes from 1 hour to 24 hours. The service's default is
     /// 24 hours.
     pub token_expires_in: Option<Duration>,
     /// Allows customization of the method call.
@@ -22,7 +22,7 @@ pub struct CommunicationIdentityClientCreateUserAndTokenOptions<'a> {
 /// Options for [`get_token`](crate::CommunicationIdentityClient::get_token).
 #[derive(Clone, Default, SafeDebug)]
 pub struct CommunicationIdentityClientGetTokenOptions<'a> {
-    /// How long the token is good for: a whole number of minutes from 1 hour to 24 hours. The service's default is
+    /// When the token expires: after a whole number of minutes from 1 hour to 24 hours. The service's default is
     /// 24 hours.
     pub token_expires_in: Option<Duration>,
     /// Allows customization of the method call.

@@ -1,4 +1,4 @@
-//! A user that the service made, alone or with a token.
+//! A user that the service created, alone or with a token.
 
 use super::{
     access_token::{AccessTokenBody, CommunicationAccessToken},
@@ -10,7 +10,11 @@ use azure_core::{
     error::ErrorKind,
     http::{DeserializeWith, Format, JsonFormat, response::ResponseBody},
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer as _,
+    de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor},
+};
+use std::fmt;
 
 /// A new user and an access token of theirs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +24,19 @@ pub struct CommunicationUserAndToken {
     pub user: CommunicationUserIdentifier,
     /// The user's token.
     pub access_token: CommunicationAccessToken,
+}
+
+impl CommunicationUserAndToken {
+    /// Puts a user and a token together, as a test of your own may need.
+    ///
+    /// # Arguments
+    ///
+    /// * `user` - The user.
+    /// * `access_token` - The user's token.
+    #[must_use]
+    pub fn new(user: CommunicationUserIdentifier, access_token: CommunicationAccessToken) -> Self {
+        Self { user, access_token }
+    }
 }
 
 /// The format of an answer that wraps a user's id: `{"identity":{"id":"8:acs:…"}}`.
@@ -38,20 +55,23 @@ impl Format for IdentityFormat {
 
 impl DeserializeWith<IdentityFormat> for CommunicationUserIdentifier {
     fn deserialize_with(body: ResponseBody) -> Result<Self> {
-        decode::<UserBody>(&body)?.into_model()
+        const PARENT: &str = "identity";
+        let body: UserBody = decode(&body)?;
+        required(required(body.identity, "", PARENT)?.id, PARENT, "id")
     }
 }
 
 impl DeserializeWith<JsonFormat> for CommunicationUserAndToken {
     fn deserialize_with(body: ResponseBody) -> Result<Self> {
-        let user = decode::<UserBody>(&body)?.into_model()?;
         match token(&body) {
-            Ok(access_token) => Ok(Self { user, access_token }),
-            Err(cause) => {
-                let without_token = UserWithoutToken { user };
-                let text = format!("{without_token} ({cause})");
-                Err(Error::with_error(ErrorKind::DataConversion, without_token, text))
+            Ok(access_token) => {
+                let user = DeserializeWith::<IdentityFormat>::deserialize_with(body)?;
+                Ok(Self { user, access_token })
             }
+            Err(cause) => Err(match salvage_user(&body) {
+                Some(user) => without_token(user, &cause),
+                None => cause,
+            }),
         }
     }
 }
@@ -60,6 +80,12 @@ fn token(body: &[u8]) -> Result<CommunicationAccessToken> {
     const PARENT: &str = "accessToken";
     let body: TokenBody = decode(body)?;
     required(body.access_token, "", PARENT)?.into_model(PARENT)
+}
+
+fn without_token(user: CommunicationUserIdentifier, cause: &Error) -> Error {
+    let error = UserWithoutToken { user };
+    let text = format!("{error} ({cause})");
+    Error::with_error(ErrorKind::DataConversion, error, text)
 }
 
 /// The part of an answer that names the user.
@@ -73,16 +99,38 @@ struct IdentityBody {
     id: Option<CommunicationUserIdentifier>,
 }
 
-impl UserBody {
-    fn into_model(self) -> Result<CommunicationUserIdentifier> {
-        const PARENT: &str = "identity";
-        required(required(self.identity, "", PARENT)?.id, PARENT, "id")
-    }
-}
-
-/// The part of an answer that holds the token, read by itself so that a fault in it does not lose the user.
+/// The part of an answer that holds the token.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct TokenBody {
     access_token: Option<AccessTokenBody>,
+}
+
+/// Finds the user in an answer that is malformed, or cut off, in another place.
+fn salvage_user(body: &[u8]) -> Option<CommunicationUserIdentifier> {
+    struct UserVisitor<'a>(&'a mut Option<CommunicationUserIdentifier>);
+
+    impl<'de> Visitor<'de> for UserVisitor<'_> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an answer with an identity")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> std::result::Result<(), A::Error> {
+            while let Some(name) = fields.next_key::<String>()? {
+                if name == "identity" {
+                    *self.0 = fields.next_value::<IdentityBody>()?.id;
+                } else {
+                    fields.next_value::<IgnoredAny>()?;
+                }
+            }
+            Ok(())
+        }
+    }
+
+    let mut user = None;
+    // What is wrong with the answer is known already; here it only ends the search.
+    let _ = serde_json::Deserializer::from_slice(body).deserialize_map(UserVisitor(&mut user));
+    user
 }

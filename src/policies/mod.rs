@@ -4,7 +4,7 @@ mod outcome;
 mod response_body;
 
 pub(crate) use outcome::{AtMostOnce, OutcomePolicy, TryFailure};
-pub(crate) use response_body::{ResponseBodyPolicy, buffered};
+pub(crate) use response_body::{OverlongBody, ResponseBodyPolicy, buffered};
 
 use azure_core::{Error, Result, error::ErrorKind, http::policies::Policy};
 use std::sync::Arc;

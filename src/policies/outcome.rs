@@ -1,6 +1,6 @@
 //! What a try came to, as core's retry policy is to see it, and as the caller will.
 
-use super::{buffered, next_policy};
+use super::{OverlongBody, buffered, next_policy};
 use azure_core::{
     Error, Result,
     error::ErrorKind,
@@ -18,8 +18,8 @@ pub(crate) struct AtMostOnce;
 /// the retries of a request that must not be executed twice as soon as it may have been executed once.
 ///
 /// The service has nothing by which it would recognise a repeated creation, and it lists no identities, so one that was
-/// made by a try whose answer was lost could never be found again. Such a try is repeated only if it was certainly not
-/// executed: the connection was not made (`ErrorKind::Connection`), or the service turned it away (429, 503). Whatever
+/// created by a try whose answer was lost could never be found again. Such a try is repeated only if it was certainly not
+/// executed: no connection was established (`ErrorKind::Connection`), or the service turned it away (429, 503). Whatever
 /// else a retry policy would act on becomes an error of a kind that stops core's, and a caller's own.
 ///
 /// Stands before all other policies of a try.
@@ -36,9 +36,7 @@ impl Policy for OutcomePolicy {
                 Err(TryFailure::Ambiguous(buffered(response).await?).into())
             }
             Ok(response) => Ok(response),
-            Err(error) if at_most_once && matches!(error.kind(), ErrorKind::Io | ErrorKind::DataConversion) => {
-                Err(TryFailure::Interrupted(error).into())
-            }
+            Err(error) if at_most_once && is_interruption(&error) => Err(TryFailure::Interrupted(error).into()),
             Err(error) => Err(TryFailure::Failed(error).into()),
         }
     }
@@ -49,28 +47,64 @@ fn may_have_been_executed(status: StatusCode) -> bool {
     status == StatusCode::RequestTimeout || (status.is_server_error() && status != StatusCode::ServiceUnavailable)
 }
 
+/// Whether an error comes from a request that was sent and not answered as it should be.
+fn is_interruption(error: &Error) -> bool {
+    *error.kind() == ErrorKind::Io || error.downcast_ref::<OverlongBody>().is_some()
+}
+
 /// How a try failed.
 #[derive(Debug)]
 pub(crate) enum TryFailure {
     /// It raised an error.
     Failed(Error),
-    /// It was sent, may have been executed, and must not be repeated: no whole answer came back, or one that is not the
-    /// service's.
+    /// It may have been executed and must not be repeated: no whole answer came back.
     Interrupted(Error),
     /// It may have been executed and must not be repeated: the answer does not tell.
     Ambiguous(RawResponse),
 }
 
+/// What core's retry policy calls an error that it gives up on.
+const RETRY_TEXTS: [&str; 2] = [
+    "non-transport error occurred which will not be retried",
+    "retry policy expired and the request will no longer be retried",
+];
+
 impl TryFailure {
-    /// Takes the failure out of an error that came through the retry policy, which may have wrapped it once.
+    /// Takes the failure out of an error on its way from the try to the caller, and with it the texts that policies of
+    /// the caller have put around it, the outermost first. The retry policy's own text, which would hide the failure, is
+    /// left out.
     ///
-    /// Any other error, such as one of a caller's policy that runs once per call, is given back as it is.
-    pub(crate) fn take(error: Error) -> Result<Self> {
-        let is_wrapped = error
-            .downcast_ref::<Error>()
-            .is_some_and(|inner| inner.downcast_ref::<Self>().is_some());
-        let error = if is_wrapped { error.into_downcast()? } else { error };
-        error.into_downcast()
+    /// An error that holds no such failure, as one of a policy that runs once per call, is given back as it is.
+    pub(crate) fn take(mut error: Error) -> Result<(Self, Vec<String>)> {
+        if !holds_failure(&error) {
+            return Err(error);
+        }
+        let mut contexts = Vec::new();
+        loop {
+            match error.into_downcast() {
+                Ok(failure) => return Ok((failure, contexts)),
+                Err(wrapper) => {
+                    let context = wrapper.to_string();
+                    if !RETRY_TEXTS.contains(&context.as_str()) {
+                        contexts.push(context);
+                    }
+                    error = wrapper.into_downcast()?;
+                }
+            }
+        }
+    }
+}
+
+/// Whether there is a [`TryFailure`] in an error, or in the errors of azure_core that it wraps.
+fn holds_failure(mut error: &Error) -> bool {
+    loop {
+        if error.downcast_ref::<TryFailure>().is_some() {
+            return true;
+        }
+        match error.downcast_ref() {
+            Some(inner) => error = inner,
+            None => return false,
+        }
     }
 }
 
@@ -94,4 +128,11 @@ impl fmt::Display for TryFailure {
     }
 }
 
-impl std::error::Error for TryFailure {}
+impl std::error::Error for TryFailure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Failed(error) | Self::Interrupted(error) => Some(error),
+            Self::Ambiguous(_) => None,
+        }
+    }
+}

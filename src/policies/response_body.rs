@@ -5,12 +5,12 @@ use azure_core::{
     Bytes, Error, Result,
     error::ErrorKind,
     http::{
-        AsyncRawResponse, AsyncResponseBody, Context, RawResponse, Request,
+        AsyncRawResponse, AsyncResponseBody, Context, RawResponse, Request, StatusCode,
         policies::{Policy, PolicyResult},
     },
 };
 use futures::StreamExt as _;
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 /// The longest body that is read, in bytes. The service's own have one or two thousand.
 const MAX_LEN: usize = 1024 * 1024;
@@ -29,17 +29,30 @@ impl Policy for ResponseBodyPolicy {
         let (status, headers, body) = policy.send(ctx, request, next).await?.deconstruct();
         let body = collect(body).await?;
         if !body.complete && status.is_success() {
-            return Err(Error::with_message(
-                ErrorKind::DataConversion,
-                format!(
-                    "the answer (status {status}) is longer than {MAX_LEN} bytes, so it is not the service's own; \
-                     check the endpoint and what stands between"
-                ),
-            ));
+            return Err(Error::new(ErrorKind::DataConversion, OverlongBody { status }));
         }
         Ok(AsyncRawResponse::from_bytes(status, headers, body.bytes))
     }
 }
+
+/// A success whose body is longer than [`MAX_LEN`].
+#[derive(Debug)]
+pub(crate) struct OverlongBody {
+    status: StatusCode,
+}
+
+impl fmt::Display for OverlongBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the answer (status {}) is longer than {MAX_LEN} bytes, so it is not the service's own; check the endpoint, \
+             and any proxy in between",
+            self.status
+        )
+    }
+}
+
+impl std::error::Error for OverlongBody {}
 
 /// Turns a response whose body [`ResponseBodyPolicy`] has read into one that needs no waiting.
 pub(crate) async fn buffered(response: AsyncRawResponse) -> Result<RawResponse> {

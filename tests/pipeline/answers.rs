@@ -46,6 +46,7 @@ async fn a_malformed_answer_is_a_conversion_error_that_shows_no_value() {
     for (body, place) in [
         (r#"{"token":"SECRET"}"#, "has no `expiresOn`"),
         (r#"{"token":null,"expiresOn":"2026-08-02T00:00:00Z"}"#, "has no `token`"),
+        (r#"{"token":"","expiresOn":"2026-08-02T00:00:00Z"}"#, "has no `token`"),
         (
             r#"{"expiresOn":"SECRET","token":"SECRET"}"#,
             "at `expiresOn`, line 1, column 21",
@@ -71,8 +72,11 @@ async fn a_user_made_without_the_token_that_was_asked_for_is_not_lost() {
         r#","accessToken":{}"#,
         r#","accessToken":{"token":12,"expiresOn":"2026-08-02T00:00:00Z"}"#,
         r#","accessToken":{"token":"t","expiresOn":"soon"}"#,
+        r#","accessToken":{"token":"","expiresOn":"2026-08-02T00:00:00Z"}"#,
+        // Cut off within the token.
+        r#","accessToken":{"token":"t"#,
     ] {
-        let body = format!(r#"{{"identity":{{"id":"{USER}"}}{rest}}}"#);
+        let body = format!(r#"{{"more":[{{}}],"identity":{{"id":"{USER}"}}{rest}}}"#);
         let service = FakeService::new([respond(StatusCode::Created, &[], body)]);
         let error = client(&service)
             .create_user_and_token(&[CommunicationTokenScope::Chat], None)
@@ -83,7 +87,9 @@ async fn a_user_made_without_the_token_that_was_asked_for_is_not_lost() {
         assert_eq!(*error.kind(), ErrorKind::DataConversion);
         assert!(error.to_string().contains(USER), "{error}");
         assert!(error.to_string().contains("`accessToken"), "{error}");
-        assert_eq!(error.downcast_ref::<UserWithoutToken>().unwrap().user.as_str(), USER);
+        assert_eq!(UserWithoutToken::from_error(&error).unwrap().user.as_str(), USER);
+        let wrapped = error.with_context("while signing up");
+        assert!(UserWithoutToken::from_error(&wrapped).is_some());
     }
 }
 

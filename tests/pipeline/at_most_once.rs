@@ -2,10 +2,10 @@
 
 use crate::{
     client, client_with,
-    fake_service::{Answer, FakeService, created, failure, issued, respond, status},
+    fake_service::{Answer, FakeService, USER, created, failure, issued, respond, status},
     user,
 };
-use azure_communication_identity::CommunicationTokenScope;
+use azure_communication_identity::{CommunicationTokenScope, creation_outcome_unknown};
 use azure_core::{
     Bytes, Error,
     error::ErrorKind,
@@ -45,9 +45,10 @@ async fn a_creation_that_may_have_been_executed_is_not_sent_again() {
         assert!(
             error
                 .to_string()
-                .contains("not known whether the service made an identity"),
+                .contains("not known whether the service created a user"),
             "{error}"
         );
+        assert!(creation_outcome_unknown(&error), "{error:?}");
     }
 }
 
@@ -109,14 +110,42 @@ async fn operations_that_can_be_repeated_are() {
 }
 
 #[tokio::test]
-async fn a_creation_whose_answer_is_too_long_says_that_a_user_may_have_been_made() {
-    let service = FakeService::new([respond(StatusCode::Created, &[], vec![b' '; 2_000_000])]);
-    let error = client(&service).create_user(None).await.unwrap_err();
+async fn an_answer_that_cannot_be_right_says_that_a_user_may_exist() {
+    let overlong = respond(StatusCode::Created, &[], vec![b' '; 2_000_000]);
+    let error = client(&FakeService::new([overlong]))
+        .create_user(None)
+        .await
+        .unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::DataConversion);
-    assert!(
-        error
-            .to_string()
-            .contains("not known whether the service made an identity"),
-        "{error}"
-    );
+    assert!(creation_outcome_unknown(&error), "{error}");
+
+    let error = client(&FakeService::new([status(StatusCode::Accepted)]))
+        .create_user(None)
+        .await
+        .unwrap_err();
+    assert_eq!(error.http_status(), Some(StatusCode::Accepted));
+    assert!(creation_outcome_unknown(&error), "{error}");
+}
+
+#[tokio::test]
+async fn a_user_that_there_is_already_is_a_success() {
+    // The preview versions answer so for a custom id that is taken.
+    let existing = respond(StatusCode::Ok, &[], format!(r#"{{"identity":{{"id":"{USER}"}}}}"#));
+    let response = client(&FakeService::new([existing])).create_user(None).await.unwrap();
+    assert_eq!(response.into_model().unwrap().as_str(), USER);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_creation_that_was_refused_created_nothing() {
+    let answers: [fn() -> Answer; 4] = [
+        || failure(ErrorKind::Connection, "connection refused"),
+        || status(StatusCode::TooManyRequests),
+        || status(StatusCode::ServiceUnavailable),
+        || status(StatusCode::Unauthorized),
+    ];
+    for answer in answers {
+        let service = FakeService::new([answer(), answer(), answer()]);
+        let error = client(&service).create_user(None).await.unwrap_err();
+        assert!(!creation_outcome_unknown(&error), "{error}");
+    }
 }

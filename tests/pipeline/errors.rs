@@ -2,19 +2,14 @@
 
 use crate::{
     client, client_with,
-    fake_service::{FakeService, failure, respond, status},
+    fake_service::{FakeService, failure, respond},
     header, user,
 };
 use azure_communication_identity::{CommunicationError, CommunicationErrorCode, CommunicationTokenScope};
 use azure_core::{
-    Error,
     error::ErrorKind,
-    http::{
-        ClientOptions, Context, Request, RetryOptions, StatusCode,
-        policies::{Policy, PolicyResult},
-    },
+    http::{ClientOptions, RetryOptions, StatusCode},
 };
-use std::{fmt, sync::Arc};
 
 #[tokio::test(start_paused = true)]
 async fn a_transport_failure_says_which_request_failed_and_why() {
@@ -49,44 +44,6 @@ async fn a_transport_failure_says_so_without_retries_too() {
     );
 }
 
-#[derive(Debug)]
-struct RefusingPolicy;
-
-#[derive(Debug)]
-struct Refusal;
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("refused by a policy of my own")
-    }
-}
-
-impl std::error::Error for Refusal {}
-
-#[async_trait::async_trait]
-impl Policy for RefusingPolicy {
-    async fn send(&self, _: &Context, _: &mut Request, _: &[Arc<dyn Policy>]) -> PolicyResult {
-        Err(Error::new(ErrorKind::Credential, Refusal).with_context("in my policy"))
-    }
-}
-
-#[tokio::test]
-async fn an_error_of_a_policy_keeps_its_text_its_kind_and_its_source() {
-    let service = FakeService::new([]);
-    let mut per_call = service.client_options();
-    per_call.per_call_policies.push(Arc::new(RefusingPolicy));
-    let mut per_try = service.client_options();
-    per_try.per_try_policies.push(Arc::new(RefusingPolicy));
-
-    for options in [per_call, per_try] {
-        let error = client_with(options, false).create_user(None).await.unwrap_err();
-        assert_eq!(error.to_string(), "in my policy");
-        assert_eq!(*error.kind(), ErrorKind::Credential);
-        let inner = error.downcast_ref::<Error>().unwrap();
-        assert!(inner.downcast_ref::<Refusal>().is_some());
-    }
-}
-
 #[tokio::test]
 async fn a_service_error_is_found_whole_also_when_its_message_holds_escapes() {
     let service = FakeService::new([respond(
@@ -112,7 +69,7 @@ async fn a_service_error_is_found_whole_also_when_its_message_holds_escapes() {
     assert!(raw_response.is_some());
 
     let found = CommunicationError::from_error(&error).unwrap();
-    assert_eq!(found.error_code(), CommunicationErrorCode::ValidationError);
+    assert_eq!(found.error_code(), Some(CommunicationErrorCode::ValidationError));
     assert_eq!(found.message.as_deref(), Some("\"é\" is\nnot é."));
     assert_eq!(found.target.as_deref(), Some("Scopes"));
     let id = header(&service.requests()[0], "x-ms-client-request-id");
@@ -145,57 +102,84 @@ async fn a_gateways_body_keeps_its_status_and_shows_its_beginning() {
     }
 }
 
-async fn refused(headers: &[(&'static str, &'static str)], body: &'static str) -> String {
-    let service = FakeService::new([respond(StatusCode::Unauthorized, headers, body)]);
-    let error = client(&service).create_user(None).await.unwrap_err();
+#[tokio::test]
+async fn a_code_that_stands_in_a_header_only_is_found() {
+    let answer = respond(StatusCode::Conflict, &[("x-ms-error-code", "SomethingNew")], "");
+    let service = FakeService::new([answer]);
+    let error = client(&service).delete_user(&user(), None).await.unwrap_err();
+    let found = CommunicationError::from_error(&error).unwrap();
+    let code = CommunicationErrorCode::UnknownValue("SomethingNew".to_owned());
+    assert_eq!(found.error_code(), Some(code));
+    assert_eq!(found.remedy, None);
+}
+
+/// What is shown of a refusal.
+async fn refused(status: u16, headers: &[(&'static str, &'static str)], body: &'static str) -> String {
+    let answers = (0..3).map(|_| respond(StatusCode::from(status), headers, body));
+    let service = FakeService::new(answers);
+    let error = client(&service)
+        .get_token(&user(), &[CommunicationTokenScope::Chat], None)
+        .await
+        .unwrap_err();
+    assert_eq!(error.http_status(), Some(StatusCode::from(status)));
     error.to_string()
 }
 
+const DENIED: &str = r#"{"error":{"code":"Denied","message":"Denied by the resource provider."}}"#;
+
 #[tokio::test]
-async fn a_401_says_what_to_check() {
-    const DENIED: &str = r#"{"error":{"code":"Denied","message":"Denied by the resource provider."}}"#;
-    let text = refused(&[], DENIED).await;
-    for part in ["Denied by the resource provider", "access key", "endpoint", "clock"] {
-        assert!(text.contains(part), "{text}");
+async fn a_refused_signature_says_what_to_check() {
+    for status in [401, 403] {
+        let text = refused(status, &[], DENIED).await;
+        for part in ["Denied by the resource provider", "access key", "endpoint", "clock"] {
+            assert!(text.contains(part), "{text}");
+        }
     }
-
     // The answer's date convicts the clock.
-    let text = refused(&[("date", "Wed, 13 Apr 2022 18:09:12 GMT")], DENIED).await;
-    assert!(text.contains("minutes ahead of the service's"), "{text}");
-
-    let text = refused(
-        &[],
-        r#"{"error":{"code":"Denied","message":"Request 'x-ms-content-sha256' differs from generated content hash."}}"#,
-    )
-    .await;
-    assert!(text.contains("changed after it was signed"), "{text}");
-
-    let text = refused(
-        &[],
-        r#"{"error":{"code":"IdentityNotOwned","message":"Provided identity doesn't belong to the resource."}}"#,
-    )
-    .await;
-    assert!(text.contains("has been deleted"), "{text}");
+    let text = refused(401, &[("date", "Wed, 13 Apr 2022 18:09:12 GMT")], DENIED).await;
+    assert!(text.contains("ahead of the service's, and 5m is the most"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn other_refusals_say_what_to_change() {
-    let service = FakeService::new([respond(
-        StatusCode::BadRequest,
-        &[("api-supported-versions", "2022-10-01, 2023-10-01")],
-        r#"{"error":{"code":"UnsupportedApiVersion","message":"…"}}"#,
-    )]);
-    let error = client(&service).create_user(None).await.unwrap_err().to_string();
-    assert!(error.contains("Set api_version"), "{error}");
-    assert!(error.contains("2022-10-01, 2023-10-01"), "{error}");
-
-    let busy = || respond(StatusCode::TooManyRequests, &[("retry-after", "7")], "");
-    let service = FakeService::new([busy(), busy(), busy()]);
-    let error = client(&service).create_user(None).await.unwrap_err().to_string();
-    assert!(error.contains("Retry-After: 7"), "{error}");
-    assert!(error.contains("service-limits"), "{error}");
-
-    let service = FakeService::new([status(StatusCode::Found)]);
-    let error = client(&service).create_user(None).await.unwrap_err().to_string();
-    assert!(error.contains("check the endpoint"), "{error}");
+    for (status, headers, body, remedy) in [
+        (
+            401,
+            &[][..],
+            r#"{"error":{"code":"Denied","message":"Request 'x-ms-content-sha256' differs from generated content hash."}}"#,
+            "changed after it was signed",
+        ),
+        (
+            401,
+            &[],
+            r#"{"error":{"code":"IdentityNotOwned","message":"Provided identity doesn't belong to the resource."}}"#,
+            "another resource created it, or it has been deleted",
+        ),
+        (
+            401,
+            &[],
+            r#"{"error":{"code":"InvalidAccessToken","message":"Provided access token is not valid."}}"#,
+            "it needs the scopes Teams.ManageCalls and Teams.ManageChats",
+        ),
+        (
+            400,
+            &[("api-supported-versions", "2022-10-01, 2023-10-01")],
+            r#"{"error":{"code":"UnsupportedApiVersion","message":"…"}}"#,
+            "Set api_version in CommunicationIdentityClientOptions to a supported version: 2022-10-01, 2023-10-01",
+        ),
+        (429, &[("retry-after", "7")], "", "wait 7s, and send fewer"),
+        (
+            429,
+            &[("x-ms-retry-after-ms", "1500")],
+            "",
+            "wait 1s500ms, and send fewer",
+        ),
+        (429, &[], "", "Too many requests: send fewer"),
+        (302, &[], "", "check the endpoint"),
+        (206, &[], "{}", "does not document this status"),
+    ] {
+        let text = refused(status, headers, body).await;
+        assert!(text.contains(remedy), "{text}");
+        assert!(!text.contains("not the service's own"), "{text}");
+    }
 }

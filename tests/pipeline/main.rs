@@ -1,4 +1,4 @@
-//! What the client makes of a transport's answers, seen from outside.
+//! What the client does with a transport's answers, seen from outside.
 
 #![allow(
     clippy::indexing_slicing,
@@ -9,9 +9,11 @@
 
 mod answers;
 mod at_most_once;
+mod authentication;
 mod errors;
 #[path = "../support/fake_service.rs"]
 mod fake_service;
+mod policies;
 mod requests;
 
 use azure_communication_identity::{

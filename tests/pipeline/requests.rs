@@ -115,7 +115,7 @@ async fn requests_are_those_of_the_services_specification() {
         assert_eq!(header(request, "content-type").as_deref(), content_type, "{path}");
         let user_agent = header(request, "user-agent").unwrap();
         assert!(
-            user_agent.starts_with("azsdk-rust-communication_identity/0.1.0"),
+            user_agent.starts_with(concat!("azsdk-rust-communication_identity/", env!("CARGO_PKG_VERSION"))),
             "{user_agent}"
         );
         assert_eq!(header(request, "x-ms-client-request-id").unwrap().len(), 36);

@@ -11,7 +11,7 @@ async fn start() -> Result<
         .token_algorithm(acs_identity_emulator::TokenAlgorithm::Es256)
         .start()
         .await?;
-    let http_client = reqwest::Client::builder().no_proxy().build()?;
+    let http_client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
     let mut options = azure_communication_identity::CommunicationIdentityClientOptions::default();
     options.client_options.transport = Some(azure_core::http::Transport::new(std::sync::Arc::new(http_client)));
     let client = azure_communication_identity::CommunicationIdentityClient::with_connection_string(

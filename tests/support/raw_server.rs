@@ -54,7 +54,14 @@ impl RawServer {
         }
     }
 
-    /// How many connections were made.
+    /// Stops listening, and returns when the port is closed.
+    pub(crate) async fn stop(mut self) {
+        self.task.abort();
+        // Ends with the error that it was aborted.
+        let _ = (&mut self.task).await;
+    }
+
+    /// How many connections were established.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
@@ -78,20 +85,20 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Reads one request to the end of its head and counts it; `false` when the client has closed the connection.
+    /// Reads the head of one request and counts it; `None` when the client has closed the connection.
     ///
     /// The requests of these tests have no body.
-    pub(crate) async fn read_request(&mut self) -> io::Result<bool> {
+    pub(crate) async fn read_request(&mut self) -> io::Result<Option<String>> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             match self.stream.read_u8().await {
                 Ok(byte) => head.push(byte),
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
                 Err(error) => return Err(error),
             }
         }
         self.requests.fetch_add(1, Ordering::SeqCst);
-        Ok(true)
+        Ok(Some(String::from_utf8_lossy(&head).into_owned()))
     }
 
     /// How many requests have arrived at the server so far.

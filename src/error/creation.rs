@@ -1,0 +1,81 @@
+//! What is left of a creation that failed.
+
+use super::{CommunicationError, find};
+use crate::{identifier::CommunicationUserIdentifier, policies::TryFailure};
+use azure_core::Error;
+use std::fmt;
+
+/// Whether an error of [`create_user`][create] or [`create_user_and_token`][both] leaves open that a user was created.
+///
+/// It is `true` when the request may have been executed: it was sent and no whole answer came back, or the answer does
+/// not tell. Such a request is not sent again, unless [`retry_uncertain_creation`][retry] says so. When it is `false`, the
+/// operation created no user. (An error of `into_model` is another matter: then the user was created.)
+///
+/// [create]: crate::CommunicationIdentityClient::create_user
+/// [both]: crate::CommunicationIdentityClient::create_user_and_token
+/// [retry]: crate::CommunicationIdentityClientOptions::retry_uncertain_creation
+///
+/// # Arguments
+///
+/// * `error` - An error returned by one of the two operations; it may have been wrapped with more context.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doctest.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Outcome {
+/// # let (emulator, client) = start().await?;
+/// use azure_communication_identity::creation_outcome_unknown;
+///
+/// match client.create_user(None).await {
+///     Ok(response) => println!("{}", response.into_model()?),
+///     Err(error) if creation_outcome_unknown(&error) => println!("there may be a user that nobody knows: {error}"),
+///     Err(error) => println!("no user was created: {error}"),
+/// }
+/// # Ok(()) }
+/// ```
+#[must_use]
+pub fn creation_outcome_unknown(error: &Error) -> bool {
+    CommunicationError::from_error(error).is_some_and(|error| error.outcome_unknown)
+        || matches!(find(error), Some(TryFailure::Interrupted(_)))
+}
+
+/// The service created a user, but its answer does not hold the token that was asked for.
+///
+/// The source of the error that [`into_model`](azure_core::http::Response::into_model) returns for such an answer to
+/// [`create_user_and_token`][create], so that the user is not lost: ask for a token with
+/// [`get_token`](crate::CommunicationIdentityClient::get_token), or delete the user.
+///
+/// [create]: crate::CommunicationIdentityClient::create_user_and_token
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UserWithoutToken {
+    /// The user that was created.
+    pub user: CommunicationUserIdentifier,
+}
+
+impl UserWithoutToken {
+    /// Finds the user in an error, also in one that has been wrapped with more context.
+    ///
+    /// # Arguments
+    ///
+    /// * `error` - An error returned by this crate.
+    #[must_use]
+    pub fn from_error(error: &Error) -> Option<&Self> {
+        find(error)
+    }
+}
+
+impl fmt::Display for UserWithoutToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the service created the user {}, but its answer holds no usable token; get one with get_token, or delete \
+             the user",
+            self.user
+        )
+    }
+}
+
+impl std::error::Error for UserWithoutToken {}
