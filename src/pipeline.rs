@@ -3,8 +3,8 @@
 use crate::{
     auth::{Clock, Credential},
     client::CommunicationIdentityClientOptions,
-    error::{Authentication, CommunicationError, Failure, OUTCOME_UNKNOWN, header, invalid_argument},
-    policies::{AtMostOnce, OutcomePolicy, ResponseBodyPolicy, TryFailure, buffered},
+    error::{Authentication, CommunicationError, Failure, header, invalid_argument},
+    policies::{Creation, OutcomePolicy, ResponseBodyPolicy, TryFailure, buffered, may_have_been_executed},
 };
 use azure_core::{
     Error, Result, Uuid,
@@ -76,7 +76,7 @@ impl ServicePipeline {
         if response.status() == success {
             return Ok(response);
         }
-        Err(self.refused(response, &request, false))
+        Err(self.refused(response, &request, None))
     }
 
     /// Sends a request that creates a user: it is executed at most once, unless the client's options say otherwise.
@@ -84,13 +84,16 @@ impl ServicePipeline {
     /// The preview versions of the service answer 200 for a user that there is already.
     pub(crate) async fn create(&self, context: &Context<'_>, mut request: Request) -> Result<RawResponse> {
         let mut context = context.to_borrowed();
-        if !self.retry_uncertain_creation {
-            context.insert(AtMostOnce);
-        }
+        context.insert(Creation {
+            at_most_once: !self.retry_uncertain_creation,
+        });
         let response = self.exchange(&context, &mut request).await?;
         match response.status() {
             StatusCode::Created | StatusCode::Ok => Ok(response),
-            status => Err(self.refused(response, &request, status.is_success())),
+            status => {
+                let outcome_unknown = status.is_success() || may_have_been_executed(status);
+                Err(self.refused(response, &request, outcome_unknown.then(|| self.outcome_unknown())))
+            }
         }
     }
 
@@ -111,14 +114,19 @@ impl ServicePipeline {
         let (failure, contexts) = TryFailure::take(error)?;
         let error = match failure {
             TryFailure::Failed(error) => described(error, request),
-            TryFailure::Interrupted(error) => interrupted(described(error, request)),
-            TryFailure::Ambiguous(response) => self.refused(response, request, true),
+            TryFailure::Interrupted(error) => {
+                let error = described(error, request);
+                let (kind, text) = (error.kind().clone(), format!("{error}. {}", self.outcome_unknown()));
+                Error::with_error(kind, TryFailure::Interrupted(error), text)
+            }
+            TryFailure::Ambiguous(response) => self.refused(response, request, Some(self.outcome_unknown())),
         };
         Err(contexts.into_iter().rev().fold(error, Error::with_context))
     }
 
-    /// The error that a response with another status than success is.
-    fn refused(&self, response: RawResponse, request: &Request, outcome_unknown: bool) -> Error {
+    /// The error that a response with another status than success is. `outcome_unknown` is what is to be said if a user
+    /// may have been created all the same.
+    fn refused(&self, response: RawResponse, request: &Request, outcome_unknown: Option<&'static str>) -> Error {
         CommunicationError::from_response(
             response,
             &Failure {
@@ -128,6 +136,16 @@ impl ServicePipeline {
                 outcome_unknown,
             },
         )
+    }
+
+    /// What is said of a creation that may have been executed.
+    fn outcome_unknown(&self) -> &'static str {
+        if self.retry_uncertain_creation {
+            "It is not known whether the service created a user, or with several tries several users"
+        } else {
+            "It is not known whether the service created a user, so the request was not sent again. \
+             CommunicationIdentityClientOptions::retry_uncertain_creation retries anyway, which can create a second user"
+        }
     }
 }
 
@@ -174,13 +192,6 @@ fn described(error: Error, request: &Request) -> Error {
     let method = request.method();
     let host = request.url().host_str().unwrap_or_default();
     error.with_context(format!("{method} request to {host} failed: {reason}"))
-}
-
-/// Says that a creation may have been executed, and keeps that among the sources of the error.
-fn interrupted(error: Error) -> Error {
-    let kind = error.kind().clone();
-    let text = format!("{error}. {OUTCOME_UNKNOWN}");
-    Error::with_error(kind, TryFailure::Interrupted(error), text)
 }
 
 #[cfg(all(test, not(feature = "reqwest")))]

@@ -8,8 +8,9 @@ use std::fmt;
 /// Whether an error of [`create_user`][create] or [`create_user_and_token`][both] leaves open that a user was created.
 ///
 /// It is `true` when the request may have been executed: it was sent and no whole answer came back, or the answer does
-/// not tell. Such a request is not sent again, unless [`retry_uncertain_creation`][retry] says so. When it is `false`, the
-/// operation created no user. (An error of `into_model` is another matter: then the user was created.)
+/// not tell. Such a request is not sent again, unless [`retry_uncertain_creation`][retry] says so; then this is about the
+/// last try alone. When it is `false`, the operation created no user. (An error of `into_model` is another matter: then
+/// the user was created.)
 ///
 /// [create]: crate::CommunicationIdentityClient::create_user
 /// [both]: crate::CommunicationIdentityClient::create_user_and_token

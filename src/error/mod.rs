@@ -9,7 +9,7 @@ mod remedy;
 pub use body::CommunicationErrorDetail;
 pub use code::CommunicationErrorCode;
 pub use creation::{UserWithoutToken, creation_outcome_unknown};
-pub(crate) use remedy::{Authentication, Failure, OUTCOME_UNKNOWN};
+pub(crate) use remedy::{Authentication, Failure};
 
 use crate::service::CORRELATION_VECTOR;
 use azure_core::{
@@ -131,7 +131,7 @@ impl CommunicationError {
             correlation_vector: header(headers, &CORRELATION_VECTOR).map(str::to_owned),
             body_excerpt,
             remedy: None,
-            outcome_unknown: failure.outcome_unknown,
+            outcome_unknown: failure.outcome_unknown.is_some(),
         };
         communication_error.remedy = remedy::remedy(&communication_error, headers, failure);
         let kind = ErrorKind::HttpResponse {

@@ -7,11 +7,6 @@ use azure_core::{
     time::{Duration, parse_rfc7231},
 };
 
-/// What is said of a creation that may have been executed.
-pub(crate) const OUTCOME_UNKNOWN: &str = "It is not known whether the service created a user, so the request was not \
-     sent again. CommunicationIdentityClientOptions::retry_uncertain_creation retries anyway, which can create a second \
-     user";
-
 /// The kind of credential that a client sends its requests with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Authentication {
@@ -26,14 +21,14 @@ pub(crate) struct Failure<'a> {
     pub(crate) client_request_id: Option<&'a str>,
     /// The `x-ms-date` of the last try.
     pub(crate) signed_date: Option<&'a str>,
-    /// Whether a user may have been created all the same.
-    pub(crate) outcome_unknown: bool,
+    /// What is to be said if a user may have been created all the same.
+    pub(crate) outcome_unknown: Option<&'static str>,
 }
 
 /// Says in a sentence or two what to check or change, if there is more to say than the service did.
 pub(super) fn remedy(error: &CommunicationError, headers: &Headers, failure: &Failure<'_>) -> Option<String> {
-    if failure.outcome_unknown {
-        return Some(OUTCOME_UNKNOWN.to_owned());
+    if let Some(text) = failure.outcome_unknown {
+        return Some(text.to_owned());
     }
     match (error.error_code(), error.status) {
         (Some(Code::IdentityNotOwned), _) => Some(

@@ -3,7 +3,7 @@
 mod outcome;
 mod response_body;
 
-pub(crate) use outcome::{AtMostOnce, OutcomePolicy, TryFailure};
+pub(crate) use outcome::{Creation, OutcomePolicy, TryFailure, may_have_been_executed};
 pub(crate) use response_body::{OverlongBody, ResponseBodyPolicy, buffered};
 
 use azure_core::{Error, Result, error::ErrorKind, http::policies::Policy};

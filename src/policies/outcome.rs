@@ -11,11 +11,14 @@ use azure_core::{
 };
 use std::{fmt, sync::Arc};
 
-/// In a call's [`Context`], asks that its request be executed at most once.
-pub(crate) struct AtMostOnce;
+/// In a call's [`Context`], says that its request creates a user.
+pub(crate) struct Creation {
+    /// Whether it must not be executed twice.
+    pub(crate) at_most_once: bool,
+}
 
 /// Packs the failure of a try into a [`TryFailure`], which keeps it whole on the way through the retry policy, and ends
-/// the retries of a request that must not be executed twice as soon as it may have been executed once.
+/// the retries of a creation that must not be executed twice as soon as it may have been executed once.
 ///
 /// The service has nothing by which it would recognise a repeated creation, and it lists no identities, so one that was
 /// created by a try whose answer was lost could never be found again. Such a try is repeated only if it was certainly not
@@ -29,21 +32,33 @@ pub(crate) struct OutcomePolicy;
 #[async_trait::async_trait]
 impl Policy for OutcomePolicy {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
-        let at_most_once = ctx.value::<AtMostOnce>().is_some();
+        let creation = ctx.value::<Creation>();
+        let at_most_once = creation.is_some_and(|creation| creation.at_most_once);
         let (policy, next) = next_policy(next)?;
         match policy.send(ctx, request, next).await {
             Ok(response) if at_most_once && may_have_been_executed(response.status()) => {
-                Err(TryFailure::Ambiguous(buffered(response).await?).into())
+                let response = buffered(response).await?;
+                Err(Error::new(ErrorKind::Other, TryFailure::Ambiguous(response)))
             }
             Ok(response) => Ok(response),
-            Err(error) if at_most_once && is_interruption(&error) => Err(TryFailure::Interrupted(error).into()),
-            Err(error) => Err(TryFailure::Failed(error).into()),
+            // The retry policy decides by the kind.
+            Err(error) => Err(match creation {
+                Some(creation) if is_interruption(&error) => {
+                    let kind = if creation.at_most_once {
+                        ErrorKind::Other
+                    } else {
+                        error.kind().clone()
+                    };
+                    Error::new(kind, TryFailure::Interrupted(error))
+                }
+                _ => Error::new(error.kind().clone(), TryFailure::Failed(error)),
+            }),
         }
     }
 }
 
 /// Whether an answer with this status leaves open what the service did.
-fn may_have_been_executed(status: StatusCode) -> bool {
+pub(crate) fn may_have_been_executed(status: StatusCode) -> bool {
     status == StatusCode::RequestTimeout || (status.is_server_error() && status != StatusCode::ServiceUnavailable)
 }
 
@@ -57,9 +72,9 @@ fn is_interruption(error: &Error) -> bool {
 pub(crate) enum TryFailure {
     /// It raised an error.
     Failed(Error),
-    /// It may have been executed and must not be repeated: no whole answer came back.
+    /// It was to create a user and may have been executed: no whole answer came back.
     Interrupted(Error),
-    /// It may have been executed and must not be repeated: the answer does not tell.
+    /// It was to create a user, may have been executed, and must not be repeated: the answer does not tell.
     Ambiguous(RawResponse),
 }
 
@@ -105,17 +120,6 @@ fn holds_failure(mut error: &Error) -> bool {
             Some(inner) => error = inner,
             None => return false,
         }
-    }
-}
-
-impl From<TryFailure> for Error {
-    fn from(failure: TryFailure) -> Self {
-        let kind = match &failure {
-            // The retry policy decides by the kind.
-            TryFailure::Failed(error) => error.kind().clone(),
-            TryFailure::Interrupted(_) | TryFailure::Ambiguous(_) => ErrorKind::Other,
-        };
-        Self::new(kind, failure)
     }
 }
 

@@ -92,6 +92,28 @@ async fn an_option_retries_creations_like_the_peers_do() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn creations_that_are_retried_leave_open_what_the_last_try_did() {
+    let answers: [fn() -> Answer; 3] = [
+        || failure(ErrorKind::Io, "connection reset by peer"),
+        interrupted_body,
+        || status(StatusCode::InternalServerError),
+    ];
+    for answer in answers {
+        let service = FakeService::new([answer(), answer(), answer()]);
+        let error = client_with(service.client_options(), true)
+            .create_user(None)
+            .await
+            .unwrap_err();
+        assert_eq!(service.requests().len(), 3);
+        assert!(creation_outcome_unknown(&error), "{error}");
+        assert!(
+            error.to_string().contains("with several tries several users"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn operations_that_can_be_repeated_are() {
     let answers: [fn() -> Answer; 4] = [
         || failure(ErrorKind::Io, "connection reset by peer"),
