@@ -1,4 +1,4 @@
-//! How an emulator is to be.
+//! Options of an emulator.
 
 use crate::{
     certificate::Certificate,
@@ -17,11 +17,10 @@ use std::{
     fmt::{self, Debug, Formatter},
     sync::Arc,
 };
-use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use uuid::Uuid;
 
-/// The options of an emulator. Each has a default that suits a test.
+/// Options of an emulator. Each has a default that suits a test.
 ///
 /// `Debug` does not show the access key.
 #[derive(Clone, Default)]
@@ -37,13 +36,13 @@ pub struct EmulatorBuilder {
 }
 
 impl EmulatorBuilder {
-    /// The port for http. 0, the default, takes any that is free.
+    /// The port for http. 0, the default, takes any free port.
     #[must_use]
     pub fn port(self, port: u16) -> Self {
         Self { port, ..self }
     }
 
-    /// The port for https. 0, the default, takes any that is free.
+    /// The port for https. 0, the default, takes any free port.
     #[must_use]
     pub fn https_port(self, https_port: u16) -> Self {
         Self { https_port, ..self }
@@ -58,7 +57,7 @@ impl EmulatorBuilder {
         }
     }
 
-    /// The id of the resource, which stands in the ids of its identities. The default is random.
+    /// The id of the resource, which is part of the ids of its identities. The default is random.
     #[must_use]
     pub fn resource_id(self, resource_id: Uuid) -> Self {
         Self {
@@ -67,7 +66,7 @@ impl EmulatorBuilder {
         }
     }
 
-    /// Whether only the documented form of a signature is good. By default it is not: see [`Tolerance`].
+    /// Whether only the documented form of a signature is accepted. The default is no: see [`Tolerance`].
     #[must_use]
     pub fn strict(self, strict: bool) -> Self {
         let tolerance = if strict {
@@ -78,7 +77,7 @@ impl EmulatorBuilder {
         Self { tolerance, ..self }
     }
 
-    /// The algorithm that tokens are signed with. The default is RS256, as the service has it.
+    /// The algorithm that tokens are signed with. The default is RS256, which the service uses.
     #[must_use]
     pub fn token_algorithm(self, token_algorithm: TokenAlgorithm) -> Self {
         Self {
@@ -87,7 +86,8 @@ impl EmulatorBuilder {
         }
     }
 
-    /// The key that tokens are signed with, which settles the algorithm too. By default the emulator makes its own.
+    /// The key that tokens are signed with, which also determines the algorithm. By default the emulator generates its
+    /// own.
     #[must_use]
     pub fn token_key(self, token_key: TokenKey) -> Self {
         Self {
@@ -96,8 +96,8 @@ impl EmulatorBuilder {
         }
     }
 
-    /// Whether bearer tokens are good whoever has signed them, as those of the real Entra ID are not signed by the
-    /// emulator. Their audience and their life are checked all the same. The default is no.
+    /// Whether bearer tokens are accepted without a check of their signatures, so that tokens of the real Entra ID can
+    /// be used. Their audience and expiry are still checked. The default is no.
     #[must_use]
     pub fn accept_unverified_bearer(self, accept_unverified_bearer: bool) -> Self {
         Self {
@@ -112,14 +112,15 @@ impl EmulatorBuilder {
     ///
     /// # Errors
     ///
-    /// [`EmulatorError`] if the access key is not base64, a port is taken, or the key and certificate cannot be made.
+    /// [`EmulatorError`] if the access key is not base64, if a port is taken, or if a random key or the certificate cannot
+    /// be generated.
     pub async fn start(self) -> Result<Emulator, EmulatorError> {
         let access_key = match self.access_key {
             Some(base64) => base64.parse()?,
             None => AccessKey::generate()?,
         };
-        let (http, port) = listen(self.port).await?;
-        let (https, https_port) = listen(self.https_port).await?;
+        let (http, port) = bind(self.port).await?;
+        let (https, https_port) = bind(self.https_port).await?;
         let id = self.resource_id.unwrap_or_else(Uuid::new_v4);
         let resource = Arc::new(Resource {
             id,
@@ -149,10 +150,6 @@ impl EmulatorBuilder {
     }
 }
 
-async fn listen(port: u16) -> Result<(TcpListener, u16), EmulatorError> {
-    bind(port).await.map_err(|source| EmulatorError::Bind { port, source })
-}
-
 impl Debug for EmulatorBuilder {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_struct("EmulatorBuilder")
@@ -164,5 +161,41 @@ impl Debug for EmulatorBuilder {
             .field("token_key", &self.token_key)
             .field("accept_unverified_bearer", &self.accept_unverified_bearer)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tokens::EntraTokenRequest;
+    use reqwest::{Certificate, Client, StatusCode};
+    use std::time::Duration;
+    use time::OffsetDateTime;
+    use tokio::time::timeout;
+
+    /// Only a failure takes this long.
+    const FOREVER: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn what_needs_no_token_does_not_wait_for_the_token_key() {
+        let builder = Emulator::builder()
+            .token_key(TokenKey::pending(TokenAlgorithm::Rs256))
+            .accept_unverified_bearer(true);
+        let emulator = timeout(FOREVER, builder.start()).await.unwrap().unwrap();
+
+        let another_key = TokenKey::generate(TokenAlgorithm::Es256);
+        let bearer = EntraTokenRequest::service()
+            .mint(another_key.get().unwrap(), OffsetDateTime::now_utc())
+            .unwrap();
+        let ca = Certificate::from_pem(emulator.ca_pem().as_bytes()).unwrap();
+        let http = Client::builder().no_proxy().tls_certs_only([ca]).build().unwrap();
+        let create = http
+            .post(format!(
+                "{}identities?api-version=2023-10-01",
+                emulator.https_endpoint()
+            ))
+            .bearer_auth(bearer.token)
+            .timeout(FOREVER);
+        assert_eq!(create.send().await.unwrap().status(), StatusCode::CREATED);
     }
 }

@@ -12,10 +12,10 @@ use rustls::{
 use std::sync::Arc;
 use time::{Duration, OffsetDateTime};
 
-/// How long certificates are good: no longer than platforms accept of a leaf.
+/// How long certificates are valid: as long as platforms accept of a leaf.
 const VALIDITY: Duration = Duration::days(397);
 
-/// A certificate for loopback and the authority that has signed it, both made for one run of one emulator.
+/// A certificate for loopback and the CA that signed it, both generated for one emulator.
 pub(crate) struct Certificate {
     ca_pem: String,
     chain: Vec<CertificateDer<'static>>,
@@ -32,7 +32,7 @@ impl Certificate {
         let mut params = params_for(&["localhost", "127.0.0.1", "::1"], "ACS Identity emulator")?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        // Python from 3.13 on asks for it.
+        // Required by Python 3.13 and newer.
         params.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate()?;
         let leaf = params.signed_by(&key, &ca)?;
@@ -44,14 +44,14 @@ impl Certificate {
         })
     }
 
-    /// The authority's certificate, for clients to trust.
+    /// The CA certificate, for clients to trust.
     pub(crate) fn ca_pem(&self) -> &str {
         &self.ca_pem
     }
 
-    /// What a TLS server that shows the certificate needs to know.
+    /// The configuration of a TLS server with this certificate.
     pub(crate) fn into_server_config(self) -> Result<ServerConfig, rustls::Error> {
-        // Named, so that a provider which the process has installed for itself, or none, makes no difference.
+        // Named, so that it does not matter which provider the process has installed, if any.
         ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()

@@ -14,7 +14,7 @@ use std::{
 };
 use uuid::Uuid;
 
-/// A running emulator. It ends when it is shut down or dropped.
+/// A running emulator. It stops when it is shut down or dropped.
 ///
 /// `Debug` shows neither its access key nor a token.
 ///
@@ -29,7 +29,7 @@ use uuid::Uuid;
 /// assert!(emulator.connection_string().starts_with("endpoint=http://127.0.0.1:"));
 /// assert_eq!(emulator.identity_count(), 0);
 ///
-/// emulator.advance(Duration::from_secs(24 * 60 * 60)); // whatever was issued has expired now
+/// emulator.advance(Duration::from_secs(24 * 60 * 60)); // every token issued so far has expired
 /// emulator.shutdown().await;
 /// # Ok(())
 /// # }
@@ -43,7 +43,7 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Begins to describe an emulator.
+    /// Returns a builder with default options.
     #[must_use]
     pub fn builder() -> EmulatorBuilder {
         EmulatorBuilder::default()
@@ -59,20 +59,21 @@ impl Emulator {
         }
     }
 
-    /// Where the service is, over http: `http://127.0.0.1:49152/`.
+    /// The http endpoint of the service, such as `http://127.0.0.1:49152/`.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    /// Where the service is, over https: `https://127.0.0.1:49153/`. Its certificate is also good for `localhost` and
-    /// `[::1]`; clients have to trust [`ca_pem`](Self::ca_pem).
+    /// The https endpoint of the service, such as `https://127.0.0.1:49153/`.
+    ///
+    /// Its certificate is also valid for `localhost` and `[::1]`. Clients have to trust [`ca_pem`](Self::ca_pem).
     #[must_use]
     pub fn https_endpoint(&self) -> &str {
         &self.https_endpoint
     }
 
-    /// Endpoint and access key in the form that every SDK takes: `endpoint=http://…/;accesskey=…`.
+    /// The connection string of the http endpoint, `endpoint=http://…/;accesskey=…`, as every SDK accepts it.
     #[must_use]
     pub fn connection_string(&self) -> String {
         self.connection_string_to(&self.endpoint)
@@ -88,7 +89,7 @@ impl Emulator {
         format!("endpoint={endpoint};accesskey={}", self.access_key())
     }
 
-    /// Where the control surface is: `http://127.0.0.1:49152/_emulator/`.
+    /// The endpoint of the control surface, such as `http://127.0.0.1:49152/_emulator/`.
     #[must_use]
     pub fn control_endpoint(&self) -> String {
         format!("{}_emulator/", self.endpoint)
@@ -100,19 +101,19 @@ impl Emulator {
         self.resource.access_key.as_base64()
     }
 
-    /// The id of the resource, which stands in the ids of its identities.
+    /// The id of the resource, which is part of the ids of its identities.
     #[must_use]
     pub fn resource_id(&self) -> Uuid {
         self.resource.id
     }
 
-    /// The certificate of the authority behind the https endpoint, in PEM. It is made anew for every emulator.
+    /// The CA certificate of the https endpoint, in PEM. Every emulator generates its own.
     #[must_use]
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
     }
 
-    /// How many identities there are.
+    /// The number of identities.
     #[must_use]
     pub fn identity_count(&self) -> usize {
         self.resource.registry.count()
@@ -124,14 +125,14 @@ impl Emulator {
         self.resource.registry.ids().iter().map(ToString::to_string).collect()
     }
 
-    /// What became of an access token of the service.
+    /// The status of an access token of the service.
     #[must_use]
     pub fn token_status(&self, token: &str) -> TokenStatus {
         Jwt::parse(token).map_or(TokenStatus::Unknown, |token| self.resource.token_status(&token))
     }
 
-    /// Mints an access token of Microsoft Entra ID that the emulator takes for good: a bearer token for the service, or
-    /// a token of a Teams user to be exchanged.
+    /// Issues an access token in place of Microsoft Entra ID: a bearer token for the service, or the token of a Teams
+    /// user to be exchanged. The emulator accepts it as it would accept one of Entra ID.
     ///
     /// # Errors
     ///
@@ -141,15 +142,15 @@ impl Emulator {
         Ok(request.mint(key, self.resource.clock.now())?)
     }
 
-    /// Moves the emulator's clock forward, a century at most in all.
+    /// Moves the emulator's clock forward, by a century at most in total.
     ///
-    /// Tokens expire by this clock, and the dates of signed requests are held against it: a client whose own clock does
-    /// not move along is refused once it is more than five minutes behind.
+    /// Tokens expire by this clock, and the dates of signed requests are compared with it: a client that signs by the
+    /// machine's clock is refused once it is more than five minutes behind.
     pub fn advance(&self, by: Duration) {
         self.resource.clock.advance(by);
     }
 
-    /// Stops listening and ends, but lets requests under way finish for up to five seconds.
+    /// Stops listening, and gives requests in progress up to five seconds to finish.
     pub async fn shutdown(self) {
         self.server.shutdown().await;
     }

@@ -1,4 +1,4 @@
-//! The two ways to the resource.
+//! The http and https endpoints of the resource.
 
 use crate::resource::Resource;
 use std::{
@@ -13,7 +13,7 @@ pub(crate) struct Endpoint {
     pub(crate) resource: Arc<Resource>,
 }
 
-/// What a listener speaks.
+/// The protocol of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scheme {
     Http,

@@ -1,4 +1,4 @@
-//! Why an emulator did not start.
+//! Errors of the emulator itself.
 
 use crate::signature::InvalidAccessKey;
 use aws_lc_rs::error::Unspecified;
@@ -8,24 +8,24 @@ use std::{
     io,
 };
 
-/// An emulator could not be started, or could not do what it was asked.
+/// An emulator could not start, or could not sign a token.
 ///
-/// Nothing in it repeats a key.
+/// No variant contains a key.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum EmulatorError {
-    /// The access key that was given is not base64.
+    /// The given access key is not base64.
     AccessKey(InvalidAccessKey),
-    /// The port on 127.0.0.1 cannot be listened on; most likely something else does. Port 0 takes any that is free.
+    /// The port on 127.0.0.1 cannot be listened on, most likely because it is taken. Port 0 takes any free port.
     Bind {
-        /// The port that was asked for.
+        /// The requested port.
         port: u16,
-        /// What the system says.
+        /// The system's reason.
         source: io::Error,
     },
-    /// The certificate of the https listener could not be made.
+    /// The certificate of the https listener could not be generated.
     Certificate(Box<dyn Error + Send + Sync>),
-    /// The random key could not be drawn, or a token not signed. The cryptographic library gives no reason.
+    /// A random key could not be generated, or a token could not be signed. The cryptographic library gives no reason.
     Cryptography,
 }
 
@@ -34,8 +34,8 @@ impl Display for EmulatorError {
         match self {
             Self::AccessKey(error) => Display::fmt(error, f),
             Self::Bind { port, source } => write!(f, "cannot listen on 127.0.0.1:{port}: {source}"),
-            Self::Certificate(source) => write!(f, "cannot make a certificate: {source}"),
-            Self::Cryptography => f.write_str("cannot draw a random key or sign a token"),
+            Self::Certificate(source) => write!(f, "cannot generate a certificate: {source}"),
+            Self::Cryptography => f.write_str("cannot generate a key or sign a token"),
         }
     }
 }

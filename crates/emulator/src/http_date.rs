@@ -1,4 +1,4 @@
-//! Dates as HTTP headers carry them: `Sat, 01 Aug 2026 00:00:00 GMT`.
+//! Dates of HTTP headers: `Sat, 01 Aug 2026 00:00:00 GMT`.
 
 use time::{
     OffsetDateTime, PrimitiveDateTime, UtcOffset, format_description::BorrowedFormatItem, macros::format_description,
@@ -7,16 +7,16 @@ use time::{
 const FORMAT: &[BorrowedFormatItem<'_>] =
     format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
-/// Reads a date. Two digits for the day are required, as the service does: Java had to drop its built-in formatter
-/// because that writes one. The weekday has to be one, not the right one: the documents' own example has it wrong.
+/// Parses a date. The day needs two digits, as it does for the service: Java's SDK could not use the built-in formatter,
+/// which writes one. The weekday need not be the right one: that of the documentation's own example is wrong.
 pub(crate) fn parse(date: &str) -> Option<OffsetDateTime> {
     let date = PrimitiveDateTime::parse(date, FORMAT).ok()?;
     Some(date.assume_utc())
 }
 
-/// Writes a date, to the second.
+/// Formats a date, to the second.
 pub(crate) fn format(date: OffsetDateTime) -> String {
-    // Formatting fails for years beyond four digits alone, which no clock of ours reaches.
+    // Formatting fails only for years of more than four digits, which the clock cannot reach.
     date.to_offset(UtcOffset::UTC).format(FORMAT).unwrap_or_default()
 }
 
@@ -26,14 +26,14 @@ mod tests {
     use time::macros::datetime;
 
     #[test]
-    fn dates_are_written_and_read() {
+    fn dates_are_formatted_and_parsed() {
         let date = datetime!(2026-08-01 02:00:00 +02:00);
         assert_eq!(format(date), "Sat, 01 Aug 2026 00:00:00 GMT");
         assert_eq!(parse("Sat, 01 Aug 2026 00:00:00 GMT"), Some(date));
     }
 
     #[test]
-    fn the_documents_example_with_the_wrong_weekday_is_read() {
+    fn the_documented_example_with_the_wrong_weekday_is_accepted() {
         assert_eq!(
             parse("Fri, 08 Apr 2015 03:52:31 GMT"),
             Some(datetime!(2015-04-08 03:52:31 UTC))

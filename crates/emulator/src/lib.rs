@@ -7,6 +7,7 @@ mod control;
 mod emulator;
 mod endpoint;
 mod error;
+mod header;
 mod http_date;
 mod registry;
 mod resource;

@@ -10,42 +10,45 @@ use std::{
     path::PathBuf,
     process::ExitCode,
 };
-use tokio::runtime::Runtime;
-use tracing::level_filters::LevelFilter;
+#[cfg(unix)]
+use tokio::signal::unix::{self, SignalKind};
+#[cfg(windows)]
+use tokio::signal::windows;
+use tokio::{runtime::Runtime, select};
+use tracing::{info, level_filters::LevelFilter};
 use tracing_subscriber::EnvFilter;
 
-/// Azure Communication Services Identity on loopback: checks real signatures, issues real tokens, needs no Azure
-/// account.
+/// Azure Communication Services Identity on loopback: checks signatures, issues signed tokens, needs no Azure account
 #[derive(Parser)]
 #[command(version)]
 struct Options {
-    /// Port for http; 0 takes any that is free
+    /// Port for http; 0 takes any free port
     #[arg(long, value_name = "N", default_value_t = 0)]
     port: u16,
-    /// Port for https; 0 takes any that is free
+    /// Port for https; 0 takes any free port
     #[arg(long, value_name = "N", default_value_t = 0)]
     https_port: u16,
-    /// Access key of the resource [default: random]
+    /// Access key of the resource, in base64 [default: random]
     #[arg(long, value_name = "BASE64")]
     access_key: Option<String>,
     /// Id of the resource [default: random]
     #[arg(long, value_name = "GUID")]
     resource_id: Option<Uuid>,
-    /// Write the certificate that https clients have to trust to this file, in PEM
+    /// Write the CA certificate that https clients have to trust to this file, in PEM
     #[arg(long, value_name = "FILE")]
     ca_out: Option<PathBuf>,
-    /// Accept the documented form of a signature alone, not what official SDKs make of it
+    /// Accept only the documented form of a signature
     #[arg(long)]
     strict: bool,
-    /// Algorithm of the tokens' signatures, RS256 or ES256
+    /// Algorithm of token signatures: RS256 or ES256
     #[arg(long, value_name = "NAME", default_value = "RS256", value_parser = token_algorithm)]
     token_algorithm: TokenAlgorithm,
-    /// Accept bearer tokens whoever has signed them; audience and life are checked all the same
+    /// Do not check the signatures of bearer tokens; audience and expiry are still checked
     #[arg(long)]
     accept_unverified_bearer: bool,
 }
 
-/// The line that says where everything is.
+/// The line that announces the emulator.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Ready<'a> {
@@ -87,15 +90,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// Says on one line why there is no emulator.
+/// Prints on one line why the emulator cannot run.
 fn fail(reason: &str) -> ExitCode {
-    // If even stderr is gone, the exit code has to tell it alone.
+    // If stderr is closed, the exit code is all that is left.
     writeln!(io::stderr(), "{reason}").ok();
     ExitCode::FAILURE
 }
 
 async fn run(options: Options) -> Result<(), Box<dyn Error>> {
-    let stop = stop_signal()?;
+    let mut signals = StopSignals::listen()?;
     let mut builder = Emulator::builder()
         .port(options.port)
         .https_port(options.https_port)
@@ -113,8 +116,12 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
         fs::write(&path, emulator.ca_pem()).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
     announce(&emulator)?;
-    stop.await;
-    emulator.shutdown().await;
+    signals.next().await;
+    info!("shutting down; a second signal ends the emulator at once");
+    select! {
+        () = emulator.shutdown() => {}
+        () = signals.next() => {}
+    }
     Ok(())
 }
 
@@ -133,34 +140,49 @@ fn announce(emulator: &Emulator) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Listens for SIGINT and SIGTERM from now on; what it returns waits for the first.
+/// The signals that stop the emulator: SIGINT, which Ctrl-C sends, and SIGTERM.
 #[cfg(unix)]
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
+struct StopSignals {
+    interrupt: unix::Signal,
+    terminate: unix::Signal,
 }
 
-/// Listens for Ctrl-C from now on; what it returns waits for it.
+#[cfg(unix)]
+impl StopSignals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: unix::signal(SignalKind::interrupt())?,
+            terminate: unix::signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// The signal that stops the emulator: Ctrl-C.
 #[cfg(windows)]
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    let mut interrupt = tokio::signal::windows::ctrl_c()?;
-    Ok(async move {
-        interrupt.recv().await;
-    })
+struct StopSignals(windows::CtrlC);
+
+#[cfg(windows)]
+impl StopSignals {
+    fn listen() -> io::Result<Self> {
+        windows::ctrl_c().map(Self)
+    }
+
+    async fn next(&mut self) {
+        self.0.recv().await;
+    }
 }
 
 fn token_algorithm(name: &str) -> Result<TokenAlgorithm, &'static str> {
     match name {
         "RS256" => Ok(TokenAlgorithm::Rs256),
         "ES256" => Ok(TokenAlgorithm::Es256),
-        _ => Err("it is RS256 or ES256"),
+        _ => Err("expected RS256 or ES256"),
     }
 }

@@ -1,4 +1,4 @@
-//! The identities of the emulator's one resource, and which of their tokens are live.
+//! The identities of the emulator's resource, and which of their tokens are revoked.
 
 use std::{
     collections::BTreeMap,
@@ -8,8 +8,8 @@ use std::{
 use time::{OffsetDateTime, macros::datetime};
 use uuid::Uuid;
 
-/// Where user ids begin to count. Those of the service begin with zeros and look ordered by time; with milliseconds
-/// from here in their first eight bytes, ours do too.
+/// The epoch of the times in user ids. The service's ids begin with zeros and look ordered by time. So do these, whose
+/// first eight bytes are the milliseconds since this moment.
 const EPOCH: OffsetDateTime = datetime!(2020-01-01 00:00 UTC);
 
 /// The id of a communication user: `8:acs:<resource>_<user>`.
@@ -20,12 +20,12 @@ pub(crate) struct IdentityId {
 }
 
 impl IdentityId {
-    /// Reads an id, exactly as [`Display`] writes it.
+    /// Parses an id, exactly as [`Display`] writes it.
     pub(crate) fn parse(raw: &str) -> Option<Self> {
         Self::parse_skype_id(raw.strip_prefix("8:")?)
     }
 
-    /// Reads an id from the `skypeid` claim of a token, which leaves the `8:` out.
+    /// Parses the `skypeid` claim of a token: an id without its `8:`.
     pub(crate) fn parse_skype_id(raw: &str) -> Option<Self> {
         let (resource, user) = raw.strip_prefix("acs:")?.split_once('_')?;
         let id = Self {
@@ -46,14 +46,14 @@ impl Display for IdentityId {
     }
 }
 
-/// What has to be known of an identity to tell its live tokens.
+/// What decides which tokens of an identity are revoked.
 ///
-/// Each of its tokens carries a serial number, counted from zero, so that one number per identity remembers what has
-/// been revoked, however many tokens there are.
+/// Each token carries a serial number, counted from zero for each identity. The revoked tokens are those below some
+/// number, so no token has to be stored.
 #[derive(Default)]
 struct Identity {
     next_serial: u64,
-    first_live_serial: u64,
+    first_valid_serial: u64,
 }
 
 /// The identities of one resource.
@@ -70,7 +70,7 @@ impl Registry {
         }
     }
 
-    /// Makes an identity. Its id sorts after those of all others.
+    /// Creates an identity. Its id sorts after all others.
     pub(crate) fn create(&self, now: OffsetDateTime) -> IdentityId {
         let mut identities = self.lock();
         let after_last = identities
@@ -86,13 +86,13 @@ impl Registry {
         id
     }
 
-    /// Forgets an identity; `false` if there is none of that id.
+    /// Deletes an identity; `false` if there is no such identity.
     pub(crate) fn delete(&self, id: IdentityId) -> bool {
         self.lock().remove(&id).is_some()
     }
 
-    /// Counts a new token of an identity and gives its serial number; `None` if there is no such identity.
-    pub(crate) fn count_token(&self, id: IdentityId) -> Option<u64> {
+    /// Takes the next serial number of an identity's tokens; `None` if there is no such identity.
+    pub(crate) fn next_serial(&self, id: IdentityId) -> Option<u64> {
         let mut identities = self.lock();
         let identity = identities.get_mut(&id)?;
         let serial = identity.next_serial;
@@ -100,19 +100,19 @@ impl Registry {
         Some(serial)
     }
 
-    /// Revokes the tokens counted so far; `false` if there is no such identity.
+    /// Revokes the tokens issued so far; `false` if there is no such identity.
     pub(crate) fn revoke_tokens(&self, id: IdentityId) -> bool {
         let mut identities = self.lock();
         let Some(identity) = identities.get_mut(&id) else {
             return false;
         };
-        identity.first_live_serial = identity.next_serial;
+        identity.first_valid_serial = identity.next_serial;
         true
     }
 
     /// Whether a token has been revoked; `None` if there is no such identity.
     pub(crate) fn is_revoked(&self, id: IdentityId, serial: u64) -> Option<bool> {
-        Some(serial < self.lock().get(&id)?.first_live_serial)
+        Some(serial < self.lock().get(&id)?.first_valid_serial)
     }
 
     /// The ids of all identities, oldest first.
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_exact_form_is_an_id() {
+    fn only_the_exact_form_of_an_id_is_accepted() {
         let user = "00000006-19e0-2727-80f5-8b3a0d003502";
         let resource = "11111111-1111-1111-1111-11111111111a";
         assert!(IdentityId::parse(&format!("8:acs:{resource}_{user}")).is_some());
@@ -169,12 +169,12 @@ mod tests {
     }
 
     #[test]
-    fn revoking_ends_the_tokens_counted_so_far_and_no_later_one() {
+    fn revocation_affects_earlier_tokens_only() {
         let registry = Registry::new(Uuid::nil());
         let id = registry.create(NOW);
-        let before = registry.count_token(id).unwrap();
+        let before = registry.next_serial(id).unwrap();
         assert!(registry.revoke_tokens(id));
-        let after = registry.count_token(id).unwrap();
+        let after = registry.next_serial(id).unwrap();
         assert_eq!(registry.is_revoked(id, before), Some(true));
         assert_eq!(registry.is_revoked(id, after), Some(false));
     }
@@ -186,7 +186,7 @@ mod tests {
         assert!(registry.delete(id));
         assert!(!registry.delete(id));
         assert!(!registry.revoke_tokens(id));
-        assert_eq!(registry.count_token(id), None);
+        assert_eq!(registry.next_serial(id), None);
         assert_eq!(registry.is_revoked(id, 0), None);
         assert_eq!(registry.count(), 0);
     }

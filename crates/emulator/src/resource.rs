@@ -1,4 +1,4 @@
-//! The one Communication Services resource that an emulator is.
+//! The Communication Services resource that an emulator serves.
 
 use crate::{
     clock::Clock,
@@ -11,7 +11,7 @@ use serde::Serialize;
 use time::Duration;
 use uuid::Uuid;
 
-/// What every request needs.
+/// The state that requests share.
 pub(crate) struct Resource {
     pub(crate) id: Uuid,
     pub(crate) access_key: AccessKey,
@@ -22,18 +22,18 @@ pub(crate) struct Resource {
     pub(crate) registry: Registry,
 }
 
-/// What the emulator says of a token.
+/// The status of an access token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum TokenStatus {
-    /// The token is good.
+    /// The token is valid.
     Active,
-    /// It is no access token that this emulator has issued.
+    /// The token is not an access token of this emulator.
     Unknown,
-    /// Its time is over.
+    /// The token has expired.
     Expired,
-    /// It was issued before the tokens of its identity were revoked.
+    /// The tokens of its identity were revoked after it was issued.
     Revoked,
     /// Its identity has been deleted.
     IdentityDeleted,
@@ -48,20 +48,20 @@ impl Resource {
         lifetime: Duration,
     ) -> Result<Option<AccessToken>, Unspecified> {
         let issuer = self.issuer().await?;
-        let Some(serial) = self.registry.count_token(id) else {
+        let Some(serial) = self.registry.next_serial(id) else {
             return Ok(None);
         };
         issuer.user_token(id, serial, scopes, lifetime).map(Some)
     }
 
-    /// Issues a token to the Teams user of an Entra token.
+    /// Issues a token in exchange for the Entra ID token of a Teams user.
     pub(crate) async fn issue_teams_user_token(&self, entra: &TeamsUserClaims) -> Result<AccessToken, Unspecified> {
         self.issuer().await?.teams_user_token(entra)
     }
 
-    /// What became of an access token.
+    /// The status of an access token: the first that applies, in the order of these checks.
     pub(crate) fn token_status(&self, token: &Jwt<'_>) -> TokenStatus {
-        // Before its key is there, an emulator cannot have issued a token.
+        // Without its key, the emulator cannot have issued a token yet.
         let Some(issued) = self.token_key.get().and_then(|key| IssuedToken::read(token, key)) else {
             return TokenStatus::Unknown;
         };

@@ -1,4 +1,4 @@
-//! Every path of the emulator.
+//! Routes of the emulator.
 
 use crate::{
     control,
@@ -19,7 +19,7 @@ pub(crate) fn router(endpoint: Endpoint) -> Router {
         .layer(from_fn(log))
 }
 
-/// Logs one line for a request: neither its query, nor its headers, nor its body, where secrets are.
+/// Logs one line per request, without its query, headers and body, which may contain secrets.
 async fn log(request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();

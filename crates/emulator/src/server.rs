@@ -1,9 +1,10 @@
 //! Listeners and their connections.
 
+use crate::error::EmulatorError;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
-use std::{io, net::Ipv4Addr, pin::pin, time::Duration};
+use std::{net::Ipv4Addr, pin::pin, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -15,22 +16,23 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
-/// How long requests under way may still take when the emulator is shut down.
+/// How long requests in progress may still take when the emulator is shut down.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long to wait before accepting again after that failed, most likely for want of file descriptors.
+/// The pause after a failure to accept a connection, most likely for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Headers are bounded in number and in bytes. A request that has more is answered with 431.
+/// Limits on the headers of a request. One that exceeds them is refused with 431.
 const MAX_HEADERS: usize = 64;
 const MAX_HEADER_BYTES: usize = 32 * 1024;
 
-/// Listens on loopback. Port 0 is any that is free.
-pub(crate) async fn bind(port: u16) -> io::Result<(TcpListener, u16)> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-    let port = listener.local_addr()?.port();
-    Ok((listener, port))
+/// Listens on loopback, and returns the port. Port 0 takes any free port.
+pub(crate) async fn bind(port: u16) -> Result<(TcpListener, u16), EmulatorError> {
+    let failed = |source| EmulatorError::Bind { port, source };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address.port()))
 }
 
-/// The running listeners. Dropping it ends them and their connections at once.
+/// The running listeners. Dropping it closes them and their connections at once.
 pub(crate) struct Server {
     stop: watch::Sender<bool>,
     listeners: JoinSet<()>,
@@ -44,28 +46,28 @@ impl Server {
         }
     }
 
-    /// Serves `router` to whoever connects, over TLS if there is an acceptor for it.
+    /// Serves `router` on a listener, over TLS if there is an acceptor.
     pub(crate) fn serve(&mut self, listener: TcpListener, tls: Option<TlsAcceptor>, router: Router) {
         let stop = Stop(self.stop.subscribe());
         self.listeners.spawn(accept(listener, Connector { tls, router, stop }));
     }
 
-    /// Stops listening, and waits a while for requests under way.
+    /// Stops listening, and waits up to [`GRACE`] for requests in progress.
     pub(crate) async fn shutdown(mut self) {
         self.stop.send_replace(true);
         let ended = async { while self.listeners.join_next().await.is_some() {} };
         if time::timeout(GRACE, ended).await.is_err() {
-            warn!("requests under way were cut off");
+            warn!("requests in progress were cut off");
         }
     }
 }
 
-/// Tells when to stop.
+/// Tells a task when to stop.
 #[derive(Clone)]
 struct Stop(watch::Receiver<bool>);
 
 impl Stop {
-    /// Waits for the time to stop. A server that is gone has stopped too.
+    /// Waits until the server is shut down or dropped.
     async fn requested(&mut self) {
         self.0.wait_for(|stop| *stop).await.ok();
     }
@@ -103,25 +105,25 @@ async fn accept(listener: TcpListener, connector: Connector) {
 
 impl Connector {
     async fn connect(mut self, stream: TcpStream) {
-        // Answers are small and waited for; without this the system would hold them back.
+        // Clients wait for the small responses, which Nagle's algorithm would delay.
         stream.set_nodelay(true).ok();
         let Some(tls) = self.tls.take() else {
-            return self.converse(stream).await;
+            return self.serve(stream).await;
         };
         select! {
             () = self.stop.requested() => {}
             stream = tls.accept(stream) => match stream {
-                Ok(stream) => self.converse(stream).await,
+                Ok(stream) => self.serve(stream).await,
                 Err(error) => debug!(%error, "the TLS handshake failed"),
             },
         }
     }
 
-    /// Answers the requests of one connection until either side ends it.
+    /// Serves the requests of one connection until either side closes it.
     ///
-    /// There is no timeout: a client that stalls holds nothing but its own connection, and a test that stands in a
+    /// There is no timeout: a client that stalls holds up nothing but its own connection, and one that is paused in a
     /// debugger is not cut off.
-    async fn converse(mut self, stream: impl AsyncRead + AsyncWrite + Unpin + Send) {
+    async fn serve(mut self, stream: impl AsyncRead + AsyncWrite + Unpin + Send) {
         let connection = http1::Builder::new()
             .max_headers(MAX_HEADERS)
             .max_header_size(MAX_HEADER_BYTES)
@@ -136,7 +138,7 @@ impl Connector {
             ended = connection.as_mut() => ended,
         };
         if let Err(error) = ended {
-            debug!(%error, "the connection broke");
+            debug!(%error, "the connection failed");
         }
     }
 }

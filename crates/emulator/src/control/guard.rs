@@ -1,17 +1,17 @@
-//! Who may use the control surface: programs on this machine, but no page that a browser has open.
+//! Restricts the control surface to programs on this machine, and keeps out pages in a browser.
 //!
-//! A page of any site can make a browser send requests to loopback. Its `Origin` gives it away; and if the site's name
-//! was rebound to 127.0.0.1, so that the browser sees one origin, its `Host` does.
+//! A page of any site can make a browser send requests to loopback, but its `Origin` gives it away. If the name of the
+//! site was rebound to 127.0.0.1, so that the browser sees a single origin, its `Host` does.
 
-use crate::{endpoint::Scheme, service::ServiceError};
+use crate::{endpoint::Scheme, header, service::ServiceError};
 use axum::{
     extract::{Request, State},
     middleware::Next,
     response::Response,
 };
 use http::{
-    HeaderMap, StatusCode,
-    header::{HOST, HeaderName, ORIGIN},
+    StatusCode,
+    header::{HOST, ORIGIN},
     uri::Authority,
 };
 
@@ -25,10 +25,10 @@ pub(super) async fn require_local(
         Err(ServiceError::new(StatusCode::FORBIDDEN, "Forbidden", message).because(reason))
     };
     let headers = request.headers();
-    let Some(host) = text(headers, HOST).filter(|host| is_loopback(host)) else {
+    let Some(host) = header::text(headers, HOST).filter(|host| is_loopback(host)) else {
         return refuse("the Host is not 127.0.0.1, [::1] or localhost");
     };
-    if headers.contains_key(ORIGIN) && text(headers, ORIGIN) != Some(&format!("{scheme}://{host}")) {
+    if headers.contains_key(ORIGIN) && header::text(headers, ORIGIN) != Some(&format!("{scheme}://{host}")) {
         return refuse("the Origin is not the emulator's own");
     }
     Ok(next.run(request).await)
@@ -37,10 +37,6 @@ pub(super) async fn require_local(
 fn is_loopback(host: &str) -> bool {
     host.parse::<Authority>()
         .is_ok_and(|authority| matches!(authority.host(), "127.0.0.1" | "[::1]" | "localhost"))
-}
-
-fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
-    headers.get(name)?.to_str().ok()
 }
 
 #[cfg(test)]

@@ -1,17 +1,17 @@
-//! The control surface: what the real service does not offer, and tests need.
+//! The control surface: what tests need and the real service does not offer.
 
 mod guard;
 
 use crate::{
     endpoint::Endpoint,
+    http_date,
     resource::TokenStatus,
-    service::{Answer, MAX_BODY, ServiceError},
+    service::{Answer, RequestBody, ServiceError},
     tokens::{EntraToken, EntraTokenRequest, Jwk, Jwt},
 };
 use axum::{
     Router,
-    body::Bytes,
-    extract::{DefaultBodyLimit, State},
+    extract::State,
     middleware::from_fn_with_state,
     routing::{any, get, post},
 };
@@ -30,7 +30,6 @@ pub(crate) fn router(endpoint: Endpoint) -> Router {
         .route("/_emulator/entra/tokens", post(mint_entra_token))
         .route("/_emulator/{*other}", any(|| async { ServiceError::not_found() }))
         .method_not_allowed_fallback(|| async { ServiceError::method_not_allowed() })
-        .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn_with_state(endpoint.scheme, guard::require_local))
         .with_state(endpoint)
 }
@@ -42,7 +41,7 @@ async fn index(State(Endpoint { resource, .. }): State<Endpoint>) -> Answer<Valu
         "version": env!("CARGO_PKG_VERSION"),
         "resourceId": resource.id,
         "identities": resource.registry.count(),
-        "time": crate::http_date::format(resource.clock.now()),
+        "time": http_date::format(resource.clock.now()),
         "paths": [
             "GET /_emulator/keys",
             "POST /_emulator/tokens/introspect",
@@ -77,8 +76,11 @@ struct Introspection {
 }
 
 /// `POST /_emulator/tokens/introspect`
-async fn introspect(State(Endpoint { resource, .. }): State<Endpoint>, body: Bytes) -> Result<Introspection> {
-    // What serde says of a wrong body could repeat a token.
+async fn introspect(
+    State(Endpoint { resource, .. }): State<Endpoint>,
+    RequestBody(body): RequestBody,
+) -> Result<Introspection> {
+    // serde's error could contain a token.
     let request: IntrospectRequest = serde_json::from_slice(&body)
         .map_err(|_| ServiceError::new(StatusCode::BAD_REQUEST, "InvalidRequest", r#"Send {"token":"..."}."#))?;
     let token = Jwt::parse(&request.token);
@@ -96,7 +98,10 @@ async fn introspect(State(Endpoint { resource, .. }): State<Endpoint>, body: Byt
 }
 
 /// `POST /_emulator/entra/tokens`
-async fn mint_entra_token(State(Endpoint { resource, .. }): State<Endpoint>, body: Bytes) -> Result<EntraToken> {
+async fn mint_entra_token(
+    State(Endpoint { resource, .. }): State<Endpoint>,
+    RequestBody(body): RequestBody,
+) -> Result<EntraToken> {
     let request = if body.is_empty() {
         EntraTokenRequest::default()
     } else {

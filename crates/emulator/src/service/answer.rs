@@ -1,11 +1,11 @@
-//! Answers of operations that succeed.
+//! Responses of operations that succeed.
 
-use super::ServiceError;
+use crate::service::ServiceError;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header::CONTENT_TYPE};
 use serde::Serialize;
 
-/// A JSON body, with a known length and the charset that errors do without.
+/// A status and a JSON body, with the content length and charset that errors lack.
 pub(crate) struct Answer<T>(pub(crate) StatusCode, pub(crate) T);
 
 impl<T: Serialize> IntoResponse for Answer<T> {

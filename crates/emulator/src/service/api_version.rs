@@ -1,7 +1,10 @@
 //! The `api-version` of a request.
 
-use super::{Refusal, ServiceError};
-use crate::endpoint::Endpoint;
+use crate::{
+    endpoint::Endpoint,
+    header,
+    service::{Refusal, ServiceError},
+};
 use axum::{
     extract::{Request, State},
     middleware::Next,
@@ -15,7 +18,7 @@ use percent_encoding::percent_decode_str;
 
 const API_SUPPORTED_VERSIONS: HeaderName = HeaderName::from_static("api-supported-versions");
 
-/// The versions of a group of operations, as a request names them and as an answer lists them.
+/// The supported versions of a group of operations, as listed in responses.
 #[derive(Clone, Copy)]
 pub(super) struct ApiVersions {
     listed: &'static str,
@@ -25,7 +28,7 @@ pub(super) const IDENTITIES: ApiVersions = ApiVersions {
     listed: "2021-03-07, 2022-06-01, 2022-10-01, 2023-10-01, 2025-06-30",
 };
 
-/// The exchange of Teams users' tokens came with the second stable version.
+/// The exchange of Teams users' tokens was added in the second stable version.
 pub(super) const TEAMS_USER: ApiVersions = ApiVersions {
     listed: "2022-06-01, 2022-10-01, 2023-10-01, 2025-06-30",
 };
@@ -36,7 +39,7 @@ impl ApiVersions {
     }
 }
 
-/// Lets a request with a supported version through, and lists the versions on its answer.
+/// Refuses a request without a supported version, and lists the supported versions in the response.
 pub(super) async fn require(
     State((endpoint, versions)): State<(Endpoint, ApiVersions)>,
     request: Request,
@@ -72,8 +75,8 @@ fn unspecified() -> ServiceError {
 
 fn unsupported(endpoint: &Endpoint, request: &Request, version: &str) -> ServiceError {
     let scheme = endpoint.scheme;
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    let (host, path) = (host.unwrap_or_default(), request.uri().path());
+    let host = header::text(request.headers(), HOST).unwrap_or_default();
+    let path = request.uri().path();
     let message = format!(
         "The HTTP resource that matches the request URI '{scheme}://{host}{path}' does not support the API version \
          '{version}'."

@@ -1,9 +1,10 @@
-//! Who may ask: the holder of the access key, or of an Entra token for the service.
+//! Authentication of requests, by access key or by Entra ID token.
 
-use super::{ServiceError, read_body};
 use crate::{
     endpoint::{Endpoint, Scheme},
+    header,
     resource::Resource,
+    service::{RequestBody, ServiceError},
     signature::{SignatureError, SignedRequest, verify},
     tokens::{SERVICE_AUDIENCES, Signatures, check},
 };
@@ -12,11 +13,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use http::{
-    HeaderMap,
-    header::{AUTHORIZATION, DATE, HOST},
-    request::Parts,
-};
+use http::{header::AUTHORIZATION, request::Parts};
 
 pub(super) async fn require(
     State(endpoint): State<Endpoint>,
@@ -24,8 +21,8 @@ pub(super) async fn require(
     next: Next,
 ) -> Result<Response, ServiceError> {
     let (head, body) = request.into_parts();
-    let body = read_body(body).await?;
-    match text(&head.headers, AUTHORIZATION.as_str()).and_then(bearer_token) {
+    let RequestBody(body) = RequestBody::read(body).await?;
+    match header::text(&head.headers, AUTHORIZATION).and_then(bearer_token) {
         Some(token) => check_bearer_token(&endpoint, token).await?,
         None => check_signature(&endpoint.resource, &head, &body)?,
     }
@@ -39,7 +36,7 @@ fn bearer_token(authorization: &str) -> Option<&str> {
 
 async fn check_bearer_token(endpoint: &Endpoint, token: &str) -> Result<(), ServiceError> {
     if endpoint.scheme == Scheme::Http {
-        return Err(ServiceError::denied().because("a bearer token is taken over https alone"));
+        return Err(ServiceError::denied().because("bearer tokens are accepted only over https"));
     }
     let resource = &endpoint.resource;
     let signatures = if resource.accept_unverified_bearer {
@@ -54,15 +51,15 @@ async fn check_bearer_token(endpoint: &Endpoint, token: &str) -> Result<(), Serv
 }
 
 fn check_signature(resource: &Resource, head: &Parts, body: &[u8]) -> Result<(), ServiceError> {
-    let header = |name| text(&head.headers, name);
+    let header = |name| header::text(&head.headers, name);
     let request = SignedRequest {
         method: head.method.as_str(),
         target: head.uri.path_and_query().map_or("", |target| target.as_str()),
-        host: header(HOST.as_str()),
+        host: header("host"),
         x_ms_date: header("x-ms-date"),
-        date: header(DATE.as_str()),
+        date: header("date"),
         content_sha256: header("x-ms-content-sha256"),
-        authorization: header(AUTHORIZATION.as_str()),
+        authorization: header("authorization"),
         body,
     };
     verify(&request, &resource.access_key, resource.clock.now(), resource.tolerance).map_err(|error| {
@@ -78,8 +75,4 @@ fn check_signature(resource: &Resource, head: &Parts, body: &[u8]) -> Result<(),
         };
         answer.because(&error)
     })
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
 }

@@ -1,4 +1,4 @@
-//! Refusals: the service's error answers.
+//! Error responses of the service.
 
 use aws_lc_rs::error::Unspecified;
 use axum::{
@@ -11,7 +11,7 @@ use hyper::body::Frame;
 use serde::Serialize;
 use std::{borrow::Cow, fmt::Display};
 
-/// An answer of the form `{"error":{"code","message","target"}}`.
+/// A response of the form `{"error":{"code","message","target"}}`.
 #[derive(Debug)]
 pub(crate) struct ServiceError {
     status: StatusCode,
@@ -28,13 +28,13 @@ struct ErrorBody {
     target: Option<&'static str>,
 }
 
-/// What the layers around an operation have to know of its refusal; it goes along with the answer as an extension.
+/// What the layers around an operation need to know of its error. It is an extension of the response.
 #[derive(Clone, Debug)]
 pub(crate) struct Refusal {
     pub(crate) code: &'static str,
-    /// What was wrong, where the answer itself does not tell; for the log.
+    /// What was wrong, where the response does not tell; for the log.
     pub(crate) reason: Option<String>,
-    /// Whether the answer lists the supported versions.
+    /// Whether the response lists the supported versions.
     pub(super) lists_versions: bool,
 }
 
@@ -52,7 +52,7 @@ impl ServiceError {
         }
     }
 
-    /// Says in the log, and there alone, what was wrong.
+    /// Adds a reason that is logged, but not part of the response.
     pub(crate) fn because(self, reason: &(impl Display + ?Sized)) -> Self {
         Self {
             reason: Some(reason.to_string()),
@@ -60,14 +60,14 @@ impl ServiceError {
         }
     }
 
-    /// A value that the operation itself refused.
+    /// A value that an operation refuses.
     pub(super) fn validation(target: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         let mut error = Self::new(StatusCode::BAD_REQUEST, "ValidationError", message);
         error.body.target = Some(target);
         error
     }
 
-    /// A field that was not there, which model binding finds out before the operation begins.
+    /// A missing field, which model binding refuses before the operation begins.
     pub(super) fn required(field: &'static str) -> Self {
         let message = format!("{field}: The {field} field is required.");
         Self::validation(field, message).without_versions()
@@ -103,8 +103,8 @@ impl ServiceError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", message)
     }
 
-    /// Leaves the list of supported versions out of the answer, as the service does where authorization or model
-    /// binding refuses.
+    /// Leaves the list of supported versions out of the response, as the service does where authorization or model
+    /// binding refuses a request.
     pub(super) fn without_versions(self) -> Self {
         Self {
             lists_versions: false,
@@ -118,7 +118,7 @@ impl ServiceError {
 }
 
 impl From<Unspecified> for ServiceError {
-    /// Making the token key failed, or signing with it. The library does not say why.
+    /// The token key could not be generated, or could not sign. The cryptographic library gives no reason.
     fn from(_: Unspecified) -> Self {
         Self::internal().because("the token could not be signed")
     }
@@ -132,8 +132,7 @@ impl IntoResponse for ServiceError {
         }
 
         let json = serde_json::to_vec(&Envelope { error: &self.body }).unwrap_or_default();
-        // The service sends its errors in chunks. A body that passes through a function has no known length, so hyper
-        // does the same.
+        // The service sends its errors in chunks. So does hyper, as the length of a mapped body is not known.
         let body = Full::new(Bytes::from(json)).map_frame(|frame: Frame<Bytes>| frame);
         let mut response = Response::new(Body::new(body));
         *response.status_mut() = self.status;

@@ -1,4 +1,4 @@
-//! The headers that the service puts on every answer.
+//! Headers of every response.
 
 use crate::{endpoint::Endpoint, http_date};
 use axum::{
@@ -17,7 +17,7 @@ use uuid::Uuid;
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
 const RETURN_CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-return-client-request-id");
 
-/// The headers whose value never changes.
+/// Headers whose value never changes.
 const CONSTANT: [(HeaderName, HeaderValue); 3] = [
     (
         HeaderName::from_static("request-context"),
@@ -53,7 +53,7 @@ pub(super) async fn add(State(endpoint): State<Endpoint>, request: Request, next
     response
 }
 
-/// The id that the client gave its request, if it asked for it back.
+/// The id that the client gave its request, if it wants it back.
 fn wanted_client_request_id(headers: &HeaderMap) -> Option<&HeaderValue> {
     let wanted = headers.get(RETURN_CLIENT_REQUEST_ID)?;
     wanted
@@ -62,7 +62,7 @@ fn wanted_client_request_id(headers: &HeaderMap) -> Option<&HeaderValue> {
         .then(|| headers.get(CLIENT_REQUEST_ID))?
 }
 
-/// A correlation vector, `Gh7Rkd3o/kqpY1vUV3KVxg.0`: the id of a request that Microsoft's support asks for.
+/// A correlation vector such as `Gh7Rkd3o/kqpY1vUV3KVxg.0`: the id of a request that Microsoft's support asks for.
 fn correlation_vector() -> String {
     format!("{}.0", BASE64_STANDARD_NO_PAD.encode(Uuid::new_v4()))
 }

@@ -1,7 +1,11 @@
-//! Identities and their access tokens.
+//! Operations on identities and their access tokens.
 
-use super::{ServiceError, answer::Answer, body::Json};
-use crate::{endpoint::Endpoint, registry::IdentityId, tokens::AccessToken};
+use crate::{
+    endpoint::Endpoint,
+    registry::IdentityId,
+    service::{Answer, ServiceError, body::Json},
+    tokens::AccessToken,
+};
 use axum::extract::{FromRequestParts, Path, State};
 use http::{StatusCode, request::Parts};
 use serde::{Deserialize, Serialize};
@@ -9,7 +13,7 @@ use time::Duration;
 
 const SCOPES: [&str; 5] = ["chat", "chat.join", "chat.join.limited", "voip", "voip.join"];
 
-/// The lifetimes that a token can have, in minutes; the last is also the default.
+/// Bounds of a token's lifetime in minutes. The upper one is also the default.
 const MIN_LIFETIME: i32 = 60;
 const MAX_LIFETIME: i32 = 1440;
 
@@ -40,7 +44,7 @@ pub(super) struct IssueRequest {
     expires_in_minutes: Option<i32>,
 }
 
-/// The id in the path, percent-decoded; empty if it is not text.
+/// The id in the path, percent-decoded; empty if that is not UTF-8.
 pub(super) struct RawId(String);
 
 impl<S: Send + Sync> FromRequestParts<S> for RawId {

@@ -1,4 +1,4 @@
-//! The service: its operations, and what every request to it goes through.
+//! The service: its operations, and what applies to every request.
 
 mod answer;
 mod api_version;
@@ -17,16 +17,16 @@ use axum::{
 };
 
 pub(crate) use answer::Answer;
-pub(crate) use body::{MAX_BODY, read_body};
+pub(crate) use body::RequestBody;
 pub(crate) use error::{Refusal, ServiceError};
 
 /// Routes a request to its operation.
 ///
-/// Outermost first: the answer gets the service's headers, the request is authenticated, its api-version is looked at,
+/// Outermost first: the response gets the service's headers, the request is authenticated, its api-version is checked,
 /// its operation runs.
 pub(crate) fn router(endpoint: Endpoint) -> Router {
     let identities = Router::new()
-        // Segments such as `:issueAccessToken` are names here, not the parameters that they were in axum 0.7.
+        // Segments such as `:issueAccessToken` are literal, not parameters as in axum 0.7.
         .without_v07_checks()
         .route("/identities", post(identities::create))
         .route("/identities/{id}", delete(identities::delete))

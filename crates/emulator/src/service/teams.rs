@@ -1,9 +1,9 @@
-//! Teams users' tokens.
+//! The exchange of Teams users' tokens.
 
-use super::{ServiceError, answer::Answer, body::Json};
 use crate::{
     endpoint::Endpoint,
     resource::Resource,
+    service::{Answer, ServiceError, body::Json},
     tokens::{AccessToken, EntraTokenError, Signatures, TEAMS_AUDIENCES, TeamsUserClaims, check},
 };
 use axum::extract::State;
@@ -21,7 +21,7 @@ pub(super) struct ExchangeRequest {
 
 /// `POST /teamsUser/:exchangeAccessToken`
 ///
-/// The token is looked at first, then the ids that have to be its own.
+/// The token is checked first, then the ids, which have to be those of the token.
 pub(super) async fn exchange_access_token(
     State(Endpoint { resource, .. }): State<Endpoint>,
     Json(request): Json<ExchangeRequest>,
@@ -42,7 +42,7 @@ pub(super) async fn exchange_access_token(
     Ok(Answer(StatusCode::OK, resource.issue_teams_user_token(&entra).await?))
 }
 
-/// Whom an Entra token of a Teams user is about.
+/// The claims of a Teams user's Entra ID token, if it is valid.
 async fn teams_user(resource: &Resource, token: &str) -> Result<TeamsUserClaims, ServiceError> {
     let signatures = Signatures::Of(resource.token_key.wait().await?);
     check(token, TEAMS_AUDIENCES, signatures, resource.clock.now())
@@ -50,7 +50,7 @@ async fn teams_user(resource: &Resource, token: &str) -> Result<TeamsUserClaims,
         .map_err(|error| ServiceError::invalid_access_token().because(&error))
 }
 
-/// Reads an id of the request. A missing one is named as the model has it, a malformed one as JSON has it.
+/// Parses an id of the request. The error names a missing one as the model does, a malformed one as the JSON does.
 fn given_id(id: Option<String>, field: &'static str, target: &'static str) -> Result<Uuid, ServiceError> {
     let id = id
         .filter(|id| !id.is_empty())

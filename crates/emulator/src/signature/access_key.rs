@@ -8,10 +8,9 @@ use std::{
     str::FromStr,
 };
 
-/// The key of a resource, with which clients sign their requests.
+/// The access key of a resource, with which clients sign their requests.
 ///
-/// Made from the base64 text that stands after `accesskey=` in a connection string, padding included. It is decoded
-/// once; `Debug` does not show it.
+/// Parsed from the base64 text after `accesskey=` in a connection string, with its padding. `Debug` does not show it.
 #[derive(Clone)]
 pub struct AccessKey {
     base64: String,
@@ -19,7 +18,7 @@ pub struct AccessKey {
 }
 
 impl AccessKey {
-    /// Draws a key of 32 random bytes.
+    /// Generates a key of 32 random bytes.
     pub(crate) fn generate() -> Result<Self, Unspecified> {
         let mut bytes = [0; 32];
         rand::fill(&mut bytes)?;
@@ -33,12 +32,12 @@ impl AccessKey {
         }
     }
 
-    /// The key as a connection string carries it.
+    /// The key as it is in a connection string.
     pub(crate) fn as_base64(&self) -> &str {
         &self.base64
     }
 
-    /// Whether `signature` is this key's HMAC-SHA256 of `message`; takes the same time wherever the two differ.
+    /// Whether `signature` is the HMAC-SHA256 of `message` under this key, compared in constant time.
     pub(super) fn has_signed(&self, message: &str, signature: &[u8]) -> bool {
         hmac::verify(&self.hmac, message.as_bytes(), signature).is_ok()
     }
@@ -47,7 +46,7 @@ impl AccessKey {
 impl FromStr for AccessKey {
     type Err = InvalidAccessKey;
 
-    /// Reads a key from base64 text.
+    /// Parses a key from base64 text.
     ///
     /// # Errors
     ///
@@ -66,14 +65,14 @@ impl Debug for AccessKey {
     }
 }
 
-/// The text given for an access key is not one. It does not repeat the text.
+/// The text is not an access key. The error does not contain the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidAccessKey;
 
 impl Display for InvalidAccessKey {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str("the access key is not base64 text with its padding, as in `accesskey=` of a connection string")
+        f.write_str("the access key is not padded base64, as after `accesskey=` in a connection string")
     }
 }
 
@@ -108,14 +107,14 @@ mod tests {
     }
 
     #[test]
-    fn drawn_keys_differ_and_can_be_read_back() {
+    fn generated_keys_differ_and_can_be_parsed() {
         let (one, other) = (AccessKey::generate().unwrap(), AccessKey::generate().unwrap());
         assert_ne!(one.as_base64(), other.as_base64());
         assert!(one.as_base64().parse::<AccessKey>().is_ok());
     }
 
     #[test]
-    fn debug_shows_nothing_of_the_key() {
+    fn debug_does_not_show_the_key() {
         let key: AccessKey = "bG9jYWwtZW11bGF0b3ItdGVzdC1rZXktMzItYnl0ZXM=".parse().unwrap();
         assert_eq!(format!("{key:?}"), "AccessKey([redacted])");
     }

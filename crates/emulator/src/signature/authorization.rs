@@ -1,11 +1,11 @@
 //! The `Authorization` header of a signed request.
 
-use super::SignatureError;
+use crate::signature::SignatureError;
 use base64::{Engine, prelude::BASE64_STANDARD};
 
 const SCHEME: &str = "HMAC-SHA256";
 
-/// What a signed request's `Authorization` header says.
+/// The parsed `Authorization` header of a signed request.
 pub(super) struct Authorization {
     pub(super) date_header: DateHeader,
     pub(super) signature: Vec<u8>,
@@ -16,7 +16,7 @@ pub(super) struct Authorization {
 pub(super) enum DateHeader {
     /// `SignedHeaders=x-ms-date;host;x-ms-content-sha256`, the documented list.
     XMsDate,
-    /// `SignedHeaders=date;host;x-ms-content-sha256`, the list of 2020 and 2021, still met in the wild.
+    /// `SignedHeaders=date;host;x-ms-content-sha256`, the list of 2020 and 2021, still in use.
     Date,
 }
 

@@ -1,35 +1,35 @@
-//! What can be wrong with a signed request.
+//! Errors of signed requests.
 
-use super::MAX_CLOCK_SKEW;
+use crate::signature::MAX_CLOCK_SKEW;
 use std::{
     error::Error,
     fmt::{self, Display, Formatter},
 };
 use time::Duration;
 
-/// The part of a request that does not hold.
+/// What is wrong with a signed request.
 ///
-/// Only the first such part is reported: headers come before the date, the date before the body, the body before the
-/// signature. Nothing of the request is repeated.
+/// Only the first error is reported: headers are checked before the date, the date before the body, and the body before
+/// the signature. No variant contains a part of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SignatureError {
-    /// A header that has to be there is not, or is not text. The name is as the documents write it.
+    /// A required header is missing or is not text. The name is written as in the documentation.
     MissingHeader(&'static str),
-    /// `Authorization` does not read `HMAC-SHA256 SignedHeaders=…&Signature=…` with a signature in base64.
+    /// `Authorization` is not `HMAC-SHA256 SignedHeaders=…&Signature=…` with a signature in base64.
     MalformedAuthorization,
-    /// `SignedHeaders` is not one of the lists that are accepted.
+    /// `SignedHeaders` is not an accepted list.
     UnsupportedSignedHeaders,
-    /// The date is not written as `Sat, 01 Aug 2026 00:00:00 GMT`, with two digits for the day.
+    /// The date is not of the form `Sat, 01 Aug 2026 00:00:00 GMT`, with two digits for the day.
     MalformedDate,
     /// The date is further from the emulator's clock than [`MAX_CLOCK_SKEW`].
     ClockSkew {
-        /// The date less the emulator's time: negative if the client's clock is behind.
+        /// The date minus the emulator's time: negative if the client's clock is behind.
         ahead: Duration,
     },
-    /// `x-ms-content-sha256` is not the SHA-256 of the body that arrived.
+    /// `x-ms-content-sha256` is not the SHA-256 of the received body.
     BodyHashMismatch,
-    /// The signature belongs to another key or to other contents: verb, path and query, date, host or body hash.
+    /// The signature is of another key, or of another verb, path, query, date, host or body hash.
     SignatureMismatch,
 }
 
@@ -52,10 +52,10 @@ impl Display for SignatureError {
                     "the date is {skew} s {direction} the service's clock; {allowed} s are allowed"
                 )
             }
-            Self::BodyHashMismatch => f.write_str("x-ms-content-sha256 is not the hash of the body that arrived"),
-            Self::SignatureMismatch => f.write_str(
-                "the signature is by another key or over another verb, path, query, date, host or body hash",
-            ),
+            Self::BodyHashMismatch => f.write_str("x-ms-content-sha256 is not the hash of the received body"),
+            Self::SignatureMismatch => {
+                f.write_str("the signature is of another key, or of another verb, path, query, date, host or body hash")
+            }
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The access-key form of authentication: what a client signs, checked.
+//! Authentication by access key: the signatures of requests.
 //!
-//! A request is signed with HMAC-SHA256 over its verb, its path and query, its date, its host and the hash of its body,
-//! as [Microsoft's tutorial] has it. [`verify()`] is a pure function: no socket, no clock, no emulator is needed to ask
-//! whether a signature is good, and its error says which part of the request is not.
+//! A request is signed with HMAC-SHA256 over its verb, path and query, date, host and body hash, as described in
+//! [Microsoft's tutorial]. [`verify()`] is a pure function, which needs neither a socket nor a clock nor an emulator. Its
+//! error says which part of the request is wrong.
 //!
 //! ```
 //! use acs_identity_emulator::signature::{AccessKey, SignatureError, SignedRequest, Tolerance, verify};

@@ -1,11 +1,13 @@
-//! The check itself.
+//! Verification of signed requests.
 
-use super::{
-    AccessKey, SignatureError,
-    authorization::{Authorization, DateHeader},
-    quirks,
+use crate::{
+    http_date,
+    signature::{
+        AccessKey, SignatureError,
+        authorization::{Authorization, DateHeader},
+        quirks,
+    },
 };
-use crate::http_date;
 use aws_lc_rs::digest;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::fmt::{self, Debug, Formatter};
@@ -13,29 +15,30 @@ use time::{Duration, OffsetDateTime};
 
 /// How far a request's date may be from the service's clock, in either direction.
 ///
-/// Not in the signing documents; the service's answer names it: "greater than the allowed margin of 5 minutes".
+/// From the service's error message, "greater than the allowed margin of 5 minutes"; the documentation of signing does
+/// not mention it.
 pub const MAX_CLOCK_SKEW: Duration = Duration::minutes(5);
 
-/// The parts of a request that a signature covers, as they arrived.
+/// The parts of a request that a signature covers, as received.
 ///
 /// `Debug` shows neither the `Authorization` header nor the body.
 #[derive(Clone, Copy)]
 pub struct SignedRequest<'a> {
-    /// The verb, in capitals.
+    /// The verb, in upper case.
     pub method: &'a str,
-    /// Path and query of the request line, not decoded: `/identities?api-version=2023-10-01`.
+    /// The path and query of the request line, not decoded: `/identities?api-version=2023-10-01`.
     pub target: &'a str,
-    /// The `Host` header, with the port if it is not the scheme's own.
+    /// The `Host` header, with the port unless it is the scheme's default.
     pub host: Option<&'a str>,
     /// The `x-ms-date` header.
     pub x_ms_date: Option<&'a str>,
-    /// The `Date` header; only looked at if the client signed it instead of `x-ms-date`.
+    /// The `Date` header; only used if the client signed it instead of `x-ms-date`.
     pub date: Option<&'a str>,
     /// The `x-ms-content-sha256` header.
     pub content_sha256: Option<&'a str>,
     /// The `Authorization` header.
     pub authorization: Option<&'a str>,
-    /// The body's bytes; empty if there is none.
+    /// The body; empty if there is none.
     pub body: &'a [u8],
 }
 
@@ -51,25 +54,25 @@ impl Debug for SignedRequest<'_> {
     }
 }
 
-/// Which forms of a signature are good.
+/// Which forms of a signature are accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tolerance {
-    /// The documented form alone: the path and query and the `Host` header exactly as sent, dated by `x-ms-date`.
+    /// Only the documented form: the path, query and `Host` header exactly as sent, and the date in `x-ms-date`.
     Strict,
-    /// Also what official SDKs sign although they send something else, and the older list that signs `Date`:
-    /// the host without its port (Java) or with it twice (JavaScript), the path percent-decoded or, on `http`, without
-    /// its first slash (Python).
+    /// Also the older form that signs `Date`, and what official SDKs sign although they send something else: the host
+    /// without its port (Java) or with the port twice (JavaScript), the path percent-decoded or, over http, without its
+    /// first slash (Python).
     #[default]
     OfficialClients,
 }
 
-/// Checks that `key` has signed `request`, not longer than [`MAX_CLOCK_SKEW`] before or after `now`.
+/// Checks that `request` is signed with `key`, and that its date is at most [`MAX_CLOCK_SKEW`] from `now`.
 ///
-/// The message is `VERB\npath?query\ndate;host;hash` and the signature its HMAC-SHA256, compared in constant time.
+/// The signature is the HMAC-SHA256 of `VERB\npath?query\ndate;host;hash`. It is compared in constant time.
 ///
 /// # Errors
 ///
-/// A [`SignatureError`] that names the first part which does not hold.
+/// A [`SignatureError`] that names the first part that is wrong.
 pub fn verify(
     request: &SignedRequest<'_>,
     key: &AccessKey,

@@ -1,25 +1,27 @@
-//! Access tokens of the service: what clients of chat and calling are given.
+//! Access tokens of the service, which admit clients to chat and calling.
 //!
-//! Names, order and values of the claims are those of the service's own tokens. It calls the format no contract, so
-//! they are as they were seen: users' tokens since 2023, Teams users' since 2024.
+//! Names, order and values of the claims are those of the service's own tokens. The format is not a contract, so it is
+//! as observed: in users' tokens since 2023 and Teams users' tokens since 2024.
 
-use super::{
-    SigningKey, TeamsUserClaims,
-    jwt::{self, Jwt},
-    serial, timestamp,
+use crate::{
+    registry::IdentityId,
+    tokens::{
+        SigningKey, TeamsUserClaims,
+        jwt::{self, Jwt},
+        serial, timestamp,
+    },
 };
-use crate::registry::IdentityId;
 use aws_lc_rs::error::Unspecified;
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Debug, Formatter};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-/// The region that the emulator's resource claims to be in.
+/// The region of the emulator's resource.
 const REGION: &str = "amer";
 const RESOURCE_LOCATION: &str = "unitedstates";
 
-/// A token and its end, in the service's JSON form. `Debug` does not show the token.
+/// A token and when it expires, in the service's JSON form. `Debug` does not show the token.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AccessToken {
@@ -36,7 +38,7 @@ impl Debug for AccessToken {
     }
 }
 
-/// Whoever issues tokens at one moment.
+/// Issues tokens at one moment.
 pub(crate) struct Issuer<'a> {
     pub(crate) key: &'a SigningKey,
     pub(crate) resource_id: Uuid,
@@ -78,7 +80,7 @@ struct TeamsClaims<'a> {
 }
 
 impl Issuer<'_> {
-    /// Signs a token of a communication user. `serial` tells apart the tokens of one identity.
+    /// Signs a token of a communication user. `serial` tells the tokens of one identity apart.
     pub(crate) fn user_token(
         &self,
         id: IdentityId,
@@ -106,7 +108,7 @@ impl Issuer<'_> {
         })
     }
 
-    /// Signs a token of a Teams user, which ends with the Entra token that it is exchanged for.
+    /// Signs a token of a Teams user, which expires with the Entra ID token that it is exchanged for.
     pub(crate) fn teams_user_token(&self, entra: &TeamsUserClaims) -> Result<AccessToken, Unspecified> {
         let iat = self.now.unix_timestamp();
         let claims = TeamsClaims {
@@ -131,7 +133,7 @@ impl Issuer<'_> {
     }
 }
 
-/// What the emulator has to know of a token that it issued.
+/// What decides the status of a token that the emulator issued.
 pub(crate) struct IssuedToken {
     pub(crate) holder: Holder,
     pub(crate) resource_id: Uuid,
@@ -145,7 +147,7 @@ pub(crate) enum Holder {
 }
 
 impl IssuedToken {
-    /// Reads a token that `key` has signed; `None` for every other.
+    /// Reads a token that `key` signed; `None` for any other.
     pub(crate) fn read(token: &Jwt<'_>, key: &SigningKey) -> Option<Self> {
         #[derive(Deserialize)]
         struct Claims {
@@ -164,7 +166,7 @@ impl IssuedToken {
         } else {
             Holder::User {
                 id: IdentityId::parse_skype_id(&claims.skypeid)?,
-                serial: serial::behind(token.payload())?,
+                serial: serial::from_trailing_whitespace(token.payload())?,
             }
         };
         Some(Self {

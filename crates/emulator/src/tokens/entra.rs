@@ -1,6 +1,6 @@
-//! Access tokens of Microsoft Entra ID, as the emulator stands in for them.
+//! Access tokens that the emulator issues in place of Microsoft Entra ID.
 
-use super::{
+use crate::tokens::{
     SigningKey,
     entra_check::{SERVICE_AUDIENCE, TEAMS_AUDIENCE},
     jwt, timestamp,
@@ -11,20 +11,20 @@ use std::fmt::{self, Debug, Formatter};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-/// What a minted token is for.
+/// The purpose of an Entra ID token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum EntraTokenKind {
-    /// A token for the service itself, which goes with a request as `Authorization: Bearer`.
+    /// Authenticates requests to the service, as `Authorization: Bearer`.
     #[default]
     Service,
-    /// A token of a Teams user, to be exchanged for an access token of the service.
+    /// Identifies a Teams user, to be exchanged for an access token of the service.
     TeamsUser,
 }
 
-/// A token of Microsoft Entra ID to be minted, for tests of what needs one.
+/// A request for a token of Microsoft Entra ID.
 ///
-/// Every field has a default, in Rust and in JSON: random ids, the audience of the kind, an hour to live.
+/// Every field has a default, in Rust and in JSON: random ids, the audience of the kind, a lifetime of one hour.
 ///
 /// ```
 /// use acs_identity_emulator::EntraTokenRequest;
@@ -35,9 +35,9 @@ pub enum EntraTokenKind {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct EntraTokenRequest {
-    /// What the token is for.
+    /// The purpose of the token.
     pub kind: EntraTokenKind,
-    /// The `aud` claim, if it is not to be the kind's own.
+    /// The `aud` claim; `None` for the audience of the kind.
     pub audience: Option<String>,
     /// The `tid` claim: the tenant.
     pub tenant_id: Uuid,
@@ -45,12 +45,12 @@ pub struct EntraTokenRequest {
     pub app_id: Uuid,
     /// The `oid` claim: the object id of the user, or of the application's service principal.
     pub user_id: Uuid,
-    /// Seconds until the token expires. A negative number makes one that has expired.
+    /// Seconds until the token expires; negative for a token that has expired.
     pub expires_in_seconds: i32,
 }
 
 impl EntraTokenRequest {
-    /// A token for the service itself.
+    /// A bearer token for the service.
     #[must_use]
     pub fn service() -> Self {
         Self {
@@ -74,13 +74,13 @@ impl EntraTokenRequest {
 }
 
 impl Default for EntraTokenRequest {
-    /// A token for the service itself.
+    /// A bearer token for the service.
     fn default() -> Self {
         Self::service()
     }
 }
 
-/// A minted token and what it says, under the names that the exchange of a Teams user's token has for them.
+/// A token of Microsoft Entra ID and its claims, under the names that the exchange of a Teams user's token uses.
 ///
 /// `Debug` does not show the token.
 #[derive(Clone, Serialize)]
@@ -92,11 +92,11 @@ pub struct EntraToken {
     /// When it expires.
     #[serde(serialize_with = "timestamp::serialize")]
     pub expires_on: OffsetDateTime,
-    /// Its tenant.
+    /// The tenant.
     pub tenant_id: Uuid,
-    /// The application that it was issued to.
+    /// The application that the token was issued to.
     pub app_id: Uuid,
-    /// The object id of its user or service principal.
+    /// The object id of the user or service principal.
     pub user_id: Uuid,
 }
 
@@ -111,7 +111,7 @@ impl Debug for EntraToken {
     }
 }
 
-/// Claims of an Entra access token, version 1.0.
+/// Claims of an Entra ID access token, version 1.0.
 #[derive(Serialize)]
 struct Claims<'a> {
     aud: &'a str,
@@ -134,7 +134,7 @@ struct Claims<'a> {
 impl EntraTokenRequest {
     pub(crate) fn mint(&self, key: &SigningKey, now: OffsetDateTime) -> Result<EntraToken, Unspecified> {
         let expires_on = now + Duration::seconds(self.expires_in_seconds.into());
-        // A token that has expired was issued while it was good.
+        // An expired token was issued an hour before it expired.
         let issued_at = now.min(expires_on - Duration::HOUR).unix_timestamp();
         let (audience, idtyp, scp) = match self.kind {
             EntraTokenKind::Service => (SERVICE_AUDIENCE, Some("app"), None),

@@ -1,32 +1,31 @@
-//! Whether an Entra token is good.
+//! Validation of Entra ID tokens.
 
-use super::{Jwt, SigningKey};
+use crate::tokens::{Jwt, SigningKey};
 use serde::Deserialize;
 use std::fmt::{self, Display, Formatter};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// The service itself, as its SDKs come to it: they ask for the scope `https://communication.azure.com//.default`.
+/// The service, whose SDKs ask for the scope `https://communication.azure.com//.default`.
 pub(super) const SERVICE_AUDIENCE: &str = "https://communication.azure.com/";
-/// The application "Azure Communication Services", to which Teams users give their consent.
+/// The application "Azure Communication Services", to which Teams users give consent.
 pub(super) const TEAMS_AUDIENCE: &str = "1fd5118e-2576-4263-8130-9503064c837a";
 
-/// What a token has to be meant for to go with a request to the service. Other clients than the SDKs leave the slash
-/// out.
+/// Accepted audiences of a bearer token. Clients other than the SDKs leave the slash out.
 pub(crate) const SERVICE_AUDIENCES: &[&str] = &[SERVICE_AUDIENCE, "https://communication.azure.com"];
-/// What a Teams user's token has to be meant for.
+/// Accepted audiences of a Teams user's token.
 pub(crate) const TEAMS_AUDIENCES: &[&str] = &[TEAMS_AUDIENCE];
 
-/// Whose signatures are good.
+/// Which signatures are accepted.
 #[derive(Clone, Copy)]
 pub(crate) enum Signatures<'a> {
     /// Those of this key.
     Of(&'a SigningKey),
-    /// All, without a look at them.
+    /// All, unchecked.
     Unverified,
 }
 
-/// Why a token is not good. Nothing of the token is repeated.
+/// Why a token is not valid. No variant contains a part of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EntraTokenError {
     Malformed,
@@ -39,16 +38,16 @@ pub(crate) enum EntraTokenError {
 impl Display for EntraTokenError {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Malformed => "the Entra token is not a JWT with the claims of one",
-            Self::Signature => "the Entra token is not signed by this emulator",
-            Self::Audience => "the Entra token is meant for another audience",
-            Self::NotYetValid => "the Entra token is not valid yet",
-            Self::Expired => "the Entra token has expired",
+            Self::Malformed => "the Entra ID token is not a JWT with the expected claims",
+            Self::Signature => "the Entra ID token is not signed by this emulator",
+            Self::Audience => "the Entra ID token is for another audience",
+            Self::NotYetValid => "the Entra ID token is not valid yet",
+            Self::Expired => "the Entra ID token has expired",
         })
     }
 }
 
-/// The claims of a Teams user's token that the service looks at.
+/// The claims of a Teams user's token that the exchange uses.
 #[derive(Deserialize)]
 pub(crate) struct TeamsUserClaims {
     pub(crate) appid: Uuid,
@@ -59,7 +58,7 @@ pub(crate) struct TeamsUserClaims {
     pub(crate) exp: i64,
 }
 
-/// Takes a token apart and checks its signature, audience and life.
+/// Parses a token and checks its signature, audience and validity period.
 pub(crate) fn check<'a>(
     token: &'a str,
     audiences: &[&str],
@@ -91,4 +90,42 @@ pub(crate) fn check<'a>(
         return Err(EntraTokenError::Expired);
     }
     Ok(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tokens::{TokenAlgorithm, jwt};
+    use serde_json::{Value, json};
+    use time::macros::datetime;
+
+    const NOW: OffsetDateTime = datetime!(2026-08-01 00:00 UTC);
+
+    fn outcome_of(claims: &Value) -> Option<EntraTokenError> {
+        let key = SigningKey::generate(TokenAlgorithm::Es256).unwrap();
+        let token = jwt::sign(claims.to_string().as_bytes(), &key).unwrap();
+        check(&token, SERVICE_AUDIENCES, Signatures::Of(&key), NOW).err()
+    }
+
+    #[test]
+    fn a_token_is_valid_from_its_first_second_to_its_last() {
+        let now = NOW.unix_timestamp();
+        for (nbf, exp, expected) in [
+            (Value::Null, now + 1, None),
+            (json!(now), now + 1, None),
+            (json!(now + 1), now + 2, Some(EntraTokenError::NotYetValid)),
+            (json!(now - 1), now, Some(EntraTokenError::Expired)),
+        ] {
+            let claims = json!({"aud": SERVICE_AUDIENCE, "nbf": nbf, "exp": exp});
+            assert_eq!(outcome_of(&claims), expected, "{claims}");
+        }
+    }
+
+    #[test]
+    fn a_token_needs_an_audience_and_an_expiry() {
+        let exp = NOW.unix_timestamp() + 1;
+        for claims in [json!({"aud": SERVICE_AUDIENCE}), json!({"exp": exp}), json!("claims")] {
+            assert_eq!(outcome_of(&claims), Some(EntraTokenError::Malformed), "{claims}");
+        }
+    }
 }

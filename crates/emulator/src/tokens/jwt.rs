@@ -1,11 +1,11 @@
-//! JSON Web Tokens: written, and read without trust.
+//! JSON Web Tokens: signed, and parsed without trust.
 
-use super::SigningKey;
+use crate::tokens::SigningKey;
 use aws_lc_rs::error::Unspecified;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::de::DeserializeOwned;
 
-/// A token taken apart. Nothing is checked yet: see [`Jwt::is_signed_by`].
+/// A parsed token. Its signature is not checked: see [`Jwt::is_signed_by`].
 pub(crate) struct Jwt<'a> {
     signed: &'a str,
     payload: Vec<u8>,
@@ -13,7 +13,7 @@ pub(crate) struct Jwt<'a> {
 }
 
 impl<'a> Jwt<'a> {
-    /// Takes a token apart; `None` if it has not the three parts of one.
+    /// Parses a token; `None` if it does not have the three parts of one.
     pub(crate) fn parse(token: &'a str) -> Option<Self> {
         let (signed, signature) = token.rsplit_once('.')?;
         let (_header, payload) = signed.split_once('.')?;
@@ -24,22 +24,23 @@ impl<'a> Jwt<'a> {
         })
     }
 
-    /// Whether `key` has signed the token, by the key's own algorithm: what the token's header asks for is not heard.
+    /// Whether `key` signed the token. The algorithm is the key's own, whichever the token's header names.
     pub(crate) fn is_signed_by(&self, key: &SigningKey) -> bool {
         key.has_signed(self.signed.as_bytes(), &self.signature)
     }
 
-    /// The claims, if they are of that shape.
+    /// The claims; `None` if they do not have this form.
     pub(crate) fn claims<T: DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_slice(&self.payload).ok()
     }
 
+    /// The claims as they are signed, with the white space after them.
     pub(super) fn payload(&self) -> &[u8] {
         &self.payload
     }
 }
 
-/// Signs a token with these claims, in JSON.
+/// Signs a token with `payload`, the claims as JSON.
 pub(super) fn sign(payload: &[u8], key: &SigningKey) -> Result<String, Unspecified> {
     let mut token = BASE64_URL_SAFE_NO_PAD.encode(key.header());
     token.push('.');

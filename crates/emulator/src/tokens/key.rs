@@ -1,6 +1,6 @@
-//! The key that signs tokens, as a user of the library handles it.
+//! The key that signs tokens, shared and possibly still being generated.
 
-use super::SigningKey;
+use crate::tokens::SigningKey;
 use aws_lc_rs::error::Unspecified;
 use std::{
     fmt::{self, Debug, Formatter},
@@ -12,18 +12,24 @@ use tokio::sync::SetOnce;
 /// The algorithm of token signatures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TokenAlgorithm {
-    /// RSASSA-PKCS1-v1_5 with SHA-256 and a key of 2048 bits: what the service uses.
+    /// RSASSA-PKCS1-v1_5 with SHA-256 and a key of 2048 bits, which the service uses.
     #[default]
     Rs256,
-    /// ECDSA with P-256 and SHA-256: the emulator's own offer. The key is there at once and signing takes a fraction of
-    /// the time, for tests that ask for thousands of tokens.
+    /// ECDSA with P-256 and SHA-256, which the service does not use. Generating the key and signing take a fraction of
+    /// the time, which matters to tests that ask for thousands of tokens.
     Es256,
 }
 
+/// The thread that generates an RSA pair.
+const THREAD: &str = "token-key";
+
+/// How a pair is generated.
+type Generate = fn(TokenAlgorithm) -> Result<SigningKey, Unspecified>;
+
 /// The key pair that signs the emulator's tokens.
 ///
-/// Every emulator makes its own unless it is given one. Clones share the pair, so that a test binary with an emulator
-/// for each of its tests has to make only one:
+/// Every emulator generates its own unless it is given one. Clones share the pair, so that a test binary that starts an
+/// emulator for each test has to generate only one:
 ///
 /// ```
 /// use std::sync::LazyLock;
@@ -46,27 +52,35 @@ pub struct TokenKey {
 }
 
 impl TokenKey {
-    /// Begins to make a key pair and returns at once.
+    /// Starts to generate a key pair, and returns without waiting for it.
     ///
-    /// An RSA pair takes its time and is made on a thread of its own; whoever has a token signed before it is there
-    /// waits for it.
+    /// An RSA pair takes a while and is generated on a thread of its own. Whatever signs a token waits for it.
     #[must_use]
     pub fn generate(algorithm: TokenAlgorithm) -> Self {
-        let key = Self {
-            algorithm,
-            pair: Arc::default(),
-        };
+        Self::generate_with(algorithm, SigningKey::generate)
+    }
+
+    fn generate_with(algorithm: TokenAlgorithm, generate: Generate) -> Self {
+        let key = Self::pending(algorithm);
         match algorithm {
-            TokenAlgorithm::Es256 => key.make(),
+            TokenAlgorithm::Es256 => key.set(generate),
             TokenAlgorithm::Rs256 => {
                 let background = key.clone();
-                let thread = thread::Builder::new().name("token-key".to_owned());
-                if thread.spawn(move || background.make()).is_err() {
-                    key.make();
+                let thread = thread::Builder::new().name(THREAD.to_owned());
+                if thread.spawn(move || background.set(generate)).is_err() {
+                    key.set(generate);
                 }
             }
         }
         key
+    }
+
+    /// A key whose pair is not generated yet.
+    pub(crate) fn pending(algorithm: TokenAlgorithm) -> Self {
+        Self {
+            algorithm,
+            pair: Arc::default(),
+        }
     }
 
     /// The algorithm of the signatures.
@@ -75,20 +89,18 @@ impl TokenKey {
         self.algorithm
     }
 
-    /// Waits until the pair is made.
+    /// Waits for the pair to be generated.
     pub(crate) async fn wait(&self) -> Result<&SigningKey, Unspecified> {
         self.pair.wait().await.as_ref().map_err(|error| *error)
     }
 
-    /// The pair, if it is made by now.
+    /// The pair, if it is generated yet.
     pub(crate) fn get(&self) -> Option<&SigningKey> {
         self.pair.get()?.as_ref().ok()
     }
 
-    fn make(&self) {
-        if !self.pair.initialized() {
-            self.pair.set(SigningKey::generate(self.algorithm)).ok();
-        }
+    fn set(&self, generate: Generate) {
+        self.pair.set(generate(self.algorithm)).ok();
     }
 }
 
@@ -97,5 +109,19 @@ impl Debug for TokenKey {
         f.debug_struct("TokenKey")
             .field("algorithm", &self.algorithm)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_rsa_pair_is_generated_in_the_background() {
+        let key = TokenKey::generate_with(TokenAlgorithm::Rs256, |_| match thread::current().name() {
+            Some(THREAD) => SigningKey::generate(TokenAlgorithm::Es256),
+            _ => Err(Unspecified),
+        });
+        assert!(key.wait().await.is_ok());
     }
 }

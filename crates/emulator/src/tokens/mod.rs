@@ -1,4 +1,4 @@
-//! The tokens that the emulator issues and reads.
+//! The tokens that the emulator issues and checks.
 
 mod access_token;
 mod entra;

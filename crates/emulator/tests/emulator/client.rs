@@ -12,13 +12,25 @@ static TOKEN_KEY: LazyLock<TokenKey> = LazyLock::new(|| TokenKey::generate(Token
 
 pub(crate) const VERSION: &str = "?api-version=2023-10-01";
 
-/// An emulator to be, with the token key that all tests share.
+/// Options of an emulator with the token key that all tests share.
 pub(crate) fn builder() -> EmulatorBuilder {
     Emulator::builder().token_key(TOKEN_KEY.clone())
 }
 
 pub(crate) async fn start() -> Emulator {
     builder().start().await.unwrap()
+}
+
+/// An http client that ignores the proxies of the environment.
+pub(crate) fn http() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+/// The same, trusting only these CA certificates.
+pub(crate) fn http_trusting(ca_pem: &str) -> reqwest::Client {
+    let ca = Certificate::from_pem_bundle(ca_pem.as_bytes()).unwrap();
+    let builder = reqwest::Client::builder().no_proxy().tls_certs_only(ca);
+    builder.build().unwrap()
 }
 
 pub(crate) struct Answer {
@@ -51,7 +63,7 @@ impl Answer {
             .to_owned()
     }
 
-    /// Asserts the whole of an error answer.
+    /// Asserts the status and the whole body of an error.
     #[track_caller]
     pub(crate) fn assert_error(&self, status: u16, code: &str, message: &str, target: Option<&str>) {
         let mut error = json!({"code": code, "message": message});
@@ -62,7 +74,7 @@ impl Answer {
     }
 }
 
-/// Talks to one endpoint with one access key.
+/// Sends requests to one endpoint, signed with one access key.
 #[derive(Clone)]
 pub(crate) struct Client {
     pub(crate) http: reqwest::Client,
@@ -71,25 +83,22 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn over_http(emulator: &Emulator) -> Self {
-        let origin = emulator.endpoint().trim_end_matches('/').to_owned();
-        let access_key = emulator.access_key().to_owned();
-        let http = reqwest::Client::builder().build().unwrap();
+    pub(crate) fn new(http: reqwest::Client, endpoint: &str, access_key: &str) -> Self {
         Self {
             http,
-            origin,
-            access_key,
+            origin: endpoint.trim_end_matches('/').to_owned(),
+            access_key: access_key.to_owned(),
         }
     }
 
-    /// Trusts the emulator's authority and no other.
+    pub(crate) fn over_http(emulator: &Emulator) -> Self {
+        Self::new(http(), emulator.endpoint(), emulator.access_key())
+    }
+
+    /// Trusts only the emulator's CA.
     pub(crate) fn over_https(emulator: &Emulator) -> Self {
-        let ca = Certificate::from_pem(emulator.ca_pem().as_bytes()).unwrap();
-        Self {
-            http: reqwest::Client::builder().tls_certs_only([ca]).build().unwrap(),
-            origin: emulator.https_endpoint().trim_end_matches('/').to_owned(),
-            access_key: emulator.access_key().to_owned(),
-        }
+        let http = http_trusting(emulator.ca_pem());
+        Self::new(http, emulator.https_endpoint(), emulator.access_key())
     }
 
     pub(crate) fn host(&self) -> &str {
@@ -102,19 +111,23 @@ impl Client {
         request.header("content-type", "application/json").body(body.to_owned())
     }
 
+    /// A request that is sent to this endpoint and signed as `to_sign`, whichever host that names.
+    pub(crate) fn signed_as(&self, to_sign: &ToSign<'_>) -> RequestBuilder {
+        self.unsigned(to_sign.method, to_sign.target, str::from_utf8(to_sign.body).unwrap())
+            .header("x-ms-date", to_sign.date)
+            .header("x-ms-content-sha256", to_sign.content_hash())
+            .header("authorization", to_sign.authorization(&self.access_key))
+    }
+
     /// A request signed at `date`.
     pub(crate) fn signed_at(&self, date: &str, method: &str, target: &str, body: &str) -> RequestBuilder {
-        let to_sign = ToSign {
+        self.signed_as(&ToSign {
             method,
             target,
             host: self.host(),
             date,
             body: body.as_bytes(),
-        };
-        self.unsigned(method, target, body)
-            .header("x-ms-date", date)
-            .header("x-ms-content-sha256", to_sign.content_hash())
-            .header("authorization", to_sign.authorization(&self.access_key))
+        })
     }
 
     pub(crate) fn signed(&self, method: &str, target: &str, body: &str) -> RequestBuilder {

@@ -1,7 +1,7 @@
 //! The control surface and who may use it.
 
 use crate::{
-    client::{Answer, Client, VERSION, decode, decode_bytes, start},
+    client::{Answer, Client, VERSION, decode, decode_bytes, http, start},
     wire::{address, exchange},
 };
 use acs_identity_emulator::{Emulator, TokenAlgorithm};
@@ -10,18 +10,19 @@ use aws_lc_rs::signature::{
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 async fn get(emulator: &Emulator, path: &str) -> Answer {
-    Answer::of(reqwest::Client::new().get(format!("{}{path}", emulator.control_endpoint()))).await
+    Answer::of(http().get(format!("{}{path}", emulator.control_endpoint()))).await
 }
 
 async fn post(emulator: &Emulator, path: &str, body: impl ToString) -> Answer {
     let url = format!("{}{path}", emulator.control_endpoint());
-    Answer::of(reqwest::Client::new().post(url).body(body.to_string())).await
+    Answer::of(http().post(url).body(body.to_string())).await
 }
 
 #[tokio::test]
-async fn the_root_says_what_is_there() {
+async fn the_root_lists_the_paths() {
     let emulator = start().await;
     Client::over_http(&emulator).create().await;
     let index = get(&emulator, "").await;
@@ -32,7 +33,9 @@ async fn the_root_says_what_is_there() {
         let (method, path) = path.as_str().unwrap().split_once(' ').unwrap();
         let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         assert!(
-            !exchange(&emulator, &request).await.starts_with("HTTP/1.1 404 "),
+            !exchange(emulator.endpoint(), &request)
+                .await
+                .starts_with("HTTP/1.1 404 "),
             "{path}"
         );
     }
@@ -47,7 +50,7 @@ async fn the_root_says_what_is_there() {
 }
 
 #[tokio::test]
-async fn the_published_keys_check_the_tokens() {
+async fn the_published_keys_verify_the_tokens() {
     for algorithm in [TokenAlgorithm::Rs256, TokenAlgorithm::Es256] {
         let emulator = Emulator::builder().token_algorithm(algorithm).start().await.unwrap();
         let client = Client::over_http(&emulator);
@@ -79,7 +82,7 @@ async fn the_published_keys_check_the_tokens() {
 }
 
 #[tokio::test]
-async fn introspection_says_what_became_of_a_token() {
+async fn introspection_tells_the_status_of_a_token() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let id = client.create().await;
@@ -99,7 +102,7 @@ async fn introspection_says_what_became_of_a_token() {
     );
     client.delete(&id).await;
     assert_eq!(introspect(&token).await["status"], "identityDeleted");
-    emulator.advance(std::time::Duration::from_secs(86_400));
+    emulator.advance(Duration::from_secs(86_400));
     assert_eq!(introspect(&token).await["status"], "expired");
     assert_eq!(introspect("a.b.c").await, json!({"active": false, "status": "unknown"}));
 
@@ -110,7 +113,7 @@ async fn introspection_says_what_became_of_a_token() {
 }
 
 #[tokio::test]
-async fn entra_tokens_are_minted_with_or_without_being_told_how() {
+async fn entra_tokens_are_issued_with_default_or_given_claims() {
     let emulator = start().await;
     let https = Client::over_https(&emulator);
     for body in ["", "{}", r#"{"kind":"service"}"#] {
@@ -157,10 +160,10 @@ async fn entra_tokens_are_minted_with_or_without_being_told_how() {
 }
 
 #[tokio::test]
-async fn pages_in_a_browser_are_kept_out() {
+async fn pages_in_a_browser_are_refused() {
     let emulator = start().await;
-    let own = format!("http://{}", address(&emulator));
-    let port = address(&emulator).split_once(':').unwrap().1;
+    let own = format!("http://{}", address(emulator.endpoint()));
+    let port = address(emulator.endpoint()).split_once(':').unwrap().1;
     let localhost = format!("localhost:{port}");
     let rows = [
         ("Host: 127.0.0.1", 200),
@@ -170,7 +173,7 @@ async fn pages_in_a_browser_are_kept_out() {
         ("Host: 127.0.0.1.evil.example", 403),
         ("Host: 0.0.0.0", 403),
         ("X-Host: localhost", 403),
-        (&format!("Host: {}\r\nOrigin: {own}", address(&emulator)), 200),
+        (&format!("Host: {}\r\nOrigin: {own}", address(emulator.endpoint())), 200),
         (&format!("Host: {localhost}\r\nOrigin: http://{localhost}"), 200),
         (&format!("Host: {localhost}\r\nOrigin: https://{localhost}"), 403),
         (&format!("Host: {localhost}\r\nOrigin: http://localhost:3000"), 403),
@@ -185,7 +188,7 @@ async fn pages_in_a_browser_are_kept_out() {
             ("GET", "/nothing"),
         ] {
             let request = format!("{method} /_emulator{path} HTTP/1.1\r\n{headers}\r\nConnection: close\r\n\r\n");
-            let answer = exchange(&emulator, &request).await;
+            let answer = exchange(emulator.endpoint(), &request).await;
             let status = if status == 200 && path == "/nothing" {
                 404
             } else {
@@ -200,7 +203,7 @@ async fn pages_in_a_browser_are_kept_out() {
 }
 
 #[tokio::test]
-async fn the_control_surface_is_there_over_https_too() {
+async fn the_control_surface_is_available_over_https() {
     let emulator = start().await;
     let https = Client::over_https(&emulator);
     let index = Answer::of(https.http.get(format!("{}/_emulator/", https.origin))).await;

@@ -69,7 +69,7 @@ async fn an_id_may_be_percent_encoded_in_the_path() {
 }
 
 #[tokio::test]
-async fn ids_that_are_foreign_made_up_or_deleted_are_not_owned() {
+async fn ids_that_are_foreign_invented_or_deleted_are_not_owned() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let deleted = client.create().await;
@@ -177,7 +177,7 @@ async fn a_body_that_is_not_declared_json_is_ignored() {
 }
 
 #[tokio::test]
-async fn text_that_is_no_json_is_told_from_json_that_is_no_request() {
+async fn text_that_is_not_json_is_distinguished_from_json_of_another_form() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     for (body, status, code) in [

@@ -1,34 +1,33 @@
-//! Starting, stopping, and what an emulator says of itself.
+//! Starting, stopping, and what an emulator tells about itself.
 
 use crate::{
     client::{Client, builder, decode, start},
-    wire::address,
+    signer::KEY,
+    wire::{address, begin_upload, rest},
 };
 use acs_identity_emulator::{Emulator, EmulatorBuilder, EmulatorError, TokenAlgorithm, TokenKey, Uuid};
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    time::Duration,
-};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, crypto::aws_lc_rs, pki_types::ServerName, version::TLS13};
+use std::{fmt::Debug, net::Ipv4Addr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    time::timeout,
+    task::yield_now,
+    time::{self, Instant},
 };
 
-/// Shorter than the emulator would wait before it cuts connections off, longer than anything takes.
-const LONG: Duration = Duration::from_secs(4);
-const KEY: &str = "bG9jYWwtZW11bGF0b3ItdGVzdC1rZXktMzItYnl0ZXM=";
+/// How long a shutdown waits for requests in progress.
+const GRACE: Duration = Duration::from_secs(5);
 
 #[test]
 fn an_emulator_can_be_shared_between_threads() {
-    fn shareable<T: Send + Sync + std::fmt::Debug>() {}
+    fn shareable<T: Send + Sync + Debug>() {}
     shareable::<Emulator>();
     shareable::<EmulatorBuilder>();
     shareable::<EmulatorError>();
 }
 
 #[tokio::test]
-async fn emulators_are_strangers_unless_told_otherwise() {
+async fn two_emulators_have_nothing_in_common() {
     let (one, other) = (start().await, start().await);
     assert_ne!(one.access_key(), other.access_key());
     assert_ne!(one.resource_id(), other.resource_id());
@@ -37,7 +36,7 @@ async fn emulators_are_strangers_unless_told_otherwise() {
 }
 
 #[tokio::test]
-async fn an_emulator_is_what_it_is_told_to_be() {
+async fn an_emulator_has_the_given_key_and_id() {
     let resource_id = Uuid::from_u128(7);
     let emulator = builder()
         .access_key(KEY)
@@ -79,7 +78,15 @@ async fn a_token_key_can_be_shared() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_the_options_is_said() {
+async fn the_first_token_waits_for_the_key() {
+    let emulator = Emulator::builder().start().await.unwrap();
+    let client = Client::over_http(&emulator);
+    let id = client.create().await;
+    assert_eq!(decode(&client.issue_chat(&id).await, 0)["alg"], "RS256");
+}
+
+#[tokio::test]
+async fn a_wrong_option_is_named() {
     let error = builder().access_key("secret").start().await.unwrap_err();
     assert!(matches!(error, EmulatorError::AccessKey(_)), "{error:?}");
     assert!(!format!("{error} {error:?}").contains("secret"));
@@ -102,53 +109,92 @@ async fn what_is_wrong_with_the_options_is_said() {
 }
 
 #[tokio::test]
-async fn shutting_down_frees_the_ports_and_does_not_wait_for_idle_connections() {
+async fn shutting_down_frees_the_ports() {
+    assert_frees_the_ports(Emulator::shutdown).await;
+}
+
+#[tokio::test]
+async fn dropping_closes_connections_and_frees_the_ports() {
+    assert_frees_the_ports(async |emulator: Emulator| {
+        let mut idle = TcpStream::connect(address(emulator.endpoint())).await.unwrap();
+        drop(emulator);
+        assert_eq!(idle.read(&mut [0; 1]).await.unwrap_or(0), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn shutting_down_does_not_wait_for_idle_connections() {
     let emulator = start().await;
-    let address: SocketAddr = address(&emulator).parse().unwrap();
     let client = Client::over_http(&emulator);
     client.create().await;
-    let mut silent = TcpStream::connect(address).await.unwrap();
-    timeout(LONG, emulator.shutdown()).await.unwrap();
+    let mut silent = TcpStream::connect(address(emulator.endpoint())).await.unwrap();
+    assert!(time_to_shut_down(emulator).await < GRACE);
     assert_eq!(silent.read(&mut [0; 1]).await.unwrap_or(0), 0);
-    assert!(TcpStream::connect(address).await.is_err());
-    drop(TcpListener::bind(address).await.unwrap());
 }
 
 #[tokio::test]
-async fn shutting_down_lets_a_request_under_way_finish() {
+async fn shutting_down_does_not_wait_for_a_stalled_handshake() {
     let emulator = start().await;
-    let mut stream = TcpStream::connect(address(&emulator)).await.unwrap();
-    let head =
-        "POST /_emulator/entra/tokens HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
-    stream.write_all(head.as_bytes()).await.unwrap();
-    // The emulator asks for the body, so it is at the request.
-    let mut answer = vec![0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
-    stream.read_exact(&mut answer).await.unwrap();
+    let mut stream = TcpStream::connect(address(emulator.https_endpoint())).await.unwrap();
+    stream.write_all(&client_hello()).await.unwrap();
+    // The emulator answers, so the handshake has begun. It is never finished.
+    stream.read_u8().await.unwrap();
+    assert!(time_to_shut_down(emulator).await < GRACE);
+}
 
+#[tokio::test]
+async fn shutting_down_lets_a_request_in_progress_finish() {
+    let emulator = start().await;
+    let mut stream = begin_upload(address(emulator.endpoint())).await;
     let shutdown = tokio::spawn(emulator.shutdown());
-    tokio::task::yield_now().await;
+    yield_now().await;
     stream.write_all(b"{}").await.unwrap();
-    answer.clear();
-    stream.read_to_end(&mut answer).await.unwrap();
-    assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
-    timeout(LONG, shutdown).await.unwrap().unwrap();
+    assert!(rest(&mut stream).await.starts_with("HTTP/1.1 200 OK\r\n"));
+    shutdown.await.unwrap();
 }
 
 #[tokio::test]
-async fn dropping_ends_it_too() {
+async fn shutting_down_cuts_a_stalled_request_off() {
     let emulator = start().await;
-    let address = address(&emulator).to_owned();
-    let mut idle = TcpStream::connect(&address).await.unwrap();
-    drop(emulator);
-    assert_eq!(idle.read(&mut [0; 1]).await.unwrap_or(0), 0);
-    assert!(TcpStream::connect(&address).await.is_err());
+    let mut stream = begin_upload(address(emulator.endpoint())).await;
+    assert_eq!(time_to_shut_down(emulator).await.as_secs(), GRACE.as_secs());
+    assert_eq!(stream.read(&mut [0; 1]).await.unwrap_or(0), 0);
 }
 
-/// As Entra tokens and issued ones wait for the key, readiness does not.
-#[tokio::test]
-async fn the_first_token_waits_for_the_key() {
-    let emulator = Emulator::builder().start().await.unwrap();
-    let client = Client::over_http(&emulator);
-    let id = client.create().await;
-    assert_eq!(decode(&client.issue_chat(&id).await, 0)["alg"], "RS256");
+/// Asserts that both ports are free after one of several tries, as another process may take a port in between.
+async fn assert_frees_the_ports(end: impl AsyncFn(Emulator)) {
+    for _ in 0..10 {
+        let emulator = start().await;
+        let [http, https] =
+            [emulator.endpoint(), emulator.https_endpoint()].map(|endpoint| address(endpoint).to_owned());
+        end(emulator).await;
+        if TcpListener::bind(http).await.is_ok() && TcpListener::bind(https).await.is_ok() {
+            return;
+        }
+    }
+    panic!("the ports are still taken");
+}
+
+/// Shuts an emulator down under a paused clock, which advances only when everything waits for a timer.
+async fn time_to_shut_down(emulator: Emulator) -> Duration {
+    time::pause();
+    let start = Instant::now();
+    emulator.shutdown().await;
+    let elapsed = start.elapsed();
+    time::resume();
+    elapsed
+}
+
+/// The first message of a TLS client.
+fn client_hello() -> Vec<u8> {
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&TLS13])
+        .unwrap()
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let mut connection = ClientConnection::new(Arc::new(config), ServerName::from(Ipv4Addr::LOCALHOST)).unwrap();
+    let mut hello = Vec::new();
+    connection.write_tls(&mut hello).unwrap();
+    hello
 }

@@ -1,5 +1,5 @@
-//! The emulator seen from outside: over real sockets, with requests signed by another implementation than its own, and
-//! answers compared with what the real service was recorded to say.
+//! The emulator from outside: over real sockets, with requests signed by another implementation than its own, and
+//! responses compared with recordings of the real service.
 #![cfg(test)]
 
 mod authentication;
@@ -10,6 +10,8 @@ mod control;
 mod https;
 mod identities;
 mod lifecycle;
+#[cfg(feature = "cli")]
+mod process;
 mod properties;
 mod quirks;
 mod recordings;

@@ -1,8 +1,8 @@
-//! What holds of the verifier whatever the request.
+//! Properties of the verifier that hold for every request.
 
 use crate::{
-    signature::{KEY, NOW, signed, to_sign},
-    signer::{ToSign, http_date},
+    signature::{NOW, signed, to_sign},
+    signer::{KEY, ToSign, http_date},
 };
 use acs_identity_emulator::signature::{SignatureError, SignedRequest, Tolerance, verify};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -38,7 +38,7 @@ proptest! {
 
         let (method, target, host) = (flip(&method, at), format!("{target}x"), format!("x{host}"));
         let later = http_date(NOW + Duration::seconds(seconds + 1));
-        // The last character of the signature carries bits that are no part of it.
+        // Not the last character of the signature, some of whose bits are padding.
         let signature = to_sign.signature(&key);
         let forged = authorization.replace(&signature, &flip(&signature, at % 42));
         let mismatches = [

@@ -1,4 +1,4 @@
-//! What official SDKs really send and sign, byte for byte.
+//! What official SDKs send and sign, byte for byte.
 
 use crate::{
     client::{Client, builder},
@@ -84,11 +84,11 @@ const FORMS: [Form; 9] = [
 ];
 
 #[tokio::test]
-async fn official_sdks_are_understood_and_strict_wants_the_documented_form() {
+async fn official_sdks_are_accepted_and_strict_requires_the_documented_form() {
     for strict in [false, true] {
         let emulator = builder().strict(strict).start().await.unwrap();
         let client = Client::over_http(&emulator);
-        let (host, port) = address(&emulator).split_once(':').unwrap();
+        let (host, port) = address(emulator.endpoint()).split_once(':').unwrap();
         for form in FORMS {
             let id = client.create().await;
             let target = |text: &str| text.replace("ID", id.strip_prefix("8:acs:").unwrap());
@@ -108,7 +108,7 @@ async fn official_sdks_are_understood_and_strict_wants_the_documented_form() {
                 form.date_header,
                 emulator.access_key(),
             );
-            let answer = exchange(&emulator, &request).await;
+            let answer = exchange(emulator.endpoint(), &request).await;
             let expected = if strict && !form.documented {
                 "HTTP/1.1 401 "
             } else {
@@ -120,9 +120,9 @@ async fn official_sdks_are_understood_and_strict_wants_the_documented_form() {
 }
 
 #[tokio::test]
-async fn no_quirk_lets_another_host_or_path_in() {
+async fn no_quirk_admits_another_host_or_path() {
     let emulator = builder().start().await.unwrap();
-    let address = address(&emulator);
+    let address = address(emulator.endpoint());
     let path = "/identities?api-version=2023-10-01";
     for (signed_target, signed_host) in [
         (path, "localhost"),
@@ -140,7 +140,7 @@ async fn no_quirk_lets_another_host_or_path_in() {
             body: b"",
         };
         let request = raw_request(&to_sign, path, address, "x-ms-date", emulator.access_key());
-        let answer = exchange(&emulator, &request).await;
+        let answer = exchange(emulator.endpoint(), &request).await;
         assert!(
             answer.starts_with("HTTP/1.1 401 "),
             "{signed_host} {signed_target}: {answer}"

@@ -1,4 +1,4 @@
-//! Every recorded exchange with the real service, held against the emulator.
+//! Every recorded exchange with the real service, compared with the emulator.
 
 use crate::client::{Answer, Client, start};
 use acs_identity_emulator::{Emulator, EntraToken, EntraTokenRequest};
@@ -56,7 +56,7 @@ async fn replay(recording: &Recording) {
     for exchange in &recording.exchanges {
         let request = &exchange.request;
         let path = request.path.replace("sanitized", &identity);
-        // Where the version was not kept, any that the operation had by then will do.
+        // Where the version was not recorded, any that the operation supported at the time will do.
         let query = request
             .query
             .split_once(' ')
@@ -99,7 +99,7 @@ async fn entra_token(recording: &Recording, emulator: &Emulator) -> EntraToken {
     token
 }
 
-/// Puts values where the recording has none.
+/// Fills in the values that were removed from the recording.
 fn fill_in(body: &Value, entra: &EntraToken) -> Value {
     let mut body = body.clone();
     for (name, value) in [
@@ -131,7 +131,7 @@ fn assert_same(recording: &Recording, recorded: &RecordedResponse, answer: &Answ
     for (header, value) in recorded.header_values_seen.as_object().unwrap() {
         let answered = answer.header(header);
         match header.as_str() {
-            // Times and versions have moved on.
+            // Times and versions have changed since.
             "X-Processing-Time" => assert!(answered.is_some_and(|time| time.ends_with("ms")), "{name}"),
             "api-supported-versions" => assert!(answered.is_some_and(|list| list.contains("2022-10-01")), "{name}"),
             _ => assert_eq!(answered, value.as_str(), "{name}: {header}"),

@@ -1,13 +1,21 @@
-//! Nothing secret is logged or shown.
+//! No secret is logged or shown by `Debug`.
 
-use crate::{client::builder, signer::ToSign};
+use crate::{
+    client::builder,
+    signer::{KEY, ToSign},
+};
+#[cfg(feature = "cli")]
+use crate::{
+    client::{Answer, Client, VERSION, http},
+    process::{Process, command},
+};
 use acs_identity_emulator::{EntraTokenRequest, signature::SignedRequest};
+#[cfg(feature = "cli")]
+use reqwest::RequestBuilder;
 
-pub(crate) const KEY: &str = "bG9jYWwtZW11bGF0b3ItdGVzdC1rZXktMzItYnl0ZXM=";
-
-/// Asserts that a text has nothing of some secrets: not ten characters of their beginning, middle or end.
+/// Asserts that a text contains no part of some secrets: not ten characters of their beginning, middle or end.
 #[track_caller]
-pub(crate) fn assert_hides(text: &str, secrets: &[String]) {
+fn assert_hides(text: &str, secrets: &[String]) {
     for secret in secrets {
         let secret = secret.trim_end_matches('=');
         let end = secret.len() - 10;
@@ -18,7 +26,7 @@ pub(crate) fn assert_hides(text: &str, secrets: &[String]) {
 }
 
 #[tokio::test]
-async fn nothing_secret_is_shown_by_debug() {
+async fn debug_shows_no_secret() {
     let builder = builder().access_key(KEY);
     let described = format!("{builder:?}");
     let emulator = builder.start().await.unwrap();
@@ -51,21 +59,17 @@ async fn nothing_secret_is_shown_by_debug() {
 
 #[cfg(feature = "cli")]
 #[tokio::test]
-async fn no_fragment_of_a_secret_is_logged_at_any_level() {
-    use crate::{
-        binary::{Process, command},
-        client::{Answer, Client, VERSION},
-    };
-    use reqwest::Client as Http;
-
-    let process = Process::spawn(command(&["--access-key", KEY]).env("RUST_LOG", "trace")).await;
-    let client = process.client("endpoint", Http::new());
+async fn the_log_contains_no_part_of_a_secret_at_any_level() {
+    let process = Process::spawn(command(&["--access-key", KEY]).env("RUST_LOG", "trace"))
+        .await
+        .unwrap();
+    let client = process.client();
     let stranger = Client {
         access_key: "b3RoZXI=".to_owned(),
         ..client.clone()
     };
     let control = process.text("controlEndpoint");
-    let entra = Http::new()
+    let entra = http()
         .post(format!("{control}entra/tokens"))
         .body(r#"{"kind":"teamsUser"}"#);
     let entra = Answer::of(entra).await;
@@ -91,7 +95,7 @@ async fn no_fragment_of_a_secret_is_logged_at_any_level() {
             let request = request.unwrap();
             let authorization = request.headers()["authorization"].to_str().unwrap();
             secrets.push(authorization.rsplit_once("Signature=").unwrap().1.to_owned());
-            let answer = Answer::of(reqwest::RequestBuilder::from_parts(http, request)).await;
+            let answer = Answer::of(RequestBuilder::from_parts(http, request)).await;
             let token = ["/token", "/accessToken/token"]
                 .iter()
                 .find_map(|token| answer.body.pointer(token));
@@ -100,7 +104,7 @@ async fn no_fragment_of_a_secret_is_logged_at_any_level() {
     }
     Answer::of(client.unsigned("POST", "/", "").bearer_auth(&entra_token)).await;
 
-    let (_, _, log) = process.stop("-TERM").await;
+    let log = process.into_log().await;
     assert_eq!(log.matches("status=").count(), 14, "{log}");
     assert_eq!(secrets.len(), 2 + 12 + 2);
     assert_hides(&log, &secrets);

@@ -1,9 +1,12 @@
-//! Signs requests as a client does, with `RustCrypto` where the emulator has AWS-LC.
+//! Signs requests as a client does, with `RustCrypto` where the emulator uses AWS-LC.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use time::{OffsetDateTime, macros::format_description};
+
+/// The access key of tests that set one.
+pub(crate) const KEY: &str = "bG9jYWwtZW11bGF0b3ItdGVzdC1rZXktMzItYnl0ZXM=";
 
 /// What a client signs.
 #[derive(Clone, Copy)]

@@ -19,7 +19,7 @@ async fn mint(emulator: &Emulator, request: EntraTokenRequest) -> EntraToken {
 }
 
 #[tokio::test]
-async fn a_teams_users_token_has_the_services_shape_and_the_entra_tokens_end() {
+async fn a_teams_users_token_has_the_services_shape_and_expires_with_the_entra_token() {
     let emulator = start().await;
     let entra = mint(
         &emulator,
@@ -75,7 +75,7 @@ async fn a_teams_users_token_has_the_services_shape_and_the_entra_tokens_end() {
 }
 
 #[tokio::test]
-async fn the_token_is_looked_at_before_the_ids() {
+async fn the_token_is_checked_before_the_ids() {
     let emulator = start().await;
     let expired = EntraTokenRequest {
         expires_in_seconds: -1,
@@ -178,7 +178,7 @@ async fn the_ids_have_to_be_the_tokens_own() {
         )
         .await;
         answer.assert_error(400, "ValidationError", message, Some(target));
-        // Model binding, which names the field in Pascal case, knows nothing of versions.
+        // Model binding, which names the field in Pascal case, does not list versions.
         let by_model_binding = target.starts_with(char::is_uppercase);
         assert_eq!(
             answer.header("api-supported-versions").is_none(),
@@ -189,7 +189,7 @@ async fn the_ids_have_to_be_the_tokens_own() {
 }
 
 #[tokio::test]
-async fn the_version_list_of_the_exchange_begins_later() {
+async fn the_exchange_supports_later_versions_only() {
     let emulator = start().await;
     let answer = exchange(
         &emulator,

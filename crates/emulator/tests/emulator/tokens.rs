@@ -1,7 +1,8 @@
-//! What is in the tokens, and what becomes of them.
+//! The claims of access tokens, and their status.
 
 use crate::client::{Client, decode, decode_bytes, names_in_order, start};
 use acs_identity_emulator::{Emulator, EntraTokenRequest, TokenAlgorithm, TokenStatus};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use std::{collections::HashSet, time::Duration};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -30,7 +31,8 @@ async fn a_users_token_has_the_services_shape() {
 
     let claims = decode(&token, 1);
     let iat = claims["iat"].as_i64().unwrap();
-    assert!((iat - before.unix_timestamp()).abs() <= 5);
+    let after = OffsetDateTime::now_utc();
+    assert!((before.unix_timestamp()..=after.unix_timestamp()).contains(&iat));
     let names = [
         "skypeid",
         "scp",
@@ -68,7 +70,7 @@ async fn a_users_token_has_the_services_shape() {
 }
 
 #[tokio::test]
-async fn a_token_lives_a_day_unless_told_otherwise() {
+async fn a_token_expires_after_a_day_by_default() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let token = client.issue_chat(&client.create().await).await;
@@ -78,14 +80,14 @@ async fn a_token_lives_a_day_unless_told_otherwise() {
         86_400
     );
 
-    emulator.advance(Duration::from_secs(86_400 - 60));
+    emulator.advance(Duration::from_secs(86_400 - 600));
     assert_eq!(emulator.token_status(&token), TokenStatus::Active);
-    emulator.advance(Duration::from_secs(60));
+    emulator.advance(Duration::from_secs(600));
     assert_eq!(emulator.token_status(&token), TokenStatus::Expired);
 }
 
 #[tokio::test]
-async fn revoking_ends_the_tokens_from_before_and_none_from_after() {
+async fn revocation_affects_earlier_tokens_of_the_identity_only() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let (id, bystander) = (client.create().await, client.create().await);
@@ -102,7 +104,7 @@ async fn revoking_ends_the_tokens_from_before_and_none_from_after() {
 }
 
 #[tokio::test]
-async fn tokens_of_one_second_differ_in_nothing_that_is_read() {
+async fn tokens_issued_in_quick_succession_differ_in_white_space_only() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let id = client.create().await;
@@ -120,7 +122,7 @@ async fn tokens_of_one_second_differ_in_nothing_that_is_read() {
 }
 
 #[tokio::test]
-async fn a_deleted_identitys_tokens_are_not_live() {
+async fn the_tokens_of_a_deleted_identity_are_not_active() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let id = client.create().await;
@@ -136,11 +138,8 @@ async fn tokens_that_the_emulator_did_not_issue_are_unknown() {
     let token = client.issue_chat(&client.create().await).await;
     let (rest, signature) = token.rsplit_once('.').unwrap();
     let other_claims = decode_bytes(&client.issue_chat(&client.create().await).await, 1);
-    let forged = {
-        use base64::Engine;
-        let claims = base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(other_claims);
-        format!("{}.{claims}.{signature}", rest.split('.').next().unwrap())
-    };
+    let other_claims = BASE64_URL_SAFE_NO_PAD.encode(other_claims);
+    let forged = format!("{}.{other_claims}.{signature}", rest.split('.').next().unwrap());
     let entra = emulator
         .mint_entra_token(&EntraTokenRequest::teams_user())
         .await
@@ -154,7 +153,7 @@ async fn tokens_that_the_emulator_did_not_issue_are_unknown() {
 }
 
 #[tokio::test]
-async fn es256_is_there_for_the_asking() {
+async fn tokens_can_be_signed_with_es256() {
     let emulator = Emulator::builder()
         .token_algorithm(TokenAlgorithm::Es256)
         .start()
