@@ -20,7 +20,11 @@ pub use error::{
     CommunicationError, CommunicationErrorCode, CommunicationErrorDetail, UserWithoutToken, creation_outcome_unknown,
 };
 pub use identifier::CommunicationUserIdentifier;
-pub use models::{CommunicationAccessToken, CommunicationTokenScope, CommunicationUserAndToken, TeamsUserTokenRequest};
+pub use models::{
+    CommunicationAccessToken, CommunicationTokenScope, CommunicationUserAndToken, CommunicationUserDetail,
+    TeamsExtensionAssignment, TeamsExtensionAssignmentId, TeamsExtensionPrincipal, TeamsExtensionPrincipalType,
+    TeamsUserTokenRequest,
+};
 
 #[cfg(test)]
 #[path = "../tests/support/fake_service.rs"]

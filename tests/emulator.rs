@@ -187,10 +187,18 @@ async fn a_wrong_key_is_refused_until_the_credential_is_updated() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_wrong_is_named() {
+async fn a_clock_that_is_wrong_is_corrected_or_named() {
     let emulator = strict().start().await.unwrap();
     emulator.advance(std::time::Duration::from_secs(400));
-    let error = client(&emulator).create_user(None).await.unwrap_err();
+    client(&emulator).create_user(None).await.unwrap();
+
+    let options = CommunicationIdentityClientOptions {
+        correct_clock_skew: false,
+        ..emulator_options(&emulator).unwrap()
+    };
+    let client =
+        CommunicationIdentityClient::with_connection_string(&emulator.connection_string(), Some(options)).unwrap();
+    let error = client.create_user(None).await.unwrap_err();
     assert_eq!(refusal(&error), (401, CommunicationErrorCode::Denied, None));
     let text = error.to_string();
     assert!(text.contains("greater than the allowed margin of 5 minutes"), "{text}");

@@ -31,3 +31,30 @@ impl fmt::Debug for Clock {
         f.write_str("Clock")
     }
 }
+
+/// A clock that stands still until it is moved.
+#[cfg(test)]
+#[derive(Clone)]
+pub(crate) struct MovedClock(Arc<std::sync::Mutex<OffsetDateTime>>);
+
+#[cfg(test)]
+impl MovedClock {
+    /// `now` is in the form of RFC 3339.
+    pub(crate) fn new(now: &str) -> Self {
+        let now = azure_core::time::parse_rfc3339(now).unwrap();
+        Self(Arc::new(std::sync::Mutex::new(now)))
+    }
+
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        *self.0.lock().unwrap()
+    }
+
+    pub(crate) fn advance(&self, by: azure_core::time::Duration) {
+        *self.0.lock().unwrap() += by;
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        let clock = self.clone();
+        Clock::from_fn(move || clock.now())
+    }
+}

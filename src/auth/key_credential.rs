@@ -88,3 +88,51 @@ impl fmt::Debug for AzureKeyCredential {
         f.write_str("AzureKeyCredential")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use azure_core::http::Method;
+    use std::{collections::HashSet, thread};
+
+    const KEYS: [&str; 2] = ["cHJpbWFyeSBrZXk=", "c2Vjb25kYXJ5IGtleQ=="];
+
+    fn authorization(credential: &AzureKeyCredential) -> String {
+        let request = Unsigned {
+            method: Method::Post,
+            url: &"https://contoso.communication.azure.com/identities".parse().unwrap(),
+            date: "Sat, 01 Aug 2026 00:00:00 GMT",
+            body: b"",
+        };
+        credential.sign(&request).authorization
+    }
+
+    #[test]
+    fn a_request_is_signed_with_the_old_key_or_the_new_one_and_nothing_between() {
+        let whole: HashSet<_> = KEYS
+            .map(|key| authorization(&AzureKeyCredential::new(key).unwrap()))
+            .into();
+        assert_eq!(whole.len(), 2);
+
+        let credential = AzureKeyCredential::new(KEYS[0]).unwrap();
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                let clone = credential.clone();
+                let whole = &whole;
+                scope.spawn(move || {
+                    for _ in 0..1000 {
+                        assert!(whole.contains(&authorization(&clone)));
+                    }
+                });
+            }
+            for key in KEYS.iter().cycle().take(1000) {
+                credential.update(key).unwrap();
+            }
+        });
+        // Every clone has the key of the last update.
+        assert_eq!(
+            authorization(&credential.clone()),
+            authorization(&AzureKeyCredential::new(KEYS[1]).unwrap())
+        );
+    }
+}

@@ -5,13 +5,18 @@ mod connection_string;
 mod credential;
 mod endpoint;
 mod entra;
-mod hmac_policy;
 mod key_credential;
+mod policy;
+mod signer;
 mod signing;
+mod signing_clock;
 
 pub(crate) use clock::Clock;
+#[cfg(test)]
+pub(crate) use clock::MovedClock;
 pub(crate) use connection_string::ConnectionString;
 pub(crate) use credential::Credential;
 pub(crate) use endpoint::{Plaintext, parse_endpoint};
 pub(crate) use entra::check_scope;
 pub use key_credential::AzureKeyCredential;
+pub(crate) use policy::{AuthenticationPolicy, UserToken};

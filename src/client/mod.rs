@@ -1,28 +1,18 @@
 //! The client of the service.
 
 mod options;
+mod teams_extension;
+mod tokens;
+mod users;
 
 pub use options::CommunicationIdentityClientOptions;
 
 use crate::{
     auth::{AzureKeyCredential, Clock, ConnectionString, Credential, Plaintext, check_scope, parse_endpoint},
-    identifier::CommunicationUserIdentifier,
-    models::{
-        CommunicationAccessToken, CommunicationIdentityClientCreateUserAndTokenOptions,
-        CommunicationIdentityClientCreateUserOptions, CommunicationIdentityClientDeleteUserOptions,
-        CommunicationIdentityClientGetTokenForTeamsUserOptions, CommunicationIdentityClientGetTokenOptions,
-        CommunicationIdentityClientRevokeTokensOptions, CommunicationTokenScope, CommunicationUserAndToken,
-        IdentityFormat, TeamsUserTokenRequest,
-    },
     pipeline::ServicePipeline,
-    requests,
+    requests::Service,
 };
-use azure_core::{
-    Result,
-    credentials::TokenCredential,
-    http::{NoFormat, Response, StatusCode, Url},
-    tracing,
-};
+use azure_core::{Result, credentials::TokenCredential, http::Url, tracing};
 use std::sync::Arc;
 
 /// A client of the identity service of a Communication Services resource, which creates users and their access tokens.
@@ -37,7 +27,7 @@ use std::sync::Arc;
 /// * `HttpResponse` when the service, or something in front of it, answered a failure: its source is a
 ///   [`CommunicationError`](crate::CommunicationError);
 /// * `Connection` when no connection was established, so nothing was sent;
-/// * `Io` when a request was sent and no whole answer came back;
+/// * `Io` when a request was sent and no whole answer came back in time;
 /// * `Credential` when a token credential gave no token;
 /// * `DataConversion` when the answer is not what the service documents;
 /// * `Other` when an argument was refused before anything was sent.
@@ -46,8 +36,9 @@ use std::sync::Arc;
 ///
 /// # Time
 ///
-/// Core retries for about a minute and a half, and waits as long as a `Retry-After` header asks, before it gives up.
-/// [`ClientOptions::retry`](azure_core::http::ClientOptions) bounds the one, `tokio::time::timeout` around a call both.
+/// An operation takes no longer than [`timeout`](CommunicationIdentityClientOptions::timeout), two minutes by default, with
+/// all of its tries, which [`ClientOptions::retry`](azure_core::http::ClientOptions) counts and spaces. It never waits
+/// longer for the service than [`max_retry_after`](CommunicationIdentityClientOptions::max_retry_after).
 ///
 /// # Examples
 ///
@@ -73,8 +64,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct CommunicationIdentityClient {
     endpoint: Url,
-    /// The endpoint with the API version in its query.
-    service: Url,
+    service: Service,
     pipeline: ServicePipeline,
 }
 
@@ -113,10 +103,15 @@ impl CommunicationIdentityClient {
         options: Option<CommunicationIdentityClientOptions>,
     ) -> Result<Self> {
         let endpoint = parse_endpoint(endpoint, Plaintext::Never)?;
-        if let Some(options) = &options {
-            check_scope(&options.entra_scope, options.client_options.cloud.as_deref())?;
-        }
-        Self::build(endpoint, Credential::Entra(credential), options, Clock::system())
+        let options = options.unwrap_or_default();
+        check_scope(&options.entra_scope, options.client_options.cloud.as_deref())?;
+        let scope = options.entra_scope.clone();
+        Self::build(
+            endpoint,
+            Credential::Entra { credential, scope },
+            &options,
+            Clock::system(),
+        )
     }
 
     /// Creates a client that signs its requests with an access key of the resource.
@@ -151,7 +146,7 @@ impl CommunicationIdentityClient {
         options: Option<CommunicationIdentityClientOptions>,
     ) -> Result<Self> {
         let endpoint = parse_endpoint(endpoint, Plaintext::Loopback)?;
-        Self::build(endpoint, Credential::AccessKey(credential), options, Clock::system())
+        Self::build_with_key(endpoint, credential, &options.unwrap_or_default(), Clock::system())
     }
 
     /// Creates a client from a connection string, which holds the resource's address and an access key.
@@ -188,13 +183,27 @@ impl CommunicationIdentityClient {
         Self::with_key_credential(parts.endpoint, parts.access_key, options)
     }
 
-    pub(crate) fn build(
+    /// Creates a client whose time is `clock`'s.
+    pub(crate) fn build_with_key(
         endpoint: Url,
-        credential: Credential,
-        options: Option<CommunicationIdentityClientOptions>,
+        key: AzureKeyCredential,
+        options: &CommunicationIdentityClientOptions,
         clock: Clock,
     ) -> Result<Self> {
-        let options = options.unwrap_or_default();
+        let credential = Credential::AccessKey {
+            key,
+            clock: clock.clone(),
+            correct_clock_skew: options.correct_clock_skew,
+        };
+        Self::build(endpoint, credential, options, clock)
+    }
+
+    fn build(
+        endpoint: Url,
+        credential: Credential,
+        options: &CommunicationIdentityClientOptions,
+        clock: Clock,
+    ) -> Result<Self> {
         let tracer_provider = &options.client_options.instrumentation.tracer_provider;
         Ok(Self {
             tracer: tracer_provider.as_ref().map(|provider| {
@@ -204,8 +213,8 @@ impl CommunicationIdentityClient {
                     Some(env!("CARGO_PKG_VERSION")),
                 )
             }),
-            service: requests::service_url(&endpoint, &options.api_version)?,
-            pipeline: ServicePipeline::new(credential, &options, clock)?,
+            service: Service::new(&endpoint, &options.api_version)?,
+            pipeline: ServicePipeline::new(credential, options, clock)?,
             endpoint,
         })
     }
@@ -214,272 +223,5 @@ impl CommunicationIdentityClient {
     #[must_use]
     pub fn endpoint(&self) -> &Url {
         &self.endpoint
-    }
-
-    /// Creates a user.
-    ///
-    /// The request is executed at most once, unless
-    /// [`retry_uncertain_creation`](CommunicationIdentityClientOptions::retry_uncertain_creation) says otherwise.
-    ///
-    /// # Arguments
-    ///
-    /// * `options` - Options for the operation.
-    ///
-    /// # Errors
-    ///
-    /// See [the client](Self#errors). After some of them a user may exist all the same:
-    /// [`creation_outcome_unknown`](crate::creation_outcome_unknown) tells.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doctest.rs"));
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Outcome {
-    /// # let (emulator, client) = start().await?;
-    /// let user = client.create_user(None).await?.into_model()?;
-    /// println!("{user}");
-    /// # Ok(()) }
-    /// ```
-    #[tracing::function("CommunicationIdentity.createUser")]
-    pub async fn create_user(
-        &self,
-        options: Option<CommunicationIdentityClientCreateUserOptions<'_>>,
-    ) -> Result<Response<CommunicationUserIdentifier, IdentityFormat>> {
-        let options = options.unwrap_or_default();
-        let request = requests::create_user(&self.service);
-        let context = &options.method_options.context;
-        Ok(self.pipeline.create(context, request).await?.into())
-    }
-
-    /// Creates a user and a token of theirs with one request.
-    ///
-    /// The request is executed at most once, unless
-    /// [`retry_uncertain_creation`](CommunicationIdentityClientOptions::retry_uncertain_creation) says otherwise.
-    ///
-    /// # Arguments
-    ///
-    /// * `scopes` - What the token is for; at least one.
-    /// * `options` - Options for the operation, with the token's lifetime.
-    ///
-    /// # Errors
-    ///
-    /// See [the client](Self#errors). `scopes` is empty, or the lifetime is not a whole number of minutes from 60 to
-    /// 1440. After some errors a user may exist all the same:
-    /// [`creation_outcome_unknown`](crate::creation_outcome_unknown) tells. If the answer holds no token, the source of
-    /// [`into_model`](Response::into_model)'s error is a [`UserWithoutToken`](crate::UserWithoutToken), which names the
-    /// user.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doctest.rs"));
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Outcome {
-    /// # let (emulator, client) = start().await?;
-    /// use azure_communication_identity::{
-    ///     CommunicationTokenScope, models::CommunicationIdentityClientCreateUserAndTokenOptions,
-    /// };
-    /// use azure_core::time::Duration;
-    ///
-    /// let options = CommunicationIdentityClientCreateUserAndTokenOptions {
-    ///     token_expires_in: Some(Duration::hours(1)),
-    ///     ..Default::default()
-    /// };
-    /// let created = client
-    ///     .create_user_and_token(&[CommunicationTokenScope::Voip], Some(options))
-    ///     .await?
-    ///     .into_model()?;
-    /// println!("{} may call until {}", created.user, created.access_token.expires_on);
-    /// # Ok(()) }
-    /// ```
-    #[tracing::function("CommunicationIdentity.createUserAndToken")]
-    pub async fn create_user_and_token(
-        &self,
-        scopes: &[CommunicationTokenScope],
-        options: Option<CommunicationIdentityClientCreateUserAndTokenOptions<'_>>,
-    ) -> Result<Response<CommunicationUserAndToken>> {
-        let options = options.unwrap_or_default();
-        let request = requests::create_user_and_token(&self.service, scopes, options.token_expires_in)?;
-        let context = &options.method_options.context;
-        Ok(self.pipeline.create(context, request).await?.into())
-    }
-
-    /// Issues an access token for a user.
-    ///
-    /// A user can have several tokens at a time. Get a new one when the old one is about to expire; the user stays the
-    /// same.
-    ///
-    /// # Arguments
-    ///
-    /// * `user` - The user.
-    /// * `scopes` - What the token is for; at least one.
-    /// * `options` - Options for the operation, with the token's lifetime.
-    ///
-    /// # Errors
-    ///
-    /// See [the client](Self#errors). `scopes` is empty, or the lifetime is not a whole number of minutes from 60 to
-    /// 1440. For a user of another resource the service answers
-    /// [`IdentityNotOwned`](crate::CommunicationErrorCode::IdentityNotOwned); what it answers for a deleted one is not
-    /// documented.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doctest.rs"));
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Outcome {
-    /// # let (emulator, client) = start().await?;
-    /// # let stored_id = client.create_user(None).await?.into_model()?.to_string();
-    /// use azure_communication_identity::CommunicationTokenScope;
-    ///
-    /// let user = stored_id.parse()?;
-    /// let token = client
-    ///     .get_token(&user, &[CommunicationTokenScope::Chat, CommunicationTokenScope::Voip], None)
-    ///     .await?
-    ///     .into_model()?;
-    /// println!("expires on {}", token.expires_on);
-    /// # Ok(()) }
-    /// ```
-    #[tracing::function("CommunicationIdentity.getToken")]
-    pub async fn get_token(
-        &self,
-        user: &CommunicationUserIdentifier,
-        scopes: &[CommunicationTokenScope],
-        options: Option<CommunicationIdentityClientGetTokenOptions<'_>>,
-    ) -> Result<Response<CommunicationAccessToken>> {
-        let options = options.unwrap_or_default();
-        let request = requests::get_token(&self.service, user, scopes, options.token_expires_in)?;
-        let context = &options.method_options.context;
-        let response = self.pipeline.send(context, request, StatusCode::Ok).await?;
-        Ok(response.into())
-    }
-
-    /// Revokes all access tokens of a user.
-    ///
-    /// The service says that it can take up to 15 minutes until a revoked token is refused everywhere.
-    ///
-    /// # Arguments
-    ///
-    /// * `user` - The user.
-    /// * `options` - Options for the operation.
-    ///
-    /// # Errors
-    ///
-    /// See [the client](Self#errors). For a user of another resource the service answers
-    /// [`IdentityNotOwned`](crate::CommunicationErrorCode::IdentityNotOwned); what it answers for a deleted one is not
-    /// documented.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doctest.rs"));
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Outcome {
-    /// # let (emulator, client) = start().await?;
-    /// # let user = client.create_user(None).await?.into_model()?;
-    /// client.revoke_tokens(&user, None).await?;
-    /// # Ok(()) }
-    /// ```
-    #[tracing::function("CommunicationIdentity.revokeTokens")]
-    pub async fn revoke_tokens(
-        &self,
-        user: &CommunicationUserIdentifier,
-        options: Option<CommunicationIdentityClientRevokeTokensOptions<'_>>,
-    ) -> Result<Response<(), NoFormat>> {
-        let options = options.unwrap_or_default();
-        let request = requests::revoke_tokens(&self.service, user);
-        let context = &options.method_options.context;
-        let response = self.pipeline.send(context, request, StatusCode::NoContent).await?;
-        Ok(response.into())
-    }
-
-    /// Deletes a user, revokes their tokens, and deletes what they left in the service, such as chat messages.
-    ///
-    /// # Arguments
-    ///
-    /// * `user` - The user.
-    /// * `options` - Options for the operation.
-    ///
-    /// # Errors
-    ///
-    /// See [the client](Self#errors). For a user of another resource the service answers
-    /// [`IdentityNotOwned`](crate::CommunicationErrorCode::IdentityNotOwned); what it answers for a deleted one is not
-    /// documented. A call that is retried after it was executed is one for a deleted user.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doctest.rs"));
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Outcome {
-    /// # let (emulator, client) = start().await?;
-    /// # let user = client.create_user(None).await?.into_model()?;
-    /// client.delete_user(&user, None).await?;
-    /// # Ok(()) }
-    /// ```
-    #[tracing::function("CommunicationIdentity.deleteUser")]
-    pub async fn delete_user(
-        &self,
-        user: &CommunicationUserIdentifier,
-        options: Option<CommunicationIdentityClientDeleteUserOptions<'_>>,
-    ) -> Result<Response<(), NoFormat>> {
-        let options = options.unwrap_or_default();
-        let request = requests::delete_user(&self.service, user);
-        let context = &options.method_options.context;
-        let response = self.pipeline.send(context, request, StatusCode::NoContent).await?;
-        Ok(response.into())
-    }
-
-    /// Exchanges the Entra access token of a Teams user for an access token of Communication Services, with which
-    /// they call as themselves.
-    ///
-    /// The token expires when the Entra token does.
-    ///
-    /// # Arguments
-    ///
-    /// * `request` - The Entra token and whom it was issued to.
-    /// * `options` - Options for the operation.
-    ///
-    /// # Errors
-    ///
-    /// See [the client](Self#errors). The service answers
-    /// [`InvalidAccessToken`](crate::CommunicationErrorCode::InvalidAccessToken) for an Entra token that is not valid,
-    /// and [`ValidationError`](crate::CommunicationErrorCode::ValidationError) with target `appId` or `userId` for an
-    /// application or user that the token was not issued to.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doctest.rs"));
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Outcome {
-    /// # let (emulator, client) = start().await?;
-    /// # let minted = emulator.mint_entra_token(&acs_identity_emulator::EntraTokenRequest::teams_user()).await?;
-    /// # let (client_id, user_object_id) = (minted.app_id.to_string(), minted.user_id.to_string());
-    /// # let entra_token = minted.token;
-    /// use azure_communication_identity::TeamsUserTokenRequest;
-    ///
-    /// let token = client
-    ///     .get_token_for_teams_user(
-    ///         TeamsUserTokenRequest { token: entra_token.into(), client_id, user_object_id },
-    ///         None,
-    ///     )
-    ///     .await?
-    ///     .into_model()?;
-    /// println!("expires on {}", token.expires_on);
-    /// # Ok(()) }
-    /// ```
-    #[tracing::function("CommunicationIdentity.getTokenForTeamsUser")]
-    pub async fn get_token_for_teams_user(
-        &self,
-        request: TeamsUserTokenRequest,
-        options: Option<CommunicationIdentityClientGetTokenForTeamsUserOptions<'_>>,
-    ) -> Result<Response<CommunicationAccessToken>> {
-        let options = options.unwrap_or_default();
-        let request = requests::get_token_for_teams_user(&self.service, &request)?;
-        let context = &options.method_options.context;
-        let response = self.pipeline.send(context, request, StatusCode::Ok).await?;
-        Ok(response.into())
     }
 }

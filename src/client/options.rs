@@ -1,7 +1,13 @@
 //! The options of the client.
 
 use crate::service::{API_VERSION, ENTRA_SCOPE};
-use azure_core::{fmt::SafeDebug, http::ClientOptions};
+use azure_core::{fmt::SafeDebug, http::ClientOptions, time::Duration};
+
+/// The default bound of an operation.
+const TIMEOUT: Duration = Duration::minutes(2);
+
+/// The default bound of a wait that the service asks for.
+const MAX_RETRY_AFTER: Duration = Duration::minutes(1);
 
 /// Options for a [`CommunicationIdentityClient`](crate::CommunicationIdentityClient).
 ///
@@ -30,6 +36,22 @@ pub struct CommunicationIdentityClientOptions {
     /// executed: no connection was established, or the service answered 429 or 503. `true` retries it like the other
     /// operations, as the Python, JavaScript, .NET and Java clients do.
     pub retry_uncertain_creation: bool,
+    /// The longest that an operation may take in all, with its tries and the waits between them. An operation that takes
+    /// longer is given up, with an error of kind `Io`. `None` sets no bound. Default: 2 minutes, which is more than core's
+    /// own retries of a service that answers at once take (81 seconds).
+    pub timeout: Option<Duration>,
+    /// The longest wait that the service may ask for by `Retry-After`. If it asks for longer, or for longer than is left of
+    /// `timeout`, the operation fails at once with the service's answer, and
+    /// [`CommunicationError::retry_after`](crate::CommunicationError::retry_after) is the wait. Nothing is ever sent before
+    /// the time. Default: 1 minute; the service counts requests over 30 seconds.
+    pub max_retry_after: Duration,
+    /// Whether signatures follow the service's clock when it refuses their date. Default: `true`.
+    ///
+    /// The service accepts a signature only if its date is right to 5 minutes. When it refuses one for that, the client
+    /// reads the service's time from the answer, adds the difference to the machine's clock, up to 24 hours, and tries once
+    /// more. All clones of the client share the difference, and a `tracing` event at level WARN tells it. Applies to access
+    /// keys; Entra tokens carry no date of the client's.
+    pub correct_clock_skew: bool,
     /// What all clients of Azure services have in common: retries, transport, policies, tracing, logging.
     pub client_options: ClientOptions,
 }
@@ -40,6 +62,9 @@ impl Default for CommunicationIdentityClientOptions {
             api_version: API_VERSION.to_owned(),
             entra_scope: ENTRA_SCOPE.to_owned(),
             retry_uncertain_creation: false,
+            timeout: Some(TIMEOUT),
+            max_retry_after: MAX_RETRY_AFTER,
+            correct_clock_skew: true,
             client_options: ClientOptions::default(),
         }
     }

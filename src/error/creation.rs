@@ -1,16 +1,16 @@
 //! What is left of a creation that failed.
 
 use super::{CommunicationError, find};
-use crate::{identifier::CommunicationUserIdentifier, policies::TryFailure};
+use crate::identifier::CommunicationUserIdentifier;
 use azure_core::Error;
 use std::fmt;
 
 /// Whether an error of [`create_user`][create] or [`create_user_and_token`][both] leaves open that a user was created.
 ///
-/// It is `true` when the request may have been executed: it was sent and no whole answer came back, or the answer does
-/// not tell. Such a request is not sent again, unless [`retry_uncertain_creation`][retry] says so; then this is about the
-/// last try alone. When it is `false`, the operation created no user. (An error of `into_model` is another matter: then
-/// the user was created.)
+/// It is `true` when the request may have been executed: it was sent and no whole answer came back in time, or the answer
+/// does not tell. Such a request is not sent again, unless [`retry_uncertain_creation`][retry] says so; then any of the
+/// tries may have been executed. When it is `false`, the operation created no user. (An error of `into_model` is another
+/// matter: then the user was created.)
 ///
 /// [create]: crate::CommunicationIdentityClient::create_user
 /// [both]: crate::CommunicationIdentityClient::create_user_and_token
@@ -39,7 +39,31 @@ use std::fmt;
 #[must_use]
 pub fn creation_outcome_unknown(error: &Error) -> bool {
     CommunicationError::from_error(error).is_some_and(|error| error.outcome_unknown)
-        || matches!(find(error), Some(TryFailure::Interrupted(_)))
+        || find::<OutcomeUnknown>(error).is_some()
+}
+
+/// An error after which a user may exist all the same.
+#[derive(Debug)]
+pub(crate) struct OutcomeUnknown(Error);
+
+impl OutcomeUnknown {
+    /// Says of an error that a user may exist all the same. Its kind stays.
+    pub(crate) fn wrap(error: Error, text: &str) -> Error {
+        let (kind, text) = (error.kind().clone(), format!("{error}. {text}"));
+        Error::with_error(kind, Self(error), text)
+    }
+}
+
+impl fmt::Display for OutcomeUnknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for OutcomeUnknown {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
 }
 
 /// The service created a user, but its answer does not hold the token that was asked for.

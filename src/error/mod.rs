@@ -8,6 +8,7 @@ mod remedy;
 
 pub use body::CommunicationErrorDetail;
 pub use code::CommunicationErrorCode;
+pub(crate) use creation::OutcomeUnknown;
 pub use creation::{UserWithoutToken, creation_outcome_unknown};
 pub(crate) use remedy::{Authentication, Failure};
 
@@ -122,11 +123,7 @@ impl CommunicationError {
             target: error.target,
             details: error.details,
             inner_error: error.inner_error,
-            retry_after: get_retry_after(
-                headers,
-                OffsetDateTime::now_utc,
-                &[X_MS_RETRY_AFTER_MS, RETRY_AFTER_MS, RETRY_AFTER],
-            ),
+            retry_after: retry_after(headers),
             client_request_id: failure.client_request_id.map(str::to_owned),
             correlation_vector: header(headers, &CORRELATION_VECTOR).map(str::to_owned),
             body_excerpt,
@@ -163,6 +160,20 @@ pub(crate) fn header<'a>(headers: &'a Headers, name: &HeaderName) -> Option<&'a 
         .get_optional_with(name, |value| Ok::<_, Infallible>(value.as_str()))
         .ok()
         .flatten()
+}
+
+/// How long an answer asks to wait before the next request, as core reads it.
+pub(crate) fn retry_after(headers: &Headers) -> Option<Duration> {
+    get_retry_after(
+        headers,
+        OffsetDateTime::now_utc,
+        &[X_MS_RETRY_AFTER_MS, RETRY_AFTER_MS, RETRY_AFTER],
+    )
+}
+
+/// The message of the service's error in a body, if there is one.
+pub(crate) fn message_of(body: &[u8]) -> Option<String> {
+    body::parse(body)?.message
 }
 
 /// An argument that is refused before anything is sent. The text says what to pass instead, and never what was passed.

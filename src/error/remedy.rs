@@ -12,6 +12,8 @@ use azure_core::{
 pub(crate) enum Authentication {
     AccessKey,
     Entra,
+    /// The token of the user whom the call is for.
+    UserToken,
 }
 
 /// What is known of a failed call beside its answer.
@@ -36,7 +38,7 @@ pub(super) fn remedy(error: &CommunicationError, headers: &Headers, failure: &Fa
              an earlier try of this same call"
                 .to_owned(),
         ),
-        (Some(Code::InvalidAccessToken), _) => Some(
+        (Some(Code::InvalidAccessToken), _) if failure.authentication != Authentication::UserToken => Some(
             "The Teams user's Entra token is malformed, expired or for another audience: it needs the scopes \
              Teams.ManageCalls and Teams.ManageChats of https://auth.msft.communication.azure.com"
                 .to_owned(),
@@ -45,6 +47,7 @@ pub(super) fn remedy(error: &CommunicationError, headers: &Headers, failure: &Fa
         (_, StatusCode::Unauthorized | StatusCode::Forbidden) => Some(match failure.authentication {
             Authentication::AccessKey => refused_key(error, headers, failure.signed_date),
             Authentication::Entra => refused_principal(),
+            Authentication::UserToken => refused_user(),
         }),
         (_, StatusCode::TooManyRequests) => Some(too_many_requests(error.retry_after)),
         (_, status) if status.is_redirection() => {
@@ -97,6 +100,13 @@ fn refused_principal() -> String {
     "Check that the principal behind the token credential has a role on this Communication Services resource, such as \
      Contributor or Communication and Email Service Owner (a new assignment takes some minutes), that it belongs to the \
      resource's tenant, and that the endpoint is this resource's"
+        .to_owned()
+}
+
+fn refused_user() -> String {
+    "Check that the user's Entra token has not expired and is for the scope that the operation documents, that an \
+     assignment of this resource admits its user (or their group or tenant) and the application it was issued to, and that \
+     the endpoint is this resource's"
         .to_owned()
 }
 

@@ -6,15 +6,25 @@ mod lifetime;
 mod method_options;
 mod scope;
 mod teams;
+mod teams_extension;
 mod user;
+mod user_detail;
 
 pub use access_token::CommunicationAccessToken;
 pub(crate) use lifetime::lifetime_in_minutes;
 pub use method_options::{
+    CommunicationIdentityClientCreateOrReplaceTeamsExtensionAssignmentOptions,
     CommunicationIdentityClientCreateUserAndTokenOptions, CommunicationIdentityClientCreateUserOptions,
-    CommunicationIdentityClientDeleteUserOptions, CommunicationIdentityClientGetTokenForTeamsUserOptions,
-    CommunicationIdentityClientGetTokenOptions, CommunicationIdentityClientRevokeTokensOptions,
+    CommunicationIdentityClientDeleteTeamsExtensionAssignmentOptions, CommunicationIdentityClientDeleteUserOptions,
+    CommunicationIdentityClientGetTeamsExtensionAssignmentOptions,
+    CommunicationIdentityClientGetTokenForTeamsExtensionUserOptions,
+    CommunicationIdentityClientGetTokenForTeamsUserOptions, CommunicationIdentityClientGetTokenOptions,
+    CommunicationIdentityClientGetUserOptions, CommunicationIdentityClientRevokeTokensOptions,
 };
 pub use scope::CommunicationTokenScope;
 pub use teams::TeamsUserTokenRequest;
+pub use teams_extension::{
+    TeamsExtensionAssignment, TeamsExtensionAssignmentId, TeamsExtensionPrincipal, TeamsExtensionPrincipalType,
+};
 pub use user::{CommunicationUserAndToken, IdentityFormat};
+pub use user_detail::CommunicationUserDetail;

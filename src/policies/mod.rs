@@ -1,10 +1,14 @@
 //! Pipeline policies for what comes back from a try.
 
+mod call;
 mod outcome;
 mod response_body;
+mod try_failure;
 
-pub(crate) use outcome::{Creation, OutcomePolicy, TryFailure, may_have_been_executed};
+pub(crate) use call::{Call, Repetition};
+pub(crate) use outcome::OutcomePolicy;
 pub(crate) use response_body::{OverlongBody, ResponseBodyPolicy, buffered};
+pub(crate) use try_failure::TryFailure;
 
 use azure_core::{Error, Result, error::ErrorKind, http::policies::Policy};
 use std::sync::Arc;

@@ -14,7 +14,10 @@ mod errors;
 #[path = "../support/fake_service.rs"]
 mod fake_service;
 mod policies;
+mod preview;
 mod requests;
+mod teams_extension;
+mod waiting;
 
 use azure_communication_identity::{
     CommunicationIdentityClient, CommunicationIdentityClientOptions, CommunicationUserIdentifier,

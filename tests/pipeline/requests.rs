@@ -154,6 +154,7 @@ async fn all_tries_of_a_call_have_one_request_id_and_the_callers_own_comes_first
         method_options: ClientMethodOptions {
             context: Context::new().with_value(own),
         },
+        ..Default::default()
     };
     client.create_user(Some(options)).await.unwrap();
 

@@ -40,12 +40,12 @@ impl FakeService {
         self.requests.lock().unwrap().clone()
     }
 
-    /// Options that send to this service and retry twice, after a minute each.
+    /// Options that send to this service and retry twice, after ten seconds each.
     pub(crate) fn client_options(self: &Arc<Self>) -> ClientOptions {
         ClientOptions {
             transport: Some(Transport::new(self.clone())),
             retry: RetryOptions::fixed(FixedRetryOptions {
-                delay: Duration::minutes(1),
+                delay: Duration::seconds(10),
                 max_retries: 2,
                 max_total_elapsed: Duration::hours(1),
             }),

@@ -1,42 +1,64 @@
-//! The pipeline policy that signs every try with an access key.
+//! The signature of every try with an access key.
 
-use super::{AzureKeyCredential, Clock, signing::Unsigned};
-use crate::{policies::next_policy, service::CONTENT_SHA256};
+use super::{AzureKeyCredential, signing::Unsigned, signing_clock::SigningClock};
+use crate::{
+    policies::{Next, buffered},
+    service::CONTENT_SHA256,
+};
 use azure_core::{
-    Error,
+    Error, Result,
     error::ErrorKind,
     http::{
-        Body, Context, Request,
+        AsyncRawResponse, Body, Context, Request,
         headers::{AUTHORIZATION, MS_DATE},
-        policies::{Policy, PolicyResult},
+        policies::PolicyResult,
     },
-    time::to_rfc7231,
+    time::{OffsetDateTime, to_rfc7231},
 };
-use std::sync::Arc;
 
 /// Signs a request, again at every try: a signature is valid for five minutes, and retries can take longer.
 #[derive(Debug)]
-pub(crate) struct HmacPolicy {
+pub(crate) struct Signer {
     credential: AzureKeyCredential,
-    clock: Clock,
+    clock: SigningClock,
 }
 
-impl HmacPolicy {
-    pub(crate) fn new(credential: AzureKeyCredential, clock: Clock) -> Self {
+impl Signer {
+    pub(super) fn new(credential: AzureKeyCredential, clock: SigningClock) -> Self {
         Self { credential, clock }
     }
-}
 
-#[async_trait::async_trait]
-impl Policy for HmacPolicy {
-    async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+    /// Sends a request signed, and once more if the service refused its date and the clock could be corrected.
+    pub(super) async fn send(
+        &self,
+        ctx: &Context<'_>,
+        request: &mut Request,
+        (policy, next): Next<'_>,
+    ) -> PolicyResult {
+        let date = self.sign(request)?;
+        let response = policy.send(ctx, request, next).await?;
+        if !self.clock.may_learn_from(response.status()) {
+            return Ok(response);
+        }
+        let response = buffered(response).await?;
+        if self.clock.correct(date, &response) {
+            self.sign(request)?;
+            return policy.send(ctx, request, next).await;
+        }
+        let (status, headers, body) = response.deconstruct();
+        Ok(AsyncRawResponse::from_bytes(status, headers, body))
+    }
+
+    /// Signs a request for this moment, which it returns.
+    fn sign(&self, request: &mut Request) -> Result<OffsetDateTime> {
         let Body::Bytes(body) = request.body() else {
             return Err(Error::with_message(
                 ErrorKind::Other,
                 "a request whose body is a stream cannot be signed",
             ));
         };
-        let date = to_rfc7231(&self.clock.now());
+        let now = self.clock.now();
+        let date = to_rfc7231(&now);
         let signature = self.credential.sign(&Unsigned {
             method: request.method(),
             url: request.url(),
@@ -46,9 +68,7 @@ impl Policy for HmacPolicy {
         request.insert_header(MS_DATE, date);
         request.insert_header(CONTENT_SHA256, signature.content_hash);
         request.insert_header(AUTHORIZATION, signature.authorization);
-
-        let (policy, next) = next_policy(next)?;
-        policy.send(ctx, request, next).await
+        Ok(now)
     }
 }
 
@@ -57,7 +77,7 @@ mod tests {
     use super::*;
     use crate::{
         CommunicationIdentityClient, CommunicationIdentityClientOptions, CommunicationTokenScope,
-        auth::Credential,
+        auth::MovedClock,
         fake_service::{FakeService, USER, issued, status},
     };
     use acs_identity_emulator::signature::{AccessKey, SignatureError, SignedRequest, Tolerance, verify};
@@ -66,48 +86,29 @@ mod tests {
             AsyncRawResponse, StatusCode,
             headers::{HeaderName, Headers},
         },
-        time::{Duration, OffsetDateTime, parse_rfc3339},
+        time::Duration,
     };
-    use std::sync::Mutex;
+    use std::sync::Arc;
 
     const KEY: &str = "bG9jYWwtZW11bGF0b3ItdGVzdC1rZXktMzItYnl0ZXM=";
     const OTHER_KEY: &str = "YW5vdGhlciBrZXk=";
 
-    /// A clock that stands still until it is moved.
-    #[derive(Clone)]
-    struct MovedClock(Arc<Mutex<OffsetDateTime>>);
-
-    impl MovedClock {
-        fn new() -> Self {
-            Self(Arc::new(Mutex::new(parse_rfc3339("2026-08-01T00:00:00Z").unwrap())))
-        }
-
-        fn now(&self) -> OffsetDateTime {
-            *self.0.lock().unwrap()
-        }
-
-        fn advance(&self, by: Duration) {
-            *self.0.lock().unwrap() += by;
-        }
-    }
-
     fn client(service: &Arc<FakeService>, key: &AzureKeyCredential, clock: &MovedClock) -> CommunicationIdentityClient {
-        let clock = clock.clone();
         let options = CommunicationIdentityClientOptions {
             client_options: service.client_options(),
             ..Default::default()
         };
-        CommunicationIdentityClient::build(
+        CommunicationIdentityClient::build_with_key(
             "https://contoso.communication.azure.com:8443/".parse().unwrap(),
-            Credential::AccessKey(key.clone()),
-            Some(options),
-            Clock::from_fn(move || clock.now()),
+            key.clone(),
+            &options,
+            clock.clock(),
         )
         .unwrap()
     }
 
     /// Asks the emulator, which was written from the service's documents and not from this crate.
-    fn verified(request: &Request, key: &str, now: OffsetDateTime) -> Result<(), SignatureError> {
+    fn verified(request: &Request, key: &str, now: OffsetDateTime) -> std::result::Result<(), SignatureError> {
         let header = |name| crate::error::header(request.headers(), &HeaderName::from_static(name));
         let Body::Bytes(body) = request.body() else {
             panic!("a streaming body")
@@ -128,7 +129,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn every_try_is_signed_for_its_own_time() {
-        let clock = MovedClock::new();
+        let clock = MovedClock::new("2026-08-01T00:00:00Z");
         let start = clock.now();
         let slow = clock.clone();
         let service = FakeService::new([
@@ -166,7 +167,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_key_that_is_replaced_between_two_tries_signs_the_second() {
-        let clock = MovedClock::new();
+        let clock = MovedClock::new("2026-08-01T00:00:00Z");
         let key = AzureKeyCredential::new(KEY).unwrap();
         let rotated = key.clone();
         let service = FakeService::new([

@@ -1,0 +1,170 @@
+//! Assignments of Teams Phone extensibility.
+
+use super::json::{decode, required};
+use azure_core::{
+    Result, Uuid,
+    http::{DeserializeWith, JsonFormat, response::ResponseBody},
+};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, Visitor},
+};
+use std::fmt;
+
+/// Which assignment of Teams Phone extensibility: each principal of a tenant has one at most.
+///
+/// The fields have names because the two ids are easily swapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TeamsExtensionAssignmentId {
+    /// The Entra tenant of the principal.
+    pub tenant_id: Uuid,
+    /// The Entra object id of the principal.
+    pub object_id: Uuid,
+}
+
+/// Whom an assignment admits.
+///
+/// # Examples
+///
+/// ```
+/// use azure_communication_identity::{TeamsExtensionPrincipal, TeamsExtensionPrincipalType};
+///
+/// let principal = TeamsExtensionPrincipal {
+///     principal_type: TeamsExtensionPrincipalType::User,
+///     client_ids: vec!["1d7e5dfb-7f3a-4a25-8bd8-9d2bd0e1a1b5".to_owned()],
+/// };
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TeamsExtensionPrincipal {
+    /// What the principal is.
+    pub principal_type: TeamsExtensionPrincipalType,
+    /// The client ids of the Entra applications that a user may sign in with. A resource account has none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub client_ids: Vec<String>,
+}
+
+/// What a principal is.
+///
+/// Microsoft's documents disagree on the name of a resource account: its specification has `resourceAccount`, its
+/// [how-to][] `teamsResourceAccount`. Try the other one if the service refuses the one.
+///
+/// [how-to]: https://learn.microsoft.com/azure/communication-services/quickstarts/tpe/teams-phone-extensibility-access-teams-phone
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TeamsExtensionPrincipalType {
+    /// `resourceAccount`: a Teams resource account, as the specification names it.
+    ResourceAccount,
+    /// `teamsResourceAccount`: a Teams resource account, as the how-to names it.
+    TeamsResourceAccount,
+    /// `user`: a Teams user.
+    User,
+    /// A kind that this crate does not know.
+    #[serde(untagged)]
+    UnknownValue(String),
+}
+
+impl TeamsExtensionPrincipalType {
+    /// The kind as the service writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::ResourceAccount => "resourceAccount",
+            Self::TeamsResourceAccount => "teamsResourceAccount",
+            Self::User => "user",
+            Self::UnknownValue(kind) => kind,
+        }
+    }
+}
+
+impl fmt::Display for TeamsExtensionPrincipalType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An assignment of Teams Phone extensibility: it admits a principal of a Teams tenant to the resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TeamsExtensionAssignment {
+    /// Which assignment it is.
+    pub id: TeamsExtensionAssignmentId,
+    /// Whom it admits.
+    pub principal: TeamsExtensionPrincipal,
+}
+
+impl DeserializeWith<JsonFormat> for TeamsExtensionAssignment {
+    fn deserialize_with(body: ResponseBody) -> Result<Self> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Body {
+            #[serde(default, deserialize_with = "uuid")]
+            tenant_id: Option<Uuid>,
+            #[serde(default, deserialize_with = "uuid")]
+            object_id: Option<Uuid>,
+            principal_type: Option<TeamsExtensionPrincipalType>,
+            client_ids: Option<Vec<String>>,
+        }
+
+        let body: Body = decode(&body)?;
+        Ok(Self {
+            id: TeamsExtensionAssignmentId {
+                tenant_id: required(body.tenant_id, "", "tenantId")?,
+                object_id: required(body.object_id, "", "objectId")?,
+            },
+            principal: TeamsExtensionPrincipal {
+                principal_type: required(body.principal_type, "", "principalType")?,
+                client_ids: body.client_ids.unwrap_or_default(),
+            },
+        })
+    }
+}
+
+/// Reads a UUID or `null`. The error comes from within the value, so that it has the value's place.
+fn uuid<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Uuid>, D::Error> {
+    struct UuidVisitor;
+
+    impl Visitor<'_> for UuidVisitor {
+        type Value = Option<Uuid>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a UUID")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> std::result::Result<Self::Value, E> {
+            text.parse().map(Some).map_err(E::custom)
+        }
+
+        fn visit_unit<E: de::Error>(self) -> std::result::Result<Self::Value, E> {
+            Ok(None)
+        }
+    }
+
+    deserializer.deserialize_any(UuidVisitor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_kind_of_principal_is_written_and_read_as_the_documents_have_it() {
+        for (kind, text) in [
+            (TeamsExtensionPrincipalType::ResourceAccount, "resourceAccount"),
+            (
+                TeamsExtensionPrincipalType::TeamsResourceAccount,
+                "teamsResourceAccount",
+            ),
+            (TeamsExtensionPrincipalType::User, "user"),
+            (TeamsExtensionPrincipalType::UnknownValue("bot".to_owned()), "bot"),
+        ] {
+            assert_eq!(serde_json::to_value(&kind).unwrap(), json!(text));
+            assert_eq!(kind.to_string(), text);
+            assert_eq!(
+                serde_json::from_value::<TeamsExtensionPrincipalType>(json!(text)).unwrap(),
+                kind
+            );
+        }
+    }
+}

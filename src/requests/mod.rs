@@ -1,0 +1,70 @@
+//! The requests of the service's operations, as pure functions of the service's address and the arguments.
+//!
+//! The rule: the service's specification, `Azure/azure-rest-api-specs`, `specification/communication/data-plane/Identity`.
+
+mod exchange;
+mod teams_extension;
+mod users;
+
+pub(crate) use exchange::{exchange_teams_extension_token, exchange_teams_user_token};
+pub(crate) use teams_extension::{create_or_replace_assignment, delete_assignment, get_assignment};
+pub(crate) use users::{create_user, create_user_and_token, delete_user, get_token, get_user, revoke_tokens};
+
+use crate::{error::invalid_argument, service::PREVIEW_API_VERSION};
+use azure_core::{
+    Result,
+    http::{
+        Method, Request, Url,
+        headers::{ACCEPT, CONTENT_TYPE},
+    },
+};
+use serde::Serialize;
+
+/// The address that requests are built on: an endpoint with the API version in its query.
+#[derive(Clone, Debug)]
+pub(crate) struct Service {
+    url: Url,
+    is_preview: bool,
+}
+
+impl Service {
+    pub(crate) fn new(endpoint: &Url, api_version: &str) -> Result<Self> {
+        if api_version.is_empty() {
+            return Err(invalid_argument(
+                "api_version is empty; leave it at its default, or set a version such as 2023-10-01",
+            ));
+        }
+        let mut url = endpoint.clone();
+        url.query_pairs_mut().append_pair("api-version", api_version);
+        Ok(Self {
+            url,
+            is_preview: api_version.ends_with("-preview"),
+        })
+    }
+
+    /// Refuses what stable versions of the service do not have, and would ignore or answer as not found.
+    fn require_preview(&self, feature: &str) -> Result<()> {
+        if self.is_preview {
+            return Ok(());
+        }
+        Err(invalid_argument(format!(
+            "{feature} is a preview feature of the service; set api_version in CommunicationIdentityClientOptions to \
+             {PREVIEW_API_VERSION}"
+        )))
+    }
+
+    fn request(&self, method: Method, path: &str) -> Request {
+        let mut url = self.url.clone();
+        url.set_path(path);
+        let mut request = Request::new(url, method);
+        request.insert_header(ACCEPT, "application/json");
+        request
+    }
+
+    fn request_with_json(&self, method: Method, path: &str, body: &impl Serialize) -> Result<Request> {
+        let mut request = self.request(method, path);
+        request.insert_header(CONTENT_TYPE, "application/json");
+        request.set_json(body)?;
+        Ok(request)
+    }
+}
