@@ -19,7 +19,11 @@ pub use client::{CommunicationIdentityClient, CommunicationIdentityClientOptions
 pub use error::{
     CommunicationError, CommunicationErrorCode, CommunicationErrorDetail, UserWithoutToken, creation_outcome_unknown,
 };
-pub use identifier::CommunicationUserIdentifier;
+pub use identifier::{
+    CommunicationCloudEnvironment, CommunicationIdentifier, CommunicationUserIdentifier, MicrosoftTeamsAppIdentifier,
+    MicrosoftTeamsUserIdentifier, PhoneNumberIdentifier, TeamsExtensionUserIdentifier, TeamsExtensionUserParts,
+    UnknownIdentifier,
+};
 pub use models::{
     CommunicationAccessToken, CommunicationTokenScope, CommunicationUserAndToken, CommunicationUserDetail,
     TeamsExtensionAssignment, TeamsExtensionAssignmentId, TeamsExtensionPrincipal, TeamsExtensionPrincipalType,
