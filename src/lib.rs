@@ -26,8 +26,8 @@ pub use identifier::{
 };
 pub use models::{
     CommunicationAccessToken, CommunicationTokenScope, CommunicationUserAndToken, CommunicationUserDetail,
-    TeamsExtensionAssignment, TeamsExtensionAssignmentId, TeamsExtensionPrincipal, TeamsExtensionPrincipalType,
-    TeamsUserTokenRequest,
+    ExchangedAccessToken, TeamsExtensionAssignment, TeamsExtensionAssignmentId, TeamsExtensionPrincipal,
+    TeamsExtensionPrincipalType, TeamsUserTokenRequest,
 };
 
 #[cfg(test)]

@@ -4,14 +4,16 @@ use super::CommunicationIdentityClient;
 use crate::{
     identifier::CommunicationUserIdentifier,
     models::{
-        CommunicationAccessToken, CommunicationIdentityClientGetTokenForTeamsUserOptions,
-        CommunicationIdentityClientGetTokenOptions, CommunicationIdentityClientRevokeTokensOptions,
-        CommunicationTokenScope, TeamsUserTokenRequest,
+        CommunicationAccessToken, CommunicationIdentityClientGetTokenForTeamsExtensionUserOptions,
+        CommunicationIdentityClientGetTokenForTeamsUserOptions, CommunicationIdentityClientGetTokenOptions,
+        CommunicationIdentityClientRevokeTokensOptions, CommunicationTokenScope, ExchangedAccessToken,
+        TeamsUserTokenRequest,
     },
     requests,
 };
 use azure_core::{
     Result,
+    credentials::Secret,
     http::{NoFormat, Response, StatusCode},
     tracing,
 };
@@ -156,5 +158,49 @@ impl CommunicationIdentityClient {
         let context = &options.method_options.context;
         let response = self.pipeline.send(context, request, &[StatusCode::Ok]).await?;
         Ok(response.into())
+    }
+
+    /// Exchanges the Entra access token of a Teams user for an access token of Communication Services, with which they call
+    /// by Teams Phone extensibility.
+    ///
+    /// An [assignment](Self::create_or_replace_teams_extension_assignment) has to admit the user. The Entra token itself
+    /// authenticates the request; the client's own credential is not used. The token that comes back expires with it.
+    ///
+    /// # Arguments
+    ///
+    /// * `entra_token` - The user's Entra access token, for the scope
+    ///   `https://auth.msft.communication.azure.com/TeamsExtension.ManageCalls`.
+    /// * `options` - Options for the operation.
+    ///
+    /// # Errors
+    ///
+    /// See [the client](Self#errors). The client's endpoint is one of plain http, which no Entra token must travel over. API
+    /// versions before 2025-06-30 do not have the operation.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use azure_communication_identity::{CommunicationIdentifier, CommunicationIdentityClient};
+    ///
+    /// # async fn exchange(client: CommunicationIdentityClient, entra_token: String) -> azure_core::Result<()> {
+    /// let exchanged = client
+    ///     .get_token_for_teams_extension_user(entra_token.into(), None)
+    ///     .await?
+    ///     .into_model()?;
+    /// if let CommunicationIdentifier::TeamsExtensionUser(user) = &exchanged.identity {
+    ///     println!("{} may call until {}", user.raw_id(), exchanged.access_token.expires_on);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    #[tracing::function("CommunicationIdentity.getTokenForTeamsExtensionUser")]
+    pub async fn get_token_for_teams_extension_user(
+        &self,
+        entra_token: Secret,
+        options: Option<CommunicationIdentityClientGetTokenForTeamsExtensionUserOptions<'_>>,
+    ) -> Result<Response<ExchangedAccessToken>> {
+        let options = options.unwrap_or_default();
+        let request = requests::exchange_teams_extension_token(&self.service)?;
+        let context = &options.method_options.context;
+        Ok(self.pipeline.send_for_user(context, request, entra_token).await?.into())
     }
 }

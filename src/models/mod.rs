@@ -1,6 +1,7 @@
 //! What is asked of the service, and what it answers.
 
 mod access_token;
+mod exchanged_token;
 mod json;
 mod lifetime;
 mod method_options;
@@ -11,6 +12,7 @@ mod user;
 mod user_detail;
 
 pub use access_token::CommunicationAccessToken;
+pub use exchanged_token::ExchangedAccessToken;
 pub(crate) use lifetime::lifetime_in_minutes;
 pub use method_options::{
     CommunicationIdentityClientCreateOrReplaceTeamsExtensionAssignmentOptions,

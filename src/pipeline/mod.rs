@@ -6,7 +6,7 @@ mod turns;
 use crate::{
     auth::{Clock, Credential, UserToken},
     client::CommunicationIdentityClientOptions,
-    error::{Authentication, CommunicationError, Failure, OutcomeUnknown, header},
+    error::{Authentication, CommunicationError, Failure, OutcomeUnknown, header, invalid_argument},
     policies::{Call, OutcomePolicy, Repetition, ResponseBodyPolicy, TryFailure, buffered},
 };
 use azure_core::{
@@ -101,6 +101,11 @@ impl ServicePipeline {
         request: Request,
         token: Secret,
     ) -> Result<RawResponse> {
+        if request.url().scheme() != "https" {
+            return Err(invalid_argument(
+                "an Entra token must not travel in plain text: create the client with an https endpoint",
+            ));
+        }
         let context = context.to_borrowed().with_value(UserToken(token));
         self.exchange(context, request, Repetition::Harmless, None, &[StatusCode::Ok])
             .await

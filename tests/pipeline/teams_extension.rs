@@ -5,7 +5,10 @@ use crate::{
     fake_service::{FakeService, respond, status},
     header,
 };
-use azure_communication_identity::{TeamsExtensionAssignmentId, TeamsExtensionPrincipal, TeamsExtensionPrincipalType};
+use azure_communication_identity::{
+    CommunicationIdentifier, CommunicationIdentityClient, CommunicationIdentityClientOptions,
+    TeamsExtensionAssignmentId, TeamsExtensionPrincipal, TeamsExtensionPrincipalType,
+};
 use azure_core::{
     Bytes,
     error::ErrorKind,
@@ -149,4 +152,77 @@ async fn an_assignment_that_there_is_not_is_a_404() {
         .await
         .unwrap_err();
     assert_eq!(error.http_status(), Some(StatusCode::NotFound));
+}
+
+#[tokio::test]
+async fn the_users_own_token_authenticates_an_exchange() {
+    // The answer of the specification's example.
+    let exchanged = r#"{
+        "identity": {"id": "8:acs:2dee53b4-368b-45b4-ab52-8493fb117652_c70d068c-2f32-484d-9455-73070cd5aadd_b27b64b9-39d2-44a3-869d-67700b74e805"},
+        "accessToken": {"token": "token", "expiresOn": "2025-07-10T21:39:39.3244584+00:00"}
+    }"#;
+    let service = FakeService::new([
+        status(StatusCode::ServiceUnavailable),
+        respond(StatusCode::Ok, &[], exchanged),
+    ]);
+    let client = client(&service);
+    tokio::time::pause();
+    let response = client
+        .get_token_for_teams_extension_user("entra-token".into(), None)
+        .await
+        .unwrap();
+    let exchanged = response.into_model().unwrap();
+    let CommunicationIdentifier::TeamsExtensionUser(user) = exchanged.identity else {
+        panic!("{:?}", exchanged.identity);
+    };
+    assert_eq!(
+        (user.parts().tenant_id.as_str(), user.parts().user_id.as_str()),
+        (TENANT, OBJECT)
+    );
+    assert_eq!(exchanged.access_token.token.secret(), "token");
+
+    for request in service.requests() {
+        assert_eq!(request.method(), Method::Post);
+        assert_eq!(
+            request.path_and_query(),
+            "/access/teamsExtension/:exchangeAccessToken?api-version=2025-06-30"
+        );
+        assert_eq!(Bytes::from(request.body()), "{}");
+        assert_eq!(header(&request, "authorization").as_deref(), Some("Bearer entra-token"));
+        // Nothing of the client's own key.
+        assert_eq!(header(&request, "x-ms-content-sha256"), None);
+    }
+}
+
+#[tokio::test]
+async fn an_entra_token_does_not_travel_in_plain_text() {
+    let service = FakeService::new([]);
+    let options = CommunicationIdentityClientOptions {
+        client_options: service.client_options(),
+        ..Default::default()
+    };
+    let client =
+        CommunicationIdentityClient::with_connection_string("endpoint=http://localhost/;accesskey=a2V5", Some(options))
+            .unwrap();
+    let result = client
+        .get_token_for_teams_extension_user("entra-token".into(), None)
+        .await;
+    let error = result.unwrap_err();
+    assert!(error.to_string().contains("https"), "{error}");
+    assert_eq!(service.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn a_refused_user_token_says_what_to_check() {
+    for code in ["Denied", "InvalidAccessToken"] {
+        let body = format!(r#"{{"error":{{"code":"{code}","message":"No."}}}}"#);
+        let service = FakeService::new([respond(StatusCode::Unauthorized, &[], body)]);
+        let error = client(&service)
+            .get_token_for_teams_extension_user("entra-token".into(), None)
+            .await
+            .unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("assignment of this resource admits its user"), "{text}");
+        assert!(!text.contains("access key"), "{text}");
+    }
 }
