@@ -1,0 +1,161 @@
+//! Many users at once, within the service's limit of 1000 in 30 seconds. A journal keeps each of them as it is created, so
+//! that a run that was interrupted goes on where it stopped, and loses none.
+//!
+//! ```sh
+//! cargo run --example bulk_provision
+//! cargo run --example bulk_provision -- 5000 users.txt
+//! ```
+//!
+//! The second form resumes if it is given the same file again. Ctrl-C lets the creations that are under way finish; if the
+//! process is killed outright, the users of those are not in the file. The service's preview knows custom ids, with which
+//! even they could be found again: see `custom_id` in the options of `create_user`.
+
+#![allow(clippy::print_stdout, reason = "a sample shows what it does")]
+
+mod support;
+
+use azure_communication_identity::{
+    CommunicationIdentityClient, CommunicationUserIdentifier, creation_outcome_unknown,
+};
+use azure_core::{Error, http::Response};
+use futures::{StreamExt as _, future::ready, stream};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::{
+    cell::Cell,
+    env,
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    pin::pin,
+    process::{self, ExitCode},
+};
+use support::{Outcome, Service};
+use tokio::{
+    signal::ctrl_c,
+    time::{Duration, interval},
+};
+
+/// Creations that are under way at the same time.
+const CONCURRENCY: usize = 64;
+
+/// The time from the start of one creation to that of the next: 1000 take 30 seconds, the limit that the service documents.
+/// <https://learn.microsoft.com/azure/communication-services/concepts/service-limits>
+const PACE: Duration = Duration::from_millis(30);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    support::report(run().await)
+}
+
+async fn run() -> Outcome {
+    let service = Service::find().await?;
+    let client = service.client()?;
+    let mut arguments = env::args().skip(1);
+    let count = arguments.next().map_or(Ok(100), |count| count.parse())?;
+
+    if let Some(path) = arguments.next() {
+        let mut journal = Journal::open(Path::new(&path))?;
+        return provision(&client, &mut journal, count, count).await;
+    }
+
+    // Without a file, show an interruption and what comes after it.
+    let path = env::temp_dir().join(format!("bulk_provision-{}.txt", process::id()));
+    println!("A first run, which is interrupted:");
+    provision(&client, &mut Journal::open(&path)?, count, count / 3).await?;
+    println!("A second run with the same journal:");
+    let mut journal = Journal::open(&path)?;
+    provision(&client, &mut journal, count, count).await?;
+    for user in &journal.users {
+        client.delete_user(user, None).await?;
+    }
+    println!("Deleted the users again.");
+    Ok(fs::remove_file(path)?)
+}
+
+/// Creates users until there are `count`, but starts to create none after the first `stop_at`.
+async fn provision(
+    client: &CommunicationIdentityClient,
+    journal: &mut Journal,
+    count: usize,
+    stop_at: usize,
+) -> Outcome {
+    let bar = ProgressBar::new(count as u64)
+        .with_style(ProgressStyle::with_template(
+            "{bar:40} {pos}/{len} users, {per_sec}, {eta} left",
+        )?)
+        .with_position(journal.users.len() as u64);
+    let failed = Cell::new(false);
+    let starts = stream::unfold(interval(PACE), |mut pace| async {
+        pace.tick().await;
+        Some(((), pace))
+    });
+    let mut creations = pin!(
+        starts
+            .take(stop_at.saturating_sub(journal.users.len()))
+            .take_while(|()| ready(!failed.get()))
+            .take_until(ctrl_c())
+            .map(|()| client.create_user(None))
+            .buffer_unordered(CONCURRENCY)
+    );
+
+    let mut failure: Option<Box<dyn std::error::Error>> = None;
+    // To the end, also after a failure: dropping a creation could lose its user.
+    while let Some(result) = creations.next().await {
+        let recorded = match result.and_then(Response::into_model) {
+            Ok(user) => journal.add(user).map_err(Into::into),
+            Err(error) => {
+                if creation_outcome_unknown(&error) {
+                    journal.note(&error).ok();
+                }
+                Err(error.into())
+            }
+        };
+        match recorded {
+            Ok(()) => bar.inc(1),
+            Err(error) => {
+                failed.set(true);
+                failure.get_or_insert(error);
+            }
+        }
+    }
+    bar.abandon();
+    journal.file.sync_data()?;
+    println!(
+        "{} of {count} users are in {}\n",
+        journal.users.len(),
+        journal.path.display()
+    );
+    failure.map_or(Ok(()), Err)
+}
+
+/// The users that were created, one on each line of a file.
+struct Journal {
+    path: PathBuf,
+    file: File,
+    users: Vec<CommunicationUserIdentifier>,
+}
+
+impl Journal {
+    fn open(path: &Path) -> Outcome<Self> {
+        let file = File::options().create(true).append(true).open(path)?;
+        let lines = fs::read_to_string(path)?;
+        let users = lines.lines().filter(|line| !line.starts_with('#')).map(str::parse);
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            users: users.collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn add(&mut self, user: CommunicationUserIdentifier) -> Result<(), String> {
+        // If the file does not take it any more, the error is where the user is kept.
+        writeln!(self.file, "{user}").map_err(|error| format!("created {user}, but cannot write it down: {error}"))?;
+        self.users.push(user);
+        Ok(())
+    }
+
+    /// Keeps what an error says of a user that may have been created.
+    fn note(&mut self, error: &Error) -> io::Result<()> {
+        writeln!(self.file, "# {error}")
+    }
+}
