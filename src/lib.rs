@@ -6,7 +6,6 @@ mod auth;
 mod client;
 mod error;
 mod identifier;
-#[expect(dead_code, reason = "read by what comes next")]
 mod jwt;
 pub mod models;
 mod pipeline;
@@ -27,7 +26,7 @@ pub use identifier::{
 pub use models::{
     CommunicationAccessToken, CommunicationTokenScope, CommunicationUserAndToken, CommunicationUserDetail,
     ExchangedAccessToken, TeamsExtensionAssignment, TeamsExtensionAssignmentId, TeamsExtensionPrincipal,
-    TeamsExtensionPrincipalType, TeamsUserTokenRequest,
+    TeamsExtensionPrincipalType, TeamsUserTokenRequest, UnverifiedTokenClaims,
 };
 
 #[cfg(test)]

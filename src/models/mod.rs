@@ -8,6 +8,7 @@ mod method_options;
 mod scope;
 mod teams;
 mod teams_extension;
+mod token_claims;
 mod user;
 mod user_detail;
 
@@ -28,5 +29,6 @@ pub use teams::TeamsUserTokenRequest;
 pub use teams_extension::{
     TeamsExtensionAssignment, TeamsExtensionAssignmentId, TeamsExtensionPrincipal, TeamsExtensionPrincipalType,
 };
+pub use token_claims::UnverifiedTokenClaims;
 pub use user::{CommunicationUserAndToken, IdentityFormat};
 pub use user_detail::CommunicationUserDetail;

@@ -1,0 +1,254 @@
+//! What an access token says of itself.
+
+use super::{access_token::CommunicationAccessToken, scope::CommunicationTokenScope};
+use crate::{identifier::CommunicationIdentifier, jwt::unverified_claims};
+use azure_core::{Result, time::OffsetDateTime};
+use serde::{Deserialize, Deserializer, de};
+use serde_json::Value;
+
+/// What an access token says of itself, **unverified**: whoever wrote the token can have written anything.
+///
+/// It tells whose token it is, what it allows and when it expires, for logs, tests and caches of tokens that came from
+/// the service itself. Never let somebody in because of it: the signature has not been looked at, and the service is not
+/// known to publish keys to check it with.
+///
+/// The service promises neither the format nor the claims of its tokens. These are the claims that its tokens have been
+/// seen with; one that is missing, or of another form, is `None` or left out. Only the expiry has to be there.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doctest.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Outcome {
+/// # let (emulator, client) = start().await?;
+/// use azure_communication_identity::CommunicationTokenScope;
+///
+/// let scopes = [CommunicationTokenScope::Chat, CommunicationTokenScope::Voip];
+/// let created = client.create_user_and_token(&scopes, None).await?.into_model()?;
+///
+/// let claims = created.access_token.unverified_claims()?;
+/// assert_eq!(claims.identity, Some(created.user.into()));
+/// assert_eq!(claims.scopes, scopes);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnverifiedTokenClaims {
+    /// Whose token it is (`skypeid`): a user of the resource, or a Teams user.
+    pub identity: Option<CommunicationIdentifier>,
+    /// What the token allows (`acsScope`).
+    pub scopes: Vec<CommunicationTokenScope>,
+    /// The immutable id of the resource that issued the token (`resourceId`).
+    pub resource_id: Option<String>,
+    /// When the token was issued (`iat`).
+    pub issued_at: Option<OffsetDateTime>,
+    /// When the token expires (`exp`).
+    pub expires_on: OffsetDateTime,
+}
+
+impl UnverifiedTokenClaims {
+    /// Reads the claims of a token without a look at its signature.
+    ///
+    /// # Arguments
+    ///
+    /// * `token` - An access token of the service.
+    ///
+    /// # Errors
+    ///
+    /// The text is no JSON Web Token, is longer than 64 KiB, or does not say when it expires. The error shows nothing
+    /// of the token.
+    pub fn decode(token: &str) -> Result<Self> {
+        let claims: Claims = unverified_claims(token)?;
+        let scopes = text(&claims.acs_scope).unwrap_or_default().split(',');
+        Ok(Self {
+            identity: text(&claims.skypeid).map(identity),
+            scopes: scopes.filter(|scope| !scope.is_empty()).map(Into::into).collect(),
+            resource_id: text(&claims.resource_id).map(str::to_owned),
+            issued_at: claims.iat.as_i64().and_then(moment),
+            expires_on: claims.exp,
+        })
+    }
+}
+
+impl CommunicationAccessToken {
+    /// What the token says of itself, **unverified**; see [`UnverifiedTokenClaims`].
+    ///
+    /// # Errors
+    ///
+    /// As those of [`UnverifiedTokenClaims::decode`].
+    pub fn unverified_claims(&self) -> Result<UnverifiedTokenClaims> {
+        UnverifiedTokenClaims::decode(self.token.secret())
+    }
+}
+
+/// The claims that are read. Those that are only wanted may have any form.
+#[derive(Deserialize)]
+struct Claims {
+    #[serde(default)]
+    skypeid: Value,
+    #[serde(default, rename = "acsScope")]
+    acs_scope: Value,
+    #[serde(default, rename = "resourceId")]
+    resource_id: Value,
+    #[serde(default)]
+    iat: Value,
+    #[serde(deserialize_with = "expiry")]
+    exp: OffsetDateTime,
+}
+
+fn expiry<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<OffsetDateTime, D::Error> {
+    let seconds = i64::deserialize(deserializer)?;
+    moment(seconds).ok_or_else(|| de::Error::custom("not a moment"))
+}
+
+fn moment(seconds: i64) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp(seconds).ok()
+}
+
+fn text(claim: &Value) -> Option<&str> {
+    claim.as_str().filter(|text| !text.is_empty())
+}
+
+/// The claim is a raw id without its `8:`, the class of all who can hold a token.
+fn identity(skypeid: &str) -> CommunicationIdentifier {
+    const CLASS: &str = "8:";
+    let id = skypeid.strip_prefix(CLASS).unwrap_or(skypeid);
+    CommunicationIdentifier::from_raw_id(&format!("{CLASS}{id}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+    use serde_json::json;
+
+    const RESOURCE: &str = "bbbcbc1e-9f06-482a-b5d8-20e3f26ef0cd";
+
+    fn token(payload: &Value) -> String {
+        let header = json!({ "alg": "RS256", "kid": "106", "x5t": "SECRET", "typ": "JWT" });
+        let [header, payload] = [&header, payload].map(|part| BASE64_URL_SAFE_NO_PAD.encode(part.to_string()));
+        format!("{header}.{payload}.c2lnbmF0dXJl")
+    }
+
+    fn decode(payload: &Value) -> UnverifiedTokenClaims {
+        UnverifiedTokenClaims::decode(&token(payload)).unwrap()
+    }
+
+    // The payloads have the names, order and forms that tokens of the service have been seen with.
+
+    #[test]
+    fn a_users_token() {
+        let user = format!("{RESOURCE}_00000006-19e0-2727-80f5-8b3a0d003502");
+        let mut payload = json!({
+            "skypeid": format!("acs:{user}"),
+            "scp": 1792,
+            "csi": "1700000000",
+            "exp": 1_700_086_400,
+            "rgn": "amer",
+            "acsScope": "chat.join.limited,voip",
+            "resourceId": RESOURCE,
+            "resourceLocation": "unitedstates",
+            "iat": 1_700_000_000,
+        });
+        let claims = decode(&payload);
+        let expected = UnverifiedTokenClaims {
+            identity: Some(CommunicationIdentifier::from_raw_id(&format!("8:acs:{user}"))),
+            scopes: vec![CommunicationTokenScope::ChatJoinLimited, CommunicationTokenScope::Voip],
+            resource_id: Some(RESOURCE.to_owned()),
+            issued_at: moment(1_700_000_000),
+            expires_on: moment(1_700_086_400).unwrap(),
+        };
+        assert_eq!(claims, expected);
+        assert!(claims.identity.unwrap().as_communication_user().is_some());
+
+        // As until 2022.
+        let claims = payload.as_object_mut().unwrap();
+        claims.remove("rgn");
+        claims.remove("resourceLocation");
+        assert_eq!(decode(&payload), expected);
+    }
+
+    #[test]
+    fn a_teams_users_token() {
+        let claims = decode(&json!({
+            "skypeid": "orgid:45ab2481-1c1c-4005-be24-0ffb879b1130",
+            "scp": 1024,
+            "csi": "1700000000",
+            "exp": 1_700_004_500,
+            "rgn": "amer",
+            "tid": "01234567-89ab-cdef-0123-456789abcdef",
+            "acsScope": "voip,chat",
+            "resourceId": RESOURCE,
+            "aad_iat": "1699999700",
+            "aad_uti": "uti",
+            "aad_appid": "1d7e5dfb-7f3a-4a25-8bd8-9d2bd0e1a1b5",
+            "iat": 1_700_000_000,
+        }));
+        let Some(CommunicationIdentifier::MicrosoftTeamsUser(user)) = claims.identity else {
+            panic!("{claims:?}");
+        };
+        assert_eq!(user.user_id(), "45ab2481-1c1c-4005-be24-0ffb879b1130");
+        assert_eq!(claims.scopes, ["voip", "chat"].map(CommunicationTokenScope::from));
+    }
+
+    #[test]
+    fn a_token_tells_who_holds_it_in_every_form() {
+        for (skypeid, raw_id) in [
+            ("acs:r_u", "8:acs:r_u"),
+            ("acs:r_wf_t_u", "8:acs:r_wf_t_u"),
+            ("acs:r_t_u", "8:acs:r_t_u"),
+            ("gcch-acs:r_u", "8:gcch-acs:r_u"),
+            ("8:acs:r_u", "8:acs:r_u"),
+            ("future:x", "8:future:x"),
+        ] {
+            let claims = decode(&json!({ "skypeid": skypeid, "exp": 1 }));
+            assert_eq!(claims.identity.unwrap().raw_id(), raw_id);
+        }
+    }
+
+    #[test]
+    fn what_is_missing_or_of_another_form_is_left_out() {
+        for payload in [
+            json!({ "exp": 1 }),
+            json!({ "exp": 1, "skypeid": "", "acsScope": "", "resourceId": "", "iat": null }),
+            json!({ "exp": 1, "skypeid": 7, "acsScope": ["chat"], "resourceId": {}, "iat": "1700000000" }),
+            json!({ "exp": 1, "acsScope": ",", "iat": i64::MAX }),
+        ] {
+            let claims = decode(&payload);
+            let expected = UnverifiedTokenClaims {
+                identity: None,
+                scopes: vec![],
+                resource_id: None,
+                issued_at: None,
+                expires_on: moment(1).unwrap(),
+            };
+            assert_eq!(claims, expected);
+        }
+    }
+
+    #[test]
+    fn without_an_expiry_it_is_no_token_and_nothing_of_it_is_shown() {
+        let skypeid = "acs:SECRET";
+        for payload in [
+            json!({ "skypeid": skypeid }),
+            json!({ "skypeid": skypeid, "exp": "SECRET" }),
+            json!({ "skypeid": skypeid, "exp": null }),
+            json!({ "skypeid": skypeid, "exp": i64::MAX }),
+            json!([skypeid]),
+        ] {
+            let token = token(&payload);
+            let error = UnverifiedTokenClaims::decode(&token).unwrap_err();
+            let shown = format!("{error} {error:?}");
+            assert!(shown.contains("not those of an access token"), "{shown}");
+            assert!(!shown.contains("SECRET"), "{shown}");
+            assert!(token.split('.').all(|part| !shown.contains(part)), "{shown}");
+        }
+    }
+
+    #[test]
+    fn an_access_token_shows_its_claims() {
+        let token = CommunicationAccessToken::new(token(&json!({ "exp": 1 })), moment(2).unwrap());
+        assert_eq!(token.unverified_claims().unwrap().expires_on, moment(1).unwrap());
+    }
+}
