@@ -7,8 +7,8 @@ mod fake_service;
 
 use acs_identity_emulator::signature::{AccessKey, SignatureError, SignedRequest, Tolerance, verify};
 use azure_communication_identity::{
-    AzureKeyCredential, CommunicationIdentityClient, CommunicationIdentityClientOptions, CommunicationTokenScope,
-    CommunicationUserIdentifier,
+    AzureKeyCredential, CommunicationIdentifier, CommunicationIdentityClient, CommunicationIdentityClientOptions,
+    CommunicationTokenScope, CommunicationUserIdentifier, UnverifiedTokenClaims,
 };
 use azure_core::{
     Bytes,
@@ -121,7 +121,43 @@ fn endpoint() -> impl Strategy<Value = (String, String)> {
     })
 }
 
+/// A raw id, or something much like one.
+fn raw_id() -> impl Strategy<Value = String> {
+    let prefix = "(4:|(8|28):(acs|dod-acs|gcch-acs|spool|orgid|dod|gcch|teamsvisitor):)?";
+    prop_oneof![
+        (prefix, "([a-z0-9+]{0,4}|_|:|anonymous){0,6}").prop_map(|(prefix, rest)| prefix + &rest),
+        any::<String>(),
+    ]
+}
+
 proptest! {
+    #[test]
+    fn every_text_is_the_raw_id_of_what_it_is_parsed_to(raw_id in raw_id()) {
+        let identifier: CommunicationIdentifier = raw_id.parse().unwrap();
+        prop_assert_eq!(identifier.to_string(), raw_id);
+    }
+
+    #[test]
+    fn an_identifier_is_the_same_after_a_way_through_json(raw_id in raw_id()) {
+        let identifier = CommunicationIdentifier::from_raw_id(&raw_id);
+        let json = serde_json::to_string(&identifier).unwrap();
+        let read: CommunicationIdentifier = serde_json::from_str(&json).unwrap();
+        prop_assert_eq!(&read, &identifier);
+        // Equality looks at the raw id alone; the kind and the rest have come through, too.
+        prop_assert_eq!(serde_json::to_string(&read).unwrap(), json);
+    }
+
+    #[test]
+    fn no_token_makes_the_decoder_panic_or_show_it(payload in json(), text in ".*") {
+        let encoded = azure_core::base64::encode_url_safe(serde_json::to_vec(&payload).unwrap());
+        for token in [format!("e30.{encoded}.U0VDUkVU"), format!("U0VDUkVU.{text}.U0VDUkVU"), text] {
+            if let Err(error) = UnverifiedTokenClaims::decode(&token) {
+                let shown = format!("{error} {error:?}");
+                prop_assert!(!shown.contains("U0VDUkVU"), "{}", shown);
+            }
+        }
+    }
+
     #[test]
     fn what_is_signed_verifies_and_what_is_changed_does_not(
         user in user(),
