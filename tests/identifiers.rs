@@ -1,6 +1,6 @@
 //! What the tokens of the emulator say of themselves, and whom they name.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../samples/support/mod.rs"]
 mod support;
