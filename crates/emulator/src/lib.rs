@@ -9,12 +9,14 @@ mod endpoint;
 mod error;
 mod header;
 mod http_date;
+mod identity_id;
 mod registry;
 mod resource;
 mod router;
 mod server;
 mod service;
 pub mod signature;
+mod timestamp;
 mod tokens;
 
 pub use builder::EmulatorBuilder;

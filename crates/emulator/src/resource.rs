@@ -2,7 +2,8 @@
 
 use crate::{
     clock::Clock,
-    registry::{IdentityId, Registry},
+    identity_id::IdentityId,
+    registry::Registry,
     signature::{AccessKey, Tolerance},
     tokens::{AccessToken, Holder, IssuedToken, Issuer, Jwt, TeamsUserClaims, TokenKey},
 };

@@ -1,5 +1,6 @@
 //! The service: its operations, and what applies to every request.
 
+mod access_tokens;
 mod answer;
 mod api_version;
 mod authentication;
@@ -7,6 +8,7 @@ mod body;
 mod error;
 mod headers;
 mod identities;
+mod raw_id;
 mod teams;
 
 use crate::endpoint::Endpoint;
@@ -30,14 +32,8 @@ pub(crate) fn router(endpoint: Endpoint) -> Router {
         .without_v07_checks()
         .route("/identities", post(identities::create))
         .route("/identities/{id}", delete(identities::delete))
-        .route(
-            "/identities/{id}/:issueAccessToken",
-            post(identities::issue_access_token),
-        )
-        .route(
-            "/identities/{id}/:revokeAccessTokens",
-            post(identities::revoke_access_tokens),
-        )
+        .route("/identities/{id}/:issueAccessToken", post(access_tokens::issue))
+        .route("/identities/{id}/:revokeAccessTokens", post(access_tokens::revoke))
         .route_layer(from_fn_with_state(
             (endpoint.clone(), api_version::IDENTITIES),
             api_version::require,

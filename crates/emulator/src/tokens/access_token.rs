@@ -4,15 +4,12 @@
 //! as observed: in users' tokens since 2023 and Teams users' tokens since 2024.
 
 use crate::{
-    registry::IdentityId,
-    tokens::{
-        SigningKey, TeamsUserClaims,
-        jwt::{self, Jwt},
-        serial, timestamp,
-    },
+    identity_id::IdentityId,
+    timestamp,
+    tokens::{SigningKey, TeamsUserClaims, jwt, serial},
 };
 use aws_lc_rs::error::Unspecified;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::fmt::{self, Debug, Formatter};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -129,50 +126,6 @@ impl Issuer<'_> {
         Ok(AccessToken {
             token: jwt::sign(&claims, self.key)?,
             expires_on: OffsetDateTime::from_unix_timestamp(entra.exp).map_err(|_| Unspecified)?,
-        })
-    }
-}
-
-/// What decides the status of a token that the emulator issued.
-pub(crate) struct IssuedToken {
-    pub(crate) holder: Holder,
-    pub(crate) resource_id: Uuid,
-    pub(crate) exp: i64,
-}
-
-/// Whose token it is.
-pub(crate) enum Holder {
-    User { id: IdentityId, serial: u64 },
-    TeamsUser,
-}
-
-impl IssuedToken {
-    /// Reads a token that `key` signed; `None` for any other.
-    pub(crate) fn read(token: &Jwt<'_>, key: &SigningKey) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct Claims {
-            skypeid: String,
-            exp: i64,
-            #[serde(rename = "resourceId")]
-            resource_id: Uuid,
-        }
-
-        if !token.is_signed_by(key) {
-            return None;
-        }
-        let claims: Claims = token.claims()?;
-        let holder = if claims.skypeid.starts_with("orgid:") {
-            Holder::TeamsUser
-        } else {
-            Holder::User {
-                id: IdentityId::parse_skype_id(&claims.skypeid)?,
-                serial: serial::from_trailing_whitespace(token.payload())?,
-            }
-        };
-        Some(Self {
-            holder,
-            resource_id: claims.resource_id,
-            exp: claims.exp,
         })
     }
 }

@@ -1,9 +1,12 @@
 //! Access tokens that the emulator issues in place of Microsoft Entra ID.
 
-use crate::tokens::{
-    SigningKey,
-    entra_check::{SERVICE_AUDIENCE, TEAMS_AUDIENCE},
-    jwt, timestamp,
+use crate::{
+    timestamp,
+    tokens::{
+        SigningKey,
+        entra_check::{SERVICE_AUDIENCE, TEAMS_AUDIENCE},
+        jwt,
+    },
 };
 use aws_lc_rs::error::Unspecified;
 use serde::{Deserialize, Serialize};

@@ -3,16 +3,17 @@
 mod access_token;
 mod entra;
 mod entra_check;
+mod issued_token;
 mod jwt;
 mod key;
 mod serial;
 mod signing_key;
-mod timestamp;
 
 pub use entra::{EntraToken, EntraTokenKind, EntraTokenRequest};
 pub use key::{TokenAlgorithm, TokenKey};
 
-pub(crate) use access_token::{AccessToken, Holder, IssuedToken, Issuer};
+pub(crate) use access_token::{AccessToken, Issuer};
 pub(crate) use entra_check::{EntraTokenError, SERVICE_AUDIENCES, Signatures, TEAMS_AUDIENCES, TeamsUserClaims, check};
+pub(crate) use issued_token::{Holder, IssuedToken};
 pub(crate) use jwt::Jwt;
 pub(crate) use signing_key::{Jwk, SigningKey};

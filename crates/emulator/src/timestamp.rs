@@ -8,7 +8,7 @@ const FORMAT: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:7]+00:00");
 
 /// Serializes a time; for `#[serde(serialize_with)]`.
-pub(super) fn serialize<S: Serializer>(time: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn serialize<S: Serializer>(time: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
     let text = time.to_offset(UtcOffset::UTC).format(FORMAT);
     serializer.serialize_str(&text.map_err(ser::Error::custom)?)
 }
