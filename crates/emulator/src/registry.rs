@@ -2,7 +2,7 @@
 
 use crate::identity_id::IdentityId;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 use time::{OffsetDateTime, macros::datetime};
@@ -12,20 +12,63 @@ use uuid::Uuid;
 /// first eight bytes are the milliseconds since this moment.
 const EPOCH: OffsetDateTime = datetime!(2020-01-01 00:00 UTC);
 
-/// What decides which tokens of an identity are revoked.
+/// An identity, and what decides which of its tokens are revoked.
 ///
 /// Each token carries a serial number, counted from zero for each identity. The revoked tokens are those below some
 /// number, so no token has to be stored.
 #[derive(Default)]
 struct Identity {
+    custom_id: Option<String>,
+    last_token_issued_at: Option<OffsetDateTime>,
     next_serial: u64,
     first_valid_serial: u64,
+}
+
+impl Identity {
+    fn take_serial(&mut self, now: OffsetDateTime) -> u64 {
+        let serial = self.next_serial;
+        self.next_serial += 1;
+        self.last_token_issued_at = Some(now);
+        serial
+    }
+
+    fn describe(&self, id: IdentityId) -> IdentityDetails {
+        IdentityDetails {
+            id,
+            custom_id: self.custom_id.clone(),
+            last_token_issued_at: self.last_token_issued_at,
+        }
+    }
+}
+
+/// What the service tells about an identity.
+#[derive(Debug, PartialEq)]
+pub(crate) struct IdentityDetails {
+    pub(crate) id: IdentityId,
+    pub(crate) custom_id: Option<String>,
+    pub(crate) last_token_issued_at: Option<OffsetDateTime>,
+}
+
+/// The outcome of a creation.
+pub(crate) struct Created {
+    pub(crate) identity: IdentityDetails,
+    /// Whether the identity did not exist before.
+    pub(crate) is_new: bool,
+    /// The serial number of the token that comes with the identity, if one was asked for.
+    pub(crate) serial: Option<u64>,
 }
 
 /// The identities of one resource.
 pub(crate) struct Registry {
     resource: Uuid,
-    identities: Mutex<BTreeMap<IdentityId, Identity>>,
+    identities: Mutex<Identities>,
+}
+
+/// Custom ids are unique, so both maps change together.
+#[derive(Default)]
+struct Identities {
+    by_id: BTreeMap<IdentityId, Identity>,
+    by_custom_id: HashMap<String, IdentityId>,
 }
 
 impl Registry {
@@ -36,40 +79,68 @@ impl Registry {
         }
     }
 
-    /// Creates an identity. Its id sorts after all others.
-    pub(crate) fn create(&self, now: OffsetDateTime) -> IdentityId {
-        let mut identities = self.lock();
+    /// Creates an identity, whose id sorts after all others, or finds the one with this custom id. Takes a serial number
+    /// if it is to come with a token.
+    pub(crate) fn create(&self, custom_id: Option<String>, with_token: bool, now: OffsetDateTime) -> Created {
+        let Identities { by_id, by_custom_id } = &mut *self.lock();
+        let existing = custom_id.as_ref().and_then(|custom_id| by_custom_id.get(custom_id));
+        let (id, is_new) = match existing {
+            Some(id) => (*id, false),
+            None => (self.next_id(by_id, now), true),
+        };
+        if is_new && let Some(custom_id) = &custom_id {
+            by_custom_id.insert(custom_id.clone(), id);
+        }
+        let identity = by_id.entry(id).or_insert_with(|| Identity {
+            custom_id,
+            ..Identity::default()
+        });
+        let serial = with_token.then(|| identity.take_serial(now));
+        Created {
+            identity: identity.describe(id),
+            is_new,
+            serial,
+        }
+    }
+
+    fn next_id(&self, identities: &BTreeMap<IdentityId, Identity>, now: OffsetDateTime) -> IdentityId {
         let after_last = identities
             .last_key_value()
             .map_or(0, |(last, _)| last.user.as_u64_pair().0 + 1);
         let millis = u64::try_from((now - EPOCH).whole_milliseconds()).unwrap_or_default();
         let (_, random) = Uuid::new_v4().as_u64_pair();
-        let id = IdentityId {
+        IdentityId {
             resource: self.resource,
             user: Uuid::from_u64_pair(millis.max(after_last), random),
-        };
-        identities.insert(id, Identity::default());
-        id
+        }
     }
 
-    /// Deletes an identity; `false` if there is no such identity.
+    /// Describes an identity; `None` if there is no such identity.
+    pub(crate) fn get(&self, id: IdentityId) -> Option<IdentityDetails> {
+        Some(self.lock().by_id.get(&id)?.describe(id))
+    }
+
+    /// Deletes an identity and frees its custom id; `false` if there is no such identity.
     pub(crate) fn delete(&self, id: IdentityId) -> bool {
-        self.lock().remove(&id).is_some()
+        let mut identities = self.lock();
+        let Some(identity) = identities.by_id.remove(&id) else {
+            return false;
+        };
+        if let Some(custom_id) = identity.custom_id {
+            identities.by_custom_id.remove(&custom_id);
+        }
+        true
     }
 
     /// Takes the next serial number of an identity's tokens; `None` if there is no such identity.
-    pub(crate) fn next_serial(&self, id: IdentityId) -> Option<u64> {
-        let mut identities = self.lock();
-        let identity = identities.get_mut(&id)?;
-        let serial = identity.next_serial;
-        identity.next_serial += 1;
-        Some(serial)
+    pub(crate) fn next_serial(&self, id: IdentityId, now: OffsetDateTime) -> Option<u64> {
+        Some(self.lock().by_id.get_mut(&id)?.take_serial(now))
     }
 
     /// Revokes the tokens issued so far; `false` if there is no such identity.
     pub(crate) fn revoke_tokens(&self, id: IdentityId) -> bool {
         let mut identities = self.lock();
-        let Some(identity) = identities.get_mut(&id) else {
+        let Some(identity) = identities.by_id.get_mut(&id) else {
             return false;
         };
         identity.first_valid_serial = identity.next_serial;
@@ -78,19 +149,19 @@ impl Registry {
 
     /// Whether a token has been revoked; `None` if there is no such identity.
     pub(crate) fn is_revoked(&self, id: IdentityId, serial: u64) -> Option<bool> {
-        Some(serial < self.lock().get(&id)?.first_valid_serial)
+        Some(serial < self.lock().by_id.get(&id)?.first_valid_serial)
     }
 
     /// The ids of all identities, oldest first.
     pub(crate) fn ids(&self) -> Vec<IdentityId> {
-        self.lock().keys().copied().collect()
+        self.lock().by_id.keys().copied().collect()
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.lock().len()
+        self.lock().by_id.len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<IdentityId, Identity>> {
+    fn lock(&self) -> MutexGuard<'_, Identities> {
         self.identities.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -100,11 +171,16 @@ mod tests {
     use super::*;
 
     const NOW: OffsetDateTime = datetime!(2026-08-01 00:00 UTC);
+    const LATER: OffsetDateTime = datetime!(2026-08-02 00:00 UTC);
+
+    fn create(registry: &Registry) -> IdentityId {
+        registry.create(None, false, NOW).identity.id
+    }
 
     #[test]
     fn ids_have_the_services_shape_and_sort_by_age() {
         let registry = Registry::new(Uuid::from_u128(1));
-        let ids: Vec<_> = (0..100).map(|_| registry.create(NOW)).collect();
+        let ids: Vec<_> = (0..100).map(|_| create(&registry)).collect();
         assert_eq!(registry.ids(), ids);
         let first = ids.first().unwrap().to_string();
         // 207,705,600,000 ms after the start of 2020.
@@ -118,10 +194,10 @@ mod tests {
     #[test]
     fn revocation_affects_earlier_tokens_only() {
         let registry = Registry::new(Uuid::nil());
-        let id = registry.create(NOW);
-        let before = registry.next_serial(id).unwrap();
+        let id = create(&registry);
+        let before = registry.next_serial(id, NOW).unwrap();
         assert!(registry.revoke_tokens(id));
-        let after = registry.next_serial(id).unwrap();
+        let after = registry.next_serial(id, NOW).unwrap();
         assert_eq!(registry.is_revoked(id, before), Some(true));
         assert_eq!(registry.is_revoked(id, after), Some(false));
     }
@@ -129,12 +205,42 @@ mod tests {
     #[test]
     fn a_deleted_identity_is_unknown_to_every_operation() {
         let registry = Registry::new(Uuid::nil());
-        let id = registry.create(NOW);
+        let id = create(&registry);
         assert!(registry.delete(id));
         assert!(!registry.delete(id));
         assert!(!registry.revoke_tokens(id));
-        assert_eq!(registry.next_serial(id), None);
+        assert_eq!(registry.next_serial(id, NOW), None);
         assert_eq!(registry.is_revoked(id, 0), None);
         assert_eq!(registry.count(), 0);
+    }
+
+    #[test]
+    fn the_last_token_is_the_last_that_was_issued() {
+        let registry = Registry::new(Uuid::nil());
+        let id = create(&registry);
+        let last = || registry.get(id).unwrap().last_token_issued_at;
+        assert_eq!(last(), None);
+        registry.next_serial(id, NOW);
+        registry.revoke_tokens(id);
+        assert_eq!(last(), Some(NOW));
+        registry.next_serial(id, LATER);
+        assert_eq!(last(), Some(LATER));
+    }
+
+    #[test]
+    fn a_custom_id_is_one_identitys_until_that_is_deleted() {
+        let registry = Registry::new(Uuid::nil());
+        let create = |custom_id: &str| registry.create(Some(custom_id.to_owned()), true, NOW);
+        let (first, again, other) = (create("a"), create("a"), create("A"));
+        assert_eq!((first.is_new, again.is_new, other.is_new), (true, false, true));
+        assert_eq!((first.serial, again.serial), (Some(0), Some(1)));
+        assert_eq!(first.identity.custom_id.as_deref(), Some("a"));
+        assert_eq!(first.identity, again.identity);
+        assert_ne!(first.identity.id, other.identity.id);
+
+        assert!(registry.delete(first.identity.id));
+        assert!(create("a").is_new);
+        assert!(!create("A").is_new);
+        assert_eq!(registry.count(), 2);
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     clock::Clock,
     identity_id::IdentityId,
-    registry::Registry,
+    registry::{Created, Registry},
     signature::{AccessKey, Tolerance},
     tokens::{AccessToken, Holder, IssuedToken, Issuer, Jwt, TeamsUserClaims, TokenKey},
 };
@@ -41,6 +41,25 @@ pub enum TokenStatus {
 }
 
 impl Resource {
+    /// Creates an identity, or finds the one with this custom id, and issues a token to it if there are scopes.
+    pub(crate) async fn create_identity(
+        &self,
+        custom_id: Option<String>,
+        scopes: &[String],
+        lifetime: Duration,
+    ) -> Result<(Created, Option<AccessToken>), Unspecified> {
+        if scopes.is_empty() {
+            return Ok((self.registry.create(custom_id, false, self.clock.now()), None));
+        }
+        let issuer = self.issuer().await?;
+        let created = self.registry.create(custom_id, true, issuer.now);
+        let id = created.identity.id;
+        let token = created
+            .serial
+            .map(|serial| issuer.user_token(id, serial, scopes, lifetime));
+        Ok((created, token.transpose()?))
+    }
+
     /// Issues a token to a communication user; `None` if there is no such user.
     pub(crate) async fn issue_user_token(
         &self,
@@ -49,7 +68,7 @@ impl Resource {
         lifetime: Duration,
     ) -> Result<Option<AccessToken>, Unspecified> {
         let issuer = self.issuer().await?;
-        let Some(serial) = self.registry.next_serial(id) else {
+        let Some(serial) = self.registry.next_serial(id, issuer.now) else {
             return Ok(None);
         };
         issuer.user_token(id, serial, scopes, lifetime).map(Some)

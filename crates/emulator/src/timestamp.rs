@@ -1,14 +1,30 @@
-//! Times in responses: `2026-08-01T00:00:00.1234567+00:00`.
+//! Times in responses.
 
-use serde::{Serializer, ser};
+use serde::{Serialize, Serializer, ser};
 use time::{OffsetDateTime, UtcOffset, format_description::BorrowedFormatItem, macros::format_description};
 
-/// Seven digits of fraction and a numeric offset, as .NET formats a time.
-const FORMAT: &[BorrowedFormatItem<'_>] =
+/// `2026-08-01T00:00:00.1234567+00:00`, as .NET formats a time.
+const FULL: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:7]+00:00");
+
+/// `2026-08-01T00:00:00+00:00`, as .NET formats a time of whole seconds.
+const WHOLE_SECONDS: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]+00:00");
 
 /// Serializes a time; for `#[serde(serialize_with)]`.
 pub(crate) fn serialize<S: Serializer>(time: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
-    let text = time.to_offset(UtcOffset::UTC).format(FORMAT);
-    serializer.serialize_str(&text.map_err(ser::Error::custom)?)
+    serializer.serialize_str(&format(*time, FULL)?)
+}
+
+/// A time to the second.
+pub(crate) struct WholeSeconds(pub(crate) OffsetDateTime);
+
+impl Serialize for WholeSeconds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format(self.0, WHOLE_SECONDS)?)
+    }
+}
+
+fn format<E: ser::Error>(time: OffsetDateTime, form: &[BorrowedFormatItem<'_>]) -> Result<String, E> {
+    time.to_offset(UtcOffset::UTC).format(form).map_err(E::custom)
 }

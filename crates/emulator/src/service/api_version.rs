@@ -18,6 +18,9 @@ use percent_encoding::percent_decode_str;
 
 const API_SUPPORTED_VERSIONS: HeaderName = HeaderName::from_static("api-supported-versions");
 
+/// The preview version, whose features the stable versions lack.
+const PREVIEW: &str = "2025-03-02-preview";
+
 /// The supported versions of a group of operations, as listed in responses.
 #[derive(Clone, Copy)]
 pub(super) struct ApiVersions {
@@ -25,13 +28,15 @@ pub(super) struct ApiVersions {
 }
 
 pub(super) const IDENTITIES: ApiVersions = ApiVersions {
-    listed: "2021-03-07, 2022-06-01, 2022-10-01, 2023-10-01, 2025-06-30",
+    listed: "2021-03-07, 2022-06-01, 2022-10-01, 2023-10-01, 2025-03-02-preview, 2025-06-30",
 };
 
 /// The exchange of Teams users' tokens was added in the second stable version.
 pub(super) const TEAMS_USER: ApiVersions = ApiVersions {
-    listed: "2022-06-01, 2022-10-01, 2023-10-01, 2025-06-30",
+    listed: "2022-06-01, 2022-10-01, 2023-10-01, 2025-03-02-preview, 2025-06-30",
 };
+
+pub(super) const PREVIEW_ONLY: ApiVersions = ApiVersions { listed: PREVIEW };
 
 impl ApiVersions {
     fn contain(self, version: &str) -> bool {
@@ -39,15 +44,22 @@ impl ApiVersions {
     }
 }
 
+/// Whether a request is of the preview version. It is an extension of the request.
+#[derive(Clone, Copy)]
+pub(super) struct IsPreview(pub(super) bool);
+
 /// Refuses a request without a supported version, and lists the supported versions in the response.
 pub(super) async fn require(
     State((endpoint, versions)): State<(Endpoint, ApiVersions)>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let mut response = match requested_version(request.uri()) {
         None => unspecified().into_response(),
-        Some(version) if versions.contain(&version) => next.run(request).await,
+        Some(version) if versions.contain(&version) => {
+            request.extensions_mut().insert(IsPreview(version == PREVIEW));
+            next.run(request).await
+        }
         Some(version) => unsupported(&endpoint, &request, &version).into_response(),
     };
     let refusal = response.extensions().get::<Refusal>();

@@ -5,53 +5,69 @@ use crate::{
     service::{
         Answer, ServiceError,
         access_tokens::{check_scopes, lifetime},
+        api_version::IsPreview,
         body::Json,
+        identity::{Identity, IdentityAndToken},
         raw_id::{RawId, owned},
     },
-    tokens::AccessToken,
 };
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The most characters that a custom id may have.
+const MAX_CUSTOM_ID: usize = 256;
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct CreateRequest {
     create_token_with_scopes: Option<Vec<String>>,
     expires_in_minutes: Option<i32>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Created {
-    identity: Identity,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    access_token: Option<AccessToken>,
-}
-
-#[derive(Serialize)]
-struct Identity {
-    id: String,
+    /// Unknown to the stable versions, which accept anything here.
+    custom_id: Value,
 }
 
 /// `POST /identities`
+///
+/// The preview version finds an identity by its custom id, and tells more about it.
 pub(super) async fn create(
     State(Endpoint { resource, .. }): State<Endpoint>,
+    Extension(IsPreview(is_preview)): Extension<IsPreview>,
     Json(request): Json<CreateRequest>,
-) -> Result<Answer<Created>, ServiceError> {
+) -> Result<Answer<IdentityAndToken>, ServiceError> {
     let request = request.unwrap_or_default();
     let scopes = request.create_token_with_scopes.unwrap_or_default();
     check_scopes(&scopes, "createTokenWithScopes")?;
     let lifetime = lifetime(request.expires_in_minutes)?;
-
-    let id = resource.registry.create(resource.clock.now());
-    let access_token = if scopes.is_empty() {
-        None
+    let custom_id = if is_preview {
+        custom_id(request.custom_id)?
     } else {
-        resource.issue_user_token(id, &scopes, lifetime).await?
+        None
     };
-    let identity = Identity { id: id.to_string() };
-    Ok(Answer(StatusCode::CREATED, Created { identity, access_token }))
+
+    let (created, access_token) = resource.create_identity(custom_id, &scopes, lifetime).await?;
+    let status = if created.is_new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    let identity = if is_preview {
+        created.identity.into()
+    } else {
+        Identity::of_id(created.identity.id.to_string())
+    };
+    Ok(Answer(status, IdentityAndToken { identity, access_token }))
+}
+
+/// `GET /identities/{id}`
+pub(super) async fn get(
+    State(Endpoint { resource, .. }): State<Endpoint>,
+    id: RawId,
+) -> Result<Answer<Identity>, ServiceError> {
+    let identity = resource.registry.get(id.parse()?);
+    let identity = identity.ok_or_else(ServiceError::identity_not_owned)?;
+    Ok(Answer(StatusCode::OK, identity.into()))
 }
 
 /// `DELETE /identities/{id}`
@@ -60,4 +76,15 @@ pub(super) async fn delete(
     id: RawId,
 ) -> Result<StatusCode, ServiceError> {
     owned(resource.registry.delete(id.parse()?))
+}
+
+fn custom_id(value: Value) -> Result<Option<String>, ServiceError> {
+    match value {
+        Value::Null => Ok(None),
+        Value::String(id) if (1..=MAX_CUSTOM_ID).contains(&id.chars().count()) => Ok(Some(id)),
+        _ => {
+            let message = format!("CustomId is invalid. It must have 1 to {MAX_CUSTOM_ID} characters.");
+            Err(ServiceError::validation("customId", message))
+        }
+    }
 }

@@ -8,6 +8,7 @@ mod body;
 mod error;
 mod headers;
 mod identities;
+mod identity;
 mod raw_id;
 mod teams;
 
@@ -15,7 +16,7 @@ use crate::endpoint::Endpoint;
 use axum::{
     Router,
     middleware::from_fn_with_state,
-    routing::{delete, post},
+    routing::{delete, get, post},
 };
 
 pub(crate) use answer::Answer;
@@ -38,6 +39,13 @@ pub(crate) fn router(endpoint: Endpoint) -> Router {
             (endpoint.clone(), api_version::IDENTITIES),
             api_version::require,
         ));
+    let preview = Router::new()
+        .without_v07_checks()
+        .route("/identities/{id}", get(identities::get))
+        .route_layer(from_fn_with_state(
+            (endpoint.clone(), api_version::PREVIEW_ONLY),
+            api_version::require,
+        ));
     let teams = Router::new()
         .without_v07_checks()
         .route("/teamsUser/:exchangeAccessToken", post(teams::exchange_access_token))
@@ -47,6 +55,7 @@ pub(crate) fn router(endpoint: Endpoint) -> Router {
         ));
 
     identities
+        .merge(preview)
         .merge(teams)
         .fallback(|| async { ServiceError::not_found() })
         .method_not_allowed_fallback(|| async { ServiceError::method_not_allowed() })

@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 static TOKEN_KEY: LazyLock<TokenKey> = LazyLock::new(|| TokenKey::generate(TokenAlgorithm::Rs256));
 
 pub(crate) const VERSION: &str = "?api-version=2023-10-01";
+pub(crate) const PREVIEW: &str = "?api-version=2025-03-02-preview";
 
 /// Options of an emulator with the token key that all tests share.
 pub(crate) fn builder() -> EmulatorBuilder {

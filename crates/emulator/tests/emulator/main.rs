@@ -7,6 +7,7 @@ mod authentication;
 mod binary;
 mod client;
 mod control;
+mod custom_ids;
 mod https;
 mod identities;
 mod lifecycle;

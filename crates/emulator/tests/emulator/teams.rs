@@ -196,6 +196,6 @@ async fn the_exchange_supports_later_versions_only() {
         json!({"token": mint(&emulator, EntraTokenRequest::teams_user()).await.token, "appId": "x"}),
     )
     .await;
-    let since = "2022-06-01, 2022-10-01, 2023-10-01, 2025-06-30";
+    let since = "2022-06-01, 2022-10-01, 2023-10-01, 2025-03-02-preview, 2025-06-30";
     assert_eq!(answer.header("api-supported-versions"), Some(since));
 }
