@@ -6,6 +6,7 @@ use crate::{
     emulator::Emulator,
     endpoint::{Endpoint, Scheme},
     error::EmulatorError,
+    rate_limits::RateLimits,
     registry::Registry,
     resource::Resource,
     router::router,
@@ -33,6 +34,7 @@ pub struct EmulatorBuilder {
     token_algorithm: TokenAlgorithm,
     token_key: Option<TokenKey>,
     accept_unverified_bearer: bool,
+    rate_limits: bool,
 }
 
 impl EmulatorBuilder {
@@ -106,6 +108,14 @@ impl EmulatorBuilder {
         }
     }
 
+    /// Whether requests beyond the service's published limits are refused with 429. The default is no.
+    ///
+    /// The windows of the limits pass by the emulator's clock: [`Emulator::advance`] by 30 seconds ends them all.
+    #[must_use]
+    pub fn rate_limits(self, rate_limits: bool) -> Self {
+        Self { rate_limits, ..self }
+    }
+
     /// Starts the emulator on 127.0.0.1. It is ready when this returns.
     ///
     /// Call it within a tokio runtime; the emulator runs on that runtime.
@@ -132,6 +142,7 @@ impl EmulatorBuilder {
                 .unwrap_or_else(|| TokenKey::generate(self.token_algorithm)),
             clock: Clock::default(),
             registry: Registry::new(id),
+            rate_limits: RateLimits::new(self.rate_limits),
         });
 
         let certificate = Certificate::generate()?;
@@ -160,6 +171,7 @@ impl Debug for EmulatorBuilder {
             .field("token_algorithm", &self.token_algorithm)
             .field("token_key", &self.token_key)
             .field("accept_unverified_bearer", &self.accept_unverified_bearer)
+            .field("rate_limits", &self.rate_limits)
             .finish_non_exhaustive()
     }
 }

@@ -10,6 +10,7 @@ mod error;
 mod header;
 mod http_date;
 mod identity_id;
+mod rate_limits;
 mod registry;
 mod resource;
 mod router;

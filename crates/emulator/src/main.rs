@@ -46,6 +46,9 @@ struct Options {
     /// Do not check the signatures of bearer tokens; audience and expiry are still checked
     #[arg(long)]
     accept_unverified_bearer: bool,
+    /// Refuse requests beyond the service's published limits with 429
+    #[arg(long)]
+    rate_limits: bool,
 }
 
 /// The line that announces the emulator.
@@ -104,7 +107,8 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
         .https_port(options.https_port)
         .strict(options.strict)
         .token_algorithm(options.token_algorithm)
-        .accept_unverified_bearer(options.accept_unverified_bearer);
+        .accept_unverified_bearer(options.accept_unverified_bearer)
+        .rate_limits(options.rate_limits);
     if let Some(access_key) = options.access_key {
         builder = builder.access_key(access_key);
     }

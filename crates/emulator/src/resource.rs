@@ -3,6 +3,7 @@
 use crate::{
     clock::Clock,
     identity_id::IdentityId,
+    rate_limits::{LimitExceeded, Operation, RateLimits},
     registry::{Created, Registry},
     signature::{AccessKey, Tolerance},
     tokens::{AccessToken, Holder, IssuedToken, Issuer, Jwt, TeamsUserClaims, TokenKey},
@@ -21,6 +22,7 @@ pub(crate) struct Resource {
     pub(crate) token_key: TokenKey,
     pub(crate) clock: Clock,
     pub(crate) registry: Registry,
+    pub(crate) rate_limits: RateLimits,
 }
 
 /// The status of an access token.
@@ -41,6 +43,11 @@ pub enum TokenStatus {
 }
 
 impl Resource {
+    /// Counts a request of this operation against its limit.
+    pub(crate) fn count(&self, operation: Operation) -> Result<(), LimitExceeded> {
+        self.rate_limits.count(operation, self.clock.now())
+    }
+
     /// Creates an identity, or finds the one with this custom id, and issues a token to it if there are scopes.
     pub(crate) async fn create_identity(
         &self,

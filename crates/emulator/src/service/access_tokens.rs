@@ -2,6 +2,7 @@
 
 use crate::{
     endpoint::Endpoint,
+    rate_limits::Operation,
     service::{
         Answer, ServiceError,
         body::Json,
@@ -32,6 +33,7 @@ pub(super) async fn revoke(
     State(Endpoint { resource, .. }): State<Endpoint>,
     id: RawId,
 ) -> Result<StatusCode, ServiceError> {
+    resource.count(Operation::RevokeTokens)?;
     owned(resource.registry.revoke_tokens(id.parse()?))
 }
 
@@ -41,6 +43,7 @@ pub(super) async fn issue(
     id: RawId,
     Json(request): Json<IssueRequest>,
 ) -> Result<Answer<AccessToken>, ServiceError> {
+    resource.count(Operation::IssueToken)?;
     let request = request.unwrap_or_default();
     let scopes = request.scopes.ok_or_else(|| ServiceError::required("Scopes"))?;
     if scopes.is_empty() {

@@ -1,11 +1,15 @@
 //! Error responses of the service.
 
+use crate::rate_limits::LimitExceeded;
 use aws_lc_rs::error::Unspecified;
 use axum::{
     body::{Body, Bytes},
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
+use http::{
+    HeaderValue, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Frame;
 use serde::Serialize;
@@ -17,6 +21,7 @@ pub(crate) struct ServiceError {
     status: StatusCode,
     body: ErrorBody,
     reason: Option<String>,
+    retry_after: Option<i64>,
     lists_versions: bool,
 }
 
@@ -48,6 +53,7 @@ impl ServiceError {
                 target: None,
             },
             reason: None,
+            retry_after: None,
             lists_versions: true,
         }
     }
@@ -124,6 +130,16 @@ impl From<Unspecified> for ServiceError {
     }
 }
 
+impl From<LimitExceeded> for ServiceError {
+    fn from(LimitExceeded { retry_after }: LimitExceeded) -> Self {
+        let message = format!("There are too many requests of this kind. Retry after {retry_after} seconds.");
+        Self {
+            retry_after: Some(retry_after),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message)
+        }
+    }
+}
+
 impl IntoResponse for ServiceError {
     fn into_response(self) -> Response {
         #[derive(Serialize)]
@@ -136,9 +152,9 @@ impl IntoResponse for ServiceError {
         let body = Full::new(Bytes::from(json)).map_frame(|frame: Frame<Bytes>| frame);
         let mut response = Response::new(Body::new(body));
         *response.status_mut() = self.status;
-        response
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.extend(self.retry_after.map(|seconds| (RETRY_AFTER, seconds.into())));
         response.extensions_mut().insert(Refusal {
             code: self.body.code,
             reason: self.reason,

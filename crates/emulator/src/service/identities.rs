@@ -2,6 +2,7 @@
 
 use crate::{
     endpoint::Endpoint,
+    rate_limits::Operation,
     service::{
         Answer, ServiceError,
         access_tokens::{check_scopes, lifetime},
@@ -38,6 +39,11 @@ pub(super) async fn create(
 ) -> Result<Answer<IdentityAndToken>, ServiceError> {
     let request = request.unwrap_or_default();
     let scopes = request.create_token_with_scopes.unwrap_or_default();
+    resource.count(if scopes.is_empty() {
+        Operation::CreateIdentity
+    } else {
+        Operation::CreateIdentityAndToken
+    })?;
     check_scopes(&scopes, "createTokenWithScopes")?;
     let lifetime = lifetime(request.expires_in_minutes)?;
     let custom_id = if is_preview {
@@ -75,6 +81,7 @@ pub(super) async fn delete(
     State(Endpoint { resource, .. }): State<Endpoint>,
     id: RawId,
 ) -> Result<StatusCode, ServiceError> {
+    resource.count(Operation::DeleteIdentity)?;
     owned(resource.registry.delete(id.parse()?))
 }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     endpoint::Endpoint,
+    rate_limits::Operation,
     resource::Resource,
     service::{Answer, ServiceError, body::Json},
     tokens::{AccessToken, EntraTokenError, Signatures, TEAMS_AUDIENCES, TeamsUserClaims, check},
@@ -26,6 +27,7 @@ pub(super) async fn exchange_access_token(
     State(Endpoint { resource, .. }): State<Endpoint>,
     Json(request): Json<ExchangeRequest>,
 ) -> Result<Answer<AccessToken>, ServiceError> {
+    resource.count(Operation::ExchangeToken)?;
     let request = request.unwrap_or_default();
     let entra = teams_user(&resource, &request.token.unwrap_or_default()).await?;
 

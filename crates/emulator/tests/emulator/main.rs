@@ -15,6 +15,7 @@ mod lifecycle;
 mod process;
 mod properties;
 mod quirks;
+mod rate_limits;
 mod recordings;
 mod redaction;
 mod signature;
