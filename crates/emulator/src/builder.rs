@@ -1,6 +1,7 @@
 //! Options of an emulator.
 
 use crate::{
+    assignments::Assignments,
     certificate::Certificate,
     clock::Clock,
     emulator::Emulator,
@@ -142,6 +143,7 @@ impl EmulatorBuilder {
                 .unwrap_or_else(|| TokenKey::generate(self.token_algorithm)),
             clock: Clock::default(),
             registry: Registry::new(id),
+            teams_extension_assignments: Assignments::default(),
             rate_limits: RateLimits::new(self.rate_limits),
         });
 

@@ -113,13 +113,14 @@ impl Emulator {
         &self.ca_pem
     }
 
-    /// The number of identities.
+    /// The number of identities. Users whom an assignment admits are not among them.
     #[must_use]
     pub fn identity_count(&self) -> usize {
         self.resource.registry.count()
     }
 
-    /// The ids of all identities, oldest first: `8:acs:<resource>_<user>`.
+    /// The ids of all identities, oldest first: `8:acs:<resource>_<user>`. Users whom an assignment admits are not among
+    /// them.
     #[must_use]
     pub fn identities(&self) -> Vec<String> {
         self.resource.registry.ids().iter().map(ToString::to_string).collect()
@@ -131,8 +132,8 @@ impl Emulator {
         Jwt::parse(token).map_or(TokenStatus::Unknown, |token| self.resource.token_status(&token))
     }
 
-    /// Issues an access token in place of Microsoft Entra ID: a bearer token for the service, or the token of a Teams
-    /// user to be exchanged. The emulator accepts it as it would accept one of Entra ID.
+    /// Issues an access token in place of Microsoft Entra ID: a bearer token for the service, or the token of a user to be
+    /// exchanged. The emulator accepts it as it would accept one of Entra ID.
     ///
     /// # Errors
     ///

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod assigned_user;
+mod assignments;
 mod builder;
 mod certificate;
 mod clock;

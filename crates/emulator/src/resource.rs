@@ -1,12 +1,14 @@
 //! The Communication Services resource that an emulator serves.
 
 use crate::{
+    assigned_user::{Access, AssignedUser},
+    assignments::Assignments,
     clock::Clock,
     identity_id::IdentityId,
     rate_limits::{LimitExceeded, Operation, RateLimits},
     registry::{Created, Registry},
     signature::{AccessKey, Tolerance},
-    tokens::{AccessToken, Holder, IssuedToken, Issuer, Jwt, TeamsUserClaims, TokenKey},
+    tokens::{AccessToken, EntraUserClaims, Holder, IssuedToken, Issuer, Jwt, TeamsUserClaims, TokenKey},
 };
 use aws_lc_rs::error::Unspecified;
 use serde::Serialize;
@@ -22,6 +24,8 @@ pub(crate) struct Resource {
     pub(crate) token_key: TokenKey,
     pub(crate) clock: Clock,
     pub(crate) registry: Registry,
+    /// By tenant and object id.
+    pub(crate) teams_extension_assignments: Assignments<(Uuid, Uuid)>,
     pub(crate) rate_limits: RateLimits,
 }
 
@@ -36,7 +40,7 @@ pub enum TokenStatus {
     Unknown,
     /// The token has expired.
     Expired,
-    /// The tokens of its identity were revoked after it was issued.
+    /// The tokens of its identity were revoked after it was issued, or the assignment that admitted its user was deleted.
     Revoked,
     /// Its identity has been deleted.
     IdentityDeleted,
@@ -86,6 +90,30 @@ impl Resource {
         self.issuer().await?.teams_user_token(entra)
     }
 
+    /// Issues a token in exchange for the Entra ID token of a user whom an assignment admits; `None` if none does.
+    pub(crate) async fn issue_assigned_user_token(
+        &self,
+        access: Access,
+        entra: &EntraUserClaims,
+        scopes: &[&str],
+    ) -> Result<Option<(AssignedUser, AccessToken)>, Unspecified> {
+        let issuer = self.issuer().await?;
+        let assignment = match access {
+            Access::TeamsExtension => self.teams_extension_assignments.admitting(entra),
+        };
+        let Some(assignment) = assignment else {
+            return Ok(None);
+        };
+        let user = AssignedUser {
+            access,
+            resource: self.id,
+            tenant: entra.tid,
+            user: entra.oid,
+        };
+        let token = issuer.assigned_user_token(&user, assignment, scopes, entra.exp)?;
+        Ok(Some((user, token)))
+    }
+
     /// The status of an access token: the first that applies, in the order of these checks.
     pub(crate) fn token_status(&self, token: &Jwt<'_>) -> TokenStatus {
         // Without its key, the emulator cannot have issued a token yet.
@@ -100,6 +128,10 @@ impl Resource {
         }
         let revoked = match issued.holder {
             Holder::User { id, serial } => self.registry.is_revoked(id, serial),
+            Holder::AssignedUser {
+                access: Access::TeamsExtension,
+                assignment,
+            } => Some(!self.teams_extension_assignments.has_number(assignment)),
             Holder::TeamsUser => Some(false),
         };
         match revoked {

@@ -36,6 +36,10 @@ pub(super) const TEAMS_USER: ApiVersions = ApiVersions {
     listed: "2022-06-01, 2022-10-01, 2023-10-01, 2025-03-02-preview, 2025-06-30",
 };
 
+pub(super) const TEAMS_EXTENSION: ApiVersions = ApiVersions {
+    listed: "2025-03-02-preview, 2025-06-30",
+};
+
 pub(super) const PREVIEW_ONLY: ApiVersions = ApiVersions { listed: PREVIEW };
 
 impl ApiVersions {

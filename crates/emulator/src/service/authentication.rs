@@ -1,19 +1,19 @@
 //! Authentication of requests, by access key or by Entra ID token.
 
 use crate::{
-    endpoint::{Endpoint, Scheme},
+    endpoint::Endpoint,
     header,
     resource::Resource,
-    service::{RequestBody, ServiceError},
+    service::{RequestBody, ServiceError, bearer},
     signature::{SignatureError, SignedRequest, verify},
-    tokens::{SERVICE_AUDIENCES, Signatures, check},
+    tokens::SERVICE_AUDIENCES,
 };
 use axum::{
     extract::{Request, State},
     middleware::Next,
     response::Response,
 };
-use http::{header::AUTHORIZATION, request::Parts};
+use http::request::Parts;
 
 pub(super) async fn require(
     State(endpoint): State<Endpoint>,
@@ -22,32 +22,12 @@ pub(super) async fn require(
 ) -> Result<Response, ServiceError> {
     let (head, body) = request.into_parts();
     let RequestBody(body) = RequestBody::read(body).await?;
-    match header::text(&head.headers, AUTHORIZATION).and_then(bearer_token) {
-        Some(token) => check_bearer_token(&endpoint, token).await?,
-        None => check_signature(&endpoint.resource, &head, &body)?,
+    if let Some(token) = bearer::token(&head.headers) {
+        bearer::accept(&endpoint, token, SERVICE_AUDIENCES, ServiceError::denied).await?;
+    } else {
+        check_signature(&endpoint.resource, &head, &body)?;
     }
     Ok(next.run(Request::from_parts(head, body.into())).await)
-}
-
-fn bearer_token(authorization: &str) -> Option<&str> {
-    let (scheme, token) = authorization.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
-}
-
-async fn check_bearer_token(endpoint: &Endpoint, token: &str) -> Result<(), ServiceError> {
-    if endpoint.scheme == Scheme::Http {
-        return Err(ServiceError::denied().because("bearer tokens are accepted only over https"));
-    }
-    let resource = &endpoint.resource;
-    let signatures = if resource.accept_unverified_bearer {
-        Signatures::Unverified
-    } else {
-        Signatures::Of(resource.token_key.wait().await?)
-    };
-    match check(token, SERVICE_AUDIENCES, signatures, resource.clock.now()) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(ServiceError::denied().because(&error)),
-    }
 }
 
 fn check_signature(resource: &Resource, head: &Parts, body: &[u8]) -> Result<(), ServiceError> {

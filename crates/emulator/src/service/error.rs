@@ -95,6 +95,14 @@ impl ServiceError {
         Self::unauthorized("InvalidAccessToken", "Provided access token is not valid.")
     }
 
+    pub(super) fn forbidden(message: &'static str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "Forbidden", message).without_versions()
+    }
+
+    pub(super) fn assignment_not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NotFound", "There is no such assignment.")
+    }
+
     pub(crate) fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "NotFound", "There is no such resource.")
     }

@@ -4,6 +4,7 @@
 //! as observed: in users' tokens since 2023 and Teams users' tokens since 2024.
 
 use crate::{
+    assigned_user::AssignedUser,
     identity_id::IdentityId,
     timestamp,
     tokens::{SigningKey, TeamsUserClaims, jwt, serial},
@@ -85,23 +86,47 @@ impl Issuer<'_> {
         scopes: &[String],
         lifetime: Duration,
     ) -> Result<AccessToken, Unspecified> {
+        self.acs_token(id.skype_id(), serial, scopes.join(","), self.now + lifetime)
+    }
+
+    /// Signs a token of a user whom the assignment with this number admits. It expires at `exp`, with the Entra ID token
+    /// that it is exchanged for.
+    pub(crate) fn assigned_user_token(
+        &self,
+        user: &AssignedUser,
+        assignment: u64,
+        scopes: &[&str],
+        exp: i64,
+    ) -> Result<AccessToken, Unspecified> {
+        let expires_on = OffsetDateTime::from_unix_timestamp(exp).map_err(|_| Unspecified)?;
+        self.acs_token(user.skype_id(), assignment, scopes.join(","), expires_on)
+    }
+
+    /// Signs a token that carries a number as white space.
+    fn acs_token(
+        &self,
+        skypeid: String,
+        number: u64,
+        acs_scope: String,
+        expires_on: OffsetDateTime,
+    ) -> Result<AccessToken, Unspecified> {
         let iat = self.now.unix_timestamp();
         let claims = UserClaims {
-            skypeid: id.skype_id(),
+            skypeid,
             scp: 1792,
             csi: iat.to_string(),
-            exp: iat + lifetime.whole_seconds(),
+            exp: expires_on.unix_timestamp(),
             rgn: REGION,
-            acs_scope: scopes.join(","),
+            acs_scope,
             resource_id: self.resource_id,
             resource_location: RESOURCE_LOCATION,
             iat,
         };
         let mut claims = serde_json::to_vec(&claims).map_err(|_| Unspecified)?;
-        claims.extend(serial::to_whitespace(serial));
+        claims.extend(serial::to_whitespace(number));
         Ok(AccessToken {
             token: jwt::sign(&claims, self.key)?,
-            expires_on: self.now + lifetime,
+            expires_on,
         })
     }
 

@@ -23,11 +23,31 @@ pub enum EntraTokenKind {
     Service,
     /// Identifies a Teams user, to be exchanged for an access token of the service.
     TeamsUser,
+    /// Authenticates a user of Teams Phone extensibility at the exchange for an access token of the service.
+    TeamsExtensionUser,
+}
+
+impl EntraTokenKind {
+    fn audience(self) -> &'static str {
+        match self {
+            Self::Service => SERVICE_AUDIENCE,
+            Self::TeamsUser | Self::TeamsExtensionUser => TEAMS_AUDIENCE,
+        }
+    }
+
+    /// The permissions of a user, which an application has none of.
+    fn scopes(self) -> Option<&'static str> {
+        match self {
+            Self::Service => None,
+            Self::TeamsUser => Some("Teams.ManageCalls Teams.ManageChats"),
+            Self::TeamsExtensionUser => Some("TeamsExtension.ManageCalls"),
+        }
+    }
 }
 
 /// A request for a token of Microsoft Entra ID.
 ///
-/// Every field has a default, in Rust and in JSON: random ids, the audience of the kind, a lifetime of one hour.
+/// Every field has a default, in Rust and in JSON: random ids, the audience and scopes of the kind, a lifetime of one hour.
 ///
 /// ```
 /// use acs_identity_emulator::EntraTokenRequest;
@@ -48,6 +68,8 @@ pub struct EntraTokenRequest {
     pub app_id: Uuid,
     /// The `oid` claim: the object id of the user, or of the application's service principal.
     pub user_id: Uuid,
+    /// The `scp` claim: the permissions that the user gave the application; `None` for those of the kind.
+    pub scopes: Option<Vec<String>>,
     /// Seconds until the token expires; negative for a token that has expired.
     pub expires_in_seconds: i32,
 }
@@ -62,6 +84,7 @@ impl EntraTokenRequest {
             tenant_id: Uuid::new_v4(),
             app_id: Uuid::new_v4(),
             user_id: Uuid::new_v4(),
+            scopes: None,
             expires_in_seconds: 3600,
         }
     }
@@ -71,6 +94,15 @@ impl EntraTokenRequest {
     pub fn teams_user() -> Self {
         Self {
             kind: EntraTokenKind::TeamsUser,
+            ..Self::service()
+        }
+    }
+
+    /// A token of a user of Teams Phone extensibility.
+    #[must_use]
+    pub fn teams_extension_user() -> Self {
+        Self {
+            kind: EntraTokenKind::TeamsExtensionUser,
             ..Self::service()
         }
     }
@@ -127,7 +159,7 @@ struct Claims<'a> {
     idtyp: Option<&'static str>,
     oid: Uuid,
     #[serde(skip_serializing_if = "Option::is_none")]
-    scp: Option<&'static str>,
+    scp: Option<String>,
     sub: Uuid,
     tid: Uuid,
     uti: String,
@@ -139,20 +171,19 @@ impl EntraTokenRequest {
         let expires_on = now + Duration::seconds(self.expires_in_seconds.into());
         // An expired token was issued an hour before it expired.
         let issued_at = now.min(expires_on - Duration::HOUR).unix_timestamp();
-        let (audience, idtyp, scp) = match self.kind {
-            EntraTokenKind::Service => (SERVICE_AUDIENCE, Some("app"), None),
-            EntraTokenKind::TeamsUser => (TEAMS_AUDIENCE, None, Some("Teams.ManageCalls Teams.ManageChats")),
-        };
         let claims = Claims {
-            aud: self.audience.as_deref().unwrap_or(audience),
+            aud: self.audience.as_deref().unwrap_or(self.kind.audience()),
             iss: format!("https://sts.windows.net/{}/", self.tenant_id),
             iat: issued_at,
             nbf: issued_at,
             exp: expires_on.unix_timestamp(),
             appid: self.app_id,
-            idtyp,
+            idtyp: (self.kind == EntraTokenKind::Service).then_some("app"),
             oid: self.user_id,
-            scp,
+            scp: match &self.scopes {
+                Some(scopes) => Some(scopes.join(" ")),
+                None => self.kind.scopes().map(ToOwned::to_owned),
+            },
             sub: self.user_id,
             tid: self.tenant_id,
             uti: Uuid::new_v4().simple().to_string(),

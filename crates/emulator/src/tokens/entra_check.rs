@@ -4,7 +4,6 @@ use crate::tokens::{Jwt, SigningKey};
 use serde::Deserialize;
 use std::fmt::{self, Display, Formatter};
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 /// The service, whose SDKs ask for the scope `https://communication.azure.com//.default`.
 pub(super) const SERVICE_AUDIENCE: &str = "https://communication.azure.com/";
@@ -15,6 +14,13 @@ pub(super) const TEAMS_AUDIENCE: &str = "1fd5118e-2576-4263-8130-9503064c837a";
 pub(crate) const SERVICE_AUDIENCES: &[&str] = &[SERVICE_AUDIENCE, "https://communication.azure.com"];
 /// Accepted audiences of a Teams user's token.
 pub(crate) const TEAMS_AUDIENCES: &[&str] = &[TEAMS_AUDIENCE];
+/// Accepted audiences of a token for Teams Phone extensibility. Clients ask for the scope
+/// `https://auth.msft.communication.azure.com/TeamsExtension.ManageCalls`.
+pub(crate) const TEAMS_EXTENSION_AUDIENCES: &[&str] = &[
+    TEAMS_AUDIENCE,
+    "https://auth.msft.communication.azure.com",
+    "https://auth.msft.communication.azure.com/",
+];
 
 /// Which signatures are accepted.
 #[derive(Clone, Copy)]
@@ -45,17 +51,6 @@ impl Display for EntraTokenError {
             Self::Expired => "the Entra ID token has expired",
         })
     }
-}
-
-/// The claims of a Teams user's token that the exchange uses.
-#[derive(Deserialize)]
-pub(crate) struct TeamsUserClaims {
-    pub(crate) appid: Uuid,
-    pub(crate) oid: Uuid,
-    pub(crate) tid: Uuid,
-    pub(crate) uti: String,
-    pub(crate) iat: i64,
-    pub(crate) exp: i64,
 }
 
 /// Parses a token and checks its signature, audience and validity period.

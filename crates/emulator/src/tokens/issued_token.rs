@@ -1,6 +1,7 @@
 //! Access tokens of the service, read back to find their status.
 
 use crate::{
+    assigned_user::Access,
     identity_id::IdentityId,
     tokens::{Jwt, SigningKey, serial},
 };
@@ -16,7 +17,15 @@ pub(crate) struct IssuedToken {
 
 /// Whose token it is.
 pub(crate) enum Holder {
-    User { id: IdentityId, serial: u64 },
+    User {
+        id: IdentityId,
+        serial: u64,
+    },
+    /// A user whom the assignment with this number admitted.
+    AssignedUser {
+        access: Access,
+        assignment: u64,
+    },
     TeamsUser,
 }
 
@@ -38,9 +47,16 @@ impl IssuedToken {
         let holder = if claims.skypeid.starts_with("orgid:") {
             Holder::TeamsUser
         } else {
-            Holder::User {
-                id: IdentityId::parse_skype_id(&claims.skypeid)?,
-                serial: serial::from_trailing_whitespace(token.payload())?,
+            let number = serial::from_trailing_whitespace(token.payload())?;
+            match Access::of_skype_id(&claims.skypeid) {
+                Some(access) => Holder::AssignedUser {
+                    access,
+                    assignment: number,
+                },
+                None => Holder::User {
+                    id: IdentityId::parse_skype_id(&claims.skypeid)?,
+                    serial: number,
+                },
             }
         };
         Some(Self {

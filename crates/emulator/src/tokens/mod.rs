@@ -3,6 +3,7 @@
 mod access_token;
 mod entra;
 mod entra_check;
+mod entra_claims;
 mod issued_token;
 mod jwt;
 mod key;
@@ -13,7 +14,10 @@ pub use entra::{EntraToken, EntraTokenKind, EntraTokenRequest};
 pub use key::{TokenAlgorithm, TokenKey};
 
 pub(crate) use access_token::{AccessToken, Issuer};
-pub(crate) use entra_check::{EntraTokenError, SERVICE_AUDIENCES, Signatures, TEAMS_AUDIENCES, TeamsUserClaims, check};
+pub(crate) use entra_check::{
+    EntraTokenError, SERVICE_AUDIENCES, Signatures, TEAMS_AUDIENCES, TEAMS_EXTENSION_AUDIENCES, check,
+};
+pub(crate) use entra_claims::{EntraUserClaims, TeamsUserClaims};
 pub(crate) use issued_token::{Holder, IssuedToken};
 pub(crate) use jwt::Jwt;
 pub(crate) use signing_key::{Jwk, SigningKey};

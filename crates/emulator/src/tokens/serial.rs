@@ -1,7 +1,7 @@
-//! Serial numbers of tokens, as white space after the claims.
+//! Numbers in tokens, as white space after the claims: the serial number of the token, or the number of an assignment.
 //!
 //! Times in claims are whole seconds and RS256 is deterministic, so two tokens issued in the same second would be equal,
-//! and revocation could not tell them apart. None of the service's claims could carry a number, but JSON allows white
+//! and revocation could not tell them apart. Nor would a token tell which assignment admitted its user. None of the service's claims could carry a number, but JSON allows white
 //! space after the claims (RFC 8259, section 2), and readers ignore it.
 
 /// Writes a serial number as white space, lowest bit first: a tab is a one, a space is a zero.

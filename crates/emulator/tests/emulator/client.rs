@@ -143,6 +143,11 @@ impl Client {
         self.send("POST", &format!("{path}{VERSION}"), &body.to_string()).await
     }
 
+    /// Exchanges a user's own Entra ID token.
+    pub(crate) async fn exchange_own(&self, target: &str, token: &str) -> Answer {
+        Answer::of(self.unsigned("POST", target, "{}").bearer_auth(token)).await
+    }
+
     pub(crate) async fn create(&self) -> String {
         self.send("POST", &format!("/identities{VERSION}"), "")
             .await

@@ -2,6 +2,7 @@
 //! responses compared with recordings of the real service.
 #![cfg(test)]
 
+mod assignments;
 mod authentication;
 #[cfg(feature = "cli")]
 mod binary;
@@ -20,6 +21,7 @@ mod recordings;
 mod redaction;
 mod signature;
 mod signer;
-mod teams;
+mod teams_extension;
+mod teams_user;
 mod tokens;
 mod wire;

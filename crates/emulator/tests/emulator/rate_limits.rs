@@ -1,9 +1,12 @@
 //! Rate limits, which are off unless asked for.
 
 use crate::client::{Answer, Client, PREVIEW, VERSION, builder, start};
-use acs_identity_emulator::{Emulator, TokenAlgorithm, TokenKey};
+use acs_identity_emulator::{Emulator, EntraTokenRequest, TokenAlgorithm, TokenKey};
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
 
 /// How long a window lasts.
 const WINDOW: Duration = Duration::from_secs(30);
@@ -105,6 +108,28 @@ async fn one_limit_does_not_affect_other_operations() {
             .status,
         200
     );
+}
+
+#[tokio::test]
+async fn the_exchanges_share_a_limit() {
+    let emulator = start_limited().await;
+    let https = Client::over_https(&emulator);
+    let request = EntraTokenRequest::teams_extension_user();
+    let token = emulator.mint_entra_token(&request).await.unwrap().token;
+    let teams_extension = format!("/access/teamsExtension/:exchangeAccessToken{PREVIEW}");
+    let turn = Cell::new(0);
+    let refused = exceed(500, async || {
+        turn.set(turn.get() + 1);
+        if turn.get() % 2 == 0 {
+            https.exchange_own(&teams_extension, &token).await
+        } else {
+            https.post("/teamsUser/:exchangeAccessToken", json!({})).await
+        }
+    })
+    .await;
+    assert_refused(&refused);
+    // A token that is not valid does not count, and learns nothing of the limit.
+    assert_eq!(https.exchange_own(&teams_extension, "x").await.status, 401);
 }
 
 #[tokio::test]

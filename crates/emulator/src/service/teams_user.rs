@@ -4,13 +4,12 @@ use crate::{
     endpoint::Endpoint,
     rate_limits::Operation,
     resource::Resource,
-    service::{Answer, ServiceError, body::Json},
+    service::{Answer, ServiceError, body::Json, guid},
     tokens::{AccessToken, EntraTokenError, Signatures, TEAMS_AUDIENCES, TeamsUserClaims, check},
 };
 use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
-use uuid::Uuid;
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -31,13 +30,13 @@ pub(super) async fn exchange_access_token(
     let request = request.unwrap_or_default();
     let entra = teams_user(&resource, &request.token.unwrap_or_default()).await?;
 
-    if given_id(request.app_id, "AppId", "appId")? != entra.appid {
+    if guid::required(request.app_id, "AppId", "appId")? != entra.appid {
         return Err(ServiceError::validation(
             "appId",
             "AAD application is not the expected one.",
         ));
     }
-    if given_id(request.user_id, "UserId", "userId")? != entra.oid {
+    if guid::required(request.user_id, "UserId", "userId")? != entra.oid {
         let message = "Provided AAD token issued for unexpected user.";
         return Err(ServiceError::validation("userId", message));
     }
@@ -50,13 +49,4 @@ async fn teams_user(resource: &Resource, token: &str) -> Result<TeamsUserClaims,
     check(token, TEAMS_AUDIENCES, signatures, resource.clock.now())
         .and_then(|token| token.claims().ok_or(EntraTokenError::Malformed))
         .map_err(|error| ServiceError::invalid_access_token().because(&error))
-}
-
-/// Parses an id of the request. The error names a missing one as the model does, a malformed one as the JSON does.
-fn given_id(id: Option<String>, field: &'static str, target: &'static str) -> Result<Uuid, ServiceError> {
-    let id = id
-        .filter(|id| !id.is_empty())
-        .ok_or_else(|| ServiceError::required(field))?;
-    let malformed = || ServiceError::validation(target, format!("Provided {field} has invalid format."));
-    Uuid::try_parse(&id).map_err(|_| malformed())
 }

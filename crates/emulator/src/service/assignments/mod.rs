@@ -1,0 +1,47 @@
+//! Operations on assignments.
+
+pub(super) mod teams_extension;
+
+use crate::{
+    assignments::{Assignment, PrincipalType},
+    service::{Answer, ServiceError, guid},
+};
+use http::StatusCode;
+use serde::Deserialize;
+use uuid::Uuid;
+
+/// The members of an assignment that are not in the path.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(in crate::service) struct PutRequest {
+    principal_type: Option<String>,
+    client_ids: Option<Vec<String>>,
+}
+
+fn principal_type(name: Option<String>, supported: &[PrincipalType]) -> Result<PrincipalType, ServiceError> {
+    let name = name
+        .filter(|name| !name.is_empty())
+        .ok_or_else(|| ServiceError::required("PrincipalType"))?;
+    let found = supported.iter().find(|principal_type| principal_type.name() == name);
+    found.copied().ok_or_else(|| {
+        let names: Vec<_> = supported.iter().map(|principal_type| principal_type.name()).collect();
+        let message = format!("Invalid principalType - Supported types are {}.", names.join(", "));
+        ServiceError::validation("principalType", message)
+    })
+}
+
+fn client_ids(ids: &[String]) -> Result<Vec<Uuid>, ServiceError> {
+    ids.iter().map(|id| guid::parse(id, "ClientIds", "clientIds")).collect()
+}
+
+/// The answer to `GET`.
+fn found(assignment: Option<Assignment>) -> Result<Answer<Assignment>, ServiceError> {
+    let assignment = assignment.ok_or_else(ServiceError::assignment_not_found)?;
+    Ok(Answer(StatusCode::OK, assignment))
+}
+
+/// The answer to `PUT`.
+fn put(assignment: Assignment, is_new: bool) -> Answer<Assignment> {
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Answer(status, assignment)
+}

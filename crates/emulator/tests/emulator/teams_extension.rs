@@ -1,0 +1,356 @@
+//! The exchange of tokens for Teams Phone extensibility.
+
+use crate::client::{Answer, Client, VERSION, builder, decode, names_in_order, start};
+use acs_identity_emulator::{Emulator, EntraToken, EntraTokenKind, EntraTokenRequest, TokenStatus, Uuid};
+use serde_json::{Value, json};
+use std::time::Duration;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+const EXCHANGE: &str = "/access/teamsExtension/:exchangeAccessToken?api-version=2025-06-30";
+const NOT_ADMITTED: &str = "No assignment admits the user with this application.";
+
+/// A user with a token, and the clients that act for it.
+struct User {
+    emulator: Emulator,
+    https: Client,
+    entra: EntraToken,
+}
+
+impl User {
+    async fn of(emulator: Emulator) -> Self {
+        let request = EntraTokenRequest {
+            expires_in_seconds: 4270,
+            ..EntraTokenRequest::teams_extension_user()
+        };
+        Self {
+            https: Client::over_https(&emulator),
+            entra: emulator.mint_entra_token(&request).await.unwrap(),
+            emulator,
+        }
+    }
+
+    async fn assigned() -> Self {
+        let user = Self::of(start().await).await;
+        assert_eq!(user.assign(&json!({"principalType": "user"})).await, 201);
+        user
+    }
+
+    fn assignment(&self) -> String {
+        let EntraToken { tenant_id, user_id, .. } = self.entra;
+        format!("/access/teamsExtension/tenants/{tenant_id}/assignments/{user_id}?api-version=2025-06-30")
+    }
+
+    async fn assign(&self, body: &Value) -> u16 {
+        self.https
+            .send("PUT", &self.assignment(), &body.to_string())
+            .await
+            .status
+    }
+
+    async fn unassign(&self) {
+        assert_eq!(self.https.send("DELETE", &self.assignment(), "").await.status, 204);
+    }
+
+    /// A token of the same user, or of another if the request says so.
+    async fn mint(&self, change: impl FnOnce(&mut EntraTokenRequest)) -> String {
+        let mut request = EntraTokenRequest {
+            tenant_id: self.entra.tenant_id,
+            app_id: self.entra.app_id,
+            user_id: self.entra.user_id,
+            ..EntraTokenRequest::teams_extension_user()
+        };
+        change(&mut request);
+        self.emulator.mint_entra_token(&request).await.unwrap().token
+    }
+
+    async fn exchange(&self, token: &str) -> Answer {
+        self.https.exchange_own(EXCHANGE, token).await
+    }
+
+    async fn exchanged(&self) -> String {
+        self.exchange(&self.entra.token).await.text("/accessToken/token")
+    }
+}
+
+#[track_caller]
+fn assert_not_valid(answer: &Answer) {
+    answer.assert_error(401, "InvalidAccessToken", "Provided access token is not valid.", None);
+    assert_eq!(answer.header("api-supported-versions"), None);
+}
+
+#[track_caller]
+fn assert_forbidden(answer: &Answer, message: &str) {
+    answer.assert_error(403, "Forbidden", message, None);
+    assert_eq!(answer.header("api-supported-versions"), None);
+}
+
+#[tokio::test]
+async fn a_users_token_has_the_services_shape_and_expires_with_the_entra_token() {
+    let user = User::assigned().await;
+    let EntraToken { tenant_id, user_id, .. } = user.entra;
+    let resource_id = user.emulator.resource_id();
+    let answer = user.exchange(&user.entra.token).await;
+    let token = answer.text("/accessToken/token");
+    let expires_on = answer.text("/accessToken/expiresOn");
+    let id = format!("{resource_id}_{tenant_id}_{user_id}");
+    let expected = json!({
+        "identity": {"id": format!("8:acs:{id}")},
+        "accessToken": {"token": token, "expiresOn": expires_on},
+    });
+    assert_eq!((answer.status, &answer.body), (200, &expected));
+    assert_eq!(
+        answer.header("api-supported-versions"),
+        Some("2025-03-02-preview, 2025-06-30")
+    );
+
+    let names = [
+        "skypeid",
+        "scp",
+        "csi",
+        "exp",
+        "rgn",
+        "acsScope",
+        "resourceId",
+        "resourceLocation",
+        "iat",
+    ];
+    assert_eq!(names_in_order(&token, 1), names);
+    let (claims, entra_claims) = (decode(&token, 1), decode(&user.entra.token, 1));
+    let iat = claims["iat"].as_i64().unwrap();
+    let expected = json!({
+        "skypeid": format!("acs:{id}"),
+        "scp": 1792,
+        "csi": iat.to_string(),
+        "exp": entra_claims["exp"],
+        "rgn": "amer",
+        "acsScope": "voip",
+        "resourceId": resource_id,
+        "resourceLocation": "unitedstates",
+        "iat": iat,
+    });
+    assert_eq!(claims, expected);
+    let expires_on = OffsetDateTime::parse(&expires_on, &Rfc3339).unwrap();
+    assert_eq!(expires_on.unix_timestamp(), claims["exp"].as_i64().unwrap());
+
+    assert_eq!(user.emulator.token_status(&token), TokenStatus::Active);
+    user.emulator.advance(Duration::from_secs(4270));
+    assert_eq!(user.emulator.token_status(&token), TokenStatus::Expired);
+    assert_not_valid(&user.exchange(&user.entra.token).await);
+}
+
+#[tokio::test]
+async fn an_assigned_user_is_not_an_identity_of_the_resource() {
+    let user = User::assigned().await;
+    let id = user.exchange(&user.entra.token).await.text("/identity/id");
+    assert_eq!(user.emulator.identities(), Vec::<String>::new());
+    assert_eq!(user.https.delete(&id).await.text("/error/code"), "IdentityNotOwned");
+    assert_eq!(user.https.issue(&id, json!({"scopes": ["voip"]})).await.status, 401);
+}
+
+#[tokio::test]
+async fn the_token_is_for_the_resources_application() {
+    let user = User::assigned().await;
+    for audience in [
+        "1fd5118e-2576-4263-8130-9503064c837a",
+        "https://auth.msft.communication.azure.com",
+        "https://auth.msft.communication.azure.com/",
+    ] {
+        let token = user.mint(|request| request.audience = Some(audience.to_owned())).await;
+        assert_eq!(user.exchange(&token).await.status, 200, "{audience}");
+    }
+    for audience in [
+        "https://communication.azure.com/",
+        "https://auth.msft.communication.azure.com/x",
+    ] {
+        let token = user.mint(|request| request.audience = Some(audience.to_owned())).await;
+        assert_not_valid(&user.exchange(&token).await);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_valid_is_refused() {
+    let user = User::assigned().await;
+    let good = &user.entra.token;
+    let forged = format!("{}.AAAA", good.rsplit_once('.').unwrap().0);
+    let expired = user.mint(|request| request.expires_in_seconds = -1).await;
+    let of_a_service = user.mint(|request| request.kind = EntraTokenKind::Service).await;
+    for token in ["x", &forged, &expired, &of_a_service, &user.exchanged().await] {
+        assert_not_valid(&user.exchange(token).await);
+    }
+
+    let unverified = builder().accept_unverified_bearer(true).start().await.unwrap();
+    let user = User::of(unverified).await;
+    user.assign(&json!({"principalType": "user"})).await;
+    let forged = format!("{}.AAAA", user.entra.token.rsplit_once('.').unwrap().0);
+    assert_eq!(user.exchange(&forged).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_user_comes_over_https_with_the_token_and_not_with_the_access_key() {
+    let user = User::assigned().await;
+    let http = Client::over_http(&user.emulator);
+    for answer in [
+        http.exchange_own(EXCHANGE, &user.entra.token).await,
+        user.exchange("").await,
+        user.https.send("POST", EXCHANGE, "{}").await,
+        Answer::of(user.https.unsigned("POST", EXCHANGE, "{}")).await,
+        Answer::of(user.https.unsigned("GET", EXCHANGE, "")).await,
+    ] {
+        answer.assert_error(401, "Denied", "Denied by the resource provider.", None);
+    }
+}
+
+#[tokio::test]
+async fn the_token_needs_the_permission_to_manage_calls() {
+    let user = User::assigned().await;
+    let with = async |scopes: &[&str]| {
+        let scopes = scopes.iter().map(|&scope| scope.to_owned()).collect();
+        user.exchange(&user.mint(|request| request.scopes = Some(scopes)).await)
+            .await
+    };
+    assert_eq!(
+        with(&["Teams.ManageChats", "TeamsExtension.ManageCalls"]).await.status,
+        200
+    );
+    for scopes in [&[][..], &["Teams.ManageCalls"], &["TeamsExtension.ManageCallsX"]] {
+        let message = "The token lacks the permission TeamsExtension.ManageCalls.";
+        assert_forbidden(&with(scopes).await, message);
+    }
+}
+
+#[tokio::test]
+async fn an_assignment_admits_its_user_with_its_applications() {
+    let user = User::of(start().await).await;
+    assert_forbidden(&user.exchange(&user.entra.token).await, NOT_ADMITTED);
+
+    let (app_id, other) = (user.entra.app_id, Uuid::new_v4());
+    let other_app = user.mint(|request| request.app_id = other).await;
+    for (assignment, own_app_is_admitted, other_app_is_admitted) in [
+        (json!({"principalType": "user", "clientIds": [app_id]}), true, false),
+        (json!({"principalType": "user", "clientIds": [other]}), false, true),
+        (
+            json!({"principalType": "user", "clientIds": [other, app_id]}),
+            true,
+            true,
+        ),
+        (json!({"principalType": "user", "clientIds": []}), true, true),
+        (
+            json!({"principalType": "resourceAccount", "clientIds": [other]}),
+            true,
+            true,
+        ),
+        (json!({"principalType": "teamsResourceAccount"}), true, true),
+    ] {
+        user.assign(&assignment).await;
+        for (token, is_admitted) in [
+            (&user.entra.token, own_app_is_admitted),
+            (&other_app, other_app_is_admitted),
+        ] {
+            let answer = user.exchange(token).await;
+            if is_admitted {
+                assert_eq!(answer.status, 200, "{assignment}");
+            } else {
+                assert_forbidden(&answer, NOT_ADMITTED);
+            }
+        }
+    }
+
+    let other_user = user.mint(|request| request.user_id = other).await;
+    let other_tenant = user.mint(|request| request.tenant_id = other).await;
+    for token in [other_user, other_tenant] {
+        assert_forbidden(&user.exchange(&token).await, NOT_ADMITTED);
+    }
+}
+
+#[tokio::test]
+async fn deleting_an_assignment_revokes_its_tokens_for_good() {
+    let user = User::assigned().await;
+    let status = |token: &str| user.emulator.token_status(token);
+    let EntraToken { tenant_id, .. } = user.entra;
+    let bystander = Uuid::new_v4();
+    let target = format!("/access/teamsExtension/tenants/{tenant_id}/assignments/{bystander}?api-version=2025-06-30");
+    user.https.send("PUT", &target, r#"{"principalType":"user"}"#).await;
+    let others = user.mint(|request| request.user_id = bystander).await;
+    let others = user.exchange(&others).await.text("/accessToken/token");
+
+    let before = user.exchanged().await;
+    assert_eq!(
+        user.assign(&json!({"principalType": "user", "clientIds": [Uuid::nil()]}))
+            .await,
+        200
+    );
+    assert_eq!(status(&before), TokenStatus::Active);
+
+    user.unassign().await;
+    assert_eq!(status(&before), TokenStatus::Revoked);
+    assert_forbidden(&user.exchange(&user.entra.token).await, NOT_ADMITTED);
+    assert_eq!(user.assign(&json!({"principalType": "user"})).await, 201);
+    assert_eq!(status(&before), TokenStatus::Revoked);
+    assert_eq!(status(&user.exchanged().await), TokenStatus::Active);
+    assert_eq!(status(&others), TokenStatus::Active);
+
+    let control = format!("{}tokens/introspect", user.emulator.control_endpoint());
+    let introspect = Client::over_http(&user.emulator)
+        .http
+        .post(control)
+        .json(&json!({"token": before}));
+    let introspection = Answer::of(introspect).await.body;
+    assert_eq!(
+        (&introspection["active"], &introspection["status"]),
+        (&json!(false), &json!("revoked"))
+    );
+}
+
+#[tokio::test]
+async fn the_exchange_has_versions_and_a_body_of_its_own() {
+    let user = User::assigned().await;
+    let token = &user.entra.token;
+    let path = "/access/teamsExtension/:exchangeAccessToken";
+    let preview = format!("{path}?api-version=2025-03-02-preview");
+    assert_eq!(user.https.exchange_own(&preview, token).await.status, 200);
+    let earlier = user.https.exchange_own(&format!("{path}{VERSION}"), token).await;
+    assert_eq!(
+        (earlier.status, earlier.text("/error/code").as_str()),
+        (400, "UnsupportedApiVersion")
+    );
+
+    for (method, body, status) in [
+        ("POST", "", 200),
+        ("POST", r#"{"unknown":true}"#, 200),
+        ("POST", "{", 422),
+        ("POST", "7", 400),
+        ("GET", "", 405),
+    ] {
+        let answer = Answer::of(user.https.unsigned(method, EXCHANGE, body).bearer_auth(token)).await;
+        assert_eq!(answer.status, status, "{method} {body}");
+    }
+}
+
+#[tokio::test]
+async fn the_control_surface_issues_tokens_for_the_exchange() {
+    let user = User::assigned().await;
+    let EntraToken {
+        tenant_id,
+        app_id,
+        user_id,
+        ..
+    } = user.entra;
+    let mint = async |scopes: Value| {
+        let request = json!({
+            "kind": "teamsExtensionUser",
+            "tenantId": tenant_id,
+            "appId": app_id,
+            "userId": user_id,
+            "scopes": scopes,
+        });
+        let url = format!("{}entra/tokens", user.emulator.control_endpoint());
+        let minted = Client::over_http(&user.emulator).http.post(url).json(&request);
+        Answer::of(minted).await.text("/token")
+    };
+    let token = mint(json!(null)).await;
+    assert_eq!(decode(&token, 1)["scp"], "TeamsExtension.ManageCalls");
+    assert_eq!(user.exchange(&token).await.status, 200);
+    let token = mint(json!(["a", "b"])).await;
+    assert_eq!(decode(&token, 1)["scp"], "a b");
+    assert_eq!(user.exchange(&token).await.status, 403);
+}
