@@ -8,9 +8,12 @@ use uuid::Uuid;
 pub(crate) enum Access {
     /// Teams Phone extensibility.
     TeamsExtension,
+    /// Chat and calling as a user of Entra ID.
+    Entra,
 }
 
-/// The id of a user: `8:acs:<resource>_<tenant>_<user>` for Teams Phone extensibility.
+/// The id of a user: `8:acs:<resource>_<tenant>_<user>` for Teams Phone extensibility, and
+/// `8:acs:<resource>_wf_<tenant>_<user>` for a user of Entra ID.
 pub(crate) struct AssignedUser {
     pub(crate) access: Access,
     pub(crate) resource: Uuid,
@@ -29,6 +32,7 @@ impl AssignedUser {
         } = self;
         match access {
             Access::TeamsExtension => format!("acs:{resource}_{tenant}_{user}"),
+            Access::Entra => format!("acs:{resource}_wf_{tenant}_{user}"),
         }
     }
 }
@@ -45,6 +49,7 @@ impl Access {
         let mut parts = skype_id.strip_prefix("acs:")?.split('_');
         match [parts.next(), parts.next(), parts.next(), parts.next()] {
             [Some(_), Some(_), Some(_), None] => Some(Self::TeamsExtension),
+            [Some(_), Some("wf"), Some(_), Some(_)] => Some(Self::Entra),
             _ => None,
         }
     }

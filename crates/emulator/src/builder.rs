@@ -144,6 +144,7 @@ impl EmulatorBuilder {
             clock: Clock::default(),
             registry: Registry::new(id),
             teams_extension_assignments: Assignments::default(),
+            entra_assignments: Assignments::default(),
             rate_limits: RateLimits::new(self.rate_limits),
         });
 

@@ -26,6 +26,8 @@ pub(crate) struct Resource {
     pub(crate) registry: Registry,
     /// By tenant and object id.
     pub(crate) teams_extension_assignments: Assignments<(Uuid, Uuid)>,
+    /// By object id.
+    pub(crate) entra_assignments: Assignments<Uuid>,
     pub(crate) rate_limits: RateLimits,
 }
 
@@ -100,6 +102,7 @@ impl Resource {
         let issuer = self.issuer().await?;
         let assignment = match access {
             Access::TeamsExtension => self.teams_extension_assignments.admitting(entra),
+            Access::Entra => self.entra_assignments.admitting(entra),
         };
         let Some(assignment) = assignment else {
             return Ok(None);
@@ -128,16 +131,20 @@ impl Resource {
         }
         let revoked = match issued.holder {
             Holder::User { id, serial } => self.registry.is_revoked(id, serial),
-            Holder::AssignedUser {
-                access: Access::TeamsExtension,
-                assignment,
-            } => Some(!self.teams_extension_assignments.has_number(assignment)),
+            Holder::AssignedUser { access, assignment } => Some(!self.has_assignment(access, assignment)),
             Holder::TeamsUser => Some(false),
         };
         match revoked {
             None => TokenStatus::IdentityDeleted,
             Some(true) => TokenStatus::Revoked,
             Some(false) => TokenStatus::Active,
+        }
+    }
+
+    fn has_assignment(&self, access: Access, number: u64) -> bool {
+        match access {
+            Access::TeamsExtension => self.teams_extension_assignments.has_number(number),
+            Access::Entra => self.entra_assignments.has_number(number),
         }
     }
 

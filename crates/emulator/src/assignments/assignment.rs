@@ -17,25 +17,42 @@ pub(crate) struct Assignment {
     pub(crate) client_ids: Option<Vec<Uuid>>,
 }
 
-/// The kind of principal that an assignment is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The kind of principal that an assignment is for. The wider kinds come last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum PrincipalType {
     User,
     ResourceAccount,
     /// What Microsoft's how-to writes for a resource account.
     TeamsResourceAccount,
+    Group,
+    /// Every user of the tenant.
+    Tenant,
 }
 
 impl Assignment {
     /// Whether the user of an Entra ID token may use the resource through the application that asked for the token.
     pub(crate) fn admits(&self, user: &EntraUserClaims) -> bool {
-        let applications = self
-            .client_ids
-            .as_ref()
-            .filter(|_| self.principal_type == PrincipalType::User);
-        self.tenant_id == user.tid
-            && self.object_id == user.oid
-            && applications.is_none_or(|applications| applications.contains(&user.appid))
+        self.tenant_id == user.tid && self.includes(user) && self.allows(user.appid)
+    }
+
+    fn includes(&self, user: &EntraUserClaims) -> bool {
+        match self.principal_type {
+            PrincipalType::User | PrincipalType::ResourceAccount | PrincipalType::TeamsResourceAccount => {
+                self.object_id == user.oid
+            }
+            PrincipalType::Group => user.groups.contains(&self.object_id),
+            PrincipalType::Tenant => true,
+        }
+    }
+
+    fn allows(&self, application: Uuid) -> bool {
+        match self.principal_type {
+            PrincipalType::ResourceAccount | PrincipalType::TeamsResourceAccount => true,
+            PrincipalType::User | PrincipalType::Group | PrincipalType::Tenant => {
+                let client_ids = self.client_ids.as_ref();
+                client_ids.is_none_or(|client_ids| client_ids.contains(&application))
+            }
+        }
     }
 }
 
@@ -46,6 +63,8 @@ impl PrincipalType {
             Self::User => "user",
             Self::ResourceAccount => "resourceAccount",
             Self::TeamsResourceAccount => "teamsResourceAccount",
+            Self::Group => "group",
+            Self::Tenant => "tenant",
         }
     }
 }

@@ -48,16 +48,27 @@ impl<K: Ord> Assignments<K> {
         Some(self.lock().by_key.get(key)?.assignment.clone())
     }
 
+    /// All assignments in the order of their keys.
+    pub(crate) fn list(&self) -> Vec<Assignment> {
+        let state = self.lock();
+        let all = state.by_key.values();
+        all.map(|numbered| numbered.assignment.clone()).collect()
+    }
+
     /// Deletes an assignment, if there is one with this key.
     pub(crate) fn delete(&self, key: &K) {
         self.lock().by_key.remove(key);
     }
 
-    /// The number of the assignment that admits a user; `None` if there is none.
+    /// The number of the assignment that admits a user, the narrowest if there are several; `None` if there is none.
     pub(crate) fn admitting(&self, user: &EntraUserClaims) -> Option<u64> {
         let state = self.lock();
-        let mut all = state.by_key.values();
-        Some(all.find(|numbered| numbered.assignment.admits(user))?.number)
+        let admitting = state
+            .by_key
+            .values()
+            .filter(|numbered| numbered.assignment.admits(user));
+        let narrowest = admitting.min_by_key(|numbered| numbered.assignment.principal_type);
+        Some(narrowest?.number)
     }
 
     /// Whether there still is an assignment with this number.

@@ -35,6 +35,34 @@ pub(super) async fn teams_extension(
     exchange(&resource, Access::TeamsExtension, &user, &["voip"]).await
 }
 
+/// `POST /access/entra/:exchangeAccessToken`
+pub(super) async fn entra(
+    State(Endpoint { resource, .. }): State<Endpoint>,
+    Extension(user): Extension<EntraUserClaims>,
+    _: Json<ExchangeRequest>,
+) -> Result<Answer<IdentityAndToken>, ServiceError> {
+    resource.count(Operation::ExchangeToken)?;
+    let scopes: Vec<_> = user.permissions().filter_map(scope).collect();
+    if scopes.is_empty() {
+        return Err(ServiceError::forbidden(
+            "The token has none of the permissions Chat, Chat.Join, Chat.Join.Limited, VoIP and VoIP.Join.",
+        ));
+    }
+    exchange(&resource, Access::Entra, &user, &scopes).await
+}
+
+/// The scope that corresponds to a permission.
+fn scope(permission: &str) -> Option<&'static str> {
+    match permission {
+        "Chat" => Some("chat"),
+        "Chat.Join" => Some("chat.join"),
+        "Chat.Join.Limited" => Some("chat.join.limited"),
+        "VoIP" => Some("voip"),
+        "VoIP.Join" => Some("voip.join"),
+        _ => None,
+    }
+}
+
 async fn exchange(
     resource: &Resource,
     access: Access,

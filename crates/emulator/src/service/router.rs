@@ -5,11 +5,11 @@ use crate::{
     service::{
         ServiceError, access_tokens,
         api_version::{self, ApiVersions},
-        assignments::teams_extension,
+        assignments::{entra, teams_extension},
         authentication, exchanges, headers, identities, teams_user,
         user_authentication::{self, Audiences},
     },
-    tokens::TEAMS_EXTENSION_AUDIENCES,
+    tokens::{ENTRA_USER_AUDIENCES, TEAMS_EXTENSION_AUDIENCES},
 };
 use axum::{
     Router,
@@ -30,6 +30,13 @@ pub(crate) fn router(endpoint: Endpoint) -> Router {
             TEAMS_EXTENSION_AUDIENCES,
             api_version::TEAMS_EXTENSION,
         ))
+        .merge(exchange_router(
+            &endpoint,
+            "/access/entra/:exchangeAccessToken",
+            post(exchanges::entra),
+            ENTRA_USER_AUDIENCES,
+            api_version::PREVIEW_ONLY,
+        ))
         .layer(from_fn_with_state(endpoint.clone(), headers::add))
         .with_state(endpoint)
 }
@@ -44,7 +51,13 @@ fn owners_router(endpoint: &Endpoint) -> Router<Endpoint> {
         .route("/identities/{id}", delete(identities::delete))
         .route("/identities/{id}/:issueAccessToken", post(access_tokens::issue))
         .route("/identities/{id}/:revokeAccessTokens", post(access_tokens::revoke));
-    let preview = new_router().route("/identities/{id}", get(identities::get));
+    let preview = new_router()
+        .route("/identities/{id}", get(identities::get))
+        .route("/access/entra/assignments", get(entra::list))
+        .route(
+            "/access/entra/assignments/{object_id}",
+            get(entra::get).put(entra::put).delete(entra::delete),
+        );
     let teams_user = new_router().route(
         "/teamsUser/:exchangeAccessToken",
         post(teams_user::exchange_access_token),

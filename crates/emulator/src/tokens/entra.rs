@@ -2,48 +2,13 @@
 
 use crate::{
     timestamp,
-    tokens::{
-        SigningKey,
-        entra_check::{SERVICE_AUDIENCE, TEAMS_AUDIENCE},
-        jwt,
-    },
+    tokens::{EntraTokenKind, SigningKey, jwt},
 };
 use aws_lc_rs::error::Unspecified;
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Debug, Formatter};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
-
-/// The purpose of an Entra ID token.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum EntraTokenKind {
-    /// Authenticates requests to the service, as `Authorization: Bearer`.
-    #[default]
-    Service,
-    /// Identifies a Teams user, to be exchanged for an access token of the service.
-    TeamsUser,
-    /// Authenticates a user of Teams Phone extensibility at the exchange for an access token of the service.
-    TeamsExtensionUser,
-}
-
-impl EntraTokenKind {
-    fn audience(self) -> &'static str {
-        match self {
-            Self::Service => SERVICE_AUDIENCE,
-            Self::TeamsUser | Self::TeamsExtensionUser => TEAMS_AUDIENCE,
-        }
-    }
-
-    /// The permissions of a user, which an application has none of.
-    fn scopes(self) -> Option<&'static str> {
-        match self {
-            Self::Service => None,
-            Self::TeamsUser => Some("Teams.ManageCalls Teams.ManageChats"),
-            Self::TeamsExtensionUser => Some("TeamsExtension.ManageCalls"),
-        }
-    }
-}
 
 /// A request for a token of Microsoft Entra ID.
 ///
@@ -70,6 +35,8 @@ pub struct EntraTokenRequest {
     pub user_id: Uuid,
     /// The `scp` claim: the permissions that the user gave the application; `None` for those of the kind.
     pub scopes: Option<Vec<String>>,
+    /// The `groups` claim: the object ids of the groups that the user is a member of.
+    pub groups: Vec<Uuid>,
     /// Seconds until the token expires; negative for a token that has expired.
     pub expires_in_seconds: i32,
 }
@@ -85,6 +52,7 @@ impl EntraTokenRequest {
             app_id: Uuid::new_v4(),
             user_id: Uuid::new_v4(),
             scopes: None,
+            groups: Vec::new(),
             expires_in_seconds: 3600,
         }
     }
@@ -94,6 +62,15 @@ impl EntraTokenRequest {
     pub fn teams_user() -> Self {
         Self {
             kind: EntraTokenKind::TeamsUser,
+            ..Self::service()
+        }
+    }
+
+    /// A token of a user of Entra ID, to be exchanged for one with the scopes `chat` and `voip`.
+    #[must_use]
+    pub fn entra_user() -> Self {
+        Self {
+            kind: EntraTokenKind::EntraUser,
             ..Self::service()
         }
     }
@@ -155,6 +132,8 @@ struct Claims<'a> {
     nbf: i64,
     exp: i64,
     appid: Uuid,
+    #[serde(skip_serializing_if = "<[Uuid]>::is_empty")]
+    groups: &'a [Uuid],
     #[serde(skip_serializing_if = "Option::is_none")]
     idtyp: Option<&'static str>,
     oid: Uuid,
@@ -178,6 +157,7 @@ impl EntraTokenRequest {
             nbf: issued_at,
             exp: expires_on.unix_timestamp(),
             appid: self.app_id,
+            groups: &self.groups,
             idtyp: (self.kind == EntraTokenKind::Service).then_some("app"),
             oid: self.user_id,
             scp: match &self.scopes {

@@ -10,6 +10,9 @@ pub(super) const SERVICE_AUDIENCE: &str = "https://communication.azure.com/";
 /// The application "Azure Communication Services", to which Teams users give consent.
 pub(super) const TEAMS_AUDIENCE: &str = "1fd5118e-2576-4263-8130-9503064c837a";
 
+/// The application "Azure Communication Services Clients", whose scopes begin with this URI.
+pub(super) const ENTRA_USER_AUDIENCE: &str = "https://communication.azure.com/clients";
+
 /// Accepted audiences of a bearer token. Clients other than the SDKs leave the slash out.
 pub(crate) const SERVICE_AUDIENCES: &[&str] = &[SERVICE_AUDIENCE, "https://communication.azure.com"];
 /// Accepted audiences of a Teams user's token.
@@ -20,6 +23,12 @@ pub(crate) const TEAMS_EXTENSION_AUDIENCES: &[&str] = &[
     TEAMS_AUDIENCE,
     "https://auth.msft.communication.azure.com",
     "https://auth.msft.communication.azure.com/",
+];
+/// Accepted audiences of the token of a user of Entra ID.
+pub(crate) const ENTRA_USER_AUDIENCES: &[&str] = &[
+    ENTRA_USER_AUDIENCE,
+    "https://communication.azure.com/clients/",
+    "2a04943b-b6a7-4f65-8786-2bb6131b59f6",
 ];
 
 /// Which signatures are accepted.

@@ -26,6 +26,9 @@ pub(crate) struct EntraUserClaims {
     /// The permissions, separated by spaces.
     #[serde(default)]
     scp: String,
+    /// The groups of which the user is a member.
+    #[serde(default)]
+    pub(crate) groups: Vec<Uuid>,
 }
 
 impl EntraUserClaims {

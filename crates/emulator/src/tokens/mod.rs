@@ -4,18 +4,21 @@ mod access_token;
 mod entra;
 mod entra_check;
 mod entra_claims;
+mod entra_kind;
 mod issued_token;
 mod jwt;
 mod key;
 mod serial;
 mod signing_key;
 
-pub use entra::{EntraToken, EntraTokenKind, EntraTokenRequest};
+pub use entra::{EntraToken, EntraTokenRequest};
+pub use entra_kind::EntraTokenKind;
 pub use key::{TokenAlgorithm, TokenKey};
 
 pub(crate) use access_token::{AccessToken, Issuer};
 pub(crate) use entra_check::{
-    EntraTokenError, SERVICE_AUDIENCES, Signatures, TEAMS_AUDIENCES, TEAMS_EXTENSION_AUDIENCES, check,
+    ENTRA_USER_AUDIENCES, EntraTokenError, SERVICE_AUDIENCES, Signatures, TEAMS_AUDIENCES, TEAMS_EXTENSION_AUDIENCES,
+    check,
 };
 pub(crate) use entra_claims::{EntraUserClaims, TeamsUserClaims};
 pub(crate) use issued_token::{Holder, IssuedToken};

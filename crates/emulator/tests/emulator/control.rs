@@ -149,7 +149,13 @@ async fn entra_tokens_are_issued_with_default_or_given_claims() {
     assert_eq!(claims["scp"], "Teams.ManageCalls Teams.ManageChats");
     assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 7200);
 
-    for bad in ["{", r#"{"kind":"user"}"#, r#"{"appID":""}"#, r#"{"appId":"x"}"#] {
+    for bad in [
+        "{",
+        r#"{"kind":"user"}"#,
+        r#"{"scopes":"Chat"}"#,
+        r#"{"appID":""}"#,
+        r#"{"appId":"x"}"#,
+    ] {
         let answer = post(&emulator, "entra/tokens", bad).await;
         assert_eq!(
             (answer.status, answer.text("/error/code").as_str()),

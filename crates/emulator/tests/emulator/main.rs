@@ -2,13 +2,14 @@
 //! responses compared with recordings of the real service.
 #![cfg(test)]
 
-mod assignments;
 mod authentication;
 #[cfg(feature = "cli")]
 mod binary;
 mod client;
 mod control;
 mod custom_ids;
+mod entra_assignments;
+mod entra_user;
 mod https;
 mod identities;
 mod lifecycle;
@@ -22,6 +23,8 @@ mod redaction;
 mod signature;
 mod signer;
 mod teams_extension;
+mod teams_extension_assignments;
 mod teams_user;
 mod tokens;
+mod user;
 mod wire;

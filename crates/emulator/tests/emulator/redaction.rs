@@ -6,12 +6,18 @@ use crate::{
 };
 #[cfg(feature = "cli")]
 use crate::{
-    client::{Answer, Client, VERSION, http},
-    process::{Process, command},
+    client::{Answer, Client, PREVIEW, VERSION, http},
+    process::{Process, command, temporary},
 };
+#[cfg(feature = "cli")]
+use acs_identity_emulator::Uuid;
 use acs_identity_emulator::{EntraTokenRequest, signature::SignedRequest};
 #[cfg(feature = "cli")]
 use reqwest::RequestBuilder;
+#[cfg(feature = "cli")]
+use serde_json::json;
+#[cfg(feature = "cli")]
+use std::fs;
 
 /// Asserts that a text contains no part of some secrets: not ten characters of their beginning, middle or end.
 #[track_caller]
@@ -60,19 +66,21 @@ async fn debug_shows_no_secret() {
 #[cfg(feature = "cli")]
 #[tokio::test]
 async fn the_log_contains_no_part_of_a_secret_at_any_level() {
-    let process = Process::spawn(command(&["--access-key", KEY]).env("RUST_LOG", "trace"))
+    let ca = temporary(&format!("{}.pem", Uuid::new_v4()));
+    let arguments = ["--access-key", KEY, "--ca-out", ca.to_str().unwrap()];
+    let process = Process::spawn(command(&arguments).env("RUST_LOG", "trace"))
         .await
         .unwrap();
+    let https = process.https_client(&fs::read_to_string(&ca).unwrap());
+    fs::remove_file(ca).unwrap();
     let client = process.client();
     let stranger = Client {
         access_key: "b3RoZXI=".to_owned(),
         ..client.clone()
     };
     let control = process.text("controlEndpoint");
-    let entra = http()
-        .post(format!("{control}entra/tokens"))
-        .body(r#"{"kind":"teamsUser"}"#);
-    let entra = Answer::of(entra).await;
+    let mint = async |body| Answer::of(http().post(format!("{control}entra/tokens")).body(body)).await;
+    let entra = mint(r#"{"kind":"teamsUser"}"#).await;
     let entra_token = entra.text("/token");
     let mut secrets = vec![KEY.to_owned(), entra_token.clone()];
 
@@ -104,8 +112,29 @@ async fn the_log_contains_no_part_of_a_secret_at_any_level() {
     }
     Answer::of(client.unsigned("POST", "/", "").bearer_auth(&entra_token)).await;
 
+    let user = mint(r#"{"kind":"entraUser"}"#).await;
+    let assignment = json!({
+        "principalType": "user",
+        "tenantId": user.text("/tenantId"),
+        "clientIds": [user.text("/appId")],
+    });
+    let target = format!("/access/entra/assignments/{}{PREVIEW}", user.text("/userId"));
+    client.send("PUT", &target, &assignment.to_string()).await;
+    let exchange = format!("/access/entra/:exchangeAccessToken{PREVIEW}");
+    for client in [&client, &https] {
+        let answer = client.exchange_own(&exchange, &user.text("/token")).await;
+        secrets.extend(
+            answer
+                .body
+                .pointer("/accessToken/token")
+                .and_then(|token| token.as_str())
+                .map(ToOwned::to_owned),
+        );
+    }
+    secrets.push(user.text("/token"));
+
     let log = process.into_log().await;
-    assert_eq!(log.matches("status=").count(), 14, "{log}");
-    assert_eq!(secrets.len(), 2 + 12 + 2);
+    assert_eq!(log.matches("status=").count(), 14 + 4, "{log}");
+    assert_eq!(secrets.len(), 2 + 12 + 2 + 2);
     assert_hides(&log, &secrets);
 }

@@ -1,92 +1,42 @@
 //! The exchange of tokens for Teams Phone extensibility.
 
-use crate::client::{Answer, Client, VERSION, builder, decode, names_in_order, start};
+use crate::{
+    client::{Answer, Client, VERSION, builder, decode, names_in_order, start},
+    user::{User, assert_forbidden, assert_not_admitted, assert_not_valid},
+};
 use acs_identity_emulator::{Emulator, EntraToken, EntraTokenKind, EntraTokenRequest, TokenStatus, Uuid};
 use serde_json::{Value, json};
 use std::time::Duration;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 const EXCHANGE: &str = "/access/teamsExtension/:exchangeAccessToken?api-version=2025-06-30";
-const NOT_ADMITTED: &str = "No assignment admits the user with this application.";
 
-/// A user with a token, and the clients that act for it.
-struct User {
-    emulator: Emulator,
-    https: Client,
-    entra: EntraToken,
+async fn user_of(emulator: Emulator) -> User {
+    let request = EntraTokenRequest {
+        expires_in_seconds: 4270,
+        ..EntraTokenRequest::teams_extension_user()
+    };
+    User::new(emulator, request, EXCHANGE).await
 }
 
-impl User {
-    async fn of(emulator: Emulator) -> Self {
-        let request = EntraTokenRequest {
-            expires_in_seconds: 4270,
-            ..EntraTokenRequest::teams_extension_user()
-        };
-        Self {
-            https: Client::over_https(&emulator),
-            entra: emulator.mint_entra_token(&request).await.unwrap(),
-            emulator,
-        }
-    }
-
-    async fn assigned() -> Self {
-        let user = Self::of(start().await).await;
-        assert_eq!(user.assign(&json!({"principalType": "user"})).await, 201);
-        user
-    }
-
-    fn assignment(&self) -> String {
-        let EntraToken { tenant_id, user_id, .. } = self.entra;
-        format!("/access/teamsExtension/tenants/{tenant_id}/assignments/{user_id}?api-version=2025-06-30")
-    }
-
-    async fn assign(&self, body: &Value) -> u16 {
-        self.https
-            .send("PUT", &self.assignment(), &body.to_string())
-            .await
-            .status
-    }
-
-    async fn unassign(&self) {
-        assert_eq!(self.https.send("DELETE", &self.assignment(), "").await.status, 204);
-    }
-
-    /// A token of the same user, or of another if the request says so.
-    async fn mint(&self, change: impl FnOnce(&mut EntraTokenRequest)) -> String {
-        let mut request = EntraTokenRequest {
-            tenant_id: self.entra.tenant_id,
-            app_id: self.entra.app_id,
-            user_id: self.entra.user_id,
-            ..EntraTokenRequest::teams_extension_user()
-        };
-        change(&mut request);
-        self.emulator.mint_entra_token(&request).await.unwrap().token
-    }
-
-    async fn exchange(&self, token: &str) -> Answer {
-        self.https.exchange_own(EXCHANGE, token).await
-    }
-
-    async fn exchanged(&self) -> String {
-        self.exchange(&self.entra.token).await.text("/accessToken/token")
-    }
+async fn assigned_user() -> User {
+    let user = user_of(start().await).await;
+    assert_eq!(assign(&user, &json!({"principalType": "user"})).await, 201);
+    user
 }
 
-#[track_caller]
-fn assert_not_valid(answer: &Answer) {
-    answer.assert_error(401, "InvalidAccessToken", "Provided access token is not valid.", None);
-    assert_eq!(answer.header("api-supported-versions"), None);
+fn assignment(user: &User) -> String {
+    let EntraToken { tenant_id, user_id, .. } = user.entra;
+    format!("/access/teamsExtension/tenants/{tenant_id}/assignments/{user_id}?api-version=2025-06-30")
 }
 
-#[track_caller]
-fn assert_forbidden(answer: &Answer, message: &str) {
-    answer.assert_error(403, "Forbidden", message, None);
-    assert_eq!(answer.header("api-supported-versions"), None);
+async fn assign(user: &User, body: &Value) -> u16 {
+    user.put(&assignment(user), body).await
 }
 
 #[tokio::test]
 async fn a_users_token_has_the_services_shape_and_expires_with_the_entra_token() {
-    let user = User::assigned().await;
+    let user = assigned_user().await;
     let EntraToken { tenant_id, user_id, .. } = user.entra;
     let resource_id = user.emulator.resource_id();
     let answer = user.exchange(&user.entra.token).await;
@@ -140,7 +90,7 @@ async fn a_users_token_has_the_services_shape_and_expires_with_the_entra_token()
 
 #[tokio::test]
 async fn an_assigned_user_is_not_an_identity_of_the_resource() {
-    let user = User::assigned().await;
+    let user = assigned_user().await;
     let id = user.exchange(&user.entra.token).await.text("/identity/id");
     assert_eq!(user.emulator.identities(), Vec::<String>::new());
     assert_eq!(user.https.delete(&id).await.text("/error/code"), "IdentityNotOwned");
@@ -149,7 +99,7 @@ async fn an_assigned_user_is_not_an_identity_of_the_resource() {
 
 #[tokio::test]
 async fn the_token_is_for_the_resources_application() {
-    let user = User::assigned().await;
+    let user = assigned_user().await;
     for audience in [
         "1fd5118e-2576-4263-8130-9503064c837a",
         "https://auth.msft.communication.azure.com",
@@ -169,7 +119,7 @@ async fn the_token_is_for_the_resources_application() {
 
 #[tokio::test]
 async fn a_token_that_is_not_valid_is_refused() {
-    let user = User::assigned().await;
+    let user = assigned_user().await;
     let good = &user.entra.token;
     let forged = format!("{}.AAAA", good.rsplit_once('.').unwrap().0);
     let expired = user.mint(|request| request.expires_in_seconds = -1).await;
@@ -179,15 +129,15 @@ async fn a_token_that_is_not_valid_is_refused() {
     }
 
     let unverified = builder().accept_unverified_bearer(true).start().await.unwrap();
-    let user = User::of(unverified).await;
-    user.assign(&json!({"principalType": "user"})).await;
+    let user = user_of(unverified).await;
+    assign(&user, &json!({"principalType": "user"})).await;
     let forged = format!("{}.AAAA", user.entra.token.rsplit_once('.').unwrap().0);
     assert_eq!(user.exchange(&forged).await.status, 200);
 }
 
 #[tokio::test]
 async fn the_user_comes_over_https_with_the_token_and_not_with_the_access_key() {
-    let user = User::assigned().await;
+    let user = assigned_user().await;
     let http = Client::over_http(&user.emulator);
     for answer in [
         http.exchange_own(EXCHANGE, &user.entra.token).await,
@@ -202,7 +152,7 @@ async fn the_user_comes_over_https_with_the_token_and_not_with_the_access_key() 
 
 #[tokio::test]
 async fn the_token_needs_the_permission_to_manage_calls() {
-    let user = User::assigned().await;
+    let user = assigned_user().await;
     let with = async |scopes: &[&str]| {
         let scopes = scopes.iter().map(|&scope| scope.to_owned()).collect();
         user.exchange(&user.mint(|request| request.scopes = Some(scopes)).await)
@@ -220,8 +170,8 @@ async fn the_token_needs_the_permission_to_manage_calls() {
 
 #[tokio::test]
 async fn an_assignment_admits_its_user_with_its_applications() {
-    let user = User::of(start().await).await;
-    assert_forbidden(&user.exchange(&user.entra.token).await, NOT_ADMITTED);
+    let user = user_of(start().await).await;
+    assert_not_admitted(&user.exchange(&user.entra.token).await);
 
     let (app_id, other) = (user.entra.app_id, Uuid::new_v4());
     let other_app = user.mint(|request| request.app_id = other).await;
@@ -241,7 +191,7 @@ async fn an_assignment_admits_its_user_with_its_applications() {
         ),
         (json!({"principalType": "teamsResourceAccount"}), true, true),
     ] {
-        user.assign(&assignment).await;
+        assign(&user, &assignment).await;
         for (token, is_admitted) in [
             (&user.entra.token, own_app_is_admitted),
             (&other_app, other_app_is_admitted),
@@ -250,7 +200,7 @@ async fn an_assignment_admits_its_user_with_its_applications() {
             if is_admitted {
                 assert_eq!(answer.status, 200, "{assignment}");
             } else {
-                assert_forbidden(&answer, NOT_ADMITTED);
+                assert_not_admitted(&answer);
             }
         }
     }
@@ -258,13 +208,13 @@ async fn an_assignment_admits_its_user_with_its_applications() {
     let other_user = user.mint(|request| request.user_id = other).await;
     let other_tenant = user.mint(|request| request.tenant_id = other).await;
     for token in [other_user, other_tenant] {
-        assert_forbidden(&user.exchange(&token).await, NOT_ADMITTED);
+        assert_not_admitted(&user.exchange(&token).await);
     }
 }
 
 #[tokio::test]
 async fn deleting_an_assignment_revokes_its_tokens_for_good() {
-    let user = User::assigned().await;
+    let user = assigned_user().await;
     let status = |token: &str| user.emulator.token_status(token);
     let EntraToken { tenant_id, .. } = user.entra;
     let bystander = Uuid::new_v4();
@@ -275,16 +225,15 @@ async fn deleting_an_assignment_revokes_its_tokens_for_good() {
 
     let before = user.exchanged().await;
     assert_eq!(
-        user.assign(&json!({"principalType": "user", "clientIds": [Uuid::nil()]}))
-            .await,
+        assign(&user, &json!({"principalType": "user", "clientIds": [Uuid::nil()]})).await,
         200
     );
     assert_eq!(status(&before), TokenStatus::Active);
 
-    user.unassign().await;
+    user.delete(&assignment(&user)).await;
     assert_eq!(status(&before), TokenStatus::Revoked);
-    assert_forbidden(&user.exchange(&user.entra.token).await, NOT_ADMITTED);
-    assert_eq!(user.assign(&json!({"principalType": "user"})).await, 201);
+    assert_not_admitted(&user.exchange(&user.entra.token).await);
+    assert_eq!(assign(&user, &json!({"principalType": "user"})).await, 201);
     assert_eq!(status(&before), TokenStatus::Revoked);
     assert_eq!(status(&user.exchanged().await), TokenStatus::Active);
     assert_eq!(status(&others), TokenStatus::Active);
@@ -303,7 +252,7 @@ async fn deleting_an_assignment_revokes_its_tokens_for_good() {
 
 #[tokio::test]
 async fn the_exchange_has_versions_and_a_body_of_its_own() {
-    let user = User::assigned().await;
+    let user = assigned_user().await;
     let token = &user.entra.token;
     let path = "/access/teamsExtension/:exchangeAccessToken";
     let preview = format!("{path}?api-version=2025-03-02-preview");
@@ -328,7 +277,7 @@ async fn the_exchange_has_versions_and_a_body_of_its_own() {
 
 #[tokio::test]
 async fn the_control_surface_issues_tokens_for_the_exchange() {
-    let user = User::assigned().await;
+    let user = assigned_user().await;
     let EntraToken {
         tenant_id,
         app_id,

@@ -1,5 +1,6 @@
 //! Operations on assignments.
 
+pub(super) mod entra;
 pub(super) mod teams_extension;
 
 use crate::{
@@ -7,16 +8,7 @@ use crate::{
     service::{Answer, ServiceError, guid},
 };
 use http::StatusCode;
-use serde::Deserialize;
 use uuid::Uuid;
-
-/// The members of an assignment that are not in the path.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(in crate::service) struct PutRequest {
-    principal_type: Option<String>,
-    client_ids: Option<Vec<String>>,
-}
 
 fn principal_type(name: Option<String>, supported: &[PrincipalType]) -> Result<PrincipalType, ServiceError> {
     let name = name

@@ -6,13 +6,14 @@ use crate::{
     endpoint::Endpoint,
     service::{
         Answer, ServiceError,
-        assignments::{self, PutRequest, client_ids, found, principal_type},
+        assignments::{self, client_ids, found, principal_type},
         body::Json,
         guid,
     },
 };
 use axum::extract::{FromRequestParts, Path, State};
 use http::{StatusCode, request::Parts};
+use serde::Deserialize;
 use uuid::Uuid;
 
 const PRINCIPAL_TYPES: &[PrincipalType] = &[
@@ -20,6 +21,13 @@ const PRINCIPAL_TYPES: &[PrincipalType] = &[
     PrincipalType::ResourceAccount,
     PrincipalType::TeamsResourceAccount,
 ];
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(in crate::service) struct PutRequest {
+    principal_type: Option<String>,
+    client_ids: Option<Vec<String>>,
+}
 
 /// The tenant id and object id in the path.
 pub(in crate::service) struct Key(Uuid, Uuid);

@@ -1,0 +1,86 @@
+//! Assignments of users, groups and tenants of Entra ID: `/access/entra/assignments/{objectId}`
+
+use crate::{
+    assignments::{Assignment, PrincipalType},
+    endpoint::Endpoint,
+    service::{
+        Answer, ServiceError,
+        assignments::{self, client_ids, found, principal_type},
+        body::Json,
+        guid,
+    },
+};
+use axum::extract::{FromRequestParts, Path, State};
+use http::{StatusCode, request::Parts};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+const PRINCIPAL_TYPES: &[PrincipalType] = &[PrincipalType::User, PrincipalType::Group, PrincipalType::Tenant];
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(in crate::service) struct PutRequest {
+    principal_type: Option<String>,
+    tenant_id: Option<String>,
+    client_ids: Option<Vec<String>>,
+}
+
+/// All assignments, on one page.
+#[derive(Serialize)]
+pub(in crate::service) struct List {
+    value: Vec<Assignment>,
+}
+
+/// The object id in the path.
+pub(in crate::service) struct Key(Uuid);
+
+impl<S: Send + Sync> FromRequestParts<S> for Key {
+    type Rejection = ServiceError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        // What is not UTF-8 when percent-decoded is not a GUID either.
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let object_id = path.map(|Path(id)| id).unwrap_or_default();
+        Ok(Self(guid::parse(&object_id, "ObjectId", "objectId")?))
+    }
+}
+
+/// `GET /access/entra/assignments`
+pub(in crate::service) async fn list(State(Endpoint { resource, .. }): State<Endpoint>) -> Answer<List> {
+    let value = resource.entra_assignments.list();
+    Answer(StatusCode::OK, List { value })
+}
+
+pub(in crate::service) async fn get(
+    State(Endpoint { resource, .. }): State<Endpoint>,
+    Key(object_id): Key,
+) -> Result<Answer<Assignment>, ServiceError> {
+    found(resource.entra_assignments.get(&object_id))
+}
+
+pub(in crate::service) async fn put(
+    State(Endpoint { resource, .. }): State<Endpoint>,
+    Key(object_id): Key,
+    Json(request): Json<PutRequest>,
+) -> Result<Answer<Assignment>, ServiceError> {
+    let request = request.unwrap_or_default();
+    let principal_type = principal_type(request.principal_type, PRINCIPAL_TYPES)?;
+    let tenant_id = guid::required(request.tenant_id, "TenantId", "tenantId")?;
+    let ids = request.client_ids.ok_or_else(|| ServiceError::required("ClientIds"))?;
+    let assignment = Assignment {
+        object_id,
+        tenant_id,
+        principal_type,
+        client_ids: Some(client_ids(&ids)?),
+    };
+    let is_new = resource.entra_assignments.put(object_id, assignment.clone());
+    Ok(assignments::put(assignment, is_new))
+}
+
+pub(in crate::service) async fn delete(
+    State(Endpoint { resource, .. }): State<Endpoint>,
+    Key(object_id): Key,
+) -> StatusCode {
+    resource.entra_assignments.delete(&object_id);
+    StatusCode::NO_CONTENT
+}
