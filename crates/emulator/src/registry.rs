@@ -169,6 +169,7 @@ impl Registry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::thread;
 
     const NOW: OffsetDateTime = datetime!(2026-08-01 00:00 UTC);
     const LATER: OffsetDateTime = datetime!(2026-08-02 00:00 UTC);
@@ -242,5 +243,20 @@ mod tests {
         assert!(create("a").is_new);
         assert!(!create("A").is_new);
         assert_eq!(registry.count(), 2);
+    }
+
+    /// Over a socket, requests are too far apart to meet between a look-up and a creation.
+    #[test]
+    fn threads_that_race_for_custom_ids_create_one_identity_each() {
+        let registry = Registry::new(Uuid::nil());
+        let created = || {
+            let outcomes = (0..10_000).map(|id| registry.create(Some(id.to_string()), false, NOW));
+            outcomes.filter(|created| created.is_new).count()
+        };
+        let created: usize = thread::scope(|scope| {
+            let threads = [(); 4].map(|()| scope.spawn(created));
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!((created, registry.count()), (10_000, 10_000));
     }
 }

@@ -55,7 +55,7 @@ async fn a_custom_id_finds_the_identity_again() {
     assert_eq!(emulator.identity_count(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn concurrent_creations_with_one_custom_id_create_one_identity() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
