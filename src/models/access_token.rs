@@ -1,9 +1,11 @@
 //! The token that a user's chat or calling client presents.
 
 use super::json::{decode, required};
+use crate::jwt::unverified_claims;
 use azure_core::{
-    Result,
+    Error, Result,
     credentials::{AccessToken, Secret},
+    error::ErrorKind,
     http::{DeserializeWith, JsonFormat, response::ResponseBody},
     time::OffsetDateTime,
 };
@@ -53,6 +55,47 @@ impl CommunicationAccessToken {
             token: token.into(),
             expires_on,
         }
+    }
+
+    /// Reads a token's expiry from the token, for a source that gives no more than the token.
+    ///
+    /// The token's signature is not checked, and that a token is a JSON Web Token is no promise of the service: where
+    /// the expiry is at hand, pass it to [`new`](Self::new).
+    ///
+    /// # Arguments
+    ///
+    /// * `token` - The token, a JSON Web Token whose claim `exp` says when it expires.
+    ///
+    /// # Errors
+    ///
+    /// The token is not a JSON Web Token, or has no `exp`. The error does not show it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use azure_communication_identity::CommunicationAccessToken;
+    ///
+    /// # fn main() -> azure_core::Result<()> {
+    /// # let received = "eyJhbGciOiJub25lIn0.eyJleHAiOjIwNTEyMjI0MDB9.c2ln";
+    /// let token = CommunicationAccessToken::from_jwt(received)?;
+    /// assert_eq!(token.expires_on.unix_timestamp(), 2_051_222_400);
+    /// # Ok(()) }
+    /// ```
+    pub fn from_jwt(token: impl Into<Secret>) -> Result<Self> {
+        /// The one claim that the official clients read, too.
+        #[derive(Deserialize)]
+        struct Claims {
+            #[serde(default, with = "azure_core::time::timestamp::option")]
+            exp: Option<OffsetDateTime>,
+        }
+
+        let token = token.into();
+        let claims: Claims = unverified_claims(token.secret())?;
+        let expires_on = claims.exp.ok_or_else(|| {
+            let text = "the token does not say when it expires: it has no claim exp";
+            Error::with_message(ErrorKind::DataConversion, text)
+        })?;
+        Ok(Self { token, expires_on })
     }
 }
 
