@@ -4,6 +4,7 @@
 
 mod auth;
 mod client;
+mod credential;
 mod error;
 mod identifier;
 mod jwt;
@@ -11,10 +12,12 @@ pub mod models;
 mod pipeline;
 mod policies;
 mod requests;
+mod runtime;
 mod service;
 
 pub use auth::AzureKeyCredential;
 pub use client::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
+pub use credential::{CommunicationTokenCredential, CommunicationTokenCredentialOptions};
 pub use error::{
     CommunicationError, CommunicationErrorCode, CommunicationErrorDetail, UserWithoutToken, creation_outcome_unknown,
 };

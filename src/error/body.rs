@@ -51,7 +51,7 @@ pub(super) fn parse(body: &[u8]) -> Option<CommunicationErrorDetail> {
 /// The beginning of a foreign body as one line, or nothing if it has no text.
 ///
 /// A gateway may echo the request, so words that could be a secret are masked.
-pub(super) fn excerpt(body: &[u8]) -> Option<String> {
+pub(crate) fn excerpt(body: &[u8]) -> Option<String> {
     // A multiple of the excerpt, so that markup full of white space still shows some text.
     let beginning = body.get(..EXCERPT_LEN * 8).unwrap_or(body);
     let text = String::from_utf8_lossy(beginning);

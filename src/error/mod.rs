@@ -7,6 +7,7 @@ mod display;
 mod remedy;
 
 pub use body::CommunicationErrorDetail;
+pub(crate) use body::excerpt;
 pub use code::CommunicationErrorCode;
 pub(crate) use creation::OutcomeUnknown;
 pub use creation::{UserWithoutToken, creation_outcome_unknown};
@@ -110,7 +111,7 @@ impl CommunicationError {
         let headers = response.headers();
         let error = body::parse(response.body());
         let body_excerpt = if error.is_none() && !status.is_success() {
-            body::excerpt(response.body())
+            excerpt(response.body())
         } else {
             None
         };

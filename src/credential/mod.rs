@@ -1,0 +1,305 @@
+//! The credential of a chat or calling client: a user's token, refreshed in time.
+
+mod background;
+mod cache;
+mod options;
+mod schedule;
+mod shared_error;
+mod single_flight;
+#[cfg(test)]
+mod tests;
+
+pub use options::CommunicationTokenCredentialOptions;
+
+use crate::{
+    auth::Clock,
+    client::CommunicationIdentityClient,
+    error::invalid_argument,
+    identifier::CommunicationUserIdentifier,
+    models::{CommunicationAccessToken, CommunicationTokenScope},
+};
+use azure_core::{
+    Result,
+    credentials::{AccessToken, Secret, TokenCredential, TokenRequestOptions},
+};
+use cache::Cache;
+use futures::FutureExt as _;
+use std::{fmt, sync::Arc};
+
+/// A user's access token for a chat or calling client, and where the next one comes from.
+///
+/// Create one credential per user and keep it: it is cheap to clone, and its clones share the token. `Debug` shows
+/// neither the token nor anything of its source.
+///
+/// # Refreshing
+///
+/// A credential with a refresher, whether it is [one of your own](Self::with_refresher) or
+/// [a client of the service](Self::for_user), keeps these rules:
+///
+/// * While the token is valid, [`get_token`](Self::get_token) returns it at once, whatever the refresher does. Asked in
+///   the token's last two minutes, it also starts a refresh in the background.
+/// * Without a valid token, callers wait for a refresh. There is never more than one under way: all who wait share it,
+///   its token as well as its failure, which is not kept: the next to ask tries anew.
+/// * With [`refresh_proactively`](CommunicationTokenCredentialOptions::refresh_proactively), a task refreshes the token
+///   ten minutes before it expires; without an initial token it gets the first one right away.
+/// * A token that has less than these two or ten minutes left when it is obtained is refreshed after half of them, but
+///   not within a second: a source that keeps returning the same token until it expires is not asked in a loop.
+/// * While the old token lives, a failed refresh in the background is tried again after 1, 2, 4 … seconds, at most a
+///   minute, and never before the service's `Retry-After`: by the task that refreshes ahead, otherwise when somebody
+///   asks for the token. Each failure is logged as a warning. Once the token has expired, the task ends until somebody
+///   has got a new one.
+/// * A caller's future can be dropped at any point. A refresh that nobody waits for any more is cancelled. When the last
+///   clone of the credential is dropped, the task ends and the refresher is dropped.
+///
+/// Nothing bounds how long a refresher takes: bound its requests, or put `tokio::time::timeout` around
+/// [`get_token`](Self::get_token). A refresher must not ask its own credential, for it would wait for itself.
+///
+/// The times are those of the [official clients][practices].
+///
+/// [practices]: https://learn.microsoft.com/azure/communication-services/concepts/credentials-best-practices
+///
+/// # Async runtimes
+///
+/// Work in the background runs on the runtime of `azure_core`. With this crate's feature `tokio`, that is the tokio
+/// runtime that is current where the work starts; one set by `azure_core::async_runtime::set_async_runtime` is used
+/// where a tokio runtime is current too, or without the feature. Without the feature and without one of your own it is
+/// a thread per task. Where there is no runtime, [`get_token`](Self::get_token) does without work in the background.
+/// Leave the feature on if another crate turns on `azure_core`'s: core would panic outside a tokio runtime.
+///
+/// # As a `TokenCredential`
+///
+/// Clients of the data plane, such as chat and calling, take it as a [`TokenCredential`]. It ignores the scopes that it
+/// is asked for: its token has those that it was issued with. It is no credential of a principal, so never pass it to
+/// [`CommunicationIdentityClient::new`].
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doctest.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Outcome {
+/// # let (emulator, client) = start().await?;
+/// # let user = client.create_user(None).await?.into_model()?;
+/// use azure_communication_identity::{CommunicationTokenCredential, CommunicationTokenScope};
+///
+/// let credential = CommunicationTokenCredential::for_user(client, user, &[CommunicationTokenScope::Chat], None)?;
+///
+/// // As often as a token is needed:
+/// let token = credential.get_token().await?;
+/// println!("valid until {}", token.expires_on);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct CommunicationTokenCredential(Source);
+
+#[derive(Clone)]
+enum Source {
+    Static(CommunicationAccessToken),
+    Refreshed(Arc<Cache>),
+}
+
+impl CommunicationTokenCredential {
+    /// Creates a credential that always returns one token, whose expiry it reads from the token.
+    ///
+    /// The token is returned even after it has expired: whether it is accepted is for the service to say.
+    ///
+    /// # Arguments
+    ///
+    /// * `token` - The token, a JSON Web Token with the claim `exp`. For others there is
+    ///   [`from_access_token`](Self::from_access_token).
+    ///
+    /// # Errors
+    ///
+    /// The token is not a JSON Web Token, or has no `exp`. The error does not show it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use azure_communication_identity::CommunicationTokenCredential;
+    ///
+    /// # fn main() -> azure_core::Result<()> {
+    /// # let received = "eyJhbGciOiJub25lIn0.eyJleHAiOjIwNTEyMjI0MDB9.c2ln";
+    /// let credential = CommunicationTokenCredential::new(received)?;
+    /// # Ok(()) }
+    /// ```
+    pub fn new(token: impl Into<Secret>) -> Result<Self> {
+        CommunicationAccessToken::from_jwt(token).map(|token| Self(Source::Static(token)))
+    }
+
+    /// Creates a credential that always returns one token.
+    ///
+    /// The token is returned even after it has expired: whether it is accepted is for the service to say.
+    ///
+    /// # Arguments
+    ///
+    /// * `token` - The token.
+    ///
+    /// # Errors
+    ///
+    /// The token is empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use azure_communication_identity::{CommunicationAccessToken, CommunicationTokenCredential};
+    /// use azure_core::time::{Duration, OffsetDateTime};
+    ///
+    /// # fn main() -> azure_core::Result<()> {
+    /// let in_an_hour = OffsetDateTime::now_utc() + Duration::HOUR;
+    /// let token = CommunicationAccessToken::new("a token", in_an_hour);
+    /// let credential = CommunicationTokenCredential::from_access_token(token)?;
+    /// # Ok(()) }
+    /// ```
+    pub fn from_access_token(token: CommunicationAccessToken) -> Result<Self> {
+        check(&token)?;
+        Ok(Self(Source::Static(token)))
+    }
+
+    /// Creates a credential that gets its tokens from a function of yours, such as one that asks your backend.
+    ///
+    /// [Refreshing](Self#refreshing) says when it is called.
+    ///
+    /// # Arguments
+    ///
+    /// * `refresher` - Returns a new token of the same user. [`CommunicationAccessToken::from_jwt`] helps a source that
+    ///   knows no more than the token.
+    /// * `options` - A token to begin with, and whether the token is refreshed in the background.
+    ///
+    /// # Errors
+    ///
+    /// The initial token is empty; or `refresh_proactively` is set and there is no async runtime here.
+    ///
+    /// Later, [`get_token`](Self::get_token) fails as the refresher does. A token that is empty, or has already expired,
+    /// is a failure of kind `Credential`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use azure_communication_identity::{
+    ///     CommunicationAccessToken, CommunicationTokenCredential, CommunicationTokenCredentialOptions,
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> azure_core::Result<()> {
+    /// # async fn ask_my_backend() -> azure_core::Result<String> {
+    /// #     Ok("eyJhbGciOiJub25lIn0.eyJleHAiOjQxMDI0NDQ4MDB9.c2ln".to_owned())
+    /// # }
+    /// let options = CommunicationTokenCredentialOptions {
+    ///     refresh_proactively: true,
+    ///     ..Default::default()
+    /// };
+    /// let credential = CommunicationTokenCredential::with_refresher(
+    ///     || async { CommunicationAccessToken::from_jwt(ask_my_backend().await?) },
+    ///     Some(options),
+    /// )?;
+    /// let token = credential.get_token().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn with_refresher<F, Fut>(refresher: F, options: Option<CommunicationTokenCredentialOptions>) -> Result<Self>
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<CommunicationAccessToken>> + Send + 'static,
+    {
+        Self::build(refresher, options, Clock::system())
+    }
+
+    /// Creates a credential that gets a user's tokens from the service.
+    ///
+    /// This is for a backend that chats or calls in the name of a user. The user's own device must not hold a client
+    /// with an access key: it asks the backend, by [`with_refresher`](Self::with_refresher).
+    ///
+    /// # Arguments
+    ///
+    /// * `client` - A client of the resource that the user belongs to.
+    /// * `user` - The user.
+    /// * `scopes` - What the tokens are for; at least one.
+    /// * `options` - A token to begin with, and whether the token is refreshed in the background.
+    ///
+    /// # Errors
+    ///
+    /// `scopes` is empty, the initial token is empty; or `refresh_proactively` is set and there is no async runtime
+    /// here.
+    ///
+    /// Later, [`get_token`](Self::get_token) fails as [`CommunicationIdentityClient::get_token`] does.
+    ///
+    /// # Examples
+    ///
+    /// See [the credential](Self#examples).
+    pub fn for_user(
+        client: CommunicationIdentityClient,
+        user: CommunicationUserIdentifier,
+        scopes: &[CommunicationTokenScope],
+        options: Option<CommunicationTokenCredentialOptions>,
+    ) -> Result<Self> {
+        if scopes.is_empty() {
+            return Err(invalid_argument(
+                "scopes is empty; name what the tokens are for, such as CommunicationTokenScope::Chat",
+            ));
+        }
+        let request = Arc::new((client, user, scopes.to_vec()));
+        let refresher = move || {
+            let request = request.clone();
+            async move {
+                let (client, user, scopes) = &*request;
+                client.get_token(user, scopes, None).await?.into_model()
+            }
+        };
+        Self::with_refresher(refresher, options)
+    }
+
+    fn build<F, Fut>(refresher: F, options: Option<CommunicationTokenCredentialOptions>, clock: Clock) -> Result<Self>
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<CommunicationAccessToken>> + Send + 'static,
+    {
+        let options = options.unwrap_or_default();
+        options.initial_token.as_ref().map_or(Ok(()), check)?;
+        let refresher = Arc::new(move || refresher().boxed());
+        let cache = Cache::new(refresher, options.initial_token, options.refresh_proactively, clock);
+        if options.refresh_proactively {
+            cache.start()?;
+        }
+        Ok(Self(Source::Refreshed(cache)))
+    }
+
+    /// Returns a token: at once if there is a valid one, otherwise as soon as it has been refreshed.
+    ///
+    /// [Refreshing](Self#refreshing) has the rules. A credential without a refresher returns its one token.
+    ///
+    /// # Errors
+    ///
+    /// There is no valid token and the refresh failed. The error has the kind and the text of the refresher's own, and
+    /// that one as its source, so that [`CommunicationError::from_error`](crate::CommunicationError::from_error) finds
+    /// what the service answered.
+    ///
+    /// # Examples
+    ///
+    /// See [the credential](Self#examples).
+    pub async fn get_token(&self) -> Result<CommunicationAccessToken> {
+        match &self.0 {
+            Source::Static(token) => Ok(token.clone()),
+            Source::Refreshed(cache) => cache.token().await,
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl TokenCredential for CommunicationTokenCredential {
+    /// Returns a token as [`CommunicationTokenCredential::get_token`] does, whatever the scopes and options are.
+    async fn get_token(&self, _scopes: &[&str], _options: Option<TokenRequestOptions<'_>>) -> Result<AccessToken> {
+        self.get_token().await.map(Into::into)
+    }
+}
+
+impl fmt::Debug for CommunicationTokenCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CommunicationTokenCredential")
+    }
+}
+
+fn check(token: &CommunicationAccessToken) -> Result<()> {
+    if token.token.secret().is_empty() {
+        return Err(invalid_argument("the token is empty"));
+    }
+    Ok(())
+}

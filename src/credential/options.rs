@@ -1,0 +1,28 @@
+//! The options of a credential that refreshes its token.
+
+use crate::models::CommunicationAccessToken;
+use azure_core::fmt::SafeDebug;
+
+/// Options for a [`CommunicationTokenCredential`](crate::CommunicationTokenCredential) that refreshes its token.
+///
+/// # Examples
+///
+/// ```
+/// use azure_communication_identity::CommunicationTokenCredentialOptions;
+///
+/// let options = CommunicationTokenCredentialOptions {
+///     refresh_proactively: true,
+///     ..Default::default()
+/// };
+/// ```
+#[derive(Clone, Default, SafeDebug)]
+pub struct CommunicationTokenCredentialOptions {
+    /// A token to begin with. Default: none, so the first one comes from the refresher.
+    pub initial_token: Option<CommunicationAccessToken>,
+    /// Whether the token is refreshed in the background, ten minutes before it expires, whether or not somebody asks for
+    /// it. Default: `false`, as in the official clients: the credential does nothing unless it is asked.
+    ///
+    /// Set it where nobody may ever wait for a token, or where one must be at hand after hours without use. It needs an
+    /// async runtime that lasts: a task of the one that the credential is created in does the work.
+    pub refresh_proactively: bool,
+}

@@ -1,0 +1,85 @@
+//! When a credential asks its source, by a clock that moves with tokio's paused time.
+
+mod failures;
+mod on_demand;
+mod proactive;
+
+use super::{CommunicationTokenCredential, CommunicationTokenCredentialOptions};
+use crate::{auth::Clock, models::CommunicationAccessToken};
+use azure_core::{
+    Error, Result,
+    error::ErrorKind,
+    time::{Duration, OffsetDateTime},
+};
+use std::sync::{Arc, Mutex};
+use tokio::time::{Instant, sleep_until};
+
+/// When every test begins.
+const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+/// A source of tokens that keeps when it was asked, in seconds since the test began.
+#[derive(Clone)]
+struct Source {
+    start: Instant,
+    calls: Arc<Mutex<Vec<f64>>>,
+}
+
+impl Source {
+    fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            calls: Arc::default(),
+        }
+    }
+
+    fn clock(&self) -> Clock {
+        let start = self.start;
+        Clock::from_fn(move || START + start.elapsed())
+    }
+
+    fn calls(&self) -> Vec<f64> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    /// A credential of this source. `answer` gets the number of the call, from 0, and its time in seconds.
+    fn credential<Fut>(
+        &self,
+        initial_token: Option<CommunicationAccessToken>,
+        refresh_proactively: bool,
+        answer: impl Fn(usize, f64) -> Fut + Send + Sync + 'static,
+    ) -> CommunicationTokenCredential
+    where
+        Fut: Future<Output = Result<CommunicationAccessToken>> + Send + 'static,
+    {
+        let options = CommunicationTokenCredentialOptions {
+            initial_token,
+            refresh_proactively,
+        };
+        let source = self.clone();
+        let refresher = move || {
+            let now = source.start.elapsed().as_secs_f64();
+            let mut calls = source.calls.lock().unwrap();
+            calls.push(now);
+            answer(calls.len() - 1, now)
+        };
+        CommunicationTokenCredential::build(refresher, Some(options), self.clock()).unwrap()
+    }
+
+    /// Lets the time pass until so many seconds after the test began.
+    async fn wait_until(&self, seconds: f64) {
+        sleep_until(self.start + std::time::Duration::from_secs_f64(seconds)).await;
+    }
+}
+
+/// A token that expires so many seconds after the test began.
+fn token(name: &str, expires: f64) -> CommunicationAccessToken {
+    CommunicationAccessToken::new(name.to_owned(), START + Duration::seconds_f64(expires))
+}
+
+async fn get(credential: &CommunicationTokenCredential) -> String {
+    credential.get_token().await.unwrap().token.secret().to_owned()
+}
+
+fn failure() -> Error {
+    Error::with_message(ErrorKind::Io, "the backend is down")
+}

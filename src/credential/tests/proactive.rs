@@ -1,0 +1,168 @@
+//! A credential that refreshes its token ahead.
+
+use super::*;
+use futures::future::{pending, ready};
+use std::sync::atomic::{AtomicI64, Ordering};
+use tokio::{task::yield_now, time::sleep};
+
+#[tokio::test(start_paused = true)]
+async fn without_a_token_the_first_refresh_starts_with_the_credential() {
+    for initial_token in [None, Some(token("expired", 0.0))] {
+        let source = Source::new();
+        let credential = source.credential(initial_token, true, |_, _| ready(Ok(token("new", 3600.0))));
+        yield_now().await;
+        assert_eq!(source.calls(), [0.0]);
+        assert_eq!(get(&credential).await, "new");
+        assert_eq!(source.calls(), [0.0]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_refreshed_ten_minutes_before_it_expires_and_so_is_the_next() {
+    let source = Source::new();
+    let credential = source.credential(Some(token("initial", 3600.0)), true, |call, now| {
+        ready(Ok(token(&format!("refreshed {call}"), now + 86_400.0)))
+    });
+    source.wait_until(2999.0).await;
+    assert_eq!(get(&credential).await, "initial");
+    source.wait_until(3001.0).await;
+    assert_eq!(get(&credential).await, "refreshed 0");
+    source.wait_until(200_000.0).await;
+    assert_eq!(source.calls(), [3000.0, 88_800.0, 174_600.0]);
+    assert_eq!(get(&credential).await, "refreshed 2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_returns_the_same_token_is_asked_at_half_of_what_is_left() {
+    let source = Source::new();
+    let credential = source.credential(Some(token("same", 512.0)), true, |_, _| ready(Ok(token("same", 512.0))));
+    source.wait_until(511.5).await;
+    assert_eq!(get(&credential).await, "same");
+    let halves = [256.0, 384.0, 448.0, 480.0, 496.0, 504.0, 508.0, 510.0, 511.0];
+    assert_eq!(source.calls(), halves);
+    // When it has expired, the source may have a new one. If it has not, that is a failure.
+    source.wait_until(5000.0).await;
+    assert_eq!(source.calls()[9..], [512.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_with_hardly_any_life_are_not_asked_for_in_a_loop() {
+    let source = Source::new();
+    let _credential = source.credential(None, true, |_, now| ready(Ok(token("short", now + 0.001))));
+    source.wait_until(3.5).await;
+    assert_eq!(source.calls(), [0.0, 1.0, 2.0, 3.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_a_valid_token_nobody_waits_for_a_source_that_hangs() {
+    let source = Source::new();
+    let credential = source.credential(Some(token("old", 3600.0)), true, |_, _| pending());
+    source.wait_until(3599.0).await;
+    assert_eq!(get(&credential).await, "old");
+    assert_eq!(source.start.elapsed().as_secs(), 3599);
+    assert_eq!(source.calls(), [3000.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_and_the_task_share_one_refresh() {
+    let source = Source::new();
+    let credential = source.credential(None, true, |_, now| async move {
+        sleep(std::time::Duration::from_secs(5)).await;
+        Ok(token("new", now + 3600.0))
+    });
+    let callers = (0..100).map(|_| get(&credential));
+    let tokens = futures::future::join_all(callers).await;
+    assert!(tokens.iter().all(|token| token == "new"));
+    assert_eq!(source.calls(), [0.0]);
+    // The task goes on from there.
+    source.wait_until(3001.0).await;
+    assert_eq!(source.calls(), [0.0, 3000.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_clone_ends_the_task_and_drops_the_refresher() {
+    let source = Source::new();
+    let held = Arc::new(());
+    let (refresher, kept) = (held.clone(), Arc::downgrade(&held));
+    drop(held);
+    let credential = source.credential(Some(token("old", 3600.0)), true, move |_, _| {
+        let _ = &refresher;
+        ready(Ok(token("new", 86_400.0)))
+    });
+    let clone = credential.clone();
+    yield_now().await;
+    drop(credential);
+    assert!(kept.upgrade().is_some());
+    drop(clone);
+    // While the task sleeps, and at once.
+    assert!(kept.upgrade().is_none());
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    yield_now().await;
+    assert_eq!(tasks(), 0);
+    source.wait_until(10_000.0).await;
+    assert!(source.calls().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_clone_cancels_a_refresh_in_the_background() {
+    let source = Source::new();
+    let held = Arc::new(());
+    let kept = Arc::downgrade(&held);
+    let credential = source.credential(None, true, move |_, _| {
+        let held = held.clone();
+        async move {
+            pending::<()>().await;
+            drop(held);
+            Ok(token("new", 3600.0))
+        }
+    });
+    yield_now().await;
+    assert_eq!(source.calls(), [0.0]);
+    drop(credential);
+    yield_now().await;
+    assert!(kept.upgrade().is_none());
+}
+
+/// A credential with a token of an hour, by a clock that passes only where a test says so, in seconds.
+fn with_clock_by_hand() -> (CommunicationTokenCredential, Arc<AtomicI64>) {
+    let now = Arc::new(AtomicI64::new(0));
+    let clock = now.clone();
+    let options = CommunicationTokenCredentialOptions {
+        initial_token: Some(token("old", 3600.0)),
+        refresh_proactively: true,
+    };
+    let credential = CommunicationTokenCredential::build(
+        || ready(Ok(token("new", 86_400.0))),
+        Some(options),
+        Clock::from_fn(move || START + Duration::seconds(clock.load(Ordering::SeqCst))),
+    );
+    (credential.unwrap(), now)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_was_suspended_finds_out_soon() {
+    let (credential, now) = with_clock_by_hand();
+    yield_now().await;
+    now.store(3500, Ordering::SeqCst);
+    assert_eq!(get(&credential).await, "old");
+    sleep(std::time::Duration::from_secs(301)).await;
+    assert_eq!(get(&credential).await, "new");
+}
+
+#[test]
+fn the_task_starts_again_on_another_runtime_when_its_own_is_gone() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap()
+    };
+    let (credential, now) = runtime().block_on(async { with_clock_by_hand() });
+    runtime().block_on(async {
+        assert_eq!(get(&credential).await, "old");
+        now.store(3500, Ordering::SeqCst);
+        sleep(std::time::Duration::from_secs(301)).await;
+        assert_eq!(get(&credential).await, "new");
+    });
+}
