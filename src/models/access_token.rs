@@ -1,11 +1,12 @@
 //! The token that a user's chat or calling client presents.
 
-use super::json::{decode, required};
-use crate::jwt::unverified_claims;
+use super::{
+    json::{decode, required},
+    token_claims::UnverifiedTokenClaims,
+};
 use azure_core::{
-    Error, Result,
+    Result,
     credentials::{AccessToken, Secret},
-    error::ErrorKind,
     http::{DeserializeWith, JsonFormat, response::ResponseBody},
     time::OffsetDateTime,
 };
@@ -82,19 +83,8 @@ impl CommunicationAccessToken {
     /// # Ok(()) }
     /// ```
     pub fn from_jwt(token: impl Into<Secret>) -> Result<Self> {
-        /// The one claim that the official clients read, too.
-        #[derive(Deserialize)]
-        struct Claims {
-            #[serde(default, with = "azure_core::time::timestamp::option")]
-            exp: Option<OffsetDateTime>,
-        }
-
         let token = token.into();
-        let claims: Claims = unverified_claims(token.secret())?;
-        let expires_on = claims.exp.ok_or_else(|| {
-            let text = "the token does not say when it expires: it has no claim exp";
-            Error::with_message(ErrorKind::DataConversion, text)
-        })?;
+        let expires_on = UnverifiedTokenClaims::decode(token.secret())?.expires_on;
         Ok(Self { token, expires_on })
     }
 }
