@@ -17,7 +17,9 @@ mod service;
 
 pub use auth::AzureKeyCredential;
 pub use client::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
-pub use credential::{CommunicationTokenCredential, CommunicationTokenCredentialOptions};
+pub use credential::{
+    CommunicationTokenCredential, CommunicationTokenCredentialOptions, EntraCommunicationTokenCredentialOptions,
+};
 pub use error::{
     CommunicationError, CommunicationErrorCode, CommunicationErrorDetail, UserWithoutToken, creation_outcome_unknown,
 };

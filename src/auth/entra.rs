@@ -32,7 +32,7 @@ pub(crate) fn check_scope(scope: &str, cloud: Option<&CloudConfiguration>) -> Re
 /// caller would look for a [`CommunicationError`](crate::CommunicationError), after the other a creation may have been
 /// executed.
 #[derive(Debug)]
-struct DistinctCredential(Arc<dyn TokenCredential>);
+pub(crate) struct DistinctCredential(pub(crate) Arc<dyn TokenCredential>);
 
 #[async_trait::async_trait]
 impl TokenCredential for DistinctCredential {

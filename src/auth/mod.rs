@@ -17,6 +17,6 @@ pub(crate) use clock::MovedClock;
 pub(crate) use connection_string::ConnectionString;
 pub(crate) use credential::Credential;
 pub(crate) use endpoint::{Plaintext, parse_endpoint};
-pub(crate) use entra::check_scope;
+pub(crate) use entra::{DistinctCredential, check_scope};
 pub use key_credential::AzureKeyCredential;
 pub(crate) use policy::{AuthenticationPolicy, UserToken};

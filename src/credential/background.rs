@@ -63,7 +63,7 @@ async fn work(cache: Weak<Cache>) {
 }
 
 /// What may be logged of an error. This crate's own say nothing secret; a refresher's may repeat what it received.
-fn loggable(error: &Error) -> String {
+pub(super) fn loggable(error: &Error) -> String {
     match CommunicationError::from_error(error) {
         Some(error) => error.to_string(),
         None => format!(

@@ -2,12 +2,12 @@
 
 use super::{
     background::{Background, Step},
-    schedule,
+    check, schedule,
     shared_error::SharedError,
     single_flight::{Flight, SingleFlight},
 };
 use crate::{auth::Clock, error::CommunicationError, models::CommunicationAccessToken};
-use azure_core::{Error, Result, error::ErrorKind, time::OffsetDateTime};
+use azure_core::{Result, time::OffsetDateTime};
 use futures::future::{BoxFuture, Either};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -135,7 +135,7 @@ impl Cache {
     /// Keeps what a refresh has brought, and plans the next.
     fn keep(&self, outcome: Result<CommunicationAccessToken>) -> Result<CommunicationAccessToken> {
         let now = self.clock.now();
-        let outcome = outcome.and_then(|token| usable(token, now));
+        let outcome = outcome.and_then(|token| check::obtained(token, now, "the refresher"));
         let mut state = self.state();
         match &outcome {
             Ok(token) => {
@@ -170,25 +170,4 @@ impl State {
     fn living_token(&self, now: OffsetDateTime) -> Option<&CommunicationAccessToken> {
         self.token.as_ref().filter(|token| token.expires_on > now)
     }
-}
-
-/// Refuses what a refresher must not return.
-fn usable(token: CommunicationAccessToken, now: OffsetDateTime) -> Result<CommunicationAccessToken> {
-    if token.token.secret().is_empty() {
-        return Err(Error::with_message(
-            ErrorKind::Credential,
-            "the token that the refresher returned is empty",
-        ));
-    }
-    if token.expires_on <= now {
-        return Err(Error::with_message(
-            ErrorKind::Credential,
-            format!(
-                "the token that the refresher returned has already expired, on {}, and it is {now} here; the refresher \
-                 must get a new token, and this machine's clock must be right",
-                token.expires_on
-            ),
-        ));
-    }
-    Ok(token)
 }

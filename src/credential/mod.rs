@@ -2,6 +2,8 @@
 
 mod background;
 mod cache;
+mod check;
+mod entra;
 mod options;
 mod schedule;
 mod shared_error;
@@ -9,6 +11,7 @@ mod single_flight;
 #[cfg(test)]
 mod tests;
 
+pub use entra::EntraCommunicationTokenCredentialOptions;
 pub use options::CommunicationTokenCredentialOptions;
 
 use crate::{
@@ -23,6 +26,7 @@ use azure_core::{
     credentials::{AccessToken, Secret, TokenCredential, TokenRequestOptions},
 };
 use cache::Cache;
+use entra::EntraSource;
 use futures::FutureExt as _;
 use std::{fmt, sync::Arc};
 
@@ -96,6 +100,7 @@ pub struct CommunicationTokenCredential(Source);
 enum Source {
     Static(CommunicationAccessToken),
     Refreshed(Arc<Cache>),
+    Entra(Arc<EntraSource>),
 }
 
 impl CommunicationTokenCredential {
@@ -151,7 +156,7 @@ impl CommunicationTokenCredential {
     /// # Ok(()) }
     /// ```
     pub fn from_access_token(token: CommunicationAccessToken) -> Result<Self> {
-        check(&token)?;
+        check::passed(&token)?;
         Ok(Self(Source::Static(token)))
     }
 
@@ -253,7 +258,7 @@ impl CommunicationTokenCredential {
         Fut: Future<Output = Result<CommunicationAccessToken>> + Send + 'static,
     {
         let options = options.unwrap_or_default();
-        options.initial_token.as_ref().map_or(Ok(()), check)?;
+        options.initial_token.as_ref().map_or(Ok(()), check::passed)?;
         let refresher = Arc::new(move || refresher().boxed());
         let cache = Cache::new(refresher, options.initial_token, options.refresh_proactively, clock);
         if options.refresh_proactively {
@@ -264,7 +269,8 @@ impl CommunicationTokenCredential {
 
     /// Returns a token: at once if there is a valid one, otherwise as soon as it has been refreshed.
     ///
-    /// [Refreshing](Self#refreshing) has the rules. A credential without a refresher returns its one token.
+    /// [Refreshing](Self#refreshing) has the rules, and [`with_entra_credential`](Self::with_entra_credential) those of an
+    /// exchanged token. A static credential returns its one token.
     ///
     /// # Errors
     ///
@@ -279,6 +285,7 @@ impl CommunicationTokenCredential {
         match &self.0 {
             Source::Static(token) => Ok(token.clone()),
             Source::Refreshed(cache) => cache.token().await,
+            Source::Entra(source) => source.token().await,
         }
     }
 }
@@ -295,11 +302,4 @@ impl fmt::Debug for CommunicationTokenCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("CommunicationTokenCredential")
     }
-}
-
-fn check(token: &CommunicationAccessToken) -> Result<()> {
-    if token.token.secret().is_empty() {
-        return Err(invalid_argument("the token is empty"));
-    }
-    Ok(())
 }

@@ -26,10 +26,19 @@ pub(crate) fn exchange_teams_user_token(service: &Service, teams_user: &TeamsUse
     service.request_with_json(Method::Post, "/teamsUser/:exchangeAccessToken", &body)
 }
 
+/// `POST /access/entra/:exchangeAccessToken`, which the Entra token itself authenticates.
+pub(crate) fn exchange_entra_token(service: &Service) -> Result<Request> {
+    exchange_own_token(service, "/access/entra/:exchangeAccessToken")
+}
+
 /// `POST /access/teamsExtension/:exchangeAccessToken`, which the Entra token itself authenticates.
 pub(crate) fn exchange_teams_extension_token(service: &Service) -> Result<Request> {
+    exchange_own_token(service, "/access/teamsExtension/:exchangeAccessToken")
+}
+
+fn exchange_own_token(service: &Service, path: &str) -> Result<Request> {
     #[derive(Serialize)]
     struct Body {}
 
-    service.request_with_json(Method::Post, "/access/teamsExtension/:exchangeAccessToken", &Body {})
+    service.request_with_json(Method::Post, path, &Body {})
 }

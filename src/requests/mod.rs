@@ -6,7 +6,7 @@ mod exchange;
 mod teams_extension;
 mod users;
 
-pub(crate) use exchange::{exchange_teams_extension_token, exchange_teams_user_token};
+pub(crate) use exchange::{exchange_entra_token, exchange_teams_extension_token, exchange_teams_user_token};
 pub(crate) use teams_extension::{create_or_replace_assignment, delete_assignment, get_assignment};
 pub(crate) use users::{create_user, create_user_and_token, delete_user, get_token, get_user, revoke_tokens};
 

@@ -56,7 +56,7 @@ async fn everybody_who_waits_gets_the_failure_and_the_next_to_ask_tries_anew() {
 #[tokio::test]
 async fn a_token_of_no_use_is_a_failure() {
     for (useless, reason) in [
-        (token("", 3600), "is empty"),
+        (token("", 3600), "gave an empty token"),
         (token("SECRET", 0), "already expired"),
         (token("SECRET", -60), "this machine's clock must be right"),
     ] {
