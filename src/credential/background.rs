@@ -6,13 +6,20 @@ use crate::{
     models::CommunicationAccessToken,
     runtime,
 };
-use azure_core::{Error, Result, async_runtime::SpawnedTask, sleep, time::Duration};
-use futures::{channel::oneshot, future::select};
-use std::{convert::Infallible, sync::Weak};
+use azure_core::{Error, Result, async_runtime::SpawnedTask, error::ErrorKind, sleep, time::Duration};
+use futures::{
+    channel::oneshot,
+    future::{Either, select},
+};
+use std::{convert::Infallible, pin::pin, sync::Weak};
 
 /// The longest sleep at a time. A machine that is suspended stops the clock of sleeps, but not the one that tokens
 /// expire by.
 const LONGEST_SLEEP: Duration = Duration::minutes(5);
+
+/// The longest that the task waits for a refresh: more than the two minutes that the client of the service takes by
+/// default. When it gives up, those who ask for the token decide how long they wait.
+const LONGEST_REFRESH: Duration = Duration::minutes(3);
 
 /// What the task does next.
 pub(super) enum Step {
@@ -48,18 +55,27 @@ impl Background {
 async fn work(cache: Weak<Cache>) {
     while let Some(step) = cache.upgrade().map(|cache| cache.next_step()) {
         match step {
-            Step::Refresh(refresh) => {
-                if let Err(error) = refresh.land().await {
-                    tracing::warn!(
-                        error = loggable(error.as_ref()),
-                        "an access token could not be refreshed in the background"
-                    );
+            Step::Refresh(refresh) => match select(pin!(refresh.land()), pin!(sleep(LONGEST_REFRESH))).await {
+                Either::Left((Ok(_), _)) => {}
+                Either::Left((Err(error), _)) => warn(error.as_ref()),
+                Either::Right(_) => {
+                    let error = Error::with_message(ErrorKind::Other, format!("it took longer than {LONGEST_REFRESH}"));
+                    warn(&error);
+                    if let Some(cache) = cache.upgrade() {
+                        cache.failed(&error);
+                    }
                 }
-            }
+            },
             Step::Wait(duration) => sleep(duration.min(LONGEST_SLEEP)).await,
             Step::End => return,
         }
     }
+}
+fn warn(error: &Error) {
+    tracing::warn!(
+        error = loggable(error),
+        "an access token could not be refreshed in the background"
+    );
 }
 
 /// What may be logged of an error. This crate's own say nothing secret; a refresher's may repeat what it received.

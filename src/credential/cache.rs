@@ -7,7 +7,7 @@ use super::{
     single_flight::{Flight, SingleFlight},
 };
 use crate::{auth::Clock, error::CommunicationError, models::CommunicationAccessToken};
-use azure_core::{Result, time::OffsetDateTime};
+use azure_core::{Error, Result, time::OffsetDateTime};
 use futures::future::{BoxFuture, Either};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -152,13 +152,14 @@ impl Cache {
                     let _ = self.work_in_background(&mut state);
                 }
             }
-            Err(error) => {
-                state.failures = state.failures.saturating_add(1);
-                let retry_after = CommunicationError::from_error(error).and_then(|error| error.retry_after);
-                state.refresh_at = schedule::retry_at(now, state.failures, retry_after);
-            }
+            Err(error) => state.failed(now, error),
         }
         outcome
+    }
+
+    /// Plans the next refresh after one that the task has given up.
+    pub(super) fn failed(&self, error: &Error) {
+        self.state().failed(self.clock.now(), error);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -169,5 +170,11 @@ impl Cache {
 impl State {
     fn living_token(&self, now: OffsetDateTime) -> Option<&CommunicationAccessToken> {
         self.token.as_ref().filter(|token| token.expires_on > now)
+    }
+
+    fn failed(&mut self, now: OffsetDateTime, error: &Error) {
+        self.failures = self.failures.saturating_add(1);
+        let retry_after = CommunicationError::from_error(error).and_then(|error| error.retry_after);
+        self.refresh_at = schedule::retry_at(now, self.failures, retry_after);
     }
 }

@@ -46,16 +46,16 @@ use std::{fmt, sync::Arc};
 ///   its token as well as its failure, which is not kept: the next to ask tries anew.
 /// * With [`refresh_proactively`](CommunicationTokenCredentialOptions::refresh_proactively), a task refreshes the token
 ///   ten minutes before it expires; without an initial token it gets the first one right away.
-/// * A token that has less than these two or ten minutes left when it is obtained is refreshed after half of them, but
-///   not within a second: a source that keeps returning the same token until it expires is not asked in a loop.
+/// * A token that the refresher returns with less than these two or ten minutes to live is refreshed after half of its
+///   life, but not within a second: a source that keeps returning the same token until it expires is not asked in a loop.
 /// * While the old token lives, a failed refresh in the background is tried again after 1, 2, 4 … seconds, at most a
 ///   minute, and never before the service's `Retry-After`: by the task that refreshes ahead, otherwise when somebody
-///   asks for the token. Each failure is logged as a warning. Once the token has expired, the task ends until somebody
-///   has got a new one.
+///   asks for the token. One that takes longer than three minutes counts as failed. Each failure is logged as a warning.
+///   Once the token has expired, the task ends until somebody has got a new one.
 /// * A caller's future can be dropped at any point. A refresh that nobody waits for any more is cancelled. When the last
 ///   clone of the credential is dropped, the task ends and the refresher is dropped.
 ///
-/// Nothing bounds how long a refresher takes: bound its requests, or put `tokio::time::timeout` around
+/// A caller waits as long as the refresher takes: bound its requests, or put `tokio::time::timeout` around
 /// [`get_token`](Self::get_token). A refresher must not ask its own credential, for it would wait for itself.
 ///
 /// The times are those of the [official clients][practices].

@@ -34,8 +34,8 @@ impl CommunicationTokenCredential {
     ///
     /// Each [`get_token`](Self::get_token) asks the Entra credential, which is expected to keep its token as those of
     /// `azure_identity` do. The token is exchanged when it is another one than before, and when what it was exchanged for
-    /// has two minutes left or, if it had no more to begin with, half of them. Callers that come while this is under way
-    /// share its outcome. Nothing is sent before the first call.
+    /// has two minutes to live or, if it never had more, half of its life. Callers that come while this is under way share
+    /// its outcome. Nothing is sent before the first call.
     ///
     /// [entra]: https://learn.microsoft.com/azure/communication-services/quickstarts/identity/entra-id-authentication-integration
     ///

@@ -60,7 +60,33 @@ async fn with_a_valid_token_nobody_waits_for_a_source_that_hangs() {
     source.wait_until(3599.0).await;
     assert_eq!(get(&credential).await, "old");
     assert_eq!(source.start.elapsed().as_secs(), 3599);
-    assert_eq!(source.calls(), [3000.0]);
+    // The task gives up after three minutes, and waits for 1, 2 and 4 seconds before the next try.
+    assert_eq!(source.calls(), [3000.0, 3181.0, 3363.0, 3547.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_that_hangs_in_the_background_does_not_hang_for_ever() {
+    for proactive in [false, true] {
+        let source = Source::new();
+        let credential = source.credential(Some(token("old", 3600.0)), proactive, |call, now| async move {
+            if call < 4 {
+                pending::<()>().await;
+            }
+            Ok(token("new", now + 3600.0))
+        });
+        // The fourth try of the task that refreshes ahead; the first without it.
+        source.wait_until(3547.0).await;
+        assert_eq!(get(&credential).await, "old");
+        source.wait_until(3800.0).await;
+        // The task has given up. Callers who do so as well make room for the next.
+        let calls = source.calls().len();
+        for _ in calls..4 {
+            let wait = std::time::Duration::from_secs(10);
+            assert!(tokio::time::timeout(wait, credential.get_token()).await.is_err());
+        }
+        assert_eq!(source.calls().len(), 4);
+        assert_eq!(get(&credential).await, "new");
+    }
 }
 
 #[tokio::test(start_paused = true)]
