@@ -6,21 +6,26 @@
 mod support;
 
 use acs_identity_emulator::{Emulator, EntraTokenRequest};
-use azure_communication_identity::CommunicationIdentityClient;
+use azure_communication_identity::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
 use include_file::include_markdown;
 use std::{collections::BTreeSet, error::Error};
 use support::emulator_options;
 
 /// The snippets that this file includes.
-const SNIPPETS: [&str; 11] = [
+const SNIPPETS: [&str; 16] = [
+    "claims",
     "connection_string",
     "create_user",
+    "custom_id",
     "delete_user",
     "entra",
     "errors",
     "get_token",
+    "identifiers",
     "key_credential",
+    "refresh",
     "revoke_tokens",
+    "teams_phone",
     "teams_user",
     "token_lifetime",
     "user_and_token",
@@ -72,5 +77,45 @@ async fn operations_run() -> Result<(), Box<dyn Error>> {
     let (client_id, user_object_id) = (minted.app_id.to_string(), minted.user_id.to_string());
     let entra_token = minted.token;
     include_markdown!("README.md", "teams_user", scope);
+    Ok(())
+}
+
+#[tokio::test]
+#[allow(unused_variables, reason = "snippets end with what they show")]
+async fn tokens_stay_fresh_and_tell_what_is_in_them() -> Result<(), Box<dyn Error>> {
+    let emulator = Emulator::builder().start().await?;
+    let client = CommunicationIdentityClient::with_connection_string(
+        &emulator.connection_string(),
+        Some(emulator_options(&emulator)?),
+    )?;
+    let user = client.create_user(None).await?.into_model()?;
+    include_markdown!("README.md", "refresh");
+    include_markdown!("README.md", "claims", scope);
+    include_markdown!("README.md", "identifiers", scope);
+
+    let preview_client = CommunicationIdentityClient::with_connection_string(
+        &emulator.connection_string(),
+        Some(CommunicationIdentityClientOptions {
+            api_version: "2025-03-02-preview".to_owned(),
+            ..emulator_options(&emulator)?
+        }),
+    )?;
+    include_markdown!("README.md", "custom_id", scope);
+    Ok(())
+}
+
+#[tokio::test]
+async fn teams_phone_users_are_let_in() -> Result<(), Box<dyn Error>> {
+    let emulator = Emulator::builder().start().await?;
+    let client = CommunicationIdentityClient::with_connection_string(
+        &emulator.https_connection_string(),
+        Some(emulator_options(&emulator)?),
+    )?;
+    let minted = emulator
+        .mint_entra_token(&EntraTokenRequest::teams_extension_user())
+        .await?;
+    let (tenant_id, object_id, client_id) = (minted.tenant_id, minted.user_id, minted.app_id.to_string());
+    let entra_token = minted.token;
+    include_markdown!("README.md", "teams_phone", scope);
     Ok(())
 }

@@ -9,17 +9,20 @@ mod support;
 
 use acs_identity_emulator::{Emulator, EntraTokenRequest};
 use azure_communication_identity::{
-    AzureKeyCredential, CommunicationIdentityClient, CommunicationIdentityClientOptions, CommunicationTokenScope,
-    TeamsUserTokenRequest,
+    AzureKeyCredential, CommunicationAccessToken, CommunicationIdentityClient, CommunicationIdentityClientOptions,
+    CommunicationTokenCredential, CommunicationTokenCredentialOptions, CommunicationTokenScope,
+    EntraCommunicationTokenCredentialOptions, TeamsExtensionAssignmentId, TeamsExtensionPrincipal,
+    TeamsExtensionPrincipalType, TeamsUserTokenRequest, UnverifiedTokenClaims,
 };
 use azure_core::{
     Error,
+    error::ErrorKind,
     http::{
         Context, FixedRetryOptions, Request, RetryOptions,
         headers::AUTHORIZATION,
         policies::{Policy, PolicyResult},
     },
-    time::Duration,
+    time::{Duration, OffsetDateTime},
 };
 use raw_server::{Connection, RawServer};
 use std::{
@@ -28,7 +31,7 @@ use std::{
     io,
     sync::{Arc, Mutex},
 };
-use support::{EmulatorCredential, emulator_options};
+use support::{EmulatorCredential, UserCredential, emulator_options};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// All that was logged.
@@ -149,11 +152,15 @@ async fn nothing_secret_is_logged_or_shown() {
     use_the_service(&evidence, &emulator, &options).await;
     meet_a_gateway(&evidence, &emulator, &options).await;
     misconfigure(&evidence, &emulator);
+    refresh(&evidence, &emulator, &options).await;
+    exchange(&evidence, &emulator, &options).await;
     for secret in wiretap.0.lock().unwrap().iter() {
         evidence.keep_secret(secret);
     }
 
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    // What the client itself logs is there.
+    assert!(log.contains("could not be refreshed in the background") && log.contains("offset_seconds"));
     // The log is one that shows everything else, the dates of signatures too.
     assert!(log.contains("TRACE") && log.contains(":issueAccessToken") && log.contains("x-ms-date"));
     assert!(!log.contains("x-ms-date: REDACTED"));
@@ -255,4 +262,88 @@ fn misconfigure(evidence: &Evidence, emulator: &Arc<Emulator>) {
         evidence.show_error(&error);
         evidence.show_error(&AzureKeyCredential::new(&format!("!{broken}")).unwrap_err());
     }
+}
+
+/// Keeps a user's token fresh, with a source that fails in the end, and lets the client's clock be corrected.
+async fn refresh(evidence: &Evidence, emulator: &Arc<Emulator>, options: &CommunicationIdentityClientOptions) {
+    let connection_string = emulator.connection_string();
+    let client =
+        CommunicationIdentityClient::with_connection_string(&connection_string, Some(options.clone())).unwrap();
+    emulator.advance(std::time::Duration::from_secs(600));
+    let user = client.create_user(None).await.unwrap().into_model().unwrap();
+    let scopes = [CommunicationTokenScope::Chat];
+    let credential = CommunicationTokenCredential::for_user(client, user, &scopes, None).unwrap();
+    let token = credential.get_token().await.unwrap();
+    evidence.show(&credential);
+    evidence.show(&token);
+    evidence.show(&token.unverified_claims().unwrap());
+    evidence.keep_secret(token.token.secret());
+
+    // A source that repeats what it should not.
+    let echo = format!("cannot use {}", token.token.secret());
+    let (failed, failure) = tokio::sync::oneshot::channel();
+    let failed = Mutex::new(Some(failed));
+    let options = CommunicationTokenCredentialOptions {
+        initial_token: Some(CommunicationAccessToken::new(
+            token.token.clone(),
+            OffsetDateTime::now_utc() + Duration::minutes(1),
+        )),
+        ..Default::default()
+    };
+    evidence.show(&options);
+    let refresher = move || {
+        let error = Error::with_message(ErrorKind::Other, echo.clone());
+        let failed = failed.lock().unwrap().take();
+        async move {
+            failed.map(|failed| failed.send(()));
+            Err(error)
+        }
+    };
+    let credential = CommunicationTokenCredential::with_refresher(refresher, Some(options)).unwrap();
+    evidence.show(&credential.get_token().await.unwrap());
+    failure.await.unwrap();
+    // The task that failed logs in the same poll.
+    drop(credential);
+
+    let not_a_token = format!("{}.x", token.token.secret());
+    evidence.show_error(&CommunicationTokenCredential::new(not_a_token.clone()).unwrap_err());
+    evidence.show_error(&UnverifiedTokenClaims::decode(&not_a_token).unwrap_err());
+}
+
+/// Exchanges the Entra token of a Teams Phone user, without and with an assignment.
+async fn exchange(evidence: &Evidence, emulator: &Arc<Emulator>, options: &CommunicationIdentityClientOptions) {
+    let connection_string = emulator.https_connection_string();
+    let client =
+        CommunicationIdentityClient::with_connection_string(&connection_string, Some(options.clone())).unwrap();
+    let request = EntraTokenRequest::teams_extension_user();
+    let entra_token = emulator.mint_entra_token(&request).await.unwrap().token;
+    evidence.keep_secret(&entra_token);
+
+    let entra = Arc::new(UserCredential::new(emulator, request.clone()).await.unwrap());
+    let options = EntraCommunicationTokenCredentialOptions {
+        scopes: vec!["https://auth.msft.communication.azure.com/TeamsExtension.ManageCalls".to_owned()],
+        client_options: options.client_options.clone(),
+        ..Default::default()
+    };
+    evidence.show(&options);
+    let credential =
+        CommunicationTokenCredential::with_entra_credential(emulator.https_endpoint(), entra, Some(options)).unwrap();
+    evidence.show(&credential);
+    evidence.show_error(&credential.get_token().await.unwrap_err());
+
+    let assignment = TeamsExtensionAssignmentId {
+        tenant_id: request.tenant_id,
+        object_id: request.user_id,
+    };
+    let principal = TeamsExtensionPrincipal {
+        principal_type: TeamsExtensionPrincipalType::User,
+        client_ids: Vec::new(),
+    };
+    let put = client.create_or_replace_teams_extension_assignment(&assignment, &principal, None);
+    evidence.show(&put.await.unwrap());
+    let exchange = client.get_token_for_teams_extension_user(entra_token.into(), None);
+    let exchanged = exchange.await.unwrap().into_model().unwrap();
+    evidence.show(&exchanged);
+    evidence.keep_secret(exchanged.access_token.token.secret());
+    evidence.keep_secret(credential.get_token().await.unwrap().token.secret());
 }

@@ -179,6 +179,29 @@ impl TokenCredential for EmulatorCredential {
     }
 }
 
+/// The credential of a user who has signed in to the emulator's Entra ID, and who keeps their token as those of
+/// `azure_identity` do.
+#[derive(Debug)]
+pub struct UserCredential(AccessToken);
+
+impl UserCredential {
+    pub async fn new(emulator: &Emulator, user: EntraTokenRequest) -> Outcome<Self> {
+        let minted = emulator.mint_entra_token(&user).await?;
+        let expires_in = Duration::seconds(user.expires_in_seconds.into());
+        Ok(Self(AccessToken::new(
+            minted.token,
+            OffsetDateTime::now_utc() + expires_in,
+        )))
+    }
+}
+
+#[async_trait::async_trait]
+impl TokenCredential for UserCredential {
+    async fn get_token(&self, _scopes: &[&str], _options: Option<TokenRequestOptions<'_>>) -> Result<AccessToken> {
+        Ok(self.0.clone())
+    }
+}
+
 /// The beginning of a token: enough to tell two apart, and of no use to whoever reads it.
 pub fn shorten(token: &Secret) -> String {
     let token = token.secret();

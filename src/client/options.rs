@@ -38,7 +38,8 @@ pub struct CommunicationIdentityClientOptions {
     pub retry_uncertain_creation: bool,
     /// The longest that an operation may take in all, with its tries and the waits between them. An operation that takes
     /// longer is given up, with an error of kind `Io`. `None` sets no bound. Default: 2 minutes, which is more than core's
-    /// own retries of a service that answers at once take (81 seconds).
+    /// own retries of a service that answers at once take (81 seconds). It takes the async runtime of azure_core to keep the
+    /// bound: with the feature `tokio`, there is none outside a tokio runtime.
     pub timeout: Option<Duration>,
     /// The longest wait that the service may ask for by `Retry-After`. If it asks for longer, or for longer than is left of
     /// `timeout`, the operation fails at once with the service's answer, and

@@ -8,6 +8,7 @@ use crate::{
     client::CommunicationIdentityClientOptions,
     error::{Authentication, CommunicationError, Failure, OutcomeUnknown, header, invalid_argument},
     policies::{Call, OutcomePolicy, Repetition, ResponseBodyPolicy, TryFailure, buffered},
+    runtime,
 };
 use azure_core::{
     Error, Result, Uuid,
@@ -215,9 +216,10 @@ impl ServicePipeline {
     }
 }
 
-/// Waits for a future, but no longer than `timeout`, which is the error then.
+/// Waits for a future, but no longer than `timeout`, which is the error then. Without an async runtime there is no telling
+/// when that is.
 async fn within<F: Future>(timeout: Option<Duration>, future: F) -> std::result::Result<F::Output, Duration> {
-    let Some(timeout) = timeout else {
+    let Some(timeout) = timeout.filter(|_| runtime::is_available()) else {
         return Ok(future.await);
     };
     match select(pin!(future), pin!(sleep(timeout))).await {
@@ -252,7 +254,7 @@ fn described(error: Error, request: &Request) -> Error {
 /// The error that a call ends with when its time is over.
 fn timed_out(timeout: Duration, request: &Request, last_failure: &str) -> Error {
     let mut text = format!(
-        "{} was given up after {timeout}, the most that CommunicationIdentityClientOptions::timeout allows",
+        "{} was given up after {timeout}, the most that the option `timeout` allows",
         name(request)
     );
     if !last_failure.is_empty() {

@@ -99,4 +99,18 @@ mod tests {
         assert!(turns.take("a").now_or_never().is_some());
         assert!(turns.queues().is_empty());
     }
+
+    #[test]
+    fn one_who_comes_later_waits_for_one_who_came_before() {
+        let turns = Turns::default();
+        let first = turns.take("a").now_or_never().unwrap();
+        let mut context = Context::from_waker(Waker::noop());
+        let mut second = pin!(turns.take("a"));
+        assert!(second.as_mut().poll(&mut context).is_pending());
+        drop(first);
+        let second = second.now_or_never().unwrap();
+        assert!(turns.take("a").now_or_never().is_none());
+        drop(second);
+        assert!(turns.queues().is_empty());
+    }
 }

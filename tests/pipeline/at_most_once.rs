@@ -114,6 +114,23 @@ async fn creations_that_are_retried_leave_open_what_the_last_try_did() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_an_earlier_try_may_have_done_is_not_forgotten() {
+    let endings: [fn() -> Answer; 3] = [
+        || status(StatusCode::Unauthorized),
+        || status(StatusCode::ServiceUnavailable),
+        || failure(ErrorKind::Connection, "connection refused"),
+    ];
+    for ending in endings {
+        let service = FakeService::new([status(StatusCode::InternalServerError), ending(), ending()]);
+        let error = client_with(service.client_options(), true)
+            .create_user(None)
+            .await
+            .unwrap_err();
+        assert!(creation_outcome_unknown(&error), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn operations_that_can_be_repeated_are() {
     let answers: [fn() -> Answer; 4] = [
         || failure(ErrorKind::Io, "connection reset by peer"),

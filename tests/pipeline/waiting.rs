@@ -133,7 +133,7 @@ async fn a_call_takes_no_longer_than_allowed() {
             error.to_string(),
             format!(
                 "DELETE request to contoso.communication.azure.com was given up after {}, the most that \
-                 CommunicationIdentityClientOptions::timeout allows",
+                 the option `timeout` allows",
                 Duration::seconds(i64::try_from(seconds).unwrap())
             )
         );
@@ -199,4 +199,11 @@ fn bounds_that_cannot_be_kept_are_refused() {
         let error = CommunicationIdentityClient::with_connection_string(CONNECTION_STRING, Some(options)).unwrap_err();
         assert!(error.to_string().starts_with(name), "{error}");
     }
+}
+
+#[test]
+fn a_call_outside_an_async_runtime_works_without_a_bound() {
+    let service = FakeService::new([created()]);
+    let creation = client(options(&service));
+    futures::executor::block_on(creation.create_user(None)).unwrap();
 }

@@ -1,5 +1,6 @@
 //! The exchange of an Entra token for one of Communication Services.
 
+use super::EntraCommunicationTokenCredentialOptions;
 use crate::{
     auth::{Clock, Credential},
     client::CommunicationIdentityClientOptions,
@@ -12,7 +13,7 @@ use crate::{
 use azure_core::{
     Result,
     credentials::Secret,
-    http::{ClientOptions, Context, Response, Url},
+    http::{Context, Response, Url},
 };
 
 /// What the scopes of an Entra user start with.
@@ -69,10 +70,15 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn new(endpoint: &Url, scopes: &[String], client_options: ClientOptions, clock: Clock) -> Result<Self> {
-        let operation = Operation::of(scopes)?;
+    pub(super) fn new(
+        endpoint: &Url,
+        options: &EntraCommunicationTokenCredentialOptions,
+        clock: Clock,
+    ) -> Result<Self> {
+        let operation = Operation::of(&options.scopes)?;
         let options = CommunicationIdentityClientOptions {
-            client_options,
+            timeout: options.timeout,
+            client_options: options.client_options.clone(),
             ..Default::default()
         };
         Ok(Self {

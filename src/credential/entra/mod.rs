@@ -111,7 +111,7 @@ impl EntraSource {
         let endpoint = parse_endpoint(endpoint, Plaintext::Never)?;
         Ok(Self {
             credential: DistinctCredential(credential),
-            exchange: Exchange::new(&endpoint, &options.scopes, options.client_options, clock.clone())?,
+            exchange: Exchange::new(&endpoint, &options, clock.clone())?,
             scopes: options.scopes,
             clock,
             state: Mutex::default(),

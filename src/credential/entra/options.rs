@@ -1,6 +1,7 @@
 //! The options of a credential that exchanges Entra tokens.
 
-use azure_core::{fmt::SafeDebug, http::ClientOptions};
+use crate::client::CommunicationIdentityClientOptions;
+use azure_core::{fmt::SafeDebug, http::ClientOptions, time::Duration};
 
 /// The scope of the official clients: all that the user has consented to.
 const DEFAULT_SCOPE: &str = "https://communication.azure.com/clients/.default";
@@ -28,6 +29,10 @@ pub struct EntraCommunicationTokenCredentialOptions {
     ///
     /// Default: `https://communication.azure.com/clients/.default`.
     pub scopes: Vec<String>,
+    /// The longest that an exchange may take in all, with its tries and the waits between them, as
+    /// [`CommunicationIdentityClientOptions::timeout`](crate::CommunicationIdentityClientOptions::timeout) for the client's
+    /// operations. Default: 2 minutes.
+    pub timeout: Option<Duration>,
     /// What all clients of Azure services have in common: retries, transport, policies, tracing, logging.
     pub client_options: ClientOptions,
 }
@@ -36,6 +41,7 @@ impl Default for EntraCommunicationTokenCredentialOptions {
     fn default() -> Self {
         Self {
             scopes: vec![DEFAULT_SCOPE.to_owned()],
+            timeout: CommunicationIdentityClientOptions::default().timeout,
             client_options: ClientOptions::default(),
         }
     }

@@ -272,3 +272,22 @@ fn what_cannot_work_is_refused_at_once() {
     #[cfg(feature = "reqwest")]
     new("https://contoso", &[scope]).unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_exchange_takes_no_longer_than_allowed() {
+    let service = FakeService::new(unavailable());
+    let options = EntraCommunicationTokenCredentialOptions {
+        // The tries are ten seconds apart.
+        timeout: Some(Duration::seconds(5)),
+        client_options: service.client_options(),
+        ..Default::default()
+    };
+    let endpoint = "https://contoso.communication.azure.com";
+    let credential =
+        CommunicationTokenCredential::with_entra_credential(endpoint, FakeEntra::new("entra"), Some(options)).unwrap();
+    let start = tokio::time::Instant::now();
+    let error = credential.get_token().await.unwrap_err();
+    // After a second that the Entra credential takes.
+    assert_eq!(start.elapsed().as_secs(), 6);
+    assert!(error.to_string().contains("given up after 5s"), "{error}");
+}

@@ -7,17 +7,20 @@
     reason = "a test fails by panicking"
 )]
 
-#[path = "../samples/support/mod.rs"]
+mod exchanges;
+mod preview;
+mod rate_limits;
+#[path = "../../samples/support/mod.rs"]
 mod support;
 
 use acs_identity_emulator::{Emulator, EmulatorBuilder, EntraTokenRequest, TokenAlgorithm, TokenStatus};
 use azure_communication_identity::{
     AzureKeyCredential, CommunicationError, CommunicationErrorCode, CommunicationIdentityClient,
-    CommunicationIdentityClientOptions, CommunicationTokenScope, CommunicationUserIdentifier, TeamsUserTokenRequest,
-    models::CommunicationIdentityClientGetTokenOptions,
+    CommunicationIdentityClientOptions, CommunicationTokenScope, CommunicationUserIdentifier,
+    TeamsExtensionAssignmentId, TeamsUserTokenRequest, models::CommunicationIdentityClientGetTokenOptions,
 };
 use azure_core::{
-    Error,
+    Error, Uuid,
     http::StatusCode,
     time::{Duration, OffsetDateTime},
 };
@@ -345,4 +348,12 @@ async fn futures_are_send() {
         user_object_id: String::new(),
     };
     assert_send(&client.get_token_for_teams_user(teams_user, None));
+    assert_send(&client.get_user(&user, None));
+    assert_send(&client.get_token_for_teams_extension_user("entra".into(), None));
+    let id = TeamsExtensionAssignmentId {
+        tenant_id: Uuid::nil(),
+        object_id: Uuid::nil(),
+    };
+    assert_send(&client.get_teams_extension_assignment(&id, None));
+    assert_send(&client.delete_teams_extension_assignment(&id, None));
 }
