@@ -1,6 +1,7 @@
 //! The way of a request to the service and back.
 
 mod check;
+mod no_answer;
 mod turns;
 
 use crate::{
@@ -13,7 +14,6 @@ use crate::{
 use azure_core::{
     Error, Result, Uuid,
     credentials::Secret,
-    error::ErrorKind,
     http::{
         Context, Pipeline, PipelineStreamOptions, RawResponse, Request, StatusCode,
         headers::{CLIENT_REQUEST_ID, MS_DATE},
@@ -23,7 +23,8 @@ use azure_core::{
     time::Duration,
 };
 use futures::future::{Either, select};
-use std::{error::Error as _, io, pin::pin, sync::Arc};
+use no_answer::{described, timed_out};
+use std::{pin::pin, sync::Arc};
 use turns::Turns;
 
 /// azure_core's pipeline with this service's policies, and its errors put right.
@@ -235,38 +236,6 @@ fn set_request_id(context: &Context<'_>, request: &mut Request) {
         Some(id) => request.add_mandatory_header(id),
         None => request.insert_header(CLIENT_REQUEST_ID, Uuid::new_v4().to_string()),
     }
-}
-
-/// Says which request a transport failed on, and why: the reason stands only in the sources of its error.
-fn described(error: Error, request: &Request) -> Error {
-    if !matches!(error.kind(), ErrorKind::Connection | ErrorKind::Io) {
-        return error;
-    }
-    let mut reason = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        reason = format!("{reason}: {cause}");
-        source = cause.source();
-    }
-    error.with_context(format!("{} failed: {reason}", name(request)))
-}
-
-/// The error that a call ends with when its time is over.
-fn timed_out(timeout: Duration, request: &Request, last_failure: &str) -> Error {
-    let mut text = format!(
-        "{} was given up after {timeout}, the most that the option `timeout` allows",
-        name(request)
-    );
-    if !last_failure.is_empty() {
-        text = format!("{text}; its last try failed: {last_failure}");
-    }
-    Error::with_error(ErrorKind::Io, io::Error::from(io::ErrorKind::TimedOut), text)
-}
-
-/// What errors call a request, without the ids in its path.
-fn name(request: &Request) -> String {
-    let host = request.url().host_str().unwrap_or_default();
-    format!("{} request to {host}", request.method())
 }
 
 #[cfg(all(test, not(feature = "reqwest")))]
