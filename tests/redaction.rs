@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/log.rs"]
+mod log;
 #[path = "support/raw_server.rs"]
 mod raw_server;
 #[path = "../samples/support/mod.rs"]
@@ -24,38 +26,14 @@ use azure_core::{
     },
     time::{Duration, OffsetDateTime},
 };
+use log::Log;
 use raw_server::{Connection, RawServer};
 use std::{
     cell::RefCell,
     fmt::{self, Debug},
-    io,
     sync::{Arc, Mutex},
 };
 use support::{EmulatorCredential, UserCredential, emulator_options};
-use tracing_subscriber::fmt::MakeWriter;
-
-/// All that was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
 
 /// Keeps what every request proves itself with: it runs after the client's own policies.
 #[derive(Clone, Default)]
@@ -133,12 +111,7 @@ impl Evidence {
 #[tokio::test]
 async fn nothing_secret_is_logged_or_shown() {
     let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(log.clone())
-        .finish();
-    tracing::subscriber::set_global_default(subscriber).unwrap();
+    tracing::subscriber::set_global_default(log.subscriber()).unwrap();
     // What libraries write through the `log` crate.
     tracing_log::LogTracer::init().unwrap();
 
@@ -158,7 +131,7 @@ async fn nothing_secret_is_logged_or_shown() {
         evidence.keep_secret(secret);
     }
 
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     // What the client itself logs is there.
     assert!(log.contains("could not be refreshed in the background") && log.contains("offset_seconds"));
     // The log is one that shows everything else, the dates of signatures too.

@@ -14,6 +14,8 @@ mod errors;
 mod fake_service;
 mod fixed;
 mod for_user;
+#[path = "../support/log.rs"]
+mod kept_log;
 mod log;
 
 use azure_communication_identity::CommunicationAccessToken;

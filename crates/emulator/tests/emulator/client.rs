@@ -183,6 +183,19 @@ pub(crate) fn decode_bytes(token: &str, part: usize) -> Vec<u8> {
         .unwrap()
 }
 
+/// The claims of a user's token, in the order of the service's own.
+pub(crate) const USER_CLAIMS: [&str; 9] = [
+    "skypeid",
+    "scp",
+    "csi",
+    "exp",
+    "rgn",
+    "acsScope",
+    "resourceId",
+    "resourceLocation",
+    "iat",
+];
+
 /// The names of a JSON object's members in the order of the text.
 pub(crate) fn names_in_order(token: &str, part: usize) -> Vec<String> {
     let text = String::from_utf8(decode_bytes(token, part)).unwrap();

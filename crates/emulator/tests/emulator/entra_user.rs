@@ -1,7 +1,7 @@
 //! The exchange of tokens of users of Entra ID.
 
 use crate::{
-    client::{Answer, PREVIEW, decode, names_in_order, start},
+    client::{Answer, PREVIEW, USER_CLAIMS, decode, names_in_order, start},
     user::{User, assert_forbidden, assert_not_admitted, assert_not_valid},
 };
 use acs_identity_emulator::{EntraToken, EntraTokenRequest, TokenStatus, Uuid};
@@ -51,18 +51,7 @@ async fn a_users_token_has_the_services_shape_and_expires_with_the_entra_token()
     assert_eq!((answer.status, &answer.body), (200, &expected));
     assert_eq!(answer.header("api-supported-versions"), Some("2025-03-02-preview"));
 
-    let names = [
-        "skypeid",
-        "scp",
-        "csi",
-        "exp",
-        "rgn",
-        "acsScope",
-        "resourceId",
-        "resourceLocation",
-        "iat",
-    ];
-    assert_eq!(names_in_order(&token, 1), names);
+    assert_eq!(names_in_order(&token, 1), USER_CLAIMS);
     let claims = decode(&token, 1);
     let iat = claims["iat"].as_i64().unwrap();
     let expected = json!({

@@ -1,7 +1,7 @@
 //! The exchange of tokens for Teams Phone extensibility.
 
 use crate::{
-    client::{Answer, Client, VERSION, builder, decode, names_in_order, start},
+    client::{Answer, Client, USER_CLAIMS, VERSION, builder, decode, names_in_order, start},
     user::{User, assert_forbidden, assert_not_admitted, assert_not_valid},
 };
 use acs_identity_emulator::{Emulator, EntraToken, EntraTokenKind, EntraTokenRequest, TokenStatus, Uuid};
@@ -53,18 +53,7 @@ async fn a_users_token_has_the_services_shape_and_expires_with_the_entra_token()
         Some("2025-03-02-preview, 2025-06-30")
     );
 
-    let names = [
-        "skypeid",
-        "scp",
-        "csi",
-        "exp",
-        "rgn",
-        "acsScope",
-        "resourceId",
-        "resourceLocation",
-        "iat",
-    ];
-    assert_eq!(names_in_order(&token, 1), names);
+    assert_eq!(names_in_order(&token, 1), USER_CLAIMS);
     let (claims, entra_claims) = (decode(&token, 1), decode(&user.entra.token, 1));
     let iat = claims["iat"].as_i64().unwrap();
     let expected = json!({

@@ -1,6 +1,6 @@
 //! The claims of access tokens, and their status.
 
-use crate::client::{Client, decode, decode_bytes, names_in_order, start};
+use crate::client::{Client, USER_CLAIMS, decode, decode_bytes, names_in_order, start};
 use acs_identity_emulator::{Emulator, EntraTokenRequest, TokenAlgorithm, TokenStatus};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -33,18 +33,7 @@ async fn a_users_token_has_the_services_shape() {
     let iat = claims["iat"].as_i64().unwrap();
     let after = OffsetDateTime::now_utc();
     assert!((before.unix_timestamp()..=after.unix_timestamp()).contains(&iat));
-    let names = [
-        "skypeid",
-        "scp",
-        "csi",
-        "exp",
-        "rgn",
-        "acsScope",
-        "resourceId",
-        "resourceLocation",
-        "iat",
-    ];
-    assert_eq!(names_in_order(&token, 1), names);
+    assert_eq!(names_in_order(&token, 1), USER_CLAIMS);
     let expected = json!({
         "skypeid": id.strip_prefix("8:").unwrap(),
         "scp": 1792,
