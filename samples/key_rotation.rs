@@ -1,10 +1,11 @@
-//! A new access key for a client in use, without a request that fails.
+//! A new access key for clients in use.
 //!
 //! ```sh
 //! cargo run --example key_rotation
 //! ```
 //!
-//! A resource has two keys. To replace them, switch to the second key, regenerate the first, and the other way round.
+//! A resource has two keys, so that no request has to fail: switch the clients to the second key, then regenerate the first.
+//! This shows what happens to those who come too late, and how a new key reaches every client.
 
 #![allow(clippy::print_stdout, reason = "a sample shows what it does")]
 
@@ -21,7 +22,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Outcome {
-    println!("Using an emulator in this process, whose only valid key is the new one.\n");
+    println!("Using an emulator in this process, whose key has just been regenerated.\n");
     let emulator = Emulator::builder().start().await?;
     let (old_key, new_key) = ("dGhlIGtleSB0aGF0IHdhcyByZWdlbmVyYXRlZA==", emulator.access_key());
 
@@ -47,6 +48,6 @@ async fn run() -> Outcome {
     let user = client.create_user(None).await?.into_model()?;
     println!("With the new key: created {user}");
     clone.delete_user(&user, None).await?;
-    println!("and a clone of the client, which never heard of the key, deleted the user.");
+    println!("A clone of the client, which was told nothing, deleted the user.");
     Ok(())
 }

@@ -4,7 +4,11 @@ use crate::service::{API_VERSION, ENTRA_SCOPE};
 use azure_core::{fmt::SafeDebug, http::ClientOptions, time::Duration};
 
 /// The default bound of an operation.
-const TIMEOUT: Duration = Duration::minutes(2);
+const TIMEOUT: Option<Duration> = if cfg!(feature = "tokio") {
+    Some(Duration::minutes(2))
+} else {
+    None
+};
 
 /// The default bound of a wait that the service asks for.
 const MAX_RETRY_AFTER: Duration = Duration::minutes(1);
@@ -38,8 +42,11 @@ pub struct CommunicationIdentityClientOptions {
     pub retry_uncertain_creation: bool,
     /// The longest that an operation may take in all, with its tries and the waits between them. An operation that takes
     /// longer is given up, with an error of kind `Io`. `None` sets no bound. Default: 2 minutes, which is more than core's
-    /// own retries of a service that answers at once take (81 seconds). It takes the async runtime of azure_core to keep the
-    /// bound: with the feature `tokio`, there is none outside a tokio runtime.
+    /// own retries of a service that answers at once take (81 seconds).
+    ///
+    /// It takes the timer of azure_core's async runtime to keep the bound. With the feature `tokio`, there is none outside a
+    /// tokio runtime. Without the feature the default is `None`, because core's own timer is a thread that sleeps for the
+    /// whole time, one for each call: set a bound if you have set a runtime of your own.
     pub timeout: Option<Duration>,
     /// The longest wait that the service may ask for by `Retry-After`. If it asks for longer, or for longer than is left of
     /// `timeout`, the operation fails at once with the service's answer, and
@@ -63,7 +70,7 @@ impl Default for CommunicationIdentityClientOptions {
             api_version: API_VERSION.to_owned(),
             entra_scope: ENTRA_SCOPE.to_owned(),
             retry_uncertain_creation: false,
-            timeout: Some(TIMEOUT),
+            timeout: TIMEOUT,
             max_retry_after: MAX_RETRY_AFTER,
             correct_clock_skew: true,
             client_options: ClientOptions::default(),

@@ -71,6 +71,7 @@ async fn work(cache: Weak<Cache>) {
         }
     }
 }
+
 fn warn(error: &Error) {
     tracing::warn!(
         error = loggable(error),

@@ -2,11 +2,12 @@
 
 use super::{
     background::{Background, Step},
-    check, schedule,
+    check,
+    schedule::{self, Failures},
     shared_error::SharedError,
-    single_flight::{Flight, SingleFlight},
+    single_flight::{Flight, SingleFlight, unpanicked},
 };
-use crate::{auth::Clock, error::CommunicationError, models::CommunicationAccessToken};
+use crate::{auth::Clock, models::CommunicationAccessToken};
 use azure_core::{Error, Result, time::OffsetDateTime};
 use futures::future::{BoxFuture, Either};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -29,8 +30,8 @@ struct State {
     token: Option<CommunicationAccessToken>,
     /// When the next refresh is due, after a success as after a failure.
     refresh_at: OffsetDateTime,
-    /// How many refreshes have failed since the last that succeeded.
-    failures: u32,
+    /// The refreshes that have failed since the last that succeeded.
+    failures: Failures,
     refresh: SingleFlight<CommunicationAccessToken>,
     background: Option<Background>,
 }
@@ -58,7 +59,7 @@ impl Cache {
             state: Mutex::new(State {
                 token: initial_token,
                 refresh_at,
-                failures: 0,
+                failures: Failures::default(),
                 refresh: SingleFlight::default(),
                 background: None,
             }),
@@ -103,7 +104,7 @@ impl Cache {
     pub(super) fn next_step(&self) -> Step {
         let now = self.clock.now();
         let mut state = self.state();
-        let step = if state.failures > 0 && state.living_token(now).is_none() {
+        let step = if !state.failures.is_zero() && state.living_token(now).is_none() {
             // From here on, whoever asks for the token sees the failures, and decides how often to try.
             Step::End
         } else if now >= state.refresh_at {
@@ -123,9 +124,13 @@ impl Cache {
     fn join_refresh(&self, state: &mut State) -> Flight<CommunicationAccessToken> {
         let (refresher, cache) = (self.refresher.clone(), self.me.clone());
         state.refresh.join(|| async move {
-            let answer = refresher();
-            drop(refresher);
-            let outcome = answer.await;
+            // A panic counts as a failure, so that the next refresh waits as after one.
+            let outcome = unpanicked(async move {
+                let answer = refresher();
+                drop(refresher);
+                answer.await
+            })
+            .await;
             // Nobody is there to keep it for if the last clone was dropped in the meantime.
             let Some(cache) = cache.upgrade() else { return outcome };
             cache.keep(outcome)
@@ -146,7 +151,7 @@ impl Cache {
                 };
                 state.refresh_at = schedule::refresh_at(token.expires_on, now, window);
                 state.token = Some(token.clone());
-                state.failures = 0;
+                state.failures = Failures::default();
                 if self.proactive {
                     // Where no task can be spawned, the next to ask for the token tries again.
                     let _ = self.work_in_background(&mut state);
@@ -173,8 +178,6 @@ impl State {
     }
 
     fn failed(&mut self, now: OffsetDateTime, error: &Error) {
-        self.failures = self.failures.saturating_add(1);
-        let retry_after = CommunicationError::from_error(error).and_then(|error| error.retry_after);
-        self.refresh_at = schedule::retry_at(now, self.failures, retry_after);
+        self.refresh_at = self.failures.add(error, now);
     }
 }

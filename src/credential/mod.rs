@@ -17,9 +17,8 @@ pub use options::CommunicationTokenCredentialOptions;
 use crate::{
     auth::Clock,
     client::CommunicationIdentityClient,
-    error::invalid_argument,
     identifier::CommunicationUserIdentifier,
-    models::{CommunicationAccessToken, CommunicationTokenScope},
+    models::{CommunicationAccessToken, CommunicationTokenScope, require_scopes},
 };
 use azure_core::{
     Result,
@@ -236,11 +235,7 @@ impl CommunicationTokenCredential {
         scopes: &[CommunicationTokenScope],
         options: Option<CommunicationTokenCredentialOptions>,
     ) -> Result<Self> {
-        if scopes.is_empty() {
-            return Err(invalid_argument(
-                "scopes is empty; name what the tokens are for, such as CommunicationTokenScope::Chat",
-            ));
-        }
+        require_scopes(scopes)?;
         let request = Arc::new((client, user, scopes.to_vec()));
         let refresher = move || {
             let request = request.clone();

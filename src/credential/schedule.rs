@@ -3,7 +3,11 @@
 //! The rule is that of the official clients: two minutes before the token expires when somebody asks for it, ten
 //! minutes before when it is refreshed ahead, and after half of the life that is left when that is less already.
 
-use azure_core::time::{Duration, OffsetDateTime};
+use crate::error::CommunicationError;
+use azure_core::{
+    Error,
+    time::{Duration, OffsetDateTime},
+};
 
 /// How long before its expiry a token is refreshed when somebody asks for it.
 pub(super) const ON_DEMAND: Duration = Duration::minutes(2);
@@ -28,9 +32,26 @@ pub(super) fn refresh_at(expires_on: OffsetDateTime, now: OffsetDateTime, window
 }
 
 /// When a refresh is to be tried again: after 1, 2, 4 … seconds, at most a minute, and not before the service allows.
-pub(super) fn retry_at(now: OffsetDateTime, failures: u32, retry_after: Option<Duration>) -> OffsetDateTime {
+fn retry_at(now: OffsetDateTime, failures: u32, retry_after: Option<Duration>) -> OffsetDateTime {
     let backoff = Duration::seconds(2_i64.saturating_pow(failures.saturating_sub(1))).min(LONGEST_BACKOFF);
     now.saturating_add(retry_after.map_or(backoff, |asked| asked.max(backoff)))
+}
+
+/// How many refreshes in a row have failed.
+#[derive(Default)]
+pub(super) struct Failures(u32);
+
+impl Failures {
+    pub(super) fn is_zero(&self) -> bool {
+        self.0 == 0
+    }
+
+    /// Counts one, and says when to try again.
+    pub(super) fn add(&mut self, error: &Error, now: OffsetDateTime) -> OffsetDateTime {
+        self.0 = self.0.saturating_add(1);
+        let retry_after = CommunicationError::from_error(error).and_then(|error| error.retry_after);
+        retry_at(now, self.0, retry_after)
+    }
 }
 
 #[cfg(test)]

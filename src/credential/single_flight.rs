@@ -32,7 +32,10 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
         if let Some(flight) = under_way.filter(|flight| flight.peek().is_none()) {
             return Flight(flight);
         }
-        let flight = guarded(start()).boxed().shared();
+        let work = start();
+        let flight = async { unpanicked(work).await.map_err(SharedError::from) }
+            .boxed()
+            .shared();
         self.0 = flight.downgrade();
         Flight(flight)
     }
@@ -45,12 +48,10 @@ impl<T: Clone> Flight<T> {
     }
 }
 
-/// Turns a panic into an error: `Shared` would leave those who wait without an answer.
-async fn guarded<T>(work: impl Future<Output = Result<T>>) -> SharedResult<T> {
+/// Turns a panic into an error. `Shared` would leave those who wait without an answer.
+pub(super) async fn unpanicked<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     let outcome = AssertUnwindSafe(work).catch_unwind().await;
-    outcome
-        .unwrap_or_else(|_| Err(Error::with_message(ErrorKind::Other, "getting a token panicked")))
-        .map_err(SharedError::from)
+    outcome.unwrap_or_else(|_| Err(Error::with_message(ErrorKind::Other, "getting a token panicked")))
 }
 
 impl<T: Clone> Default for SingleFlight<T> {

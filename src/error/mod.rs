@@ -163,13 +163,14 @@ pub(crate) fn header<'a>(headers: &'a Headers, name: &HeaderName) -> Option<&'a 
         .flatten()
 }
 
-/// How long an answer asks to wait before the next request, as core reads it.
+/// How long an answer asks to wait before the next request, as core reads it; never a negative time.
 pub(crate) fn retry_after(headers: &Headers) -> Option<Duration> {
-    get_retry_after(
+    let wait = get_retry_after(
         headers,
         OffsetDateTime::now_utc,
         &[X_MS_RETRY_AFTER_MS, RETRY_AFTER_MS, RETRY_AFTER],
-    )
+    );
+    wait.map(|wait| wait.max(Duration::ZERO))
 }
 
 /// The message of the service's error in a body, if there is one.

@@ -29,7 +29,7 @@ use std::{
 ///   the object implies it.
 /// - Read is what the specification requires: the ids in the object, and `rawId` if there is no object. A missing
 ///   `isAnonymous` is false, a missing `cloud` public, and a missing `kind` that of the object. `rawId` is kept as it
-///   came, also if another one follows from the object. Properties that this crate does not know are ignored.
+///   came, also if another one follows from the object; only the id of a `communicationUser` comes first. Properties that this crate does not know are ignored.
 /// - More than one object is an error. A `kind` that is unknown or does not fit the object makes
 ///   [`Unknown`](Self::Unknown) of the `rawId`, as in the other libraries.
 ///

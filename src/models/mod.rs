@@ -25,6 +25,7 @@ pub use method_options::{
     CommunicationIdentityClientGetUserOptions, CommunicationIdentityClientRevokeTokensOptions,
 };
 pub use scope::CommunicationTokenScope;
+pub(crate) use scope::require_scopes;
 pub use teams::TeamsUserTokenRequest;
 pub use teams_extension::{
     TeamsExtensionAssignment, TeamsExtensionAssignmentId, TeamsExtensionPrincipal, TeamsExtensionPrincipalType,

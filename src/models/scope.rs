@@ -1,5 +1,6 @@
 //! What a token allows its bearer to do.
 
+use crate::error::invalid_argument;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{convert::Infallible, fmt, str::FromStr};
 
@@ -92,6 +93,16 @@ impl<'de> Deserialize<'de> for CommunicationTokenScope {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(|scope| scope.as_str().into())
     }
+}
+
+/// Refuses a token that is for nothing.
+pub(crate) fn require_scopes(scopes: &[CommunicationTokenScope]) -> azure_core::Result<()> {
+    if scopes.is_empty() {
+        return Err(invalid_argument(
+            "scopes is empty; name what the token is for, such as CommunicationTokenScope::Chat",
+        ));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

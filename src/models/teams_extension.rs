@@ -9,7 +9,7 @@ use serde::{
     Deserialize, Deserializer, Serialize,
     de::{self, Visitor},
 };
-use std::fmt;
+use std::{convert::Infallible, fmt, str::FromStr};
 
 /// Which assignment of Teams Phone extensibility: each principal of a tenant has one at most.
 ///
@@ -74,6 +74,31 @@ impl TeamsExtensionPrincipalType {
             Self::User => "user",
             Self::UnknownValue(kind) => kind,
         }
+    }
+}
+
+impl From<&str> for TeamsExtensionPrincipalType {
+    fn from(kind: &str) -> Self {
+        match kind {
+            "resourceAccount" => Self::ResourceAccount,
+            "teamsResourceAccount" => Self::TeamsResourceAccount,
+            "user" => Self::User,
+            unknown => Self::UnknownValue(unknown.to_owned()),
+        }
+    }
+}
+
+impl FromStr for TeamsExtensionPrincipalType {
+    type Err = Infallible;
+
+    fn from_str(kind: &str) -> std::result::Result<Self, Self::Err> {
+        Ok(kind.into())
+    }
+}
+
+impl AsRef<str> for TeamsExtensionPrincipalType {
+    fn as_ref(&self) -> &str {
+        self.as_str()
     }
 }
 
@@ -161,6 +186,7 @@ mod tests {
         ] {
             assert_eq!(serde_json::to_value(&kind).unwrap(), json!(text));
             assert_eq!(kind.to_string(), text);
+            assert_eq!(TeamsExtensionPrincipalType::from(text), kind);
             assert_eq!(
                 serde_json::from_value::<TeamsExtensionPrincipalType>(json!(text)).unwrap(),
                 kind

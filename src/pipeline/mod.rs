@@ -1,31 +1,29 @@
 //! The way of a request to the service and back.
 
 mod check;
-mod no_answer;
+mod failed_call;
+mod time_limit;
 mod turns;
 
 use crate::{
     auth::{Clock, Credential, UserToken},
     client::CommunicationIdentityClientOptions,
-    error::{Authentication, CommunicationError, Failure, OutcomeUnknown, header, invalid_argument},
-    policies::{Call, OutcomePolicy, Repetition, ResponseBodyPolicy, TryFailure, buffered},
-    runtime,
+    error::{Authentication, invalid_argument},
+    policies::{Call, ExchangePolicy, OutcomePolicy, Repetition, buffered},
 };
 use azure_core::{
-    Error, Result, Uuid,
+    Result, Uuid,
     credentials::Secret,
     http::{
-        Context, Pipeline, PipelineStreamOptions, RawResponse, Request, StatusCode,
-        headers::{CLIENT_REQUEST_ID, MS_DATE},
+        Context, Pipeline, PipelineStreamOptions, RawResponse, Request, StatusCode, headers::CLIENT_REQUEST_ID,
         request::options::ClientRequestId,
     },
-    sleep,
     time::Duration,
 };
-use futures::future::{Either, select};
-use no_answer::{described, timed_out};
-use std::{pin::pin, sync::Arc};
-use turns::Turns;
+use failed_call::{FailedCall, timed_out};
+use std::sync::Arc;
+use time_limit::TimeLimit;
+use turns::{Turn, Turns};
 
 /// azure_core's pipeline with this service's policies, and its errors put right.
 #[derive(Clone, Debug)]
@@ -67,11 +65,10 @@ impl ServicePipeline {
             option_env!("CARGO_PKG_VERSION"),
             client_options,
             Vec::new(),
-            // The signature comes last, because it is wrong for a request that is changed after it.
             vec![
                 Arc::new(outcome),
-                Arc::new(ResponseBodyPolicy),
                 Arc::new(credential.into_policy()),
+                Arc::new(ExchangePolicy),
             ],
             None,
         );
@@ -92,7 +89,7 @@ impl ServicePipeline {
         request: Request,
         success: &[StatusCode],
     ) -> Result<RawResponse> {
-        self.exchange(context.to_borrowed(), request, Repetition::Harmless, None, success)
+        self.exchange(context.to_borrowed(), request, Effect::Repeatable, success)
             .await
     }
 
@@ -109,7 +106,7 @@ impl ServicePipeline {
             ));
         }
         let context = context.to_borrowed().with_value(UserToken(token));
-        self.exchange(context, request, Repetition::Harmless, None, &[StatusCode::Ok])
+        self.exchange(context, request, Effect::Repeatable, &[StatusCode::Ok])
             .await
     }
 
@@ -118,20 +115,15 @@ impl ServicePipeline {
     /// Requests for one custom id are sent one after another: when they ran at the same time, the service has been seen to
     /// create several users, and to refuse the custom id from then on (Azure/azure-sdk-for-js#38531).
     ///
-    /// The preview versions of the service answer 200 for a user that there is already.
+    /// Earlier previews of the service answer 200 for a user that there is already.
     pub(crate) async fn create(
         &self,
         context: &Context<'_>,
         request: Request,
         custom_id: Option<&str>,
     ) -> Result<RawResponse> {
-        let repetition = if self.retry_uncertain_creation {
-            Repetition::CreatesAnother
-        } else {
-            Repetition::Forbidden
-        };
         let success = &[StatusCode::Created, StatusCode::Ok];
-        self.exchange(context.to_borrowed(), request, repetition, custom_id, success)
+        self.exchange(context.to_borrowed(), request, Effect::User { custom_id }, success)
             .await
     }
 
@@ -143,72 +135,72 @@ impl ServicePipeline {
         &self,
         mut context: Context<'_>,
         mut request: Request,
-        repetition: Repetition,
-        custom_id: Option<&str>,
+        effect: Effect<'_>,
         success: &[StatusCode],
     ) -> Result<RawResponse> {
         let deadline = self.timeout.and_then(|timeout| self.clock.now().checked_add(timeout));
-        let call = Arc::new(Call::new(repetition, deadline));
+        let call = Arc::new(Call::new(self.repetition(effect), deadline));
         context.insert(Arc::clone(&call));
         set_request_id(&context, &mut request);
 
+        let mut time = TimeLimit::new(self.timeout);
+        let _turn = match effect.custom_id() {
+            Some(id) => Some(self.turn(id, &mut time, &request).await?),
+            None => None,
+        };
         let options = PipelineStreamOptions {
             skip_checks: true,
             ..Default::default()
         };
-        let exchanged = within(self.timeout, async {
-            let _turn = match custom_id {
-                Some(id) => Some(self.custom_ids.take(id).await),
-                None => None,
-            };
-            buffered(self.pipeline.stream(&context, &mut request, Some(options)).await?).await
-        });
-        let error = match exchanged.await {
-            Ok(Ok(response)) if success.contains(&response.status()) => return Ok(response),
-            Ok(Ok(response)) => return Err(self.refused(response, &context, &request, &call)),
-            Ok(Err(error)) => error,
+        let exchanged = async { buffered(self.pipeline.stream(&context, &mut request, Some(options)).await?).await };
+        let result = time.wait_for(exchanged).await;
+
+        let failed = FailedCall {
+            request: &request,
+            authentication: match context.value::<UserToken>() {
+                Some(_) => Authentication::UserToken,
+                None => self.authentication,
+            },
+            outcome_unknown: call.may_have_created_user().then(|| self.outcome_unknown(effect)),
+        };
+        match result {
+            Ok(Ok(response)) if success.contains(&response.status()) => Ok(response),
+            Ok(Ok(response)) => Err(failed.answered(response)),
+            Ok(Err(error)) => Err(failed.raised(error)),
             Err(timeout) => {
                 let error = timed_out(timeout, &request, &call.take_last_failure());
-                return Err(self.uncertain(error, &call));
+                Err(failed.unanswered(error))
             }
-        };
-        let (failure, contexts) = TryFailure::take(error)?;
-        let error = match failure {
-            TryFailure::Failed(error) => self.uncertain(described(error, &request), &call),
-            TryFailure::Final(response) => self.refused(response, &context, &request, &call),
-        };
-        Err(contexts.into_iter().rev().fold(error, Error::with_context))
-    }
-
-    /// The error that a response with another status than success is.
-    fn refused(&self, response: RawResponse, context: &Context<'_>, request: &Request, call: &Call) -> Error {
-        let authentication = match context.value::<UserToken>() {
-            Some(_) => Authentication::UserToken,
-            None => self.authentication,
-        };
-        CommunicationError::from_response(
-            response,
-            &Failure {
-                authentication,
-                client_request_id: header(request.headers(), &CLIENT_REQUEST_ID),
-                signed_date: header(request.headers(), &MS_DATE),
-                outcome_unknown: call.may_have_created_user().then(|| self.outcome_unknown()),
-            },
-        )
-    }
-
-    /// Says of an error that a user may exist all the same, if that is so.
-    fn uncertain(&self, error: Error, call: &Call) -> Error {
-        if call.may_have_created_user() {
-            OutcomeUnknown::wrap(error, self.outcome_unknown())
-        } else {
-            error
         }
     }
 
-    /// What is said of a creation that may have been executed.
-    fn outcome_unknown(&self) -> &'static str {
-        if self.retry_uncertain_creation {
+    /// Waits until no other creation with a custom id is under way.
+    async fn turn(&self, custom_id: &str, time: &mut TimeLimit, request: &Request) -> Result<Turn> {
+        let timeout = match time.wait_for(self.custom_ids.take(custom_id)).await {
+            // A turn that comes as the time ends is no use.
+            Ok(turn) => match time.over() {
+                None => return Ok(turn),
+                Some(timeout) => timeout,
+            },
+            Err(timeout) => timeout,
+        };
+        let why = "another creation with its custom_id was under way";
+        Err(timed_out(timeout, request, why))
+    }
+
+    fn repetition(&self, effect: Effect<'_>) -> Repetition {
+        match effect {
+            Effect::Repeatable => Repetition::Harmless,
+            Effect::User { .. } if self.retry_uncertain_creation => Repetition::CreatesAnother,
+            Effect::User { .. } => Repetition::Forbidden,
+        }
+    }
+
+    /// What is said of a call that may have created a user.
+    fn outcome_unknown(&self, effect: Effect<'_>) -> &'static str {
+        if effect.custom_id().is_some() {
+            "It is not known whether the service created the user; create them again with the same custom_id to find out"
+        } else if self.retry_uncertain_creation {
             "It is not known whether the service created a user, or with several tries several users"
         } else {
             "It is not known whether the service created a user, so the request was not sent again. \
@@ -217,15 +209,21 @@ impl ServicePipeline {
     }
 }
 
-/// Waits for a future, but no longer than `timeout`, which is the error then. Without an async runtime there is no telling
-/// when that is.
-async fn within<F: Future>(timeout: Option<Duration>, future: F) -> std::result::Result<F::Output, Duration> {
-    let Some(timeout) = timeout.filter(|_| runtime::is_available()) else {
-        return Ok(future.await);
-    };
-    match select(pin!(future), pin!(sleep(timeout))).await {
-        Either::Left((output, _)) => Ok(output),
-        Either::Right(_) => Err(timeout),
+/// What a call does to the resource.
+#[derive(Clone, Copy)]
+enum Effect<'a> {
+    /// The same however often it is executed.
+    Repeatable,
+    /// It creates a user.
+    User { custom_id: Option<&'a str> },
+}
+
+impl<'a> Effect<'a> {
+    fn custom_id(self) -> Option<&'a str> {
+        match self {
+            Self::Repeatable => None,
+            Self::User { custom_id } => custom_id,
+        }
     }
 }
 

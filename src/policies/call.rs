@@ -45,23 +45,28 @@ impl Call {
         self.may_have_created_user.load(Ordering::Relaxed)
     }
 
-    /// Notes that a try is on its way. Until it has ended, nobody knows what it does.
+    /// Begins a try.
     pub(super) fn begin_try(&self) -> Try<'_> {
         Try {
             call: self,
-            may_have_created_user: self
-                .may_have_created_user
-                .swap(self.repetition != Repetition::Harmless, Ordering::Relaxed),
+            may_have_created_user: self.may_have_created_user(),
         }
     }
 
-    /// How the last try failed; empty if none has.
+    /// Notes that the request is on its way. Until the try has ended, nobody knows what it does.
+    pub(super) fn send(&self) {
+        if self.repetition != Repetition::Harmless {
+            self.may_have_created_user.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Says how the last try failed; empty if none has.
     pub(crate) fn take_last_failure(&self) -> String {
         mem::take(&mut self.last_failure.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// A try that is on its way.
+/// A try of a call.
 pub(super) struct Try<'a> {
     call: &'a Call,
     /// Whether earlier ones may have created a user.
@@ -77,7 +82,7 @@ impl Try<'_> {
     }
 
     /// Notes why the try failed.
-    pub(super) fn failed(&self, why: String) {
-        *self.call.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    pub(super) fn failed(&self, why: &str) {
+        *self.call.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = format!("its last try failed: {why}");
     }
 }

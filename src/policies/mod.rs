@@ -1,13 +1,13 @@
-//! Pipeline policies for what comes back from a try.
+//! Pipeline policies for what a try comes to.
 
 mod call;
+mod exchange;
 mod outcome;
-mod response_body;
 mod try_failure;
 
 pub(crate) use call::{Call, Repetition};
+pub(crate) use exchange::{ExchangePolicy, OverlongBody, buffered};
 pub(crate) use outcome::OutcomePolicy;
-pub(crate) use response_body::{OverlongBody, ResponseBodyPolicy, buffered};
 pub(crate) use try_failure::TryFailure;
 
 use azure_core::{Error, Result, error::ErrorKind, http::policies::Policy};

@@ -44,7 +44,7 @@ impl Policy for OutcomePolicy {
             Ok(response) if response.status().is_success() => Ok(response),
             Ok(response) => {
                 let status = response.status();
-                this_try.failed(format!("{status} {}", status.canonical_reason()));
+                this_try.failed(&format!("{status} {}", status.canonical_reason()));
                 let uncertain = may_have_been_executed(status);
                 if !uncertain {
                     this_try.was_not_executed();
@@ -57,7 +57,7 @@ impl Policy for OutcomePolicy {
                 Ok(response)
             }
             Err(error) => {
-                this_try.failed(error.to_string());
+                this_try.failed(&error.to_string());
                 let interrupted = is_interruption(&error);
                 if !interrupted {
                     this_try.was_not_executed();
@@ -95,4 +95,57 @@ fn may_have_been_executed(status: StatusCode) -> bool {
 /// Whether an error comes from a request that was sent and not answered as it should be.
 fn is_interruption(error: &Error) -> bool {
     *error.kind() == ErrorKind::Io || error.downcast_ref::<OverlongBody>().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        CommunicationIdentityClient, CommunicationIdentityClientOptions,
+        auth::{AzureKeyCredential, MovedClock},
+        fake_service::{Answer, FakeService, created},
+    };
+    use azure_core::{
+        http::{AsyncRawResponse, Request, StatusCode, headers::Headers},
+        time::Duration,
+    };
+
+    /// An answer that takes ten seconds and asks for a wait of as many.
+    fn busy(clock: &MovedClock) -> Answer {
+        let clock = clock.clone();
+        Box::new(move |_: &Request| {
+            clock.advance(Duration::seconds(10));
+            let mut headers = Headers::new();
+            headers.insert("retry-after", "10");
+            Ok(AsyncRawResponse::from_bytes(StatusCode::TooManyRequests, headers, ""))
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_that_is_left_is_what_earlier_tries_have_left() {
+        for (timeout, tries, succeeds) in [(25, 2, false), (35, 3, true)] {
+            let clock = MovedClock::new("2026-08-01T00:00:00Z");
+            let service = FakeService::new([busy(&clock), busy(&clock), created()]);
+            let options = CommunicationIdentityClientOptions {
+                timeout: Some(Duration::seconds(timeout)),
+                client_options: service.client_options(),
+                ..Default::default()
+            };
+            let client = CommunicationIdentityClient::build_with_key(
+                "https://contoso.communication.azure.com/".parse().unwrap(),
+                AzureKeyCredential::new("a2V5").unwrap(),
+                &options,
+                clock.clock(),
+            )
+            .unwrap();
+            let result = client.create_user(None).await;
+            assert_eq!(service.requests().len(), tries);
+            let status = result.map_or_else(|error| error.http_status(), |response| Some(response.status()));
+            let expected = if succeeds {
+                StatusCode::Created
+            } else {
+                StatusCode::TooManyRequests
+            };
+            assert_eq!(status, Some(expected));
+        }
+    }
 }

@@ -38,7 +38,8 @@ impl Service {
         url.query_pairs_mut().append_pair("api-version", api_version);
         Ok(Self {
             url,
-            is_preview: api_version.ends_with("-preview"),
+            // Versions are dates. What came before does not know the features, and would ignore them.
+            is_preview: api_version.ends_with("-preview") && api_version >= PREVIEW_API_VERSION,
         })
     }
 

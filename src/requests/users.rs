@@ -4,7 +4,7 @@ use super::Service;
 use crate::{
     error::invalid_argument,
     identifier::CommunicationUserIdentifier,
-    models::{CommunicationTokenScope, lifetime_in_minutes},
+    models::{CommunicationTokenScope, lifetime_in_minutes, require_scopes},
     service::CUSTOM_ID_CHARS,
 };
 use azure_core::{
@@ -111,11 +111,7 @@ pub(crate) fn get_token(
     scopes: &[CommunicationTokenScope],
     token_expires_in: Option<Duration>,
 ) -> Result<Request> {
-    if scopes.is_empty() {
-        return Err(invalid_argument(
-            "scopes is empty; name what the token is for, such as CommunicationTokenScope::Chat",
-        ));
-    }
+    require_scopes(scopes)?;
     let body = TokenBody {
         scopes,
         expires_in_minutes: lifetime_in_minutes(token_expires_in)?,

@@ -2,7 +2,7 @@
 
 use crate::{
     client, refusal, strict,
-    support::{UserCredential, emulator_options},
+    support::{EmulatorCredential, UserCredential, emulator_options},
 };
 use acs_identity_emulator::{Emulator, EntraTokenRequest, TokenStatus};
 use azure_communication_identity::{
@@ -50,7 +50,7 @@ async fn assignments_are_created_replaced_read_and_deleted() {
 
     for kind in ["resourceAccount", "teamsResourceAccount"] {
         principal = TeamsExtensionPrincipal {
-            principal_type: serde_json::from_value(kind.into()).unwrap(),
+            principal_type: kind.into(),
             client_ids: Vec::new(),
         };
         let put = client.create_or_replace_teams_extension_assignment(&id, &principal, None);
@@ -97,6 +97,23 @@ async fn a_teams_phone_user_is_let_in_by_an_assignment_until_it_is_deleted() {
 
     client.delete_teams_extension_assignment(&id, None).await.unwrap();
     assert_eq!(emulator.token_status(token), TokenStatus::Revoked);
+}
+
+#[tokio::test]
+async fn a_client_with_entra_id_sends_the_users_token_and_not_its_own() {
+    let emulator = Arc::new(strict().start().await.unwrap());
+    let options = emulator_options(&emulator).unwrap();
+    let principal = Arc::new(EmulatorCredential(emulator.clone()));
+    let client = CommunicationIdentityClient::new(emulator.https_endpoint(), principal, Some(options)).unwrap();
+    let user = EntraTokenRequest::teams_extension_user();
+    let (id, principal) = teams_assignment(&user);
+    let put = client.create_or_replace_teams_extension_assignment(&id, &principal, None);
+    put.await.unwrap();
+    let entra_token = emulator.mint_entra_token(&user).await.unwrap().token;
+    client
+        .get_token_for_teams_extension_user(entra_token.into(), None)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

@@ -2,11 +2,11 @@
 
 use crate::{
     CONNECTION_STRING,
-    fake_service::{FakeService, USER, created, respond},
+    fake_service::{FakeService, USER, created, respond, status},
     user,
 };
 use azure_communication_identity::{
-    CommunicationIdentityClient, CommunicationIdentityClientOptions, CommunicationTokenScope,
+    CommunicationIdentityClient, CommunicationIdentityClientOptions, CommunicationTokenScope, creation_outcome_unknown,
     models::{CommunicationIdentityClientCreateUserAndTokenOptions, CommunicationIdentityClientCreateUserOptions},
 };
 use azure_core::{
@@ -17,12 +17,15 @@ use azure_core::{
     },
     time::parse_rfc3339,
 };
-use futures::future::join_all;
+use futures::future::{join, join_all, join3, pending};
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
-use tokio::task::yield_now;
+use tokio::{
+    task::yield_now,
+    time::{Instant, timeout},
+};
 
 const PREVIEW: &str = "2025-03-02-preview";
 
@@ -184,4 +187,75 @@ async fn most_at_once(custom_ids: [&str; 8]) -> usize {
 async fn creations_with_one_custom_id_run_one_after_another() {
     assert_eq!(most_at_once(["alice"; 8]).await, 1);
     assert_eq!(most_at_once(["a", "b", "c", "d", "e", "f", "g", "h"]).await, 8);
+}
+
+/// Never answers.
+#[derive(Debug)]
+struct SilentService;
+
+#[async_trait::async_trait]
+impl HttpClient for SilentService {
+    async fn execute_request(&self, _: &Request) -> Result<AsyncRawResponse> {
+        pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_wait_for_a_turn_counts_and_one_that_comes_too_late_is_not_used() {
+    let client_options = ClientOptions {
+        transport: Some(Transport::new(Arc::new(SilentService))),
+        ..Default::default()
+    };
+    let client = client(client_options, PREVIEW);
+    let start = Instant::now();
+    let (first, second) = join(
+        client.create_user(Some(with_custom_id("alice"))),
+        client.create_user(Some(with_custom_id("alice"))),
+    )
+    .await;
+    assert_eq!(start.elapsed().as_secs(), 120);
+
+    let error = first.unwrap_err();
+    assert!(creation_outcome_unknown(&error), "{error}");
+    assert!(
+        error.to_string().ends_with("with the same custom_id to find out"),
+        "{error}"
+    );
+    let error = second.unwrap_err();
+    assert!(!creation_outcome_unknown(&error), "{error}");
+    assert!(
+        error.to_string().contains("another creation with its custom_id"),
+        "{error}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_creation_that_is_dropped_while_it_waits_lets_the_next_one_pass() {
+    let service = FakeService::new([status(StatusCode::ServiceUnavailable), created(), created()]);
+    let client = client(service.client_options(), PREVIEW);
+    let first = client.create_user(Some(with_custom_id("alice")));
+    let second = client.create_user(Some(with_custom_id("alice")));
+    let third = client.create_user(Some(with_custom_id("alice")));
+    // While the first waits for its second try.
+    let given_up = timeout(std::time::Duration::from_secs(5), second);
+    let (first, given_up, third) = join3(first, given_up, third).await;
+    first.unwrap();
+    assert!(given_up.is_err());
+    third.unwrap();
+    assert_eq!(service.requests().len(), 3);
+}
+
+#[tokio::test]
+async fn only_versions_that_have_the_features_are_asked_for_them() {
+    for (version, sent) in [
+        ("2021-10-31-preview", 0),
+        ("2025-03-02-preview", 1),
+        ("2027-01-01-preview", 1),
+    ] {
+        let service = FakeService::new([created()]);
+        let client = client(service.client_options(), version);
+        let result = client.create_user(Some(with_custom_id("alice"))).await;
+        assert_eq!(result.is_ok(), sent == 1, "{version}");
+        assert_eq!(service.requests().len(), sent, "{version}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     CONNECTION_STRING,
-    fake_service::{FakeService, created, respond, status},
+    fake_service::{Answer, FakeService, created, respond, status},
     user,
 };
 use azure_communication_identity::{
@@ -10,10 +10,11 @@ use azure_communication_identity::{
 };
 use azure_core::{
     Result,
+    credentials::{AccessToken, TokenCredential, TokenRequestOptions},
     error::ErrorKind,
     http::{AsyncRawResponse, ClientOptions, HttpClient, Request, StatusCode, Transport, headers::Headers},
     sleep,
-    time::Duration,
+    time::{Duration, OffsetDateTime, to_rfc7231},
 };
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -168,7 +169,7 @@ async fn a_call_that_is_given_up_between_tries_says_how_the_last_one_failed() {
     assert!(
         error
             .to_string()
-            .ends_with("; its last try failed: 503 Service Unavailable"),
+            .ends_with(": its last try failed: 503 Service Unavailable"),
         "{error}"
     );
     // Neither try was executed.
@@ -206,4 +207,48 @@ fn a_call_outside_an_async_runtime_works_without_a_bound() {
     let service = FakeService::new([created()]);
     let creation = client(options(&service));
     futures::executor::block_on(creation.create_user(None)).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_credential_that_hangs_has_not_created_a_user() {
+    #[derive(Debug)]
+    struct HangingCredential;
+
+    #[async_trait::async_trait]
+    impl TokenCredential for HangingCredential {
+        async fn get_token(&self, _: &[&str], _: Option<TokenRequestOptions<'_>>) -> Result<AccessToken> {
+            futures::future::pending().await
+        }
+    }
+
+    let service = FakeService::new([]);
+    let endpoint = "https://contoso.communication.azure.com";
+    let client =
+        CommunicationIdentityClient::new(endpoint, Arc::new(HangingCredential), Some(options(&service))).unwrap();
+    let error = client.create_user(None).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Io);
+    assert!(!creation_outcome_unknown(&error), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_is_read_in_every_form() {
+    let at = |seconds| to_rfc7231(&(OffsetDateTime::now_utc() + Duration::seconds(seconds)));
+    for (value, least, most) in [
+        (at(600), 590, 600),
+        (at(-600), 0, 0),
+        ("-5".to_owned(), 0, 0),
+        ("soon".to_owned(), -1, -1),
+    ] {
+        let answer = |value: &str| {
+            let mut headers = Headers::new();
+            headers.insert("retry-after", value.to_owned());
+            move |_: &Request| Ok(AsyncRawResponse::from_bytes(StatusCode::TooManyRequests, headers, ""))
+        };
+        let answers = (0..3).map(|_| Box::new(answer(&value)) as Answer);
+        let service = FakeService::new(answers);
+        let error = client(options(&service)).create_user(None).await.unwrap_err();
+        let wait = CommunicationError::from_error(&error).unwrap().retry_after;
+        let seconds = wait.map_or(-1, Duration::whole_seconds);
+        assert!((least..=most).contains(&seconds), "{value}: {wait:?}");
+    }
 }

@@ -78,6 +78,7 @@ impl Exchange {
         let operation = Operation::of(&options.scopes)?;
         let options = CommunicationIdentityClientOptions {
             timeout: options.timeout,
+            max_retry_after: options.max_retry_after,
             client_options: options.client_options.clone(),
             ..Default::default()
         };

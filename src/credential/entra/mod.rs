@@ -8,22 +8,27 @@ mod tests;
 pub use options::EntraCommunicationTokenCredentialOptions;
 
 use super::{
-    CommunicationTokenCredential, Source, background::loggable, check, schedule, shared_error::SharedError,
-    single_flight::SingleFlight,
+    CommunicationTokenCredential, Source,
+    background::loggable,
+    check,
+    schedule::{self, Failures},
+    shared_error::SharedError,
+    single_flight::{SingleFlight, unpanicked},
 };
 use crate::{
     auth::{Clock, DistinctCredential, Plaintext, parse_endpoint},
-    error::CommunicationError,
     models::CommunicationAccessToken,
+    runtime,
 };
 use azure_core::{
     Error, Result,
+    async_runtime::SpawnedTask,
     credentials::{Secret, TokenCredential},
     error::ErrorKind,
     time::OffsetDateTime,
 };
 use exchange::Exchange;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 impl CommunicationTokenCredential {
     /// Creates a credential that exchanges the Entra tokens of a user for access tokens of Communication Services.
@@ -33,9 +38,10 @@ impl CommunicationTokenCredential {
     /// extensibility, set its scope in the options.
     ///
     /// Each [`get_token`](Self::get_token) asks the Entra credential, which is expected to keep its token as those of
-    /// `azure_identity` do. The token is exchanged when it is another one than before, and when what it was exchanged for
-    /// has two minutes to live or, if it never had more, half of its life. Callers that come while this is under way share
-    /// its outcome. Nothing is sent before the first call.
+    /// `azure_identity` do. A token that is another one than before is exchanged at once. The same one is exchanged again, in
+    /// the background, when what it was exchanged for has two minutes to live or, if it never had more, half of its life;
+    /// until then, and while that fails, callers get what they got before. Callers that come while a token is asked for or
+    /// exchanged share the outcome. Nothing is sent before the first call.
     ///
     /// [entra]: https://learn.microsoft.com/azure/communication-services/quickstarts/identity/entra-id-authentication-integration
     ///
@@ -52,8 +58,7 @@ impl CommunicationTokenCredential {
     ///
     /// Later, [`get_token`](Self::get_token) fails with kind `Credential` when the Entra credential does or the token that
     /// comes back has already expired, and otherwise as the operations of
-    /// [the client](crate::CommunicationIdentityClient#errors) do. If an exchange fails and the token of the last one is
-    /// valid, for the same Entra token, that one is returned.
+    /// [the client](crate::CommunicationIdentityClient#errors) do.
     ///
     /// # Examples
     ///
@@ -80,7 +85,7 @@ impl CommunicationTokenCredential {
 pub(super) struct EntraSource {
     credential: DistinctCredential,
     scopes: Vec<String>,
-    exchange: Exchange,
+    exchange: Arc<Exchange>,
     clock: Clock,
     state: Mutex<State>,
 }
@@ -97,8 +102,10 @@ struct Exchanged {
     token: CommunicationAccessToken,
     /// When the same Entra token is to be exchanged again.
     refresh_at: OffsetDateTime,
-    /// How many exchanges of it have failed since.
-    failures: u32,
+    /// The exchanges of it that have failed since.
+    failures: Failures,
+    /// An exchange in the background.
+    refresh: Option<SpawnedTask>,
 }
 
 impl EntraSource {
@@ -111,7 +118,7 @@ impl EntraSource {
         let endpoint = parse_endpoint(endpoint, Plaintext::Never)?;
         Ok(Self {
             credential: DistinctCredential(credential),
-            exchange: Exchange::new(&endpoint, &options, clock.clone())?,
+            exchange: Arc::new(Exchange::new(&endpoint, &options, clock.clone())?),
             scopes: options.scopes,
             clock,
             state: Mutex::default(),
@@ -124,7 +131,7 @@ impl EntraSource {
         answer.land().await.map_err(SharedError::into_error)
     }
 
-    async fn ask(&self) -> Result<CommunicationAccessToken> {
+    async fn ask(self: &Arc<Self>) -> Result<CommunicationAccessToken> {
         let scopes: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
         let entra_token = self.credential.get_token(&scopes, None).await?.token;
         if entra_token.secret().is_empty() {
@@ -136,50 +143,72 @@ impl EntraSource {
         if let Some(token) = self.exchanged_already(&entra_token) {
             return Ok(token);
         }
-        let outcome = self.exchange.exchange(&entra_token).await;
-        let now = self.clock.now();
-        let outcome = outcome.and_then(|token| check::obtained(token, now, "the exchange of the Entra token"));
-        match outcome {
-            Ok(token) => {
-                self.state().exchanged = Some(Exchanged {
-                    entra_token,
-                    refresh_at: schedule::refresh_at(token.expires_on, now, schedule::ON_DEMAND),
-                    token: token.clone(),
-                    failures: 0,
-                });
-                Ok(token)
-            }
-            Err(error) => self.make_do(&entra_token, now, error),
-        }
+        let token = self.exchange.exchange(&entra_token).await?;
+        self.keep(entra_token, token)
     }
 
-    /// The token that this very Entra token was exchanged for, until it is time to exchange it again.
-    fn exchanged_already(&self, entra_token: &Secret) -> Option<CommunicationAccessToken> {
+    /// The valid token that this very Entra token was exchanged for. When it is time to exchange it again, that begins.
+    fn exchanged_already(self: &Arc<Self>, entra_token: &Secret) -> Option<CommunicationAccessToken> {
         let now = self.clock.now();
-        let state = self.state();
-        let exchanged = state.exchanged.as_ref()?;
-        (exchanged.is_valid(entra_token, now) && now < exchanged.refresh_at).then(|| exchanged.token.clone())
-    }
-
-    /// What is left after a failed exchange: the last token while it is valid, or else the failure.
-    fn make_do(&self, entra_token: &Secret, now: OffsetDateTime, error: Error) -> Result<CommunicationAccessToken> {
         let mut state = self.state();
         let exchanged = state.exchanged.as_mut();
-        let Some(exchanged) = exchanged.filter(|exchanged| exchanged.is_valid(entra_token, now)) else {
-            return Err(error);
+        let exchanged = exchanged.filter(|exchanged| exchanged.is_valid(entra_token, now))?;
+        if now >= exchanged.refresh_at && exchanged.refresh.is_none() {
+            // Where no task can be spawned, the token is exchanged when it has expired.
+            exchanged.refresh = runtime::spawn(refresh(
+                Arc::downgrade(self),
+                Arc::clone(&self.exchange),
+                entra_token.clone(),
+            ))
+            .ok();
+        }
+        Some(exchanged.token.clone())
+    }
+
+    /// Keeps what an Entra token was exchanged for.
+    fn keep(&self, entra_token: Secret, token: CommunicationAccessToken) -> Result<CommunicationAccessToken> {
+        let now = self.clock.now();
+        let token = check::obtained(token, now, "the exchange of the Entra token")?;
+        self.state().exchanged = Some(Exchanged {
+            entra_token,
+            refresh_at: schedule::refresh_at(token.expires_on, now, schedule::ON_DEMAND),
+            token: token.clone(),
+            failures: Failures::default(),
+            refresh: None,
+        });
+        Ok(token)
+    }
+
+    /// Ends an exchange in the background, unless there has been another Entra token in the meantime.
+    fn refreshed(&self, entra_token: Secret, outcome: Result<CommunicationAccessToken>) {
+        let now = self.clock.now();
+        let is_current = |exchanged: &Exchanged| exchanged.entra_token == entra_token;
+        if !self.state().exchanged.as_ref().is_some_and(is_current) {
+            return;
+        }
+        let Err(error) = outcome.and_then(|token| self.keep(entra_token, token)) else {
+            return;
         };
-        exchanged.failures = exchanged.failures.saturating_add(1);
-        let retry_after = CommunicationError::from_error(&error).and_then(|error| error.retry_after);
-        exchanged.refresh_at = schedule::retry_at(now, exchanged.failures, retry_after);
+        if let Some(exchanged) = &mut self.state().exchanged {
+            exchanged.refresh_at = exchanged.failures.add(&error, now);
+            exchanged.refresh = None;
+        }
         tracing::warn!(
             error = loggable(&error),
-            "an Entra token could not be exchanged again; the last access token is still valid"
+            "an Entra token could not be exchanged again; the last access token is used while it is valid"
         );
-        Ok(exchanged.token.clone())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Exchanges an Entra token again, for a source that may be gone by then.
+async fn refresh(source: Weak<EntraSource>, exchange: Arc<Exchange>, entra_token: Secret) {
+    let outcome = unpanicked(exchange.exchange(&entra_token)).await;
+    if let Some(source) = source.upgrade() {
+        source.refreshed(entra_token, outcome);
     }
 }
 

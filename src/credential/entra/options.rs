@@ -31,18 +31,24 @@ pub struct EntraCommunicationTokenCredentialOptions {
     pub scopes: Vec<String>,
     /// The longest that an exchange may take in all, with its tries and the waits between them, as
     /// [`CommunicationIdentityClientOptions::timeout`](crate::CommunicationIdentityClientOptions::timeout) for the client's
-    /// operations. Default: 2 minutes.
+    /// operations. It does not bound the Entra credential, which has options of its own. Default: 2 minutes.
     pub timeout: Option<Duration>,
+    /// The longest wait that the service may ask for, as
+    /// [`CommunicationIdentityClientOptions::max_retry_after`](crate::CommunicationIdentityClientOptions::max_retry_after).
+    /// Default: 1 minute.
+    pub max_retry_after: Duration,
     /// What all clients of Azure services have in common: retries, transport, policies, tracing, logging.
     pub client_options: ClientOptions,
 }
 
 impl Default for EntraCommunicationTokenCredentialOptions {
     fn default() -> Self {
+        let defaults = CommunicationIdentityClientOptions::default();
         Self {
             scopes: vec![DEFAULT_SCOPE.to_owned()],
-            timeout: CommunicationIdentityClientOptions::default().timeout,
-            client_options: ClientOptions::default(),
+            timeout: defaults.timeout,
+            max_retry_after: defaults.max_retry_after,
+            client_options: defaults.client_options,
         }
     }
 }

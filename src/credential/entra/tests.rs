@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     auth::MovedClock,
-    error::CommunicationErrorCode,
+    error::{CommunicationError, CommunicationErrorCode},
     fake_service::{Answer, FakeService, respond, status},
 };
 use azure_core::{
@@ -12,6 +12,10 @@ use azure_core::{
 };
 use futures::future::join_all;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::time::sleep;
+
+/// Longer than any exchange of these tests takes.
+const LONG: std::time::Duration = std::time::Duration::from_secs(100);
 
 const START: &str = "2026-08-01T00:00:00Z";
 
@@ -41,7 +45,7 @@ impl TokenCredential for FakeEntra {
         self.calls.fetch_add(1, Ordering::SeqCst);
         *self.scopes.lock().unwrap() = scopes.iter().map(|&scope| scope.to_owned()).collect();
         // So that callers can come in the meantime; the clock does not move with it.
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        sleep(std::time::Duration::from_secs(1)).await;
         let token = self.token.lock().unwrap();
         let token = token.ok_or_else(|| Error::with_message(ErrorKind::Io, "nobody has signed in"))?;
         Ok(AccessToken::new(token, parse_rfc3339(START).unwrap()))
@@ -151,6 +155,8 @@ async fn the_same_token_is_exchanged_again_near_its_end_and_not_in_a_loop() {
     for second in 0..3600 {
         let before = service.requests().len();
         assert_eq!(get(&credential).await, "same");
+        // The paused time moves on when an exchange in the background has nothing more to do.
+        sleep(std::time::Duration::from_millis(1)).await;
         if service.requests().len() > before {
             asked.push(second);
         }
@@ -164,27 +170,53 @@ async fn the_same_token_is_exchanged_again_near_its_end_and_not_in_a_loop() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_failed_exchange_a_valid_token_of_the_same_entra_token_is_returned() {
+async fn callers_with_a_valid_token_do_not_wait_for_the_service() {
     let clock = MovedClock::new(START);
     let answers = [exchanged("first", "01:00:00")].into_iter().chain(unavailable());
-    let service = FakeService::new(answers.chain(unavailable()).chain(unavailable()));
+    let service = FakeService::new(answers.chain(unavailable()).chain([exchanged("second", "02:00:00")]));
     let entra = FakeEntra::new("entra");
     let credential = credential(&service, &entra, &clock, None);
     get(&credential).await;
+
+    // In the last two minutes: an exchange in the background takes twenty seconds and fails.
     clock.advance(Duration::minutes(59));
-    assert_eq!(get(&credential).await, "first");
+    let start = tokio::time::Instant::now();
+    for _ in 0..3 {
+        assert_eq!(get(&credential).await, "first");
+    }
+    // A second each for the Entra credential.
+    assert_eq!(start.elapsed().as_secs(), 3);
+    sleep(LONG).await;
     assert_eq!(service.requests().len(), 4);
-    // Tried again after a second.
+
+    // Tried again after a second, and not before.
     assert_eq!(get(&credential).await, "first");
+    sleep(LONG).await;
     assert_eq!(service.requests().len(), 4);
     clock.advance(Duration::SECOND);
     assert_eq!(get(&credential).await, "first");
+    sleep(LONG).await;
     assert_eq!(service.requests().len(), 7);
-    // Another Entra token could be another user's.
+
+    // The next time is after two more, and succeeds.
+    clock.advance(Duration::seconds(2));
+    assert_eq!(get(&credential).await, "first");
+    sleep(LONG).await;
+    assert_eq!(get(&credential).await, "second");
+    assert_eq!(service.requests().len(), 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_token_of_another_entra_token_is_never_returned() {
+    let answers = [exchanged("first", "01:00:00")].into_iter().chain(unavailable());
+    let service = FakeService::new(answers);
+    let entra = FakeEntra::new("entra");
+    let credential = credential(&service, &entra, &MovedClock::new(START), None);
+    get(&credential).await;
+    // It could be another user's.
     entra.give("another");
     let error = credential.get_token().await.unwrap_err();
     assert_eq!(error.http_status(), Some(StatusCode::ServiceUnavailable));
-    assert_eq!(service.requests().len(), 10);
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,6 +21,25 @@ async fn a_failed_refresh_ahead_is_tried_again_while_the_old_token_lives() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refresher_that_panics_in_the_background_is_tried_again_as_one_that_fails() {
+    let source = Source::new();
+    let panicking = |_, _| async { panic!("on purpose") };
+    let credential = source.credential(Some(token("old", 3600.0)), true, panicking);
+    source.wait_until(3600.0).await;
+    assert_eq!(source.calls(), TRIES.map(|seconds| 3000.0 + seconds));
+    drop(credential);
+
+    let source = Source::new();
+    let credential = source.credential(Some(token("old", 60.0)), false, panicking);
+    for seconds in 0..4 {
+        source.wait_until(f64::from(seconds)).await;
+        assert_eq!(get(&credential).await, "old");
+    }
+    source.wait_until(4.0).await;
+    assert_eq!(source.calls(), [0.0, 1.0, 3.0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn once_the_token_has_expired_callers_try_and_the_first_new_token_revives_the_task() {
     let source = Source::new();
     let credential = source.credential(Some(token("old", 3600.0)), true, |call, now| {

@@ -1,6 +1,6 @@
-//! The answer's body is read within the try, and only so far.
+//! A request on its way, and its answer.
 
-use super::next_policy;
+use super::{Call, next_policy};
 use azure_core::{
     Bytes, Error, Result,
     error::ErrorKind,
@@ -15,16 +15,24 @@ use std::{fmt, sync::Arc};
 /// The longest body that is read, in bytes. The service's own have one or two thousand.
 const MAX_LEN: usize = 1024 * 1024;
 
-/// Reads the body of the answer inside the try, so that a connection lost halfway is retried like one lost before,
-/// and no further than [`MAX_LEN`], so that an endpoint gone wrong cannot fill the memory.
+/// Sends a request and reads the whole answer.
 ///
-/// A failure keeps its status and the beginning of its body.
+/// From here on the call counts as sent: what comes before, such as a token credential, has not touched the service.
+///
+/// The body is read inside the try, so that a connection lost halfway is retried like one lost before, and no further than
+/// [`MAX_LEN`], so that an endpoint gone wrong cannot fill the memory. A failure keeps its status and the beginning of its
+/// body.
+///
+/// Stands after all other policies of this client.
 #[derive(Debug)]
-pub(crate) struct ResponseBodyPolicy;
+pub(crate) struct ExchangePolicy;
 
 #[async_trait::async_trait]
-impl Policy for ResponseBodyPolicy {
+impl Policy for ExchangePolicy {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+        if let Some(call) = ctx.value::<Arc<Call>>() {
+            call.send();
+        }
         let (policy, next) = next_policy(next)?;
         let (status, headers, body) = policy.send(ctx, request, next).await?.deconstruct();
         let body = collect(body).await?;
@@ -54,7 +62,7 @@ impl fmt::Display for OverlongBody {
 
 impl std::error::Error for OverlongBody {}
 
-/// Turns a response whose body [`ResponseBodyPolicy`] has read into one that needs no waiting.
+/// Turns a response whose body [`ExchangePolicy`] has read into one that needs no waiting.
 pub(crate) async fn buffered(response: AsyncRawResponse) -> Result<RawResponse> {
     let (status, headers, body) = response.deconstruct();
     let body = collect(body).await?.bytes;
