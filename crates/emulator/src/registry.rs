@@ -52,8 +52,6 @@ pub(crate) struct IdentityDetails {
 /// The outcome of a creation.
 pub(crate) struct Created {
     pub(crate) identity: IdentityDetails,
-    /// Whether the identity did not exist before.
-    pub(crate) is_new: bool,
     /// The serial number of the token that comes with the identity, if one was asked for.
     pub(crate) serial: Option<u64>,
 }
@@ -84,11 +82,8 @@ impl Registry {
     pub(crate) fn create(&self, custom_id: Option<String>, with_token: bool, now: OffsetDateTime) -> Created {
         let Identities { by_id, by_custom_id } = &mut *self.lock();
         let existing = custom_id.as_ref().and_then(|custom_id| by_custom_id.get(custom_id));
-        let (id, is_new) = match existing {
-            Some(id) => (*id, false),
-            None => (self.next_id(by_id, now), true),
-        };
-        if is_new && let Some(custom_id) = &custom_id {
+        let id = existing.copied().unwrap_or_else(|| self.next_id(by_id, now));
+        if let Some(custom_id) = &custom_id {
             by_custom_id.insert(custom_id.clone(), id);
         }
         let identity = by_id.entry(id).or_insert_with(|| Identity {
@@ -98,7 +93,6 @@ impl Registry {
         let serial = with_token.then(|| identity.take_serial(now));
         Created {
             identity: identity.describe(id),
-            is_new,
             serial,
         }
     }
@@ -233,30 +227,32 @@ mod tests {
         let registry = Registry::new(Uuid::nil());
         let create = |custom_id: &str| registry.create(Some(custom_id.to_owned()), true, NOW);
         let (first, again, other) = (create("a"), create("a"), create("A"));
-        assert_eq!((first.is_new, again.is_new, other.is_new), (true, false, true));
         assert_eq!((first.serial, again.serial), (Some(0), Some(1)));
         assert_eq!(first.identity.custom_id.as_deref(), Some("a"));
         assert_eq!(first.identity, again.identity);
         assert_ne!(first.identity.id, other.identity.id);
+        assert_eq!(registry.count(), 2);
 
         assert!(registry.delete(first.identity.id));
-        assert!(create("a").is_new);
-        assert!(!create("A").is_new);
-        assert_eq!(registry.count(), 2);
+        let successor = create("a").identity.id;
+        assert_ne!(successor, first.identity.id);
+        assert_eq!(create("A").identity.id, other.identity.id);
+        assert_eq!(registry.ids(), [other.identity.id, successor]);
     }
 
     /// Over a socket, requests are too far apart to meet between a look-up and a creation.
     #[test]
     fn threads_that_race_for_custom_ids_create_one_identity_each() {
         let registry = Registry::new(Uuid::nil());
-        let created = || {
-            let outcomes = (0..10_000).map(|id| registry.create(Some(id.to_string()), false, NOW));
-            outcomes.filter(|created| created.is_new).count()
+        let ids = || {
+            let created = (0..10_000).map(|id| registry.create(Some(id.to_string()), false, NOW));
+            created.map(|created| created.identity.id).collect::<Vec<_>>()
         };
-        let created: usize = thread::scope(|scope| {
-            let threads = [(); 4].map(|()| scope.spawn(created));
-            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        let ids = thread::scope(|scope| {
+            let threads = [(); 4].map(|()| scope.spawn(ids));
+            threads.map(|thread| thread.join().unwrap())
         });
-        assert_eq!((created, registry.count()), (10_000, 10_000));
+        assert!(ids.iter().all(|each| Some(each) == ids.first()));
+        assert_eq!(registry.count(), 10_000);
     }
 }

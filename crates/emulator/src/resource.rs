@@ -6,7 +6,7 @@ use crate::{
     clock::Clock,
     identity_id::IdentityId,
     rate_limits::{LimitExceeded, Operation, RateLimits},
-    registry::{Created, Registry},
+    registry::{Created, IdentityDetails, Registry},
     signature::{AccessKey, Tolerance},
     tokens::{AccessToken, EntraUserClaims, Holder, IssuedToken, Issuer, Jwt, TeamsUserClaims, TokenKey},
 };
@@ -60,17 +60,15 @@ impl Resource {
         custom_id: Option<String>,
         scopes: &[String],
         lifetime: Duration,
-    ) -> Result<(Created, Option<AccessToken>), Unspecified> {
+    ) -> Result<(IdentityDetails, Option<AccessToken>), Unspecified> {
         if scopes.is_empty() {
-            return Ok((self.registry.create(custom_id, false, self.clock.now()), None));
+            let created = self.registry.create(custom_id, false, self.clock.now());
+            return Ok((created.identity, None));
         }
         let issuer = self.issuer().await?;
-        let created = self.registry.create(custom_id, true, issuer.now);
-        let id = created.identity.id;
-        let token = created
-            .serial
-            .map(|serial| issuer.user_token(id, serial, scopes, lifetime));
-        Ok((created, token.transpose()?))
+        let Created { identity, serial } = self.registry.create(custom_id, true, issuer.now);
+        let token = serial.map(|serial| issuer.user_token(identity.id, serial, scopes, lifetime));
+        Ok((identity, token.transpose()?))
     }
 
     /// Issues a token to a communication user; `None` if there is no such user.

@@ -52,18 +52,14 @@ pub(super) async fn create(
         None
     };
 
-    let (created, access_token) = resource.create_identity(custom_id, &scopes, lifetime).await?;
-    let status = if created.is_new {
-        StatusCode::CREATED
-    } else {
-        StatusCode::OK
-    };
+    let (identity, access_token) = resource.create_identity(custom_id, &scopes, lifetime).await?;
     let identity = if is_preview {
-        created.identity.into()
+        identity.into()
     } else {
-        Identity::of_id(created.identity.id.to_string())
+        Identity::of_id(identity.id.to_string())
     };
-    Ok(Answer(status, IdentityAndToken { identity, access_token }))
+    // Also for an identity that existed: the specification has no other status, and .NET's client accepts no other.
+    Ok(Answer(StatusCode::CREATED, IdentityAndToken { identity, access_token }))
 }
 
 /// `GET /identities/{id}`
