@@ -12,6 +12,7 @@ mod error;
 mod header;
 mod http_date;
 mod identity_id;
+mod json_object;
 mod rate_limits;
 mod registry;
 mod resource;

@@ -5,6 +5,7 @@ mod guard;
 use crate::{
     endpoint::Endpoint,
     http_date,
+    json_object::JsonObject,
     resource::TokenStatus,
     service::{Answer, RequestBody, ServiceError},
     tokens::{EntraToken, EntraTokenRequest, Jwk, Jwt},
@@ -81,7 +82,7 @@ async fn introspect(
     RequestBody(body): RequestBody,
 ) -> Result<Introspection> {
     // serde's error could contain a token.
-    let request: IntrospectRequest = serde_json::from_slice(&body)
+    let JsonObject(request): JsonObject<IntrospectRequest> = serde_json::from_slice(&body)
         .map_err(|_| ServiceError::new(StatusCode::BAD_REQUEST, "InvalidRequest", r#"Send {"token":"..."}."#))?;
     let token = Jwt::parse(&request.token);
     let status = token
@@ -102,8 +103,8 @@ async fn mint_entra_token(
     State(Endpoint { resource, .. }): State<Endpoint>,
     RequestBody(body): RequestBody,
 ) -> Result<EntraToken> {
-    let request = if body.is_empty() {
-        EntraTokenRequest::default()
+    let JsonObject(request) = if body.is_empty() {
+        JsonObject(EntraTokenRequest::default())
     } else {
         serde_json::from_slice(&body)
             .map_err(|error| ServiceError::new(StatusCode::BAD_REQUEST, "InvalidRequest", error.to_string()))?

@@ -1,13 +1,13 @@
 //! Request bodies.
 
-use crate::{header, service::ServiceError};
+use crate::{header, json_object::JsonObject, service::ServiceError};
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequest, Request},
 };
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use tracing::warn;
 
@@ -45,7 +45,7 @@ impl<S: Sync> FromRequest<S> for RequestBody {
     }
 }
 
-/// A JSON body; `None` if it is empty, `null`, or not declared to be JSON.
+/// A JSON object as body; `None` if it is empty, `null`, or not declared to be JSON.
 pub(super) struct Json<T>(pub(super) Option<T>);
 
 impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
@@ -65,7 +65,13 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
             );
             return Ok(Self(None));
         }
-        serde_json::from_slice(&body).map(Self).map_err(|error| refusal(&error))
+        match serde_json::from_slice::<Option<JsonObject<T>>>(&body) {
+            Ok(object) => Ok(Self(object.map(|JsonObject(value)| value))),
+            // The form is refused at its first fault, after which the text may not be JSON at all.
+            Err(error) => Err(refusal(
+                &serde_json::from_slice::<IgnoredAny>(&body).err().unwrap_or(error),
+            )),
+        }
     }
 }
 

@@ -128,7 +128,12 @@ mod tests {
     #[test]
     fn a_token_needs_an_audience_and_an_expiry() {
         let exp = NOW.unix_timestamp() + 1;
-        for claims in [json!({"aud": SERVICE_AUDIENCE}), json!({"exp": exp}), json!("claims")] {
+        for claims in [
+            json!({"aud": SERVICE_AUDIENCE}),
+            json!({"exp": exp}),
+            json!("claims"),
+            json!([SERVICE_AUDIENCE, exp, null]),
+        ] {
             assert_eq!(outcome_of(&claims), Some(EntraTokenError::Malformed), "{claims}");
         }
     }

@@ -1,6 +1,6 @@
 //! JSON Web Tokens: signed, and parsed without trust.
 
-use crate::tokens::SigningKey;
+use crate::{json_object::JsonObject, tokens::SigningKey};
 use aws_lc_rs::error::Unspecified;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::de::DeserializeOwned;
@@ -31,7 +31,8 @@ impl<'a> Jwt<'a> {
 
     /// The claims; `None` if they do not have this form.
     pub(crate) fn claims<T: DeserializeOwned>(&self) -> Option<T> {
-        serde_json::from_slice(&self.payload).ok()
+        let JsonObject(claims) = serde_json::from_slice(&self.payload).ok()?;
+        Some(claims)
     }
 
     /// The claims as they are signed, with the white space after them.

@@ -106,7 +106,7 @@ async fn introspection_tells_the_status_of_a_token() {
     assert_eq!(introspect(&token).await["status"], "expired");
     assert_eq!(introspect("a.b.c").await, json!({"active": false, "status": "unknown"}));
 
-    for bad in [json!({}), json!("secret"), Value::Null] {
+    for bad in [json!({}), json!("secret"), json!(["secret"]), Value::Null] {
         let answer = post(&emulator, "tokens/introspect", bad).await;
         answer.assert_error(400, "InvalidRequest", r#"Send {"token":"..."}."#, None);
     }
@@ -151,6 +151,7 @@ async fn entra_tokens_are_issued_with_default_or_given_claims() {
 
     for bad in [
         "{",
+        "[]",
         r#"{"kind":"user"}"#,
         r#"{"scopes":"Chat"}"#,
         r#"{"appID":""}"#,

@@ -112,6 +112,11 @@ async fn members_and_ids_are_checked_before_anything_is_stored() {
             .await
             .assert_error(400, "ValidationError", &message, Some(target));
     }
+    let by_position = put(&client, OBJECT, json!(["user", TENANT, []])).await;
+    assert_eq!(
+        (by_position.status, by_position.text("/error/code").as_str()),
+        (400, "ValidationError")
+    );
     for bad in ["x", "%FF"] {
         for (method, body) in [("GET", ""), ("DELETE", ""), ("PUT", good.to_string().as_str())] {
             let answer = client.send(method, &target(bad), body).await;

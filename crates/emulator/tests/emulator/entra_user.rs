@@ -192,6 +192,16 @@ async fn deleting_the_narrowest_assignment_that_admits_a_user_revokes_its_tokens
 }
 
 #[tokio::test]
+async fn the_body_of_the_exchange_is_an_object_or_nothing() {
+    let user = assigned_user().await;
+    for (body, status) in [("", 200), ("null", 200), ("{}", 200), ("[]", 400), ("[", 422)] {
+        let request = user.https.unsigned("POST", EXCHANGE, body);
+        let answer = Answer::of(request.bearer_auth(&user.entra.token)).await;
+        assert_eq!(answer.status, status, "{body}");
+    }
+}
+
+#[tokio::test]
 async fn the_exchange_is_a_preview() {
     let user = assigned_user().await;
     let stable = EXCHANGE.replace("2025-03-02-preview", "2025-06-30");

@@ -190,6 +190,9 @@ async fn text_that_is_not_json_is_distinguished_from_json_of_another_form() {
             "ValidationError",
         ),
         ("\"secret\"", 400, "ValidationError"),
+        (r#"[["chat"],60,null]"#, 400, "ValidationError"),
+        (r#"[["chat"],60,null"#, 422, "InvalidJson"),
+        (r#"{"createTokenWithScopes":"secret","#, 422, "InvalidJson"),
     ] {
         let answer = client.send("POST", &format!("/identities{VERSION}"), body).await;
         assert_eq!(
@@ -200,6 +203,16 @@ async fn text_that_is_not_json_is_distinguished_from_json_of_another_form() {
         assert!(!answer.body.to_string().contains("secret"), "{body}");
     }
     assert_eq!(emulator.identity_count(), 0);
+
+    let id = client.create().await;
+    for body in [json!([["chat"], 60]), json!([["chat"]])] {
+        let answer = client.issue(&id, body.clone()).await;
+        assert_eq!(
+            (answer.status, answer.text("/error/code").as_str()),
+            (400, "ValidationError"),
+            "{body}"
+        );
+    }
 }
 
 #[tokio::test]

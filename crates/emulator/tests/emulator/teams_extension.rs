@@ -257,6 +257,8 @@ async fn the_exchange_has_versions_and_a_body_of_its_own() {
         ("POST", r#"{"unknown":true}"#, 200),
         ("POST", "{", 422),
         ("POST", "7", 400),
+        ("POST", "[]", 400),
+        ("POST", "null", 200),
         ("GET", "", 405),
     ] {
         let answer = Answer::of(user.https.unsigned(method, EXCHANGE, body).bearer_auth(token)).await;

@@ -135,6 +135,7 @@ async fn members_are_checked_before_anything_is_stored() {
     for (body, status) in [
         ("{", 422),
         (r#"{"principalType":7}"#, 400),
+        (r#"["user",[]]"#, 400),
         (r#"{"principalType":"user","clientIds":"x"}"#, 400),
     ] {
         assert_eq!(

@@ -189,6 +189,17 @@ async fn the_ids_have_to_be_the_tokens_own() {
 }
 
 #[tokio::test]
+async fn the_members_of_the_body_have_names() {
+    let emulator = start().await;
+    let entra = mint(&emulator, EntraTokenRequest::teams_user()).await;
+    let answer = exchange(&emulator, json!([entra.token, entra.app_id, entra.user_id])).await;
+    assert_eq!(
+        (answer.status, answer.text("/error/code").as_str()),
+        (400, "ValidationError")
+    );
+}
+
+#[tokio::test]
 async fn the_exchange_supports_later_versions_only() {
     let emulator = start().await;
     let answer = exchange(
