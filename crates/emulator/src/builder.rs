@@ -123,31 +123,12 @@ impl EmulatorBuilder {
     ///
     /// # Errors
     ///
-    /// [`EmulatorError`] if the access key is not base64, if a port is taken, or if a random key or the certificate cannot
-    /// be generated.
+    /// [`EmulatorError`] if the access key is not base64, if a port is taken, or if a random key or the certificate
+    /// cannot be generated.
     pub async fn start(self) -> Result<Emulator, EmulatorError> {
-        let access_key = match self.access_key {
-            Some(base64) => base64.parse()?,
-            None => AccessKey::generate()?,
-        };
         let (http, port) = bind(self.port).await?;
         let (https, https_port) = bind(self.https_port).await?;
-        let id = self.resource_id.unwrap_or_else(Uuid::new_v4);
-        let resource = Arc::new(Resource {
-            id,
-            access_key,
-            tolerance: self.tolerance,
-            accept_unverified_bearer: self.accept_unverified_bearer,
-            token_key: self
-                .token_key
-                .unwrap_or_else(|| TokenKey::generate(self.token_algorithm)),
-            clock: Clock::default(),
-            registry: Registry::new(id),
-            teams_extension_assignments: Assignments::default(),
-            entra_assignments: Assignments::default(),
-            rate_limits: RateLimits::new(self.rate_limits),
-        });
-
+        let resource = Arc::new(self.resource(Clock::default())?);
         let certificate = Certificate::generate()?;
         let ca_pem = certificate.ca_pem().to_owned();
         let tls = TlsAcceptor::from(Arc::new(certificate.into_server_config()?));
@@ -161,6 +142,29 @@ impl EmulatorBuilder {
         server.serve(http, None, router(Scheme::Http));
         server.serve(https, Some(tls), router(Scheme::Https));
         Ok(Emulator::new(resource, server, (port, https_port), ca_pem))
+    }
+
+    /// The resource that the emulator serves, whose time is that of `clock`.
+    pub(crate) fn resource(self, clock: Clock) -> Result<Resource, EmulatorError> {
+        let access_key = match self.access_key {
+            Some(base64) => base64.parse()?,
+            None => AccessKey::generate()?,
+        };
+        let id = self.resource_id.unwrap_or_else(Uuid::new_v4);
+        Ok(Resource {
+            id,
+            access_key,
+            tolerance: self.tolerance,
+            accept_unverified_bearer: self.accept_unverified_bearer,
+            token_key: self
+                .token_key
+                .unwrap_or_else(|| TokenKey::generate(self.token_algorithm)),
+            clock,
+            registry: Registry::new(id),
+            teams_extension_assignments: Assignments::default(),
+            entra_assignments: Assignments::default(),
+            rate_limits: RateLimits::new(self.rate_limits),
+        })
     }
 }
 

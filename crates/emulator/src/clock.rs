@@ -9,15 +9,23 @@ use time::OffsetDateTime;
 /// The most that the clock can be moved, so that sums of times stay within the calendar.
 const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// The machine's clock, and how far ahead of it the emulator's is.
-#[derive(Debug, Default)]
+/// A clock, and how far ahead of it the emulator's is.
+#[derive(Debug)]
 pub(crate) struct Clock {
+    base: fn() -> OffsetDateTime,
     ahead: Mutex<Duration>,
 }
 
 impl Clock {
+    pub(crate) fn new(base: fn() -> OffsetDateTime) -> Self {
+        Self {
+            base,
+            ahead: Mutex::default(),
+        }
+    }
+
     pub(crate) fn now(&self) -> OffsetDateTime {
-        OffsetDateTime::now_utc() + *self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+        (self.base)() + *self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn advance(&self, by: Duration) {
@@ -26,27 +34,41 @@ impl Clock {
     }
 }
 
+impl Default for Clock {
+    /// The machine's clock.
+    fn default() -> Self {
+        Self::new(OffsetDateTime::now_utc)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use time::macros::datetime;
+
+    const NOW: OffsetDateTime = datetime!(2026-08-01 00:00 UTC);
 
     #[test]
     fn steps_add_up() {
-        let clock = Clock::default();
+        let clock = Clock::new(|| NOW);
+        assert_eq!(clock.now(), NOW);
         clock.advance(Duration::from_secs(60));
         clock.advance(Duration::from_secs(40));
-        let before = OffsetDateTime::now_utc();
-        let now = clock.now() - Duration::from_secs(100);
-        assert!((before..=OffsetDateTime::now_utc()).contains(&now));
+        assert_eq!(clock.now(), NOW + Duration::from_secs(100));
     }
 
     #[test]
     fn the_clock_moves_a_century_at_most() {
-        let clock = Clock::default();
+        let clock = Clock::new(|| NOW);
         clock.advance(Duration::MAX);
         clock.advance(Duration::MAX);
+        assert_eq!(clock.now(), NOW + CENTURY);
+    }
+
+    #[test]
+    fn the_clock_is_the_machines_unless_another_is_given() {
         let before = OffsetDateTime::now_utc();
-        let now = clock.now() - CENTURY;
+        let now = Clock::default().now();
         assert!((before..=OffsetDateTime::now_utc()).contains(&now));
     }
 }

@@ -1,6 +1,6 @@
 //! The emulator as a program: one JSON line on stdout when it is ready, a log on stderr.
 
-use acs_identity_emulator::{Emulator, TokenAlgorithm, Uuid};
+use acs_identity_emulator::{Emulator, EmulatorBuilder, TokenAlgorithm, Uuid};
 use clap::Parser;
 use serde::Serialize;
 use std::{
@@ -49,6 +49,25 @@ struct Options {
     /// Refuse requests beyond the service's published limits with 429
     #[arg(long)]
     rate_limits: bool,
+}
+
+impl Options {
+    fn builder(&self) -> EmulatorBuilder {
+        let mut builder = Emulator::builder()
+            .port(self.port)
+            .https_port(self.https_port)
+            .strict(self.strict)
+            .token_algorithm(self.token_algorithm)
+            .accept_unverified_bearer(self.accept_unverified_bearer)
+            .rate_limits(self.rate_limits);
+        if let Some(access_key) = &self.access_key {
+            builder = builder.access_key(access_key);
+        }
+        if let Some(resource_id) = self.resource_id {
+            builder = builder.resource_id(resource_id);
+        }
+        builder
+    }
 }
 
 /// The line that announces the emulator.
@@ -102,20 +121,7 @@ fn fail(reason: &str) -> ExitCode {
 
 async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let mut signals = StopSignals::listen()?;
-    let mut builder = Emulator::builder()
-        .port(options.port)
-        .https_port(options.https_port)
-        .strict(options.strict)
-        .token_algorithm(options.token_algorithm)
-        .accept_unverified_bearer(options.accept_unverified_bearer)
-        .rate_limits(options.rate_limits);
-    if let Some(access_key) = options.access_key {
-        builder = builder.access_key(access_key);
-    }
-    if let Some(resource_id) = options.resource_id {
-        builder = builder.resource_id(resource_id);
-    }
-    let emulator = builder.start().await?;
+    let emulator = options.builder().start().await?;
     if let Some(path) = options.ca_out {
         fs::write(&path, emulator.ca_pem()).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
@@ -188,5 +194,20 @@ fn token_algorithm(name: &str) -> Result<TokenAlgorithm, &'static str> {
         "RS256" => Ok(TokenAlgorithm::Rs256),
         "ES256" => Ok(TokenAlgorithm::Es256),
         _ => Err("expected RS256 or ES256"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// To exceed a limit takes hundreds of requests within thirty seconds, which a slow machine may not manage.
+    #[test]
+    fn rates_are_limited_on_request() {
+        for (arguments, limits) in [(&["emulator"][..], false), (&["emulator", "--rate-limits"], true)] {
+            let builder = Options::try_parse_from(arguments).unwrap().builder();
+            let debug = format!("{builder:?}");
+            assert!(debug.contains(&format!("rate_limits: {limits}")), "{debug}");
+        }
     }
 }

@@ -13,6 +13,8 @@ mod guid;
 mod headers;
 mod identities;
 mod identity;
+#[cfg(test)]
+mod limit_tests;
 mod raw_id;
 mod router;
 mod teams_user;

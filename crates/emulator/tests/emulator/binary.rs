@@ -3,7 +3,6 @@
 use crate::{
     client::{Answer, VERSION, decode, start},
     process::{Ended, Process, command, temporary},
-    rate_limits::exceed,
     signer::{KEY, ToSign, now},
 };
 use acs_identity_emulator::EntraTokenRequest;
@@ -103,20 +102,6 @@ async fn it_signs_tokens_with_the_given_algorithm() {
     let client = process.client();
     let token = client.issue_chat(&client.create().await).await;
     assert_eq!(decode(&token, 0)["alg"], "ES256");
-}
-
-#[tokio::test]
-async fn it_limits_rates_on_request() {
-    let process = Process::start(&["--rate-limits"]).await;
-    let client = process.client();
-    let refused = exceed(500, async || client.delete("x").await).await;
-    assert!(refused.header("retry-after").is_some());
-
-    let process = Process::start(&[]).await;
-    let client = process.client();
-    for _ in 0..=500 {
-        assert_eq!(client.delete("x").await.status, 401);
-    }
 }
 
 #[tokio::test]

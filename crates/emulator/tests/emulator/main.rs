@@ -17,7 +17,6 @@ mod lifecycle;
 mod process;
 mod properties;
 mod quirks;
-mod rate_limits;
 mod recordings;
 mod redaction;
 mod signature;

@@ -1,0 +1,276 @@
+//! Which requests the rate limits count. The clock stands still, however long hundreds of requests take.
+
+use crate::{
+    builder::EmulatorBuilder,
+    clock::Clock,
+    emulator::Emulator,
+    endpoint::{Endpoint, Scheme},
+    resource::Resource,
+    service,
+    tokens::{EntraTokenRequest, TokenAlgorithm},
+};
+use axum::{Router, body::Body};
+use http::{
+    Request, Response, StatusCode,
+    header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER},
+};
+use http_body_util::BodyExt;
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
+use serde_json::{Value, json};
+use std::{sync::Arc, time::Duration};
+use time::{OffsetDateTime, macros::datetime};
+
+const NOW: OffsetDateTime = datetime!(2026-08-01 00:00 UTC);
+/// How long a window lasts.
+const WINDOW: Duration = Duration::from_secs(30);
+
+const TEAMS_USER: &str = "/teamsUser/:exchangeAccessToken";
+const TEAMS_EXTENSION: &str = "/access/teamsExtension/:exchangeAccessToken";
+const ENTRA: &str = "/access/entra/:exchangeAccessToken";
+const ASSIGNMENT: &str = "/access/entra/assignments/350adb03-7be9-4846-b078-35adb0d0e119";
+
+/// The service as the https endpoint has it, without a socket.
+struct Service {
+    resource: Arc<Resource>,
+    router: TowerToHyperService<Router>,
+    /// The bearer token of the resource's owner.
+    owner: String,
+}
+
+impl Service {
+    async fn limited() -> Self {
+        Self::of(Emulator::builder().rate_limits(true)).await
+    }
+
+    async fn of(builder: EmulatorBuilder) -> Self {
+        let builder = builder.token_algorithm(TokenAlgorithm::Es256);
+        let resource = Arc::new(builder.resource(Clock::new(|| NOW)).unwrap());
+        let endpoint = Endpoint {
+            scheme: Scheme::Https,
+            resource: resource.clone(),
+        };
+        Self {
+            router: TowerToHyperService::new(service::router(endpoint)),
+            owner: mint(&resource, &EntraTokenRequest::service()).await,
+            resource,
+        }
+    }
+
+    /// The token of a user who has these permissions.
+    async fn user(&self, kind: fn() -> EntraTokenRequest, permissions: &[&str]) -> String {
+        let request = EntraTokenRequest {
+            scopes: Some(permissions.iter().map(|&name| name.to_owned()).collect()),
+            ..kind()
+        };
+        mint(&self.resource, &request).await
+    }
+
+    async fn send(&self, method: &str, path: &str, bearer: &str, body: &str) -> Response<Body> {
+        self.send_to(method, &format!("{path}?api-version=2025-03-02-preview"), bearer, body)
+            .await
+    }
+
+    async fn send_to(&self, method: &str, target: &str, bearer: &str, body: &str) -> Response<Body> {
+        let request = Request::builder()
+            .method(method)
+            .uri(target)
+            .header(AUTHORIZATION, format!("Bearer {bearer}"))
+            .header(CONTENT_TYPE, "application/json")
+            .body(Body::from(body.to_owned()))
+            .unwrap();
+        self.router.call(request).await.unwrap()
+    }
+
+    async fn create(&self) -> String {
+        let created = self.send("POST", "/identities", &self.owner, "").await;
+        json_of(created).await["identity"]["id"].as_str().unwrap().to_owned()
+    }
+}
+
+async fn mint(resource: &Resource, request: &EntraTokenRequest) -> String {
+    let key = resource.token_key.wait().await.unwrap();
+    request.mint(key, resource.clock.now()).unwrap().token
+}
+
+async fn json_of(response: Response<Body>) -> Value {
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    serde_json::from_slice(&body).unwrap()
+}
+
+/// Asserts that the service answers `limit` requests with this status, and refuses the next.
+async fn assert_limit(limit: usize, status: u16, send: impl AsyncFn() -> Response<Body>) {
+    for request in 0..limit {
+        assert_eq!(send().await.status(), status, "{request}");
+    }
+    assert_refused(send().await).await;
+}
+
+/// Asserts the whole of a refusal at the beginning of a window.
+async fn assert_refused(response: Response<Body>) {
+    assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(response.headers()[RETRY_AFTER], "30");
+    assert!(response.headers().contains_key("api-supported-versions"));
+    let message = "There are too many requests of this kind. Retry after 30 seconds.";
+    let expected = json!({"error": {"code": "TooManyRequests", "message": message}});
+    assert_eq!(json_of(response).await, expected);
+}
+
+#[tokio::test]
+async fn every_operation_has_a_limit_whatever_becomes_of_the_request() {
+    let service = Service::limited().await;
+    let identity = format!("/identities/{}", service.create().await);
+    let (issue, revoke) = (
+        format!("{identity}/:issueAccessToken"),
+        format!("{identity}/:revokeAccessTokens"),
+    );
+    let owner = service.owner.as_str();
+    let caller = service.user(EntraTokenRequest::teams_extension_user, &[]).await;
+    let member = service.user(EntraTokenRequest::entra_user, &[]).await;
+    // The window of the identity's creation.
+    service.resource.clock.advance(WINDOW);
+    for (limit, method, path, bearer, body, status) in [
+        (1000, "POST", "/identities", owner, json!({}), 201),
+        (1000, "POST", "/identities", owner, json!({"expiresInMinutes": 59}), 400),
+        (1000, "POST", "/identities", owner, json!({"customId": ""}), 400),
+        (
+            1000,
+            "POST",
+            "/identities",
+            owner,
+            json!({"createTokenWithScopes": ["chat"]}),
+            201,
+        ),
+        (
+            1000,
+            "POST",
+            "/identities",
+            owner,
+            json!({"createTokenWithScopes": ["x"]}),
+            400,
+        ),
+        (1000, "POST", &issue, owner, json!({"scopes": ["chat"]}), 200),
+        (1000, "POST", &issue, owner, json!({}), 400),
+        (500, "POST", &revoke, owner, json!({}), 204),
+        (500, "DELETE", "/identities/x", owner, json!({}), 401),
+        (500, "POST", TEAMS_USER, owner, json!({}), 401),
+        (500, "POST", TEAMS_EXTENSION, &caller, json!({}), 403),
+        (500, "POST", ENTRA, &member, json!({}), 403),
+    ] {
+        let body = body.to_string();
+        let send = async || service.send(method, path, bearer, &body).await;
+        assert_limit(limit, status, send).await;
+        service.resource.clock.advance(WINDOW);
+        assert_eq!(send().await.status(), status, "{method} {path}");
+        service.resource.clock.advance(WINDOW);
+    }
+}
+
+#[tokio::test]
+async fn one_limit_does_not_affect_other_operations() {
+    let service = Service::limited().await;
+    let owner = service.owner.as_str();
+    assert_limit(500, 401, async || {
+        service.send("DELETE", "/identities/x", owner, "").await
+    })
+    .await;
+    let identity = format!("/identities/{}", service.create().await);
+    for (path, body, status) in [
+        ("/identities", r#"{"createTokenWithScopes":["chat"]}"#, 201),
+        (&format!("{identity}/:issueAccessToken"), r#"{"scopes":["chat"]}"#, 200),
+        (&format!("{identity}/:revokeAccessTokens"), "", 204),
+        (TEAMS_USER, "{}", 401),
+    ] {
+        assert_eq!(service.send("POST", path, owner, body).await.status(), status, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_exchanges_share_a_limit() {
+    let service = Service::limited().await;
+    let caller = service.user(EntraTokenRequest::teams_extension_user, &[]).await;
+    let member = service.user(EntraTokenRequest::entra_user, &[]).await;
+    let exchanges = [
+        (TEAMS_USER, service.owner.as_str(), 401, 100),
+        (TEAMS_EXTENSION, &caller, 403, 200),
+        (ENTRA, &member, 403, 200),
+    ];
+    for (path, bearer, status, requests) in exchanges {
+        for _ in 0..requests {
+            assert_eq!(
+                service.send("POST", path, bearer, "{}").await.status(),
+                status,
+                "{path}"
+            );
+        }
+    }
+    for (path, bearer, ..) in exchanges {
+        assert_refused(service.send("POST", path, bearer, "{}").await).await;
+    }
+}
+
+#[tokio::test]
+async fn requests_that_do_not_reach_their_operation_do_not_count() {
+    let service = Service::limited().await;
+    let owner = service.owner.as_str();
+    let caller = service.user(EntraTokenRequest::teams_extension_user, &[]).await;
+    let version = "?api-version=2025-03-02-preview";
+    let rows = [
+        (TEAMS_USER, version, "x", "{}", 401),
+        (TEAMS_USER, "?api-version=1", owner, "{}", 400),
+        (TEAMS_USER, "", owner, "{}", 400),
+        (TEAMS_USER, version, owner, "{", 422),
+        (TEAMS_USER, version, owner, "[]", 400),
+        (TEAMS_EXTENSION, version, "x", "{}", 401),
+        (TEAMS_EXTENSION, "?api-version=2023-10-01", &caller, "{}", 400),
+        (TEAMS_EXTENSION, version, &caller, "{", 422),
+        (TEAMS_EXTENSION, version, &caller, "[]", 400),
+    ];
+    let send_all = async || {
+        for (path, version, bearer, body, status) in rows {
+            let response = service.send_to("POST", &format!("{path}{version}"), bearer, body).await;
+            assert_eq!(response.status(), status, "{path}{version} {body}");
+        }
+    };
+    send_all().await;
+    assert_limit(500, 401, async || service.send("POST", TEAMS_USER, owner, "{}").await).await;
+    // Nor do they learn of the limit.
+    send_all().await;
+}
+
+#[tokio::test]
+async fn reading_and_assigning_have_no_limit() {
+    let service = Service::limited().await;
+    let owner = service.owner.as_str();
+    let identity = format!("/identities/{}", service.create().await);
+    let tenant = "3f14cf17-84d5-42c2-8689-a6365c474b4e";
+    let body = json!({"principalType": "user", "tenantId": tenant, "clientIds": []}).to_string();
+    assert_eq!(
+        service.send("PUT", ASSIGNMENT, owner, &body).await.status(),
+        StatusCode::CREATED
+    );
+    let teams_extension = format!("/access/teamsExtension/tenants/{tenant}/assignments/{tenant}");
+    for (method, path, body, status) in [
+        ("GET", identity.as_str(), "", 200),
+        ("GET", "/access/entra/assignments", "", 200),
+        ("GET", ASSIGNMENT, "", 200),
+        ("PUT", ASSIGNMENT, &body, 200),
+        ("DELETE", ASSIGNMENT, "", 204),
+        ("GET", &teams_extension, "", 404),
+        ("DELETE", &teams_extension, "", 204),
+    ] {
+        for request in 0..=1000 {
+            let response = service.send(method, path, owner, body).await;
+            assert_eq!(response.status(), status, "{method} {path} {request}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn limits_are_off_by_default() {
+    let service = Service::of(Emulator::builder()).await;
+    for _ in 0..=500 {
+        let response = service.send("DELETE", "/identities/x", &service.owner, "").await;
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    }
+}
