@@ -1,6 +1,6 @@
-//! Times in responses.
+//! Times in responses and in tokens.
 
-use serde::{Serialize, Serializer, ser};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error, ser};
 use time::{OffsetDateTime, UtcOffset, format_description::BorrowedFormatItem, macros::format_description};
 
 /// `2026-08-01T00:00:00.1234567+00:00`, as .NET formats a time.
@@ -14,6 +14,11 @@ const WHOLE_SECONDS: &[BorrowedFormatItem<'_>] =
 /// Serializes a time; for `#[serde(serialize_with)]`.
 pub(crate) fn serialize<S: Serializer>(time: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&format(*time, FULL)?)
+}
+
+/// Deserializes a time from whole seconds since 1970; for `#[serde(deserialize_with)]`.
+pub(crate) fn deserialize_unix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OffsetDateTime, D::Error> {
+    OffsetDateTime::from_unix_timestamp(i64::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
 /// A time to the second.

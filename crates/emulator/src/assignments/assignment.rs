@@ -32,7 +32,7 @@ pub(crate) enum PrincipalType {
 impl Assignment {
     /// Whether the user of an Entra ID token may use the resource through the application that asked for the token.
     pub(crate) fn admits(&self, user: &EntraUserClaims) -> bool {
-        self.tenant_id == user.tid && self.includes(user) && self.allows(user.appid)
+        self.tenant_id == user.tid && self.includes(user) && self.allows(user.application)
     }
 
     fn includes(&self, user: &EntraUserClaims) -> bool {

@@ -27,7 +27,7 @@ pub(super) async fn teams_extension(
     _: Json<ExchangeRequest>,
 ) -> Result<Answer<IdentityAndToken>, ServiceError> {
     resource.count(Operation::ExchangeToken)?;
-    if !user.permissions().any(|name| name == "TeamsExtension.ManageCalls") {
+    if !user.permissions.include("TeamsExtension.ManageCalls") {
         return Err(ServiceError::forbidden(
             "The token lacks the permission TeamsExtension.ManageCalls.",
         ));
@@ -42,7 +42,12 @@ pub(super) async fn entra(
     _: Json<ExchangeRequest>,
 ) -> Result<Answer<IdentityAndToken>, ServiceError> {
     resource.count(Operation::ExchangeToken)?;
-    let scopes: Vec<_> = user.permissions().filter_map(scope).collect();
+    let mut scopes = Vec::new();
+    for scope in user.permissions.names().filter_map(scope) {
+        if !scopes.contains(&scope) {
+            scopes.push(scope);
+        }
+    }
     if scopes.is_empty() {
         return Err(ServiceError::forbidden(
             "The token has none of the permissions Chat, Chat.Join, Chat.Join.Limited, VoIP and VoIP.Join.",

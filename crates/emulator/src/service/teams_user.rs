@@ -11,6 +11,9 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
 
+/// The permissions that the application needs.
+const PERMISSIONS: [&str; 2] = ["Teams.ManageCalls", "Teams.ManageChats"];
+
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct ExchangeRequest {
@@ -21,7 +24,7 @@ pub(super) struct ExchangeRequest {
 
 /// `POST /teamsUser/:exchangeAccessToken`
 ///
-/// The token is checked first, then the ids, which have to be those of the token.
+/// The token is checked first, then its permissions, then the ids, which have to be those of the token.
 pub(super) async fn exchange_access_token(
     State(Endpoint { resource, .. }): State<Endpoint>,
     Json(request): Json<ExchangeRequest>,
@@ -30,6 +33,11 @@ pub(super) async fn exchange_access_token(
     let request = request.unwrap_or_default();
     let entra = teams_user(&resource, &request.token.unwrap_or_default()).await?;
 
+    if !PERMISSIONS.iter().all(|name| entra.permissions.include(name)) {
+        return Err(ServiceError::forbidden(
+            "The token lacks one of the permissions Teams.ManageCalls and Teams.ManageChats.",
+        ));
+    }
     if guid::required(request.app_id, "AppId", "appId")? != entra.appid {
         return Err(ServiceError::validation(
             "appId",

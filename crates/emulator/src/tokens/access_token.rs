@@ -7,7 +7,7 @@ use crate::{
     assigned_user::AssignedUser,
     identity_id::IdentityId,
     timestamp,
-    tokens::{SigningKey, TeamsUserClaims, jwt, serial},
+    tokens::{SigningKey, TeamsUserClaims, jwt, number},
 };
 use aws_lc_rs::error::Unspecified;
 use serde::Serialize;
@@ -89,16 +89,15 @@ impl Issuer<'_> {
         self.acs_token(id.skype_id(), serial, scopes.join(","), self.now + lifetime)
     }
 
-    /// Signs a token of a user whom the assignment with this number admits. It expires at `exp`, with the Entra ID token
-    /// that it is exchanged for.
+    /// Signs a token of a user whom the assignment with this number admits. It expires with the Entra ID token that it
+    /// is exchanged for.
     pub(crate) fn assigned_user_token(
         &self,
         user: &AssignedUser,
         assignment: u64,
         scopes: &[&str],
-        exp: i64,
+        expires_on: OffsetDateTime,
     ) -> Result<AccessToken, Unspecified> {
-        let expires_on = OffsetDateTime::from_unix_timestamp(exp).map_err(|_| Unspecified)?;
         self.acs_token(user.skype_id(), assignment, scopes.join(","), expires_on)
     }
 
@@ -123,7 +122,7 @@ impl Issuer<'_> {
             iat,
         };
         let mut claims = serde_json::to_vec(&claims).map_err(|_| Unspecified)?;
-        claims.extend(serial::to_whitespace(number));
+        claims.extend(number::to_whitespace(number));
         Ok(AccessToken {
             token: jwt::sign(&claims, self.key)?,
             expires_on,
@@ -137,7 +136,7 @@ impl Issuer<'_> {
             skypeid: format!("orgid:{}", entra.oid),
             scp: 1024,
             csi: iat.to_string(),
-            exp: entra.exp,
+            exp: entra.exp.unix_timestamp(),
             rgn: REGION,
             tid: entra.tid,
             acs_scope: "voip,chat",
@@ -150,7 +149,7 @@ impl Issuer<'_> {
         let claims = serde_json::to_vec(&claims).map_err(|_| Unspecified)?;
         Ok(AccessToken {
             token: jwt::sign(&claims, self.key)?,
-            expires_on: OffsetDateTime::from_unix_timestamp(entra.exp).map_err(|_| Unspecified)?,
+            expires_on: entra.exp,
         })
     }
 }

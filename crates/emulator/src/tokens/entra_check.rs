@@ -1,6 +1,9 @@
 //! Validation of Entra ID tokens.
 
-use crate::tokens::{Jwt, SigningKey};
+use crate::{
+    timestamp,
+    tokens::{Jwt, SigningKey},
+};
 use serde::Deserialize;
 use std::fmt::{self, Display, Formatter};
 use time::OffsetDateTime;
@@ -72,7 +75,8 @@ pub(crate) fn check<'a>(
     #[derive(Deserialize)]
     struct Claims {
         aud: String,
-        exp: i64,
+        #[serde(deserialize_with = "timestamp::deserialize_unix")]
+        exp: OffsetDateTime,
         nbf: Option<i64>,
     }
 
@@ -86,8 +90,7 @@ pub(crate) fn check<'a>(
     if !audiences.contains(&claims.aud.as_str()) {
         return Err(EntraTokenError::Audience);
     }
-    let now = now.unix_timestamp();
-    if claims.nbf.is_some_and(|nbf| nbf > now) {
+    if claims.nbf.is_some_and(|nbf| nbf > now.unix_timestamp()) {
         return Err(EntraTokenError::NotYetValid);
     }
     if claims.exp <= now {
@@ -133,6 +136,7 @@ mod tests {
             json!({"exp": exp}),
             json!("claims"),
             json!([SERVICE_AUDIENCE, exp, null]),
+            json!({"aud": SERVICE_AUDIENCE, "exp": exp * 1000}),
         ] {
             assert_eq!(outcome_of(&claims), Some(EntraTokenError::Malformed), "{claims}");
         }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 /// The purpose of an Entra ID token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub enum EntraTokenKind {
     /// Authenticates requests to the service, as `Authorization: Bearer`.
     #[default]

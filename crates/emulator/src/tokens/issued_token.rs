@@ -3,7 +3,7 @@
 use crate::{
     assigned_user::Access,
     identity_id::IdentityId,
-    tokens::{Jwt, SigningKey, serial},
+    tokens::{Jwt, SigningKey, number},
 };
 use serde::Deserialize;
 use uuid::Uuid;
@@ -47,7 +47,7 @@ impl IssuedToken {
         let holder = if claims.skypeid.starts_with("orgid:") {
             Holder::TeamsUser
         } else {
-            let number = serial::from_trailing_whitespace(token.payload())?;
+            let number = number::from_trailing_whitespace(token.payload())?;
             match Access::of_skype_id(&claims.skypeid) {
                 Some(access) => Holder::AssignedUser {
                     access,

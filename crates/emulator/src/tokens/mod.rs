@@ -8,7 +8,8 @@ mod entra_kind;
 mod issued_token;
 mod jwt;
 mod key;
-mod serial;
+mod number;
+mod permissions;
 mod signing_key;
 
 pub use entra::{EntraToken, EntraTokenRequest};

@@ -5,6 +5,7 @@ use crate::{
     user::{User, assert_forbidden, assert_not_admitted, assert_not_valid},
 };
 use acs_identity_emulator::{Emulator, EntraToken, EntraTokenKind, EntraTokenRequest, TokenStatus, Uuid};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use std::time::Duration;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -122,6 +123,10 @@ async fn a_token_that_is_not_valid_is_refused() {
     assign(&user, &json!({"principalType": "user"})).await;
     let forged = format!("{}.AAAA", user.entra.token.rsplit_once('.').unwrap().0);
     assert_eq!(user.exchange(&forged).await.status, 200);
+    let mut claims = decode(&user.entra.token, 1);
+    claims["exp"] = json!(claims["exp"].as_i64().unwrap() * 1000);
+    let claims = BASE64_URL_SAFE_NO_PAD.encode(claims.to_string());
+    assert_not_valid(&user.exchange(&format!("e30.{claims}.AAAA")).await);
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! The exchange of Teams users' tokens.
 
-use crate::client::{Answer, Client, decode, names_in_order, start};
+use crate::{
+    client::{Answer, Client, decode, names_in_order, start},
+    user::assert_forbidden,
+};
 use acs_identity_emulator::{Emulator, EntraToken, EntraTokenRequest, TokenStatus, Uuid};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -186,6 +189,42 @@ async fn the_ids_have_to_be_the_tokens_own() {
             "{message}"
         );
     }
+}
+
+#[tokio::test]
+async fn the_token_needs_both_permissions() {
+    let emulator = start().await;
+    let exchange_with = async |scopes: &[&str], app_id: Option<Uuid>| {
+        let request = EntraTokenRequest {
+            scopes: Some(scopes.iter().map(|&scope| scope.to_owned()).collect()),
+            ..EntraTokenRequest::teams_user()
+        };
+        let entra = mint(&emulator, request).await;
+        let app_id = app_id.unwrap_or(entra.app_id);
+        let body = json!({"token": entra.token, "appId": app_id, "userId": entra.user_id});
+        exchange(&emulator, body).await
+    };
+    let right = ["Teams.ManageChats", "openid", "Teams.ManageCalls"];
+    assert_eq!(exchange_with(&right, None).await.status, 200);
+    for scopes in [
+        &[][..],
+        &["Teams.ManageCalls"],
+        &["Teams.ManageChats"],
+        &["TeamsExtension.ManageCalls"],
+    ] {
+        for app_id in [None, Some(Uuid::nil())] {
+            let message = "The token lacks one of the permissions Teams.ManageCalls and Teams.ManageChats.";
+            assert_forbidden(&exchange_with(scopes, app_id).await, message);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_for_teams_phone_is_not_one_of_a_teams_user() {
+    let emulator = start().await;
+    let entra = mint(&emulator, EntraTokenRequest::teams_extension_user()).await;
+    let body = json!({"token": entra.token, "appId": entra.app_id, "userId": entra.user_id});
+    assert_eq!(exchange(&emulator, body).await.text("/error/code"), "Forbidden");
 }
 
 #[tokio::test]
