@@ -142,6 +142,12 @@ async fn a_bearer_token_that_is_not_valid_is_denied() {
             ..service()
         },
         EntraTokenRequest::teams_user(),
+        EntraTokenRequest::teams_extension_user(),
+        EntraTokenRequest::entra_user(),
+        EntraTokenRequest {
+            audience: Some("https://communication.azure.com/clients/".to_owned()),
+            ..EntraTokenRequest::entra_user()
+        },
     ] {
         bad.push(emulator.mint_entra_token(&request).await.unwrap().token);
     }

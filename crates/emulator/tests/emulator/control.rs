@@ -139,6 +139,7 @@ async fn entra_tokens_are_issued_with_default_or_given_claims() {
         "tenantId": "00000000-0000-0000-0000-000000000001",
         "appId": "00000000-0000-0000-0000-000000000002",
         "userId": "00000000-0000-0000-0000-000000000003",
+        "groups": ["00000000-0000-0000-0000-000000000004", "00000000-0000-0000-0000-000000000005"],
         "expiresInSeconds": 7200,
     });
     let claims = decode(&post(&emulator, "entra/tokens", &ids).await.text("/token"), 1);
@@ -146,6 +147,7 @@ async fn entra_tokens_are_issued_with_default_or_given_claims() {
         [&claims["aud"], &claims["tid"], &claims["appid"], &claims["oid"]],
         [&ids["audience"], &ids["tenantId"], &ids["appId"], &ids["userId"]]
     );
+    assert_eq!(claims["groups"], ids["groups"]);
     assert_eq!(claims["scp"], "Teams.ManageCalls Teams.ManageChats");
     assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 7200);
 

@@ -133,12 +133,17 @@ async fn an_identity_tells_its_custom_id_and_its_last_token() {
 async fn the_stable_versions_know_nothing_of_the_previews_features() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
-    for (custom_id, identities) in [(json!("a"), 1), (json!("a"), 2), (json!(""), 3), (json!(7), 4)] {
-        let body = json!({"customId": custom_id, "createTokenWithScopes": ["chat"]});
-        let answer = client.post("/identities", body).await;
-        assert_eq!(answer.status, 201, "{custom_id}");
-        assert_eq!(answer.body["identity"], json!({"id": answer.text("/identity/id")}));
-        assert_eq!(emulator.identity_count(), identities);
+    let mut created = 0;
+    for version in ["2021-03-07", "2022-06-01", "2022-10-01", "2023-10-01", "2025-06-30"] {
+        for custom_id in [json!("a"), json!("a"), json!(""), json!(7)] {
+            let body = json!({"customId": custom_id, "createTokenWithScopes": ["chat"]}).to_string();
+            let target = format!("/identities?api-version={version}");
+            let answer = client.send("POST", &target, &body).await;
+            assert_eq!(answer.status, 201, "{version} {custom_id}");
+            assert_eq!(answer.body["identity"], json!({"id": answer.text("/identity/id")}));
+            created += 1;
+            assert_eq!(emulator.identity_count(), created, "{version} {custom_id}");
+        }
     }
 
     let path = format!("/identities/{}", client.create().await);

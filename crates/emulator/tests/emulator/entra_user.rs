@@ -88,6 +88,7 @@ async fn permissions_become_scopes() {
         ("Chat.Join", "chat.join"),
         ("Chat.Join.Limited", "chat.join.limited"),
         ("VoIP.Join openid Chat.Join.Limited", "voip.join,chat.join.limited"),
+        ("VoIP Chat VoIP Chat", "voip,chat"),
     ] {
         let token = with(permissions).await.text("/accessToken/token");
         assert_eq!(decode(&token, 1)["acsScope"], scopes);
@@ -146,6 +147,7 @@ async fn users_groups_and_tenants_are_admitted_with_their_applications() {
         ("group", Uuid::from_u128(2), tenant_id, json!([other]), false),
         ("group", Uuid::from_u128(3), tenant_id, json!([app_id]), false),
         ("group", user_id, tenant_id, json!([app_id]), false),
+        ("group", Uuid::from_u128(2), other, json!([app_id]), false),
         ("tenant", tenant_id, tenant_id, json!([app_id]), true),
         ("tenant", tenant_id, tenant_id, json!([other]), false),
         ("tenant", other, other, json!([app_id]), false),
@@ -189,6 +191,38 @@ async fn deleting_the_narrowest_assignment_that_admits_a_user_revokes_its_tokens
     assign(&user, "tenant", tenant_id).await;
     assign(&user, "user", user_id).await;
     assert_eq!(statuses(), [revoked, active, revoked]);
+}
+
+#[tokio::test]
+async fn assignments_of_one_kind_do_not_keep_tokens_of_the_other_active() {
+    let version = "?api-version=2025-06-30";
+    let teams_extension_exchange = format!("/access/teamsExtension/:exchangeAccessToken{version}");
+    let (active, revoked) = (TokenStatus::Active, TokenStatus::Revoked);
+    for deletes_entra in [true, false] {
+        // Both assignments are the first of their kind.
+        let user = assigned_user().await;
+        let EntraToken { tenant_id, user_id, .. } = user.entra;
+        let teams_extension = format!("/access/teamsExtension/tenants/{tenant_id}/assignments/{user_id}{version}");
+        user.put(&teams_extension, &json!({"principalType": "user"})).await;
+        let caller = EntraTokenRequest {
+            tenant_id,
+            user_id,
+            ..EntraTokenRequest::teams_extension_user()
+        };
+        let caller = user.emulator.mint_entra_token(&caller).await.unwrap().token;
+        let exchanged = user.https.exchange_own(&teams_extension_exchange, &caller).await;
+        let tokens = [user.exchanged().await, exchanged.text("/accessToken/token")];
+        let statuses = || tokens.each_ref().map(|token| user.emulator.token_status(token));
+        assert_eq!(statuses(), [active, active]);
+
+        let (deleted, expected) = if deletes_entra {
+            (assignment(user_id), [revoked, active])
+        } else {
+            (teams_extension, [active, revoked])
+        };
+        user.delete(&deleted).await;
+        assert_eq!(statuses(), expected);
+    }
 }
 
 #[tokio::test]
