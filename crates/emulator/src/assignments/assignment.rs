@@ -30,6 +30,12 @@ pub(crate) enum PrincipalType {
 }
 
 impl Assignment {
+    /// Whether the other assignment is for the same principal.
+    pub(crate) fn has_principal_of(&self, other: &Self) -> bool {
+        let principal = |assignment: &Self| (assignment.principal_type, assignment.tenant_id, assignment.object_id);
+        principal(self) == principal(other)
+    }
+
     /// Whether the user of an Entra ID token may use the resource through the application that asked for the token.
     pub(crate) fn admits(&self, user: &EntraUserClaims) -> bool {
         self.tenant_id == user.tid && self.includes(user) && self.allows(user.application)

@@ -12,8 +12,8 @@ pub(crate) use assignment::{Assignment, PrincipalType};
 
 /// The assignments of one kind by their keys.
 ///
-/// No two of them ever have the same number. A token carries the number of the assignment that admitted its user, and is
-/// revoked when there is no assignment with that number any more, so no token has to be stored.
+/// No two of them ever have the same number. A token carries the number of the assignment that admitted its user, and
+/// is revoked when there is no assignment with that number any more, so no token has to be stored.
 #[derive(Default)]
 pub(crate) struct Assignments<K> {
     state: Mutex<State<K>>,
@@ -31,17 +31,20 @@ struct Numbered {
 }
 
 impl<K: Ord> Assignments<K> {
-    /// Creates an assignment, or replaces the one with this key, which keeps its number; whether it is new.
+    /// Creates an assignment, or replaces the one with this key; whether it is new.
+    ///
+    /// One for the same principal keeps its number.
     pub(crate) fn put(&self, key: K, assignment: Assignment) -> bool {
         let State { next_number, by_key } = &mut *self.lock();
-        if let Some(existing) = by_key.get_mut(&key) {
-            existing.assignment = assignment;
-            return false;
-        }
-        let number = *next_number;
-        *next_number += 1;
-        by_key.insert(key, Numbered { number, assignment });
-        true
+        let number = match by_key.get(&key) {
+            Some(existing) if existing.assignment.has_principal_of(&assignment) => existing.number,
+            _ => {
+                let number = *next_number;
+                *next_number += 1;
+                number
+            }
+        };
+        by_key.insert(key, Numbered { number, assignment }).is_none()
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<Assignment> {

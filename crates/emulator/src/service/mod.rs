@@ -15,6 +15,7 @@ mod identities;
 mod identity;
 #[cfg(test)]
 mod limit_tests;
+mod path;
 mod raw_id;
 mod router;
 mod teams_user;

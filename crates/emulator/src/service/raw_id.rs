@@ -1,18 +1,21 @@
 //! Ids of identities in paths.
 
-use crate::{identity_id::IdentityId, service::ServiceError};
-use axum::extract::{FromRequestParts, Path};
+use crate::{
+    identity_id::IdentityId,
+    service::{ServiceError, path},
+};
+use axum::extract::FromRequestParts;
 use http::{StatusCode, request::Parts};
+use std::convert::Infallible;
 
 /// The id in the path, percent-decoded; empty if that is not UTF-8.
 pub(super) struct RawId(String);
 
 impl<S: Send + Sync> FromRequestParts<S> for RawId {
-    type Rejection = ServiceError;
+    type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        let path = Path::from_request_parts(parts, state).await;
-        Ok(Self(path.map(|Path(id)| id).unwrap_or_default()))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(path::parameter(parts, "id")))
     }
 }
 

@@ -226,6 +226,34 @@ async fn assignments_of_one_kind_do_not_keep_tokens_of_the_other_active() {
 }
 
 #[tokio::test]
+async fn an_assignment_that_is_replaced_keeps_its_tokens_unless_it_is_of_another_principal() {
+    let user = new_user().await;
+    let EntraToken {
+        tenant_id,
+        app_id,
+        user_id,
+        ..
+    } = user.entra;
+    let put = async |principal_type: &str, tenant_id: Uuid, client_ids: &[Uuid]| {
+        let body = json!({"principalType": principal_type, "tenantId": tenant_id, "clientIds": client_ids});
+        user.put(&assignment(user_id), &body).await
+    };
+    for (principal_type, new_tenant, client_ids, expected) in [
+        ("user", tenant_id, &[][..], TokenStatus::Active),
+        ("tenant", tenant_id, &[app_id], TokenStatus::Revoked),
+        ("user", Uuid::nil(), &[app_id], TokenStatus::Revoked),
+    ] {
+        put("user", tenant_id, &[app_id]).await;
+        let token = user.exchanged().await;
+        assert_eq!(put(principal_type, new_tenant, client_ids).await, 200);
+        assert_eq!(user.emulator.token_status(&token), expected, "{principal_type}");
+        // It has been revoked for good.
+        put("user", tenant_id, &[app_id]).await;
+        assert_eq!(user.emulator.token_status(&token), expected, "{principal_type}");
+    }
+}
+
+#[tokio::test]
 async fn the_body_of_the_exchange_is_an_object_or_nothing() {
     let user = assigned_user().await;
     for (body, status) in [("", 200), ("null", 200), ("{}", 200), ("[]", 400), ("[", 422)] {

@@ -137,6 +137,12 @@ async fn the_ids_have_to_be_the_tokens_own() {
             "appId",
         ),
         (
+            json!(entra.app_id.simple()),
+            user_id.clone(),
+            "Provided AppId has invalid format.",
+            "appId",
+        ),
+        (
             other.clone(),
             user_id.clone(),
             "AAD application is not the expected one.",

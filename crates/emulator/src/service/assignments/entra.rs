@@ -5,12 +5,12 @@ use crate::{
     endpoint::Endpoint,
     service::{
         Answer, ServiceError,
-        assignments::{self, client_ids, found, principal_type},
+        assignments::{answer_to_get, answer_to_put, client_ids, principal_type},
         body::Json,
-        guid,
+        guid, path,
     },
 };
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::{FromRequestParts, State};
 use http::{StatusCode, request::Parts};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -37,10 +37,8 @@ pub(in crate::service) struct Key(Uuid);
 impl<S: Send + Sync> FromRequestParts<S> for Key {
     type Rejection = ServiceError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        // What is not UTF-8 when percent-decoded is not a GUID either.
-        let path = Path::<String>::from_request_parts(parts, state).await;
-        let object_id = path.map(|Path(id)| id).unwrap_or_default();
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let object_id = path::parameter(parts, "object_id");
         Ok(Self(guid::parse(&object_id, "ObjectId", "objectId")?))
     }
 }
@@ -55,7 +53,7 @@ pub(in crate::service) async fn get(
     State(Endpoint { resource, .. }): State<Endpoint>,
     Key(object_id): Key,
 ) -> Result<Answer<Assignment>, ServiceError> {
-    found(resource.entra_assignments.get(&object_id))
+    answer_to_get(resource.entra_assignments.get(&object_id))
 }
 
 pub(in crate::service) async fn put(
@@ -74,7 +72,7 @@ pub(in crate::service) async fn put(
         client_ids: Some(client_ids(&ids)?),
     };
     let is_new = resource.entra_assignments.put(object_id, assignment.clone());
-    Ok(assignments::put(assignment, is_new))
+    Ok(answer_to_put(assignment, is_new))
 }
 
 pub(in crate::service) async fn delete(

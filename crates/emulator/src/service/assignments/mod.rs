@@ -26,14 +26,12 @@ fn client_ids(ids: &[String]) -> Result<Vec<Uuid>, ServiceError> {
     ids.iter().map(|id| guid::parse(id, "ClientIds", "clientIds")).collect()
 }
 
-/// The answer to `GET`.
-fn found(assignment: Option<Assignment>) -> Result<Answer<Assignment>, ServiceError> {
+fn answer_to_get(assignment: Option<Assignment>) -> Result<Answer<Assignment>, ServiceError> {
     let assignment = assignment.ok_or_else(ServiceError::assignment_not_found)?;
     Ok(Answer(StatusCode::OK, assignment))
 }
 
-/// The answer to `PUT`.
-fn put(assignment: Assignment, is_new: bool) -> Answer<Assignment> {
+fn answer_to_put(assignment: Assignment, is_new: bool) -> Answer<Assignment> {
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Answer(status, assignment)
 }

@@ -6,12 +6,12 @@ use crate::{
     endpoint::Endpoint,
     service::{
         Answer, ServiceError,
-        assignments::{self, client_ids, found, principal_type},
+        assignments::{answer_to_get, answer_to_put, client_ids, principal_type},
         body::Json,
-        guid,
+        guid, path,
     },
 };
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::{FromRequestParts, State};
 use http::{StatusCode, request::Parts};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -35,13 +35,10 @@ pub(in crate::service) struct Key(Uuid, Uuid);
 impl<S: Send + Sync> FromRequestParts<S> for Key {
     type Rejection = ServiceError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        // What is not UTF-8 when percent-decoded is not a GUID either.
-        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
-        let (tenant_id, object_id) = path.map(|Path(ids)| ids).unwrap_or_default();
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         Ok(Self(
-            guid::parse(&tenant_id, "TenantId", "tenantId")?,
-            guid::parse(&object_id, "ObjectId", "objectId")?,
+            guid::parse(&path::parameter(parts, "tenant_id"), "TenantId", "tenantId")?,
+            guid::parse(&path::parameter(parts, "object_id"), "ObjectId", "objectId")?,
         ))
     }
 }
@@ -50,7 +47,7 @@ pub(in crate::service) async fn get(
     State(Endpoint { resource, .. }): State<Endpoint>,
     Key(tenant_id, object_id): Key,
 ) -> Result<Answer<Assignment>, ServiceError> {
-    found(resource.teams_extension_assignments.get(&(tenant_id, object_id)))
+    answer_to_get(resource.teams_extension_assignments.get(&(tenant_id, object_id)))
 }
 
 pub(in crate::service) async fn put(
@@ -67,7 +64,7 @@ pub(in crate::service) async fn put(
     };
     let key = (tenant_id, object_id);
     let is_new = resource.teams_extension_assignments.put(key, assignment.clone());
-    Ok(assignments::put(assignment, is_new))
+    Ok(answer_to_put(assignment, is_new))
 }
 
 pub(in crate::service) async fn delete(
