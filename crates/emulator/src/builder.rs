@@ -100,7 +100,8 @@ impl EmulatorBuilder {
     }
 
     /// Whether bearer tokens are accepted without a check of their signatures, so that tokens of the real Entra ID can
-    /// be used. Their audience and expiry are still checked. The default is no.
+    /// be used. Their audience and expiry are still checked, and so is the signature of a Teams user's token, which is
+    /// in the body. The default is no.
     #[must_use]
     pub fn accept_unverified_bearer(self, accept_unverified_bearer: bool) -> Self {
         Self {

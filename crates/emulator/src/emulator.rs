@@ -119,8 +119,8 @@ impl Emulator {
         self.resource.registry.count()
     }
 
-    /// The ids of all identities, oldest first: `8:acs:<resource>_<user>`. Users whom an assignment admits are not among
-    /// them.
+    /// The ids of all identities, oldest first: `8:acs:<resource>_<user>`. Users whom an assignment admits are not
+    /// among them.
     #[must_use]
     pub fn identities(&self) -> Vec<String> {
         self.resource.registry.ids().iter().map(ToString::to_string).collect()
@@ -132,8 +132,8 @@ impl Emulator {
         Jwt::parse(token).map_or(TokenStatus::Unknown, |token| self.resource.token_status(&token))
     }
 
-    /// Issues an access token in place of Microsoft Entra ID: a bearer token for the service, or the token of a user to be
-    /// exchanged. The emulator accepts it as it would accept one of Entra ID.
+    /// Issues an access token in place of Microsoft Entra ID: a bearer token for the service, or the token of a user to
+    /// be exchanged. The emulator accepts it as it would accept one of Entra ID.
     ///
     /// # Errors
     ///

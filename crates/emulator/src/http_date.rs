@@ -7,8 +7,9 @@ use time::{
 const FORMAT: &[BorrowedFormatItem<'_>] =
     format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
-/// Parses a date. The day needs two digits, as it does for the service: Java's SDK could not use the built-in formatter,
-/// which writes one. The weekday need not be the right one: that of the documentation's own example is wrong.
+/// Parses a date. The day needs two digits, as it does for the service: Java's SDK could not use the built-in
+/// formatter, which writes one. The weekday need not be the right one: that of the documentation's own example is
+/// wrong.
 pub(crate) fn parse(date: &str) -> Option<OffsetDateTime> {
     let date = PrimitiveDateTime::parse(date, FORMAT).ok()?;
     Some(date.assume_utc())

@@ -6,8 +6,8 @@ use std::{
 };
 use time::{Duration, OffsetDateTime};
 
-/// The window of every limit. It begins with a request and lasts until its end, so that one number for each operation is
-/// enough, and its end is exact for `Retry-After`.
+/// The window of every limit. It begins with a request and lasts until its end, so that one number for each operation
+/// is enough, and its end is exact for `Retry-After`.
 const WINDOW: Duration = Duration::seconds(30);
 
 /// An operation with a limit of its own.

@@ -77,8 +77,8 @@ impl Registry {
         }
     }
 
-    /// Creates an identity, whose id sorts after all others, or finds the one with this custom id. Takes a serial number
-    /// if it is to come with a token.
+    /// Creates an identity, whose id sorts after all others, or finds the one with this custom id. Takes a serial
+    /// number if it is to come with a token.
     pub(crate) fn create(&self, custom_id: Option<String>, with_token: bool, now: OffsetDateTime) -> Created {
         let Identities { by_id, by_custom_id } = &mut *self.lock();
         let existing = custom_id.as_ref().and_then(|custom_id| by_custom_id.get(custom_id));

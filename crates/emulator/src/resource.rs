@@ -42,7 +42,8 @@ pub enum TokenStatus {
     Unknown,
     /// The token has expired.
     Expired,
-    /// The tokens of its identity were revoked after it was issued, or the assignment that admitted its user was deleted.
+    /// The tokens of its identity were revoked after it was issued, or the assignment that admitted its user was
+    /// deleted or given to another principal.
     Revoked,
     /// Its identity has been deleted.
     IdentityDeleted,

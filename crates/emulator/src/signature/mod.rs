@@ -1,8 +1,8 @@
 //! Authentication by access key: the signatures of requests.
 //!
 //! A request is signed with HMAC-SHA256 over its verb, path and query, date, host and body hash, as described in
-//! [Microsoft's tutorial]. [`verify()`] is a pure function, which needs neither a socket nor a clock nor an emulator. Its
-//! error says which part of the request is wrong.
+//! [Microsoft's tutorial]. [`verify()`] is a pure function, which needs neither a socket nor a clock nor an emulator.
+//! Its error says which part of the request is wrong.
 //!
 //! ```
 //! use acs_identity_emulator::signature::{AccessKey, SignatureError, SignedRequest, Tolerance, verify};

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 /// The hosts that an official SDK may have signed when it sends this `Host` header, beginning with the header itself.
 ///
 /// Java signs the name without the port. JavaScript appends the port to a host that already has it; Node.js also sends
-/// the result as the `Host` header, a browser does not. Python signs a default port that is written in the endpoint, but
-/// does not send it in the `Host` header.
+/// the result as the `Host` header, a browser does not. Python signs a default port that is written in the endpoint,
+/// but does not send it in the `Host` header.
 pub(super) fn hosts(host: &str) -> Vec<Cow<'_, str>> {
     let mut hosts = vec![Cow::Borrowed(host)];
     if let Ok(authority) = host.parse::<Authority>() {
@@ -25,8 +25,8 @@ pub(super) fn hosts(host: &str) -> Vec<Cow<'_, str>> {
 /// The paths and queries that an official SDK may have signed when it sends this request target, beginning with the
 /// target itself.
 ///
-/// Python's asynchronous client signs the percent-decoded path, however its transport sends it. Older versions remove the
-/// length of `https://` from every URL, and so lose the first slash of the path of an `http://` one.
+/// Python's asynchronous client signs the percent-decoded path, however its transport sends it. Older versions remove
+/// the length of `https://` from every URL, and so lose the first slash of the path of an `http://` one.
 pub(super) fn targets(target: &str) -> Vec<Cow<'_, str>> {
     let mut targets = vec![Cow::Borrowed(target)];
     let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));

@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 /// A request for a token of Microsoft Entra ID.
 ///
-/// Every field has a default, in Rust and in JSON: random ids, the audience and scopes of the kind, a lifetime of one hour.
+/// Every field has a default, in Rust and in JSON: random ids, the audience and scopes of the kind, a lifetime of one
+/// hour.
 ///
 /// ```
 /// use acs_identity_emulator::EntraTokenRequest;

@@ -265,6 +265,7 @@ async fn what_is_not_an_operation_is_not_found_or_not_allowed() {
         let answer: Answer = client.send(method, &format!("{path}{VERSION}"), "").await;
         assert_eq!(answer.status, status, "{method} {path}");
         assert!(answer.body.pointer("/error/message").is_some(), "{method} {path}");
+        assert_eq!(answer.header("api-supported-versions"), None, "{method} {path}");
     }
     assert_eq!(emulator.identity_count(), 1);
 }

@@ -85,6 +85,7 @@ async fn an_assigned_user_is_not_an_identity_of_the_resource() {
     assert_eq!(user.emulator.identities(), Vec::<String>::new());
     assert_eq!(user.https.delete(&id).await.text("/error/code"), "IdentityNotOwned");
     assert_eq!(user.https.issue(&id, json!({"scopes": ["voip"]})).await.status, 401);
+    assert_eq!(user.https.revoke(&id).await.text("/error/code"), "IdentityNotOwned");
 }
 
 #[tokio::test]

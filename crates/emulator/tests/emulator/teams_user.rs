@@ -1,7 +1,7 @@
 //! The exchange of Teams users' tokens.
 
 use crate::{
-    client::{Answer, Client, decode, names_in_order, start},
+    client::{Answer, Client, builder, decode, names_in_order, start},
     user::assert_forbidden,
 };
 use acs_identity_emulator::{Emulator, EntraToken, EntraTokenRequest, TokenStatus, Uuid};
@@ -231,6 +231,17 @@ async fn a_token_for_teams_phone_is_not_one_of_a_teams_user() {
     let entra = mint(&emulator, EntraTokenRequest::teams_extension_user()).await;
     let body = json!({"token": entra.token, "appId": entra.app_id, "userId": entra.user_id});
     assert_eq!(exchange(&emulator, body).await.text("/error/code"), "Forbidden");
+}
+
+#[tokio::test]
+async fn the_signature_is_checked_where_those_of_bearer_tokens_are_not() {
+    let emulator = builder().accept_unverified_bearer(true).start().await.unwrap();
+    let entra = mint(&emulator, EntraTokenRequest::teams_user()).await;
+    let forged = format!("{}.AAAA", entra.token.rsplit_once('.').unwrap().0);
+    for (token, status) in [(&entra.token, 200), (&forged, 401)] {
+        let body = json!({"token": token, "appId": entra.app_id, "userId": entra.user_id});
+        assert_eq!(exchange(&emulator, body).await.status, status);
+    }
 }
 
 #[tokio::test]
