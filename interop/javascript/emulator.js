@@ -1,0 +1,60 @@
+// The emulator that interop/run started, the clients for it, and the answers that they have to get.
+"use strict";
+
+const fs = require("node:fs");
+const path = require("node:path");
+const { CommunicationIdentityClient } = require("@azure/communication-identity");
+
+const readJson = (...names) => JSON.parse(fs.readFileSync(path.join(__dirname, "..", ...names), "utf8"));
+
+const cases = readJson("cases.json");
+const ready = JSON.parse(process.env.EMULATOR_READY);
+
+// With @azure/communication-common 2.3.1, this client signs the port of the endpoint twice, which the emulator accepts
+// unless it is strict. 2.4.2 signs it once.
+const clients = {
+  "connection string": () => new CommunicationIdentityClient(ready.httpsConnectionString),
+  key: () => {
+    const key = ready.httpsConnectionString.split("accesskey=")[1];
+    return new CommunicationIdentityClient(ready.httpsEndpoint, { key });
+  },
+  "Entra ID": () => new CommunicationIdentityClient(ready.httpsEndpoint, entraCredential),
+};
+
+const entraCredential = {
+  async getToken(scopes) {
+    if (String(scopes) !== "https://communication.azure.com//.default") {
+      throw new Error(`unexpected scopes: ${scopes}`);
+    }
+    const { token, expiresOn } = await mintEntraToken({ kind: "service" });
+    return { token, expiresOnTimestamp: Date.parse(expiresOn) };
+  },
+};
+
+const mintEntraToken = (request) => control("entra/tokens", request);
+
+const introspect = (token) => control("tokens/introspect", { token });
+
+async function control(path, body) {
+  const response = await fetch(ready.controlEndpoint + path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  if (!response.ok) {
+    throw new Error(`${path}: ${response.status} ${await response.text()}`);
+  }
+  return response.json();
+}
+
+// Status and body of an error, as recorded from the service.
+function expectedError(name) {
+  const { recording, status, body } = cases.errors[name];
+  if (recording === undefined) {
+    return { status, body };
+  }
+  const { response } = readJson("..", "testdata", "recordings", `${recording}.json`).exchanges.at(-1);
+  return { status: response.status, body: response.body.error };
+}
+
+module.exports = { cases, clients, expectedError, introspect, mintEntraToken };
