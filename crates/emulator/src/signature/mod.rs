@@ -38,6 +38,7 @@ mod access_key;
 mod authorization;
 mod error;
 mod quirks;
+mod string_to_sign;
 mod verify;
 
 pub use access_key::{AccessKey, InvalidAccessKey};

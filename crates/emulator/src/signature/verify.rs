@@ -5,11 +5,9 @@ use crate::{
     signature::{
         AccessKey, SignatureError,
         authorization::{Authorization, DateHeader},
-        quirks,
+        string_to_sign::{StringToSign, content_hash},
     },
 };
-use aws_lc_rs::digest;
-use base64::{Engine, prelude::BASE64_STANDARD};
 use std::fmt::{self, Debug, Formatter};
 use time::{Duration, OffsetDateTime};
 
@@ -93,19 +91,14 @@ pub fn verify(
     check_date(date, now)?;
     check_body(hash, request.body)?;
 
-    let method = request.method;
-    let is_signed = |target: &str, host: &str| {
-        let message = format!("{method}\n{target}\n{date};{host};{hash}");
-        key.has_signed(&message, &authorization.signature)
+    let to_sign = StringToSign {
+        method: request.method,
+        target: request.target,
+        date,
+        host,
+        hash,
     };
-    let is_signed_by_official_client = || {
-        let hosts = quirks::hosts(host);
-        let targets = quirks::targets(request.target);
-        targets
-            .iter()
-            .any(|target| hosts.iter().any(|host| is_signed(target, host)))
-    };
-    if is_signed(request.target, host) || (tolerance == Tolerance::OfficialClients && is_signed_by_official_client()) {
+    if to_sign.is_signed(key, &authorization.signature, tolerance) {
         Ok(())
     } else {
         Err(SignatureError::SignatureMismatch)
@@ -125,7 +118,7 @@ fn check_date(date: &str, now: OffsetDateTime) -> Result<(), SignatureError> {
 }
 
 fn check_body(hash: &str, body: &[u8]) -> Result<(), SignatureError> {
-    if BASE64_STANDARD.encode(digest::digest(&digest::SHA256, body)) != hash {
+    if content_hash(body) != hash {
         return Err(SignatureError::BodyHashMismatch);
     }
     Ok(())
