@@ -41,6 +41,12 @@ impl AccessKey {
     pub(super) fn has_signed(&self, message: &str, signature: &[u8]) -> bool {
         hmac::verify(&self.hmac, message.as_bytes(), signature).is_ok()
     }
+
+    /// The same for a client that takes the base64 text for the key.
+    pub(super) fn has_signed_as_text(&self, message: &str, signature: &[u8]) -> bool {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.base64.as_bytes());
+        hmac::verify(&key, message.as_bytes(), signature).is_ok()
+    }
 }
 
 impl FromStr for AccessKey {

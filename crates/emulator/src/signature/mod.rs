@@ -2,7 +2,7 @@
 //!
 //! A request is signed with HMAC-SHA256 over its verb, path and query, date, host and body hash, as described in
 //! [Microsoft's tutorial]. [`verify()`] is a pure function, which needs neither a socket nor a clock nor an emulator.
-//! Its error says which part of the request is wrong.
+//! Its error says which part of the request is wrong. [`explain()`] names the mistake behind it.
 //!
 //! ```
 //! use acs_identity_emulator::signature::{AccessKey, SignatureError, SignedRequest, Tolerance, verify};
@@ -37,10 +37,17 @@
 mod access_key;
 mod authorization;
 mod error;
+mod explain;
+mod json_whitespace;
+mod mistake;
 mod quirks;
+mod shown;
 mod string_to_sign;
+mod suspects;
 mod verify;
 
 pub use access_key::{AccessKey, InvalidAccessKey};
 pub use error::SignatureError;
+pub use explain::{Explanation, explain};
+pub use mistake::Mistake;
 pub use verify::{MAX_CLOCK_SKEW, SignedRequest, Tolerance, verify};

@@ -10,6 +10,7 @@ mod control;
 mod custom_ids;
 mod entra_assignments;
 mod entra_user;
+mod explain;
 mod https;
 mod identities;
 mod lifecycle;

@@ -4,7 +4,7 @@ use crate::{
     signature::{NOW, signed, to_sign},
     signer::{KEY, ToSign, http_date},
 };
-use acs_identity_emulator::signature::{SignatureError, SignedRequest, Tolerance, verify};
+use acs_identity_emulator::signature::{SignatureError, SignedRequest, Tolerance, explain, verify};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use proptest::prelude::*;
 use time::Duration;
@@ -78,6 +78,8 @@ proptest! {
         };
         let outcome = verify(&request, &KEY.parse().unwrap(), NOW, Tolerance::OfficialClients);
         prop_assert!(outcome.is_err());
+        let explanation = explain(&request, &KEY.parse().unwrap(), NOW, Tolerance::OfficialClients);
+        prop_assert_eq!(explanation.map(|explanation| explanation.error().clone()), outcome.err());
     }
 
     #[test]
@@ -87,5 +89,7 @@ proptest! {
         let request = SignedRequest { target: &target, host: Some(&host), ..signed(&to_sign, &hash, &authorization) };
         let outcome = verify(&request, &KEY.parse().unwrap(), NOW, Tolerance::OfficialClients);
         prop_assert_eq!(outcome, Err(SignatureError::SignatureMismatch));
+        let explanation = explain(&request, &KEY.parse().unwrap(), NOW, Tolerance::OfficialClients).unwrap();
+        prop_assert_eq!(explanation.to_string().lines().count(), 1);
     }
 }

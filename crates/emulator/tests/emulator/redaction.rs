@@ -21,7 +21,7 @@ use std::fs;
 
 /// Asserts that a text contains no part of some secrets: not ten characters of their beginning, middle or end.
 #[track_caller]
-fn assert_hides(text: &str, secrets: &[String]) {
+pub(crate) fn assert_hides(text: &str, secrets: &[String]) {
     for secret in secrets {
         let secret = secret.trim_end_matches('=');
         let end = secret.len() - 10;

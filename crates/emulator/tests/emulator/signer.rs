@@ -24,10 +24,9 @@ impl ToSign<'_> {
     }
 
     pub(crate) fn signature(&self, key: &str) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&BASE64_STANDARD.decode(key).unwrap()).unwrap();
         let (method, target, date, host) = (self.method, self.target, self.date, self.host);
-        mac.update(format!("{method}\n{target}\n{date};{host};{}", self.content_hash()).as_bytes());
-        BASE64_STANDARD.encode(mac.finalize().into_bytes())
+        let message = format!("{method}\n{target}\n{date};{host};{}", self.content_hash());
+        BASE64_STANDARD.encode(hmac(&message, &BASE64_STANDARD.decode(key).unwrap()))
     }
 
     pub(crate) fn authorization(&self, key: &str) -> String {
@@ -40,6 +39,18 @@ impl ToSign<'_> {
             self.signature(key)
         )
     }
+}
+
+/// The HMAC of a text, which need not be a right string to sign, under a key, which need not be the decoded one.
+pub(crate) fn hmac(message: &str, key: &[u8]) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+    mac.update(message.as_bytes());
+    mac.finalize().into_bytes().to_vec()
+}
+
+/// Bytes in lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
 pub(crate) fn http_date(time: OffsetDateTime) -> String {

@@ -1,0 +1,214 @@
+//! Explanations of refused requests.
+
+use crate::signature::{
+    AccessKey, Mistake, SignatureError, SignedRequest, Tolerance,
+    authorization::{Authorization, DateHeader},
+    shown::Secrets,
+    string_to_sign::{StringToSign, content_hash},
+    suspects, verify,
+};
+use std::{
+    borrow::Cow,
+    fmt::{self, Display, Formatter},
+};
+use time::OffsetDateTime;
+
+/// Why a request is refused, and what to do about it.
+///
+/// `Display` is one line: the part that differs, what is wrong with it, one sentence that tells the remedy, and the
+/// string to sign. It contains neither the access key nor a signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    error: SignatureError,
+    mistake: Option<Mistake>,
+    string_to_sign: String,
+}
+
+/// Explains why [`verify()`] refuses `request`; `None` if it does not.
+///
+/// It tries known mistakes of clients, and names the one that gives the signature that the client has sent.
+///
+/// ```
+/// use acs_identity_emulator::signature::{AccessKey, Mistake, SignedRequest, Tolerance, explain};
+/// use time::macros::datetime;
+///
+/// let key: AccessKey = "bG9jYWwtZW11bGF0b3ItdGVzdC1rZXktMzItYnl0ZXM=".parse()?;
+/// let request = SignedRequest {
+///     method: "POST",
+///     target: "/identities?api-version=2023-10-01",
+///     host: Some("localhost:8443"),
+///     x_ms_date: Some("Sat, 01 Aug 2026 00:00:00 GMT"),
+///     date: None,
+///     content_sha256: Some("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
+///     authorization: Some(
+///         "HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256\
+///          &Signature=ADea6itoH23CxQjaUQgDiFo/KOKhAk7r2NnvY3EdnV4=",
+///     ),
+///     body: b"",
+/// };
+/// let now = datetime!(2026-08-01 00:00:00 UTC);
+///
+/// let explanation = explain(&request, &key, now, Tolerance::default());
+/// assert_eq!(explanation.and_then(|explanation| explanation.mistake()), Some(Mistake::TrailingSlashInHost));
+/// # Ok::<(), acs_identity_emulator::signature::InvalidAccessKey>(())
+/// ```
+#[must_use]
+pub fn explain(
+    request: &SignedRequest<'_>,
+    key: &AccessKey,
+    now: OffsetDateTime,
+    tolerance: Tolerance,
+) -> Option<Explanation> {
+    let error = verify(request, key, now, tolerance).err()?;
+    let authorization = request
+        .authorization
+        .and_then(|header| Authorization::parse(header).ok());
+    let request = &SignedRequest {
+        x_ms_date: to_be_signed(request, authorization.as_ref(), tolerance),
+        ..*request
+    };
+    let secrets = Secrets::new(key, request.authorization);
+    let string_to_sign = format!(
+        r"{}\n{}\n{};{};{}",
+        secrets.header(Some(request.method)),
+        secrets.target(request.target),
+        secrets.header(request.x_ms_date),
+        secrets.header(request.host),
+        content_hash(request.body),
+    );
+    Some(Explanation {
+        mistake: mistake(&error, request, authorization.as_ref(), key, tolerance),
+        error,
+        string_to_sign,
+    })
+}
+
+/// The date that the client has to sign.
+fn to_be_signed<'a>(
+    request: &SignedRequest<'a>,
+    authorization: Option<&Authorization>,
+    tolerance: Tolerance,
+) -> Option<&'a str> {
+    let is_date_listed = authorization.is_some_and(|authorization| authorization.date_header == DateHeader::Date);
+    if is_date_listed && tolerance == Tolerance::OfficialClients {
+        request.date
+    } else {
+        request.x_ms_date
+    }
+}
+
+fn mistake(
+    error: &SignatureError,
+    request: &SignedRequest<'_>,
+    authorization: Option<&Authorization>,
+    key: &AccessKey,
+    tolerance: Tolerance,
+) -> Option<Mistake> {
+    if let SignatureError::ClockSkew { ahead } = error {
+        return suspects::is_local_time(*ahead).then_some(Mistake::LocalTime);
+    }
+    let authorization = authorization?;
+    let hash = request.content_sha256?;
+    let right = StringToSign {
+        method: request.method,
+        target: request.target,
+        // If it is missing, the only date that can be signed is that of `Date`.
+        date: request.x_ms_date.unwrap_or_default(),
+        host: request.host?,
+        hash,
+    };
+    match error {
+        SignatureError::BodyHashMismatch => {
+            let is_signed = right.is_signed(key, &authorization.signature, tolerance);
+            suspects::in_body_hash(hash, request.body, is_signed)
+        }
+        SignatureError::SignatureMismatch
+        | SignatureError::UnsupportedSignedHeaders
+        | SignatureError::MissingHeader("x-ms-date") => suspects::in_signature(request, right, authorization, key),
+        _ => None,
+    }
+}
+
+impl Explanation {
+    /// What [`verify()`] says.
+    #[must_use]
+    pub fn error(&self) -> &SignatureError {
+        &self.error
+    }
+
+    /// The known mistake that gives what the client has sent; `None` if none does.
+    #[must_use]
+    pub fn mistake(&self) -> Option<Mistake> {
+        self.mistake
+    }
+
+    /// The part that differs: `Authorization`, `date`, `host`, `path`, `query`, `verb`, `body hash`, `key`,
+    /// `signature` or `string to sign`; or the missing header.
+    #[must_use]
+    pub fn part(&self) -> &'static str {
+        match (self.mistake, &self.error) {
+            (Some(mistake), _) => mistake.part(),
+            (None, SignatureError::MissingHeader(name)) => name,
+            (None, SignatureError::MalformedAuthorization | SignatureError::UnsupportedSignedHeaders) => {
+                "Authorization"
+            }
+            (None, SignatureError::MalformedDate | SignatureError::ClockSkew { .. }) => "date",
+            (None, SignatureError::BodyHashMismatch) => "body hash",
+            (None, SignatureError::SignatureMismatch) => "signature",
+        }
+    }
+
+    /// One sentence that tells what to do.
+    #[must_use]
+    pub fn remedy(&self) -> Cow<'static, str> {
+        let remedy = match (self.mistake, &self.error) {
+            (Some(mistake), _) => mistake.remedy(),
+            (None, SignatureError::MissingHeader("Authorization") | SignatureError::MalformedAuthorization) => {
+                "Send `HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature=` and the signature in \
+                 padded base64."
+            }
+            (None, SignatureError::MissingHeader(name)) => {
+                return format!("Send the header {name} with the value that was signed.").into();
+            }
+            (None, SignatureError::UnsupportedSignedHeaders) => {
+                "List `x-ms-date;host;x-ms-content-sha256`, and sign their values in this order."
+            }
+            (None, SignatureError::MalformedDate) => {
+                "Write the date in UTC as in `Sat, 01 Aug 2026 00:00:00 GMT`, with two digits for the day."
+            }
+            (None, SignatureError::ClockSkew { .. }) => "Set the client's clock, and sign each try of a request anew.",
+            (None, SignatureError::BodyHashMismatch) => "Send the SHA-256 of the very bytes of the body, in base64.",
+            (None, SignatureError::SignatureMismatch) => {
+                "Compare the string that the client signs with this one, and if they are equal, the access keys."
+            }
+        };
+        remedy.into()
+    }
+
+    /// The string to sign as it follows from the request, for a person to compare: a newline is written as `\n`, long
+    /// values are cut, and of the query only the api-version is shown.
+    #[must_use]
+    pub fn string_to_sign(&self) -> &str {
+        &self.string_to_sign
+    }
+}
+
+impl Display for Explanation {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.part())?;
+        match (self.mistake, &self.error) {
+            (Some(Mistake::LocalTime), error) => write!(f, "{error}; {}", Mistake::LocalTime)?,
+            (Some(mistake), _) => write!(f, "{mistake}")?,
+            (None, SignatureError::SignatureMismatch) => {
+                write!(f, "{}; no known mistake gives it", self.error)?;
+            }
+            (None, error) => write!(f, "{error}")?,
+        }
+        write!(
+            f,
+            ". {} The string to sign is `{}`.",
+            self.remedy(),
+            self.string_to_sign
+        )
+    }
+}

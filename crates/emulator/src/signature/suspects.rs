@@ -1,0 +1,166 @@
+//! Tries known mistakes against the signature that a client has sent.
+
+use crate::signature::{
+    AccessKey, Mistake, SignedRequest,
+    authorization::Authorization,
+    json_whitespace,
+    string_to_sign::{StringToSign, content_hash},
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use http::uri::Authority;
+use percent_encoding::percent_decode_str;
+use time::Duration;
+
+/// The largest offset of a time zone from UTC.
+const MAX_OFFSET: Duration = Duration::hours(14);
+/// Offsets of time zones are multiples of this, but for a few.
+const OFFSET_STEP: Duration = Duration::minutes(30);
+/// How far a clock and a request may differ otherwise, if a date is taken for local time.
+const OFFSET_SLACK: Duration = Duration::seconds(60);
+
+/// Whether a date is off by the offset of a time zone.
+pub(super) fn is_local_time(ahead: Duration) -> bool {
+    let ahead = ahead.abs().whole_seconds();
+    let beyond = ahead % OFFSET_STEP.whole_seconds();
+    let slack = OFFSET_SLACK.whole_seconds();
+    let near = beyond <= slack || beyond >= OFFSET_STEP.whole_seconds() - slack;
+    near && ahead <= MAX_OFFSET.whole_seconds() + slack
+}
+
+/// The mistake in the body hash. `is_signed` tells whether the signature is right for the hash that was sent.
+pub(super) fn in_body_hash(sent: &str, body: &[u8], is_signed: bool) -> Option<Mistake> {
+    if sent.eq_ignore_ascii_case(&hex_hash(body)) {
+        return Some(Mistake::HexBodyHash);
+    }
+    let is_reserialised = str::from_utf8(body)
+        .ok()
+        .and_then(json_whitespace::other_forms)
+        .is_some_and(|forms| forms.iter().any(|form| content_hash(form.as_bytes()) == sent));
+    if is_reserialised {
+        return Some(Mistake::ReserialisedBody);
+    }
+    is_signed.then_some(Mistake::OtherBody)
+}
+
+/// The mistake in what was signed, by which key, or in the form of the signature.
+pub(super) fn in_signature(
+    request: &SignedRequest<'_>,
+    right: StringToSign<'_>,
+    authorization: &Authorization,
+    key: &AccessKey,
+) -> Option<Mistake> {
+    let signature = authorization.signature.as_slice();
+    let mistaken = messages(request, right)
+        .into_iter()
+        .find(|(_, message)| key.has_signed(message, signature));
+    if let Some((mistake, _)) = mistaken {
+        return Some(mistake);
+    }
+    let message = right.to_string();
+    if key.has_signed_as_text(&message, signature) {
+        return Some(Mistake::UndecodedKey);
+    }
+    // The 64 hexadecimal digits are base64 too, only of other bytes.
+    let bytes = decode_hex(&BASE64_STANDARD.encode(signature))?;
+    key.has_signed(&message, &bytes).then_some(Mistake::HexSignature)
+}
+
+/// What clients sign by mistake when `right` is what they should sign.
+fn messages(request: &SignedRequest<'_>, right: StringToSign<'_>) -> Vec<(Mistake, String)> {
+    let StringToSign {
+        method, target, host, ..
+    } = right;
+    let of_host = |host: &str| StringToSign { host, ..right }.to_string();
+    let of_target = |target: &str| StringToSign { target, ..right }.to_string();
+
+    let mut messages = vec![
+        (Mistake::TrailingSlashInHost, of_host(&format!("{host}/"))),
+        (Mistake::TrailingNewline, format!("{right}\n")),
+        (
+            Mistake::LowerCaseVerb,
+            StringToSign {
+                method: &method.to_ascii_lowercase(),
+                ..right
+            }
+            .to_string(),
+        ),
+        (
+            Mistake::HexBodyHash,
+            StringToSign {
+                hash: &hex_hash(request.body),
+                ..right
+            }
+            .to_string(),
+        ),
+    ];
+    for scheme in ["http", "https"] {
+        for end in ["", "/"] {
+            messages.push((Mistake::SchemeInHost, of_host(&format!("{scheme}://{host}{end}"))));
+        }
+    }
+    if let Ok(authority) = host.parse::<Authority>()
+        && let Some(port) = authority.port()
+    {
+        messages.push((Mistake::PortLeftOut, of_host(authority.host())));
+        messages.push((Mistake::PortDoubled, of_host(&format!("{host}:{port}"))));
+    }
+    if let Some((path, query)) = target.split_once('?') {
+        messages.push((Mistake::QueryLeftOut, of_target(path)));
+        let decoded = percent_decode_str(path).decode_utf8_lossy();
+        messages.push((Mistake::DecodedPath, of_target(&format!("{decoded}?{query}"))));
+    } else {
+        messages.push((
+            Mistake::DecodedPath,
+            of_target(&percent_decode_str(target).decode_utf8_lossy()),
+        ));
+    }
+    if let Some(date) = request.date {
+        messages.push((Mistake::DateHeader, StringToSign { date, ..right }.to_string()));
+    }
+    messages
+}
+
+/// The hash of a body in lower-case hexadecimal.
+fn hex_hash(body: &[u8]) -> String {
+    let hash = BASE64_STANDARD.decode(content_hash(body)).unwrap_or_default();
+    let digit = |value: u8| char::from_digit(value.into(), 16);
+    let digits = hash.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+    digits.flatten().collect()
+}
+
+/// The bytes of hexadecimal digits; `None` if they are anything else.
+fn decode_hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<_>> = text.chars().map(|digit| digit.to_digit(16)).collect();
+    let digits = digits?;
+    let (pairs, rest) = digits.as_chunks::<2>();
+    if !rest.is_empty() {
+        return None;
+    }
+    pairs
+        .iter()
+        .map(|[high, low]| u8::try_from(high * 16 + low).ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hexadecimal_is_decoded_in_either_case() {
+        assert_eq!(decode_hex("00fF1a"), Some(vec![0, 255, 26]));
+        for bad in ["0", "0g", "é0"] {
+            assert_eq!(decode_hex(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_local_time_is_off_by_half_hours_and_at_most_by_fourteen() {
+        for seconds in [1800, 3600, -18_000, 19_800, 3540, 3660, 14 * 3600 + 60] {
+            assert!(is_local_time(Duration::seconds(seconds)), "{seconds}");
+        }
+        for seconds in [301, 3539, 3661, -2700, 14 * 3600 + 61, 86_400, i64::MIN, i64::MAX] {
+            assert!(!is_local_time(Duration::seconds(seconds)), "{seconds}");
+        }
+    }
+}

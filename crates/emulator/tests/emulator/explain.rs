@@ -1,0 +1,350 @@
+//! Explanations as a pure function: every known mistake, every other error, and no secret.
+
+use crate::{
+    redaction::assert_hides,
+    signature::{NOW, signed, to_sign},
+    signer::{KEY, ToSign, hex, hmac, http_date},
+};
+use acs_identity_emulator::signature::{
+    Explanation, Mistake, SignatureError, SignedRequest, Tolerance, explain as explain_for,
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use sha2::{Digest, Sha256};
+use time::{Duration, UtcOffset};
+
+const TARGET: &str = "/identities/8%3Aacs%3Aa/:issueAccessToken?api-version=2023-10-01";
+const HASH: &str = "J+doRQjtFVYLx3qOvzptwBLjQWqy6OEWEEk1TY1+rT4=";
+const DATE: &str = "Sat, 01 Aug 2026 00:00:00 GMT";
+
+/// What the client sends, and signs rightly unless a test makes the mistake.
+fn request() -> ToSign<'static> {
+    ToSign {
+        target: TARGET,
+        body: br#"{"scopes":["chat"]}"#,
+        ..to_sign()
+    }
+}
+
+fn header(signature: &str) -> String {
+    format!("HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature={signature}")
+}
+
+fn key() -> Vec<u8> {
+    BASE64_STANDARD.decode(KEY).unwrap()
+}
+
+/// The explanation of a request, which shows no secret whatever it is.
+#[track_caller]
+fn explain(request: &SignedRequest<'_>, tolerance: Tolerance) -> Explanation {
+    let explanation = explain_for(request, &KEY.parse().unwrap(), NOW, tolerance).unwrap();
+    let hash = BASE64_STANDARD.encode(Sha256::digest(request.body));
+    let right = format!(
+        "{}\n{}\n{};{};{hash}",
+        request.method,
+        request.target,
+        request.x_ms_date.unwrap_or_default(),
+        request.host.unwrap_or_default(),
+    );
+    let right = hmac(&right, &key());
+    let mut secrets = vec![KEY.to_owned(), hex(&key()), BASE64_STANDARD.encode(&right), hex(&right)];
+    let sent = request.authorization.and_then(|text| text.split_once("Signature="));
+    secrets.extend(
+        sent.map(|(_, signature)| signature.to_owned())
+            .filter(|text| text.len() > 10),
+    );
+    let shown = format!("{explanation} {explanation:?}");
+    assert_hides(&shown, &secrets);
+    assert!(!shown.contains('\n'), "{shown}");
+    assert_eq!(
+        explanation.remedy().matches(". ").count(),
+        0,
+        "{}",
+        explanation.remedy()
+    );
+    assert!(explanation.remedy().ends_with('.'), "{}", explanation.remedy());
+    explanation
+}
+
+#[track_caller]
+fn assert_mistake(request: &SignedRequest<'_>, part: &str, mistake: Mistake) {
+    let explanation = explain(request, Tolerance::Strict);
+    assert_eq!(
+        (explanation.mistake(), explanation.part()),
+        (Some(mistake), part),
+        "{explanation}"
+    );
+    let text = explanation.to_string();
+    assert!(text.starts_with(&format!("{part}: ")), "{text}");
+    assert!(text.contains(&mistake.to_string()), "{text}");
+    assert!(text.contains(&*explanation.remedy()), "{text}");
+}
+
+#[test]
+fn what_is_signed_by_mistake_is_named() {
+    let other = |target: &str, host: &str| format!("POST\n{target}\n{DATE};{host};{HASH}");
+    let decoded = "/identities/8:acs:a/:issueAccessToken?api-version=2023-10-01";
+    let host = "localhost:8443";
+    let hex_hash = "27e7684508ed15560bc77a8ebf3a6dc012e3416ab2e8e1161049354d8d7ead3e";
+    for (message, part, mistake) in [
+        (other(TARGET, "localhost:8443/"), "host", Mistake::TrailingSlashInHost),
+        (other(TARGET, "http://localhost:8443"), "host", Mistake::SchemeInHost),
+        (other(TARGET, "https://localhost:8443"), "host", Mistake::SchemeInHost),
+        (other(TARGET, "https://localhost:8443/"), "host", Mistake::SchemeInHost),
+        (other(TARGET, "localhost"), "host", Mistake::PortLeftOut),
+        (other(TARGET, "localhost:8443:8443"), "host", Mistake::PortDoubled),
+        (other(decoded, host), "path", Mistake::DecodedPath),
+        (
+            other("/identities/8%3Aacs%3Aa/:issueAccessToken", host),
+            "query",
+            Mistake::QueryLeftOut,
+        ),
+        (
+            other(TARGET, host).replace("POST", "post"),
+            "verb",
+            Mistake::LowerCaseVerb,
+        ),
+        (other(TARGET, host) + "\n", "string to sign", Mistake::TrailingNewline),
+        (
+            other(TARGET, host).replace(HASH, hex_hash),
+            "body hash",
+            Mistake::HexBodyHash,
+        ),
+    ] {
+        let authorization = header(&BASE64_STANDARD.encode(hmac(&message, &key())));
+        assert_mistake(&signed(&request(), HASH, &authorization), part, mistake);
+    }
+}
+
+#[test]
+fn a_key_that_is_not_decoded_is_named() {
+    let message = format!("POST\n{TARGET}\n{DATE};localhost:8443;{HASH}");
+    let authorization = header(&BASE64_STANDARD.encode(hmac(&message, KEY.as_bytes())));
+    assert_mistake(&signed(&request(), HASH, &authorization), "key", Mistake::UndecodedKey);
+}
+
+#[test]
+fn a_signature_in_hexadecimal_is_named() {
+    let message = format!("POST\n{TARGET}\n{DATE};localhost:8443;{HASH}");
+    let signature = hex(&hmac(&message, &key()));
+    for signature in [signature.to_ascii_uppercase(), signature] {
+        assert_mistake(
+            &signed(&request(), HASH, &header(&signature)),
+            "signature",
+            Mistake::HexSignature,
+        );
+    }
+}
+
+#[test]
+fn a_body_hash_in_hexadecimal_is_named() {
+    let hash = "27e7684508ed15560bc77a8ebf3a6dc012e3416ab2e8e1161049354d8d7ead3e";
+    let message = format!("POST\n{TARGET}\n{DATE};localhost:8443;{hash}");
+    let authorization = header(&BASE64_STANDARD.encode(hmac(&message, &key())));
+    assert_mistake(
+        &signed(&request(), hash, &authorization),
+        "body hash",
+        Mistake::HexBodyHash,
+    );
+}
+
+#[test]
+fn a_body_that_was_changed_after_it_was_hashed_is_named() {
+    let authorization = request().authorization(KEY);
+    for (body, mistake) in [
+        (&b"{ \"scopes\":\n[\"chat\"] }"[..], Mistake::ReserialisedBody),
+        (br#"{"scopes":["voip"]}"#, Mistake::OtherBody),
+        (b"", Mistake::OtherBody),
+        (b"not JSON", Mistake::OtherBody),
+    ] {
+        let sent = SignedRequest {
+            body,
+            ..signed(&request(), HASH, &authorization)
+        };
+        assert_mistake(&sent, "body hash", mistake);
+    }
+
+    let spaced = ToSign {
+        body: br#"{"scopes": ["chat", "voip"]}"#,
+        ..request()
+    };
+    let (hash, authorization) = (spaced.content_hash(), spaced.authorization(KEY));
+    let sent = SignedRequest {
+        body: br#"{"scopes":["chat","voip"]}"#,
+        ..signed(&spaced, &hash, &authorization)
+    };
+    assert_mistake(&sent, "body hash", Mistake::ReserialisedBody);
+}
+
+#[test]
+fn a_date_header_that_is_signed_is_named() {
+    let signed_date = "Sat, 01 Aug 2026 00:00:01 GMT";
+    let dated = ToSign {
+        date: signed_date,
+        ..request()
+    };
+    let both_lists = [
+        dated.authorization(KEY),
+        dated.authorization_over("date;host;x-ms-content-sha256", KEY),
+    ];
+    for authorization in &both_lists {
+        for x_ms_date in [Some(DATE), None] {
+            let sent = SignedRequest {
+                x_ms_date,
+                date: Some(signed_date),
+                ..signed(&request(), HASH, authorization)
+            };
+            assert_mistake(&sent, "date", Mistake::DateHeader);
+        }
+    }
+}
+
+#[test]
+fn a_local_time_is_told_from_a_wrong_clock() {
+    for (seconds, mistake) in [
+        (7200, Some(Mistake::LocalTime)),
+        (-18_010, Some(Mistake::LocalTime)),
+        (19_830, Some(Mistake::LocalTime)),
+        (301, None),
+        (-1000, None),
+        (86_400, None),
+    ] {
+        let date = http_date(NOW + Duration::seconds(seconds));
+        let late = ToSign {
+            date: &date,
+            ..request()
+        };
+        let authorization = late.authorization(KEY);
+        let explanation = explain(&signed(&late, HASH, &authorization), Tolerance::Strict);
+        assert_eq!(
+            (explanation.mistake(), explanation.part()),
+            (mistake, "date"),
+            "{explanation}"
+        );
+        let skew = format!(
+            "{} s {}",
+            i64::abs(seconds),
+            if seconds < 0 { "behind" } else { "ahead" }
+        );
+        assert!(explanation.to_string().contains(&skew), "{explanation}");
+    }
+}
+
+#[test]
+fn every_other_error_names_its_part() {
+    let authorization = request().authorization(KEY);
+    for (change, part) in [
+        (
+            (|request| request.authorization = None) as fn(&mut SignedRequest<'_>),
+            "Authorization",
+        ),
+        (
+            |request| request.authorization = Some("Basic c2VjcmV0"),
+            "Authorization",
+        ),
+        (
+            |request| request.authorization = Some("HMAC-SHA256 SignedHeaders=host&Signature=c2VjcmV0"),
+            "Authorization",
+        ),
+        (|request| request.x_ms_date = None, "x-ms-date"),
+        (
+            |request| request.x_ms_date = Some("Sat, 01 Aug 2026 02:00:00 +0200"),
+            "date",
+        ),
+        (|request| request.host = None, "Host"),
+        (|request| request.content_sha256 = None, "x-ms-content-sha256"),
+        (|request| request.content_sha256 = Some("c2VjcmV0"), "body hash"),
+        (|request| request.host = Some("other"), "signature"),
+    ] {
+        let mut request = signed(&request(), HASH, &authorization);
+        change(&mut request);
+        let explanation = explain(&request, Tolerance::Strict);
+        assert_eq!(
+            (explanation.mistake(), explanation.part()),
+            (None, part),
+            "{explanation}"
+        );
+        assert!(
+            explanation.to_string().contains(&explanation.error().to_string()),
+            "{explanation}"
+        );
+        assert!(!explanation.to_string().contains("c2VjcmV0"), "{explanation}");
+    }
+}
+
+#[test]
+fn the_string_to_sign_is_that_of_the_documents() {
+    let other_key = request().authorization("b3RoZXI=");
+    let sent = signed(&request(), HASH, &other_key);
+    let explanation = explain(&sent, Tolerance::OfficialClients);
+    assert_eq!(
+        explanation.string_to_sign(),
+        format!(r"POST\n{TARGET}\n{DATE};localhost:8443;{HASH}")
+    );
+    assert_eq!(explanation.error(), &SignatureError::SignatureMismatch);
+    assert_eq!(
+        explanation.to_string(),
+        format!(
+            "signature: the signature is of another key, or of another verb, path, query, date, host or body hash; no \
+             known mistake gives it. Compare the string that the client signs with this one, and if they are equal, \
+             the access keys. The string to sign is `{}`.",
+            explanation.string_to_sign()
+        )
+    );
+
+    let dated = request().authorization_over("date;host;x-ms-content-sha256", "b3RoZXI=");
+    let later = http_date((NOW + Duration::SECOND).to_offset(UtcOffset::UTC));
+    let sent = SignedRequest {
+        date: Some(&later),
+        ..signed(&request(), HASH, &dated)
+    };
+    for (tolerance, date) in [(Tolerance::OfficialClients, later.as_str()), (Tolerance::Strict, DATE)] {
+        let explanation = explain(&sent, tolerance);
+        assert!(explanation.string_to_sign().contains(date), "{explanation}");
+    }
+}
+
+#[test]
+fn no_secret_in_the_wrong_place_is_shown() {
+    let authorization = request().authorization("b3RoZXI=");
+    let signature = request().signature("b3RoZXI=");
+    let target = format!("/{KEY}/{signature}?token=s3cr3t&api-version=s3cr3t&s3cr3t");
+    let sent = SignedRequest {
+        target: &target,
+        host: Some(KEY),
+        x_ms_date: Some(&signature),
+        content_sha256: Some("s3cr3t"),
+        ..signed(&request(), HASH, &authorization)
+    };
+    for request in [
+        sent,
+        SignedRequest {
+            x_ms_date: Some(DATE),
+            ..sent
+        },
+    ] {
+        let explanation = explain(&request, Tolerance::OfficialClients);
+        assert!(!explanation.to_string().contains("s3cr3t"), "{explanation}");
+    }
+}
+
+#[test]
+fn long_and_broken_values_stay_short_and_on_one_line() {
+    let authorization = request().authorization(KEY);
+    let (target, host) = (format!("/{}", "a".repeat(9000)), "b\r\n".repeat(9000));
+    let sent = SignedRequest {
+        method: &host,
+        target: &target,
+        host: Some(&host),
+        x_ms_date: Some(&host),
+        ..signed(&request(), HASH, &authorization)
+    };
+    let text = explain(&sent, Tolerance::OfficialClients).to_string();
+    assert!(text.len() < 2000, "{}", text.len());
+}
+
+#[test]
+fn what_is_accepted_needs_no_explanation() {
+    let authorization = request().authorization(KEY);
+    let sent = signed(&request(), HASH, &authorization);
+    assert_eq!(explain_for(&sent, &KEY.parse().unwrap(), NOW, Tolerance::Strict), None);
+}
