@@ -22,7 +22,9 @@ pub(super) async fn accept<'a>(
     refusal: fn() -> ServiceError,
 ) -> Result<Jwt<'a>, ServiceError> {
     if endpoint.scheme == Scheme::Http {
-        return Err(ServiceError::denied().because("bearer tokens are accepted only over https"));
+        return Err(ServiceError::denied().because(
+            "bearer tokens are accepted only over https. Use the https endpoint, or sign with the access key.",
+        ));
     }
     let resource = &endpoint.resource;
     let signatures = if resource.accept_unverified_bearer {

@@ -56,11 +56,19 @@ pub(crate) enum EntraTokenError {
 impl Display for EntraTokenError {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Malformed => "the Entra ID token is not a JWT with the expected claims",
-            Self::Signature => "the Entra ID token is not signed by this emulator",
-            Self::Audience => "the Entra ID token is for another audience",
-            Self::NotYetValid => "the Entra ID token is not valid yet",
-            Self::Expired => "the Entra ID token has expired",
+            Self::Malformed => {
+                "the Entra ID token is not a JWT with the expected claims. Send the whole access token, neither an id \
+                 token nor an opaque one."
+            }
+            Self::Signature => {
+                "the Entra ID token is not signed by this emulator. Get one from its control surface, or accept \
+                 unverified bearer tokens."
+            }
+            Self::Audience => {
+                "the Entra ID token is for another audience. Ask for one with the scope of this operation."
+            }
+            Self::NotYetValid => "the Entra ID token is not valid yet. Set the clock of its issuer, or wait.",
+            Self::Expired => "the Entra ID token has expired. Get a new one.",
         })
     }
 }
