@@ -8,6 +8,7 @@ use crate::{
     endpoint::{Endpoint, Scheme},
     error::EmulatorError,
     rate_limits::RateLimits,
+    refusals::Refusals,
     registry::Registry,
     resource::Resource,
     router::router,
@@ -36,6 +37,7 @@ pub struct EmulatorBuilder {
     token_key: Option<TokenKey>,
     accept_unverified_bearer: bool,
     rate_limits: bool,
+    explain: bool,
 }
 
 impl EmulatorBuilder {
@@ -118,6 +120,13 @@ impl EmulatorBuilder {
         Self { rate_limits, ..self }
     }
 
+    /// Whether the message of a 401 answer also says why the request is refused, and what to do about it. The service
+    /// does not say so. The default is no: the explanation is in the log and in the control surface's list only.
+    #[must_use]
+    pub fn explain(self, explain: bool) -> Self {
+        Self { explain, ..self }
+    }
+
     /// Starts the emulator on 127.0.0.1. It is ready when this returns.
     ///
     /// Call it within a tokio runtime; the emulator runs on that runtime.
@@ -165,6 +174,8 @@ impl EmulatorBuilder {
             teams_extension_assignments: Assignments::default(),
             entra_assignments: Assignments::default(),
             rate_limits: RateLimits::new(self.rate_limits),
+            explain: self.explain,
+            refusals: Refusals::default(),
         })
     }
 }
@@ -180,6 +191,7 @@ impl Debug for EmulatorBuilder {
             .field("token_key", &self.token_key)
             .field("accept_unverified_bearer", &self.accept_unverified_bearer)
             .field("rate_limits", &self.rate_limits)
+            .field("explain", &self.explain)
             .finish_non_exhaustive()
     }
 }

@@ -14,6 +14,7 @@ mod http_date;
 mod identity_id;
 mod json_object;
 mod rate_limits;
+mod refusals;
 mod registry;
 mod resource;
 mod router;

@@ -21,6 +21,7 @@ use tracing_subscriber::EnvFilter;
 /// Azure Communication Services Identity on loopback: checks signatures, issues signed tokens, needs no Azure account
 #[derive(Parser)]
 #[command(version)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 struct Options {
     /// Port for http; 0 takes any free port
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -49,6 +50,9 @@ struct Options {
     /// Refuse requests beyond the service's published limits with 429
     #[arg(long)]
     rate_limits: bool,
+    /// Say in the message of a 401 why the request is refused, and what to do about it
+    #[arg(long)]
+    explain: bool,
 }
 
 impl Options {
@@ -59,7 +63,8 @@ impl Options {
             .strict(self.strict)
             .token_algorithm(self.token_algorithm)
             .accept_unverified_bearer(self.accept_unverified_bearer)
-            .rate_limits(self.rate_limits);
+            .rate_limits(self.rate_limits)
+            .explain(self.explain);
         if let Some(access_key) = &self.access_key {
             builder = builder.access_key(access_key);
         }

@@ -6,6 +6,7 @@ use crate::{
     clock::Clock,
     identity_id::IdentityId,
     rate_limits::{LimitExceeded, Operation, RateLimits},
+    refusals::Refusals,
     registry::{Created, IdentityDetails, Registry},
     signature::{AccessKey, Tolerance},
     tokens::{AccessToken, EntraUserClaims, Holder, IssuedToken, Issuer, Jwt, TeamsUserClaims, TokenKey},
@@ -29,6 +30,9 @@ pub(crate) struct Resource {
     /// By object id.
     pub(crate) entra_assignments: Assignments<Uuid>,
     pub(crate) rate_limits: RateLimits,
+    /// Whether the messages of 401 answers contain the explanation.
+    pub(crate) explain: bool,
+    pub(crate) refusals: Refusals,
 }
 
 /// The status of an access token.

@@ -6,6 +6,7 @@ use crate::{
     endpoint::Endpoint,
     http_date,
     json_object::JsonObject,
+    refusals::RefusedRequest,
     resource::TokenStatus,
     service::{Answer, RequestBody, ServiceError},
     tokens::{EntraToken, EntraTokenRequest, Jwk, Jwt},
@@ -27,6 +28,7 @@ pub(crate) fn router(endpoint: Endpoint) -> Router {
         .route("/_emulator", get(index))
         .route("/_emulator/", get(index))
         .route("/_emulator/keys", get(keys))
+        .route("/_emulator/refusals", get(refusals))
         .route("/_emulator/tokens/introspect", post(introspect))
         .route("/_emulator/entra/tokens", post(mint_entra_token))
         .route("/_emulator/{*other}", any(|| async { ServiceError::not_found() }))
@@ -45,6 +47,7 @@ async fn index(State(Endpoint { resource, .. }): State<Endpoint>) -> Answer<Valu
         "time": http_date::format(resource.clock.now()),
         "paths": [
             "GET /_emulator/keys",
+            "GET /_emulator/refusals",
             "POST /_emulator/tokens/introspect",
             "POST /_emulator/entra/tokens",
         ],
@@ -61,6 +64,17 @@ struct JwkSet {
 async fn keys(State(Endpoint { resource, .. }): State<Endpoint>) -> Result<JwkSet> {
     let key = resource.token_key.wait().await?.jwk().clone();
     Ok(Answer(StatusCode::OK, JwkSet { keys: [key] }))
+}
+
+#[derive(Serialize)]
+struct RefusalList {
+    refusals: Vec<RefusedRequest>,
+}
+
+/// `GET /_emulator/refusals`
+async fn refusals(State(Endpoint { resource, .. }): State<Endpoint>) -> Answer<RefusalList> {
+    let refusals = resource.refusals.list();
+    Answer(StatusCode::OK, RefusalList { refusals })
 }
 
 #[derive(Deserialize)]

@@ -5,7 +5,7 @@ use crate::{
     header,
     resource::Resource,
     service::{RequestBody, ServiceError, bearer},
-    signature::{SignatureError, SignedRequest, verify},
+    signature::{SignatureError, SignedRequest, explain, verify},
     tokens::SERVICE_AUDIENCES,
 };
 use axum::{
@@ -22,12 +22,19 @@ pub(super) async fn require(
 ) -> Result<Response, ServiceError> {
     let (head, body) = request.into_parts();
     let RequestBody(body) = RequestBody::read(body).await?;
-    if let Some(token) = bearer::token(&head.headers) {
-        bearer::accept(&endpoint, token, SERVICE_AUDIENCES, ServiceError::denied).await?;
+    let authenticated = if let Some(token) = bearer::token(&head.headers) {
+        let claims = bearer::accept(&endpoint, token, SERVICE_AUDIENCES, ServiceError::denied).await;
+        claims.map(|_| ())
     } else {
-        check_signature(&endpoint.resource, &head, &body)?;
-    }
+        check_signature(&endpoint.resource, &head, &body)
+    };
+    authenticated.map_err(|error| explained(error, &endpoint.resource))?;
     Ok(next.run(Request::from_parts(head, body.into())).await)
+}
+
+/// Adds the explanation to a refusal if the resource's owner wants it.
+pub(super) fn explained(error: ServiceError, resource: &Resource) -> ServiceError {
+    if resource.explain { error.explained() } else { error }
 }
 
 fn check_signature(resource: &Resource, head: &Parts, body: &[u8]) -> Result<(), ServiceError> {
@@ -42,7 +49,8 @@ fn check_signature(resource: &Resource, head: &Parts, body: &[u8]) -> Result<(),
         authorization: header("authorization"),
         body,
     };
-    verify(&request, &resource.access_key, resource.clock.now(), resource.tolerance).map_err(|error| {
+    let (key, now, tolerance) = (&resource.access_key, resource.clock.now(), resource.tolerance);
+    verify(&request, key, now, tolerance).map_err(|error| {
         let answer = match error {
             SignatureError::BodyHashMismatch => {
                 ServiceError::denied_with("Request 'x-ms-content-sha256' differs from generated content hash.")
@@ -53,6 +61,9 @@ fn check_signature(resource: &Resource, head: &Parts, body: &[u8]) -> Result<(),
             ),
             _ => ServiceError::denied(),
         };
-        answer.because(&error)
+        match explain(&request, key, now, tolerance) {
+            Some(explanation) => answer.because(&explanation),
+            None => answer.because(&error),
+        }
     })
 }

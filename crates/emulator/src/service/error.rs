@@ -66,6 +66,14 @@ impl ServiceError {
         }
     }
 
+    /// Adds the reason, if there is one, to the message of a 401 response.
+    pub(super) fn explained(mut self) -> Self {
+        if let (StatusCode::UNAUTHORIZED, Some(reason)) = (self.status, &self.reason) {
+            self.body.message = format!("{} {reason}", self.body.message).into();
+        }
+        self
+    }
+
     /// A value that an operation refuses.
     pub(super) fn validation(target: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         let mut error = Self::new(StatusCode::BAD_REQUEST, "ValidationError", message);

@@ -4,7 +4,7 @@ use crate::{
     endpoint::Endpoint,
     rate_limits::Operation,
     resource::Resource,
-    service::{Answer, ServiceError, body::Json, guid},
+    service::{Answer, ServiceError, authentication::explained, body::Json, guid},
     tokens::{AccessToken, EntraTokenError, Signatures, TEAMS_AUDIENCES, TeamsUserClaims, check},
 };
 use axum::extract::State;
@@ -56,5 +56,5 @@ async fn teams_user(resource: &Resource, token: &str) -> Result<TeamsUserClaims,
     let signatures = Signatures::Of(resource.token_key.wait().await?);
     check(token, TEAMS_AUDIENCES, signatures, resource.clock.now())
         .and_then(|token| token.claims().ok_or(EntraTokenError::Malformed))
-        .map_err(|error| ServiceError::invalid_access_token().because(&error))
+        .map_err(|error| explained(ServiceError::invalid_access_token().because(&error), resource))
 }

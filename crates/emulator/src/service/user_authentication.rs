@@ -2,7 +2,7 @@
 
 use crate::{
     endpoint::Endpoint,
-    service::{RequestBody, ServiceError, bearer},
+    service::{RequestBody, ServiceError, authentication::explained, bearer},
     tokens::{EntraTokenError, EntraUserClaims},
 };
 use axum::{
@@ -23,14 +23,18 @@ pub(super) async fn require(
 ) -> Result<Response, ServiceError> {
     let (mut head, body) = request.into_parts();
     let RequestBody(body) = RequestBody::read(body).await?;
-    let user = user(&endpoint, audiences, &head.headers).await?;
+    let user = user(&endpoint, audiences, &head.headers)
+        .await
+        .map_err(|error| explained(error, &endpoint.resource))?;
     head.extensions.insert(user);
     Ok(next.run(Request::from_parts(head, body.into())).await)
 }
 
 async fn user(endpoint: &Endpoint, audiences: Audiences, headers: &HeaderMap) -> Result<EntraUserClaims, ServiceError> {
     let Some(token) = bearer::token(headers) else {
-        return Err(ServiceError::denied().because("the user's Entra ID token is missing"));
+        return Err(ServiceError::denied().because(
+            "the user's Entra ID token is missing. Send it as `Authorization: Bearer <token>`; the access key does not count here.",
+        ));
     };
     let token = bearer::accept(endpoint, token, audiences, ServiceError::invalid_access_token).await?;
     let malformed = || ServiceError::invalid_access_token().because(&EntraTokenError::Malformed);

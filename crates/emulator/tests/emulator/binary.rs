@@ -159,7 +159,11 @@ async fn a_failure_to_start_is_one_line() {
 
 #[tokio::test]
 async fn help_and_version_are_not_errors() {
-    for (argument, part) in [("--help", "--https-port <N>"), ("--version", env!("CARGO_PKG_VERSION"))] {
+    for (argument, part) in [
+        ("--help", "--https-port <N>"),
+        ("--help", "--explain"),
+        ("--version", env!("CARGO_PKG_VERSION")),
+    ] {
         let output = command(&[argument]).output().await.unwrap();
         assert!(output.status.success());
         assert!(String::from_utf8(output.stdout).unwrap().contains(part), "{argument}");

@@ -193,6 +193,7 @@ async fn pages_in_a_browser_are_refused() {
         for (method, path) in [
             ("GET", ""),
             ("GET", "/keys"),
+            ("GET", "/refusals"),
             ("POST", "/entra/tokens"),
             ("GET", "/nothing"),
         ] {

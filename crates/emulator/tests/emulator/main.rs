@@ -20,6 +20,7 @@ mod properties;
 mod quirks;
 mod recordings;
 mod redaction;
+mod refusals;
 mod signature;
 mod signer;
 mod teams_extension;

@@ -1,0 +1,210 @@
+//! Explanations of refused requests in the log, on the control surface and, on request, in responses.
+
+#[cfg(feature = "cli")]
+use crate::process::Process;
+use crate::{
+    client::{Answer, Client, PREVIEW, VERSION, builder, http, start},
+    redaction::assert_hides,
+    signer::{self, ToSign},
+};
+use acs_identity_emulator::{Emulator, EntraTokenRequest};
+use serde_json::{Value, json};
+
+const DENIED: &str = "Denied by the resource provider.";
+const SLASH: &str = "host: the signature is right for the host with a slash at its end. Sign the host without the \
+                     endpoint's trailing slash. The string to sign is `";
+
+/// A creation whose host is signed with the endpoint's slash.
+async fn create_with_slash(client: &Client, date: &str) -> Answer {
+    let to_sign = ToSign {
+        method: "POST",
+        target: &format!("/identities{VERSION}"),
+        host: &format!("{}/", client.host()),
+        date,
+        body: b"",
+    };
+    Answer::of(client.signed_as(&to_sign)).await
+}
+
+/// The signature that `create_with_slash` should have had.
+fn right_signature(client: &Client, date: &str) -> String {
+    let to_sign = ToSign {
+        method: "POST",
+        target: &format!("/identities{VERSION}"),
+        host: client.host(),
+        date,
+        body: b"",
+    };
+    to_sign.signature(&client.access_key)
+}
+
+async fn refusals(emulator: &Emulator) -> Vec<Value> {
+    let list = Answer::of(http().get(format!("{}refusals", emulator.control_endpoint()))).await;
+    assert_eq!(list.status, 200);
+    list.body["refusals"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_refusal_is_listed_with_its_explanation() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    client.create().await;
+    assert_eq!(refusals(&emulator).await, [] as [Value; 0]);
+
+    let date = signer::now();
+    let refused = create_with_slash(&client, &date).await;
+    refused.assert_error(401, "Denied", DENIED, None);
+    let list = refusals(&emulator).await;
+    let [refusal] = list.as_slice() else { panic!("{list:?}") };
+    let explanation = refusal["explanation"].as_str().unwrap();
+    assert!(explanation.starts_with(SLASH), "{explanation}");
+    let host = client.host();
+    let empty = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+    let string_to_sign = format!(r"`POST\n/identities{VERSION}\n{date};{host};{empty}`.");
+    assert!(explanation.ends_with(&string_to_sign), "{explanation}");
+    assert_eq!(
+        [
+            &refusal["method"],
+            &refusal["path"],
+            &refusal["status"],
+            &refusal["code"]
+        ],
+        [&json!("POST"), &json!("/identities"), &json!(401), &json!("Denied")]
+    );
+    assert!(refusal["time"].as_str().unwrap().ends_with("+00:00"), "{refusal}");
+    assert_eq!(refusal.as_object().unwrap().len(), 6);
+}
+
+#[tokio::test]
+async fn only_the_last_fifty_refusals_are_listed() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    for number in 0..53 {
+        assert_eq!(
+            Answer::of(client.unsigned("GET", &format!("/{number}?secret"), ""))
+                .await
+                .status,
+            401
+        );
+    }
+    let list = refusals(&emulator).await;
+    let paths: Vec<_> = list.iter().map(|refusal| refusal["path"].as_str().unwrap()).collect();
+    let expected: Vec<_> = (3..53).rev().map(|number| format!("/{number}")).collect();
+    assert_eq!(paths, expected);
+    assert!(!format!("{list:?}").contains("secret"), "{list:?}");
+}
+
+#[tokio::test]
+async fn a_refused_bearer_token_is_explained_and_not_shown() {
+    let emulator = builder().explain(true).start().await.unwrap();
+    let (http, https) = (Client::over_http(&emulator), Client::over_https(&emulator));
+    let service = EntraTokenRequest::service();
+    let mint = async |request| emulator.mint_entra_token(&request).await.unwrap().token;
+    let expired = mint(EntraTokenRequest {
+        expires_in_seconds: -1,
+        ..service.clone()
+    })
+    .await;
+    let good = mint(service.clone()).await;
+    let other = mint(EntraTokenRequest {
+        audience: Some("other".to_owned()),
+        ..service
+    })
+    .await;
+    let create = format!("/identities{VERSION}");
+    let exchange = format!("/access/entra/:exchangeAccessToken{PREVIEW}");
+    let teams = format!("/teamsUser/:exchangeAccessToken{VERSION}");
+    for (request, part) in [
+        (
+            https.unsigned("POST", &create, "").bearer_auth(&expired),
+            "has expired. Get a new one.",
+        ),
+        (
+            https.unsigned("POST", &create, "").bearer_auth(&other),
+            "is for another audience. Ask",
+        ),
+        (
+            https.unsigned("POST", &create, "").bearer_auth("s3cr3t"),
+            "is not a JWT",
+        ),
+        (
+            http.unsigned("POST", &create, "").bearer_auth(&good),
+            "only over https. Use",
+        ),
+        (
+            https.unsigned("POST", &exchange, "").bearer_auth(&good),
+            "is for another audience. Ask",
+        ),
+        (
+            https.signed("POST", &exchange, ""),
+            "the user's Entra ID token is missing. Send",
+        ),
+        (
+            https.signed("POST", &teams, &json!({"token": good}).to_string()),
+            "is for another audience. Ask",
+        ),
+    ] {
+        let answer = Answer::of(request).await;
+        let message = answer.text("/error/message");
+        assert!(answer.status == 401 && message.contains(part), "{message}");
+        let listed = refusals(&emulator).await.remove(0);
+        let explanation = listed["explanation"].as_str().unwrap();
+        assert!(message.ends_with(&format!(". {explanation}")), "{message}");
+        assert!(!message.contains("s3cr3t"), "{message}");
+        assert_hides(&message, &[expired.clone(), good.clone(), other.clone()]);
+    }
+}
+
+#[tokio::test]
+async fn the_response_explains_only_on_request() {
+    for explain in [false, true] {
+        let emulator = builder().explain(explain).start().await.unwrap();
+        let client = Client::over_http(&emulator);
+        let answer = create_with_slash(&client, &signer::now()).await;
+        let message = answer.text("/error/message");
+        let expected = if explain {
+            format!("{DENIED} {SLASH}")
+        } else {
+            DENIED.to_owned()
+        };
+        assert!(
+            message.starts_with(&expected) && (explain || message == expected),
+            "{message}"
+        );
+        assert_eq!((answer.status, answer.text("/error/code").as_str()), (401, "Denied"));
+
+        let foreign = client.delete("8:acs:11111111-1111-1111-1111-111111111111_a").await;
+        let message = "Provided identity doesn't belong to the resource.";
+        foreign.assert_error(401, "IdentityNotOwned", message, None);
+    }
+}
+
+#[tokio::test]
+async fn neither_the_key_nor_a_signature_is_in_a_response_or_the_list() {
+    let emulator = builder().explain(true).start().await.unwrap();
+    let client = Client::over_http(&emulator);
+    let date = signer::now();
+    let answer = create_with_slash(&client, &date).await;
+    let shown = format!("{} {:?}", answer.body, refusals(&emulator).await);
+    assert!(shown.contains("the host with a slash"), "{shown}");
+    assert_hides(&shown, &[client.access_key.clone(), right_signature(&client, &date)]);
+}
+
+#[cfg(feature = "cli")]
+#[tokio::test]
+async fn the_binary_explains_in_its_log_and_with_its_option_in_responses() {
+    for arguments in [&[][..], &["--explain"]] {
+        let process = Process::start(arguments).await;
+        let client = process.client();
+        let date = signer::now();
+        let message = create_with_slash(&client, &date).await.text("/error/message");
+        assert_eq!(message.contains(SLASH), !arguments.is_empty(), "{message}");
+        let log = process.into_log().await;
+        let line = log.lines().next().unwrap();
+        assert!(
+            line.contains(&format!("status=401 code=\"Denied\" reason={SLASH}POST\\n/")),
+            "{log}"
+        );
+        assert_hides(&log, &[client.access_key.clone(), right_signature(&client, &date)]);
+    }
+}
