@@ -48,9 +48,17 @@ pub struct Explanation {
 /// };
 /// let now = datetime!(2026-08-01 00:00:00 UTC);
 ///
-/// let explanation = explain(&request, &key, now, Tolerance::default());
-/// assert_eq!(explanation.and_then(|explanation| explanation.mistake()), Some(Mistake::TrailingSlashInHost));
-/// # Ok::<(), acs_identity_emulator::signature::InvalidAccessKey>(())
+/// let Some(explanation) = explain(&request, &key, now, Tolerance::default()) else {
+///     return Err("it is not refused".into());
+/// };
+/// assert_eq!(explanation.mistake(), Some(Mistake::TrailingSlashInHost));
+/// assert_eq!(
+///     explanation.to_string(),
+///     "host: the signature is right for the host with a slash at its end. Sign the host without the endpoint's \
+///      trailing slash. The string to sign is `POST\\n/identities?api-version=2023-10-01\\n\
+///      Sat, 01 Aug 2026 00:00:00 GMT;localhost:8443;47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=`.",
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use]
 pub fn explain(
