@@ -37,7 +37,7 @@ async fn run() -> Outcome {
             use_once("a connection string", &client).await?;
 
             // The key can be replaced while clients are using it: `credential.update(new_key)`.
-            let key = AzureKeyCredential::new(emulator.access_key())?;
+            let key = AzureKeyCredential::new(&emulator.access_key())?;
             let client = CommunicationIdentityClient::with_key_credential(emulator.endpoint(), key, options.clone())?;
             use_once("an access key", &client).await?;
 

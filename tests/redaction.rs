@@ -121,7 +121,7 @@ async fn nothing_secret_is_logged_or_shown() {
     options.client_options.per_try_policies.push(Arc::new(wiretap.clone()));
 
     let evidence = Evidence::default();
-    evidence.keep_secret(emulator.access_key());
+    evidence.keep_secret(&emulator.access_key());
     use_the_service(&evidence, &emulator, &options).await;
     meet_a_gateway(&evidence, &emulator, &options).await;
     misconfigure(&evidence, &emulator);
@@ -213,7 +213,7 @@ async fn meet_a_gateway(evidence: &Evidence, emulator: &Emulator, options: &Comm
         max_retries: 2,
         ..Default::default()
     });
-    let key = AzureKeyCredential::new(emulator.access_key()).unwrap();
+    let key = AzureKeyCredential::new(&emulator.access_key()).unwrap();
     evidence.show(&key);
     let client = CommunicationIdentityClient::with_key_credential(&gateway.endpoint, key, Some(options)).unwrap();
     let error = client.create_user(None).await.unwrap_err();
@@ -225,7 +225,7 @@ async fn meet_a_gateway(evidence: &Evidence, emulator: &Emulator, options: &Comm
 
 /// Passes what is secret in many wrong ways.
 fn misconfigure(evidence: &Evidence, emulator: &Arc<Emulator>) {
-    let (endpoint, key) = (emulator.endpoint(), emulator.access_key());
+    let (endpoint, key) = (emulator.endpoint(), &emulator.access_key());
     for broken in [
         key.to_owned(),
         format!("endpoint={endpoint};accesskey={key}!"),

@@ -103,7 +103,7 @@ async fn every_operation_works_with_every_credential() {
         CommunicationIdentityClient::with_connection_string(&emulator.https_connection_string(), options()).unwrap();
     use_all(&emulator, &client).await;
 
-    let key = AzureKeyCredential::new(emulator.access_key()).unwrap();
+    let key = AzureKeyCredential::new(&emulator.access_key()).unwrap();
     let client = CommunicationIdentityClient::with_key_credential(emulator.endpoint(), key, options()).unwrap();
     use_all(&emulator, &client).await;
 
@@ -183,7 +183,7 @@ async fn a_wrong_key_is_refused_until_the_credential_is_updated() {
     assert_eq!(refusal(&error), (401, CommunicationErrorCode::Denied, None));
     assert!(error.to_string().contains("Denied by the resource provider"), "{error}");
 
-    key.update(emulator.access_key()).unwrap();
+    key.update(&emulator.access_key()).unwrap();
     client.clone().create_user(None).await.unwrap();
     assert!(key.update("").is_err());
     client.create_user(None).await.unwrap();

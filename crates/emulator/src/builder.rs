@@ -1,24 +1,25 @@
 //! Options of an emulator.
 
 use crate::{
+    access_keys::AccessKeys,
     assignments::Assignments,
     certificate::Certificate,
     clock::Clock,
     emulator::Emulator,
-    endpoint::{Endpoint, Scheme},
+    endpoint::{Endpoint, Ports, Scheme},
     error::EmulatorError,
+    journal::Journal,
     rate_limits::RateLimits,
-    refusals::Refusals,
     registry::Registry,
     resource::Resource,
     router::router,
     server::{Server, bind},
     signature::{AccessKey, Tolerance},
-    tokens::{TokenAlgorithm, TokenKey},
+    tokens::{IssuedTokens, TokenAlgorithm, TokenKey},
 };
 use std::{
     fmt::{self, Debug, Formatter},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU64},
 };
 use tokio_rustls::TlsAcceptor;
 use uuid::Uuid;
@@ -53,7 +54,8 @@ impl EmulatorBuilder {
         Self { https_port, ..self }
     }
 
-    /// The access key, in base64 as in a connection string. The default is 32 random bytes.
+    /// The primary access key, in base64 as in a connection string. The default is 32 random bytes, which the secondary
+    /// key always is.
     #[must_use]
     pub fn access_key(self, base64: impl Into<String>) -> Self {
         Self {
@@ -136,8 +138,9 @@ impl EmulatorBuilder {
     /// [`EmulatorError`] if the access key is not base64, if a port is taken, or if a random key or the certificate
     /// cannot be generated.
     pub async fn start(self) -> Result<Emulator, EmulatorError> {
-        let (http, port) = bind(self.port).await?;
-        let (https, https_port) = bind(self.https_port).await?;
+        let (plain, http) = bind(self.port).await?;
+        let (secured, https) = bind(self.https_port).await?;
+        let ports = Ports { http, https };
         let resource = Arc::new(self.resource(Clock::default())?);
         let certificate = Certificate::generate()?;
         let ca_pem = certificate.ca_pem().to_owned();
@@ -145,13 +148,14 @@ impl EmulatorBuilder {
         let router = |scheme| {
             router(Endpoint {
                 scheme,
+                ports,
                 resource: resource.clone(),
             })
         };
         let mut server = Server::new();
-        server.serve(http, None, router(Scheme::Http));
-        server.serve(https, Some(tls), router(Scheme::Https));
-        Ok(Emulator::new(resource, server, (port, https_port), ca_pem))
+        server.serve(plain, None, router(Scheme::Http));
+        server.serve(secured, Some(tls), router(Scheme::Https));
+        Ok(Emulator::new(resource, server, ports, ca_pem))
     }
 
     /// The resource that the emulator serves, whose time is that of `clock`.
@@ -163,7 +167,7 @@ impl EmulatorBuilder {
         let id = self.resource_id.unwrap_or_else(Uuid::new_v4);
         Ok(Resource {
             id,
-            access_key,
+            access_keys: AccessKeys::new(access_key, AccessKey::generate()?),
             tolerance: self.tolerance,
             accept_unverified_bearer: self.accept_unverified_bearer,
             token_key: self
@@ -175,7 +179,9 @@ impl EmulatorBuilder {
             entra_assignments: Assignments::default(),
             rate_limits: RateLimits::new(self.rate_limits),
             explain: self.explain,
-            refusals: Refusals::default(),
+            serials: AtomicU64::new(0),
+            issued: IssuedTokens::default(),
+            journal: Journal::default(),
         })
     }
 }

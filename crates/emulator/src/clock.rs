@@ -1,36 +1,45 @@
 //! The emulator's time.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
-use time::OffsetDateTime;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use time::{Duration, OffsetDateTime};
 
-/// The most that the clock can be moved, so that sums of times stay within the calendar.
-const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+/// The most that the clock can be off, so that sums of times stay within the calendar.
+const CENTURY: Duration = Duration::days(100 * 365);
 
-/// A clock, and how far ahead of it the emulator's is.
+/// A clock, and how far ahead of it the emulator's is; negative if behind.
 #[derive(Debug)]
 pub(crate) struct Clock {
     base: fn() -> OffsetDateTime,
-    ahead: Mutex<Duration>,
+    offset: Mutex<Duration>,
 }
 
 impl Clock {
     pub(crate) fn new(base: fn() -> OffsetDateTime) -> Self {
         Self {
             base,
-            ahead: Mutex::default(),
+            offset: Mutex::default(),
         }
     }
 
     pub(crate) fn now(&self) -> OffsetDateTime {
-        (self.base)() + *self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+        (self.base)() + self.offset()
+    }
+
+    pub(crate) fn offset(&self) -> Duration {
+        *self.lock()
+    }
+
+    pub(crate) fn set_offset(&self, offset: Duration) {
+        *self.lock() = offset.clamp(-CENTURY, CENTURY);
     }
 
     pub(crate) fn advance(&self, by: Duration) {
-        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
-        *ahead = ahead.saturating_add(by).min(CENTURY);
+        let mut offset = self.lock();
+        *offset = offset.saturating_add(by).clamp(-CENTURY, CENTURY);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Duration> {
+        self.offset.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -52,9 +61,19 @@ mod tests {
     fn steps_add_up() {
         let clock = Clock::new(|| NOW);
         assert_eq!(clock.now(), NOW);
-        clock.advance(Duration::from_secs(60));
-        clock.advance(Duration::from_secs(40));
-        assert_eq!(clock.now(), NOW + Duration::from_secs(100));
+        clock.advance(Duration::seconds(60));
+        clock.advance(Duration::seconds(40));
+        assert_eq!(clock.now(), NOW + Duration::seconds(100));
+    }
+
+    #[test]
+    fn an_offset_takes_the_place_of_earlier_steps() {
+        let clock = Clock::new(|| NOW);
+        clock.advance(Duration::HOUR);
+        clock.set_offset(Duration::minutes(-10));
+        assert_eq!(clock.now(), NOW - Duration::minutes(10));
+        clock.set_offset(Duration::MIN);
+        assert_eq!(clock.now(), NOW - CENTURY);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! A running emulator.
 
 use crate::{
+    access_keys::AccessKeyKind,
     builder::EmulatorBuilder,
+    endpoint::{Ports, Scheme, connection_string},
     error::EmulatorError,
     resource::{Resource, TokenStatus},
     server::Server,
@@ -49,12 +51,12 @@ impl Emulator {
         EmulatorBuilder::default()
     }
 
-    pub(crate) fn new(resource: Arc<Resource>, server: Server, (port, https_port): (u16, u16), ca_pem: String) -> Self {
+    pub(crate) fn new(resource: Arc<Resource>, server: Server, ports: Ports, ca_pem: String) -> Self {
         Self {
             resource,
             server,
-            endpoint: format!("http://127.0.0.1:{port}/"),
-            https_endpoint: format!("https://127.0.0.1:{https_port}/"),
+            endpoint: ports.endpoint(Scheme::Http),
+            https_endpoint: ports.endpoint(Scheme::Https),
             ca_pem,
         }
     }
@@ -73,20 +75,21 @@ impl Emulator {
         &self.https_endpoint
     }
 
-    /// The connection string of the http endpoint, `endpoint=http://…/;accesskey=…`, as every SDK accepts it.
+    /// The connection string of the http endpoint with the primary key, `endpoint=http://…/;accesskey=…`, as every SDK
+    /// accepts it.
     #[must_use]
     pub fn connection_string(&self) -> String {
         self.connection_string_to(&self.endpoint)
     }
 
-    /// The connection string of the https endpoint.
+    /// The connection string of the https endpoint with the primary key.
     #[must_use]
     pub fn https_connection_string(&self) -> String {
         self.connection_string_to(&self.https_endpoint)
     }
 
     fn connection_string_to(&self, endpoint: &str) -> String {
-        format!("endpoint={endpoint};accesskey={}", self.access_key())
+        connection_string(endpoint, &self.access_key())
     }
 
     /// The endpoint of the control surface, such as `http://127.0.0.1:49152/_emulator/`.
@@ -95,10 +98,32 @@ impl Emulator {
         format!("{}_emulator/", self.endpoint)
     }
 
-    /// The access key, in base64.
+    /// The primary access key, in base64.
     #[must_use]
-    pub fn access_key(&self) -> &str {
-        self.resource.access_key.as_base64()
+    pub fn access_key(&self) -> String {
+        self.access_key_of(AccessKeyKind::Primary)
+    }
+
+    /// The secondary access key, in base64. It is as good as the primary one.
+    #[must_use]
+    pub fn secondary_access_key(&self) -> String {
+        self.access_key_of(AccessKeyKind::Secondary)
+    }
+
+    fn access_key_of(&self, kind: AccessKeyKind) -> String {
+        self.resource.access_keys.get(kind).key.as_base64().to_owned()
+    }
+
+    /// Puts a random access key in place of one of the two. The old one and all tokens that were made with it are no
+    /// longer valid, [as documented].
+    ///
+    /// # Errors
+    ///
+    /// [`EmulatorError::Cryptography`] if there are no random bytes.
+    ///
+    /// [as documented]: https://learn.microsoft.com/azure/communication-services/concepts/identity-model
+    pub fn regenerate_access_key(&self, kind: AccessKeyKind) -> Result<(), EmulatorError> {
+        Ok(self.resource.access_keys.regenerate(kind)?)
     }
 
     /// The id of the resource, which is part of the ids of its identities.
@@ -143,12 +168,22 @@ impl Emulator {
         Ok(request.mint(key, self.resource.clock.now())?)
     }
 
-    /// Moves the emulator's clock forward, by a century at most in total.
+    /// Moves the emulator's clock forward. It can be off by a century at most in total.
     ///
     /// Tokens expire by this clock, and the dates of signed requests are compared with it: a client that signs by the
     /// machine's clock is refused once it is more than five minutes behind.
     pub fn advance(&self, by: Duration) {
-        self.resource.clock.advance(by);
+        self.resource
+            .clock
+            .advance(by.try_into().unwrap_or(time::Duration::MAX));
+    }
+
+    /// Sets how far the emulator's clock is ahead of the machine's, or behind it if `offset` is negative, whatever
+    /// [`advance`](Self::advance) has added before. It can be off by a century at most.
+    ///
+    /// The `Date` of responses is of this clock too, so that a client can correct its own.
+    pub fn set_clock_offset(&self, offset: time::Duration) {
+        self.resource.clock.set_offset(offset);
     }
 
     /// Stops listening, and gives requests in progress up to five seconds to finish.

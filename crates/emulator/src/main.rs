@@ -29,7 +29,7 @@ struct Options {
     /// Port for https; 0 takes any free port
     #[arg(long, value_name = "N", default_value_t = 0)]
     https_port: u16,
-    /// Access key of the resource, in base64 [default: random]
+    /// Primary access key of the resource, in base64 [default: random]
     #[arg(long, value_name = "BASE64")]
     access_key: Option<String>,
     /// Id of the resource [default: random]

@@ -6,13 +6,13 @@ use std::{
 };
 use time::{Duration, OffsetDateTime};
 
-/// The window of every limit. It begins with a request and lasts until its end, so that one number for each operation
-/// is enough, and its end is exact for `Retry-After`.
+/// The window of every limit. It begins with a request and lasts until its end, so that one number for each quota is
+/// enough, and its end is exact for `Retry-After`.
 const WINDOW: Duration = Duration::seconds(30);
 
-/// An operation with a limit of its own.
+/// Requests that are counted together, against a limit of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Operation {
+pub(crate) enum Quota {
     CreateIdentity,
     CreateIdentityAndToken,
     DeleteIdentity,
@@ -22,7 +22,7 @@ pub(crate) enum Operation {
     ExchangeToken,
 }
 
-impl Operation {
+impl Quota {
     /// Requests per window, as the service publishes them.
     fn limit(self) -> u32 {
         match self {
@@ -32,14 +32,14 @@ impl Operation {
     }
 }
 
-/// A request exceeds the limit of its operation.
+/// A request exceeds its quota.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct LimitExceeded {
     /// Whole seconds, rounded up, until the window ends.
     pub(crate) retry_after: i64,
 }
 
-/// The current window of an operation.
+/// The current window of a quota.
 struct Window {
     start: OffsetDateTime,
     requests: u32,
@@ -47,7 +47,7 @@ struct Window {
 
 /// Counts requests, if the limits are on.
 pub(crate) struct RateLimits {
-    windows: Option<Mutex<HashMap<Operation, Window>>>,
+    windows: Option<Mutex<HashMap<Quota, Window>>>,
 }
 
 impl RateLimits {
@@ -58,7 +58,7 @@ impl RateLimits {
     }
 
     /// Counts a request, or says when to come back.
-    pub(crate) fn count(&self, operation: Operation, now: OffsetDateTime) -> Result<(), LimitExceeded> {
+    pub(crate) fn count(&self, quota: Quota, now: OffsetDateTime) -> Result<(), LimitExceeded> {
         let Some(windows) = &self.windows else {
             return Ok(());
         };
@@ -67,12 +67,12 @@ impl RateLimits {
             start: now,
             requests: 0,
         };
-        let window = match windows.get_mut(&operation) {
+        let window = match windows.get_mut(&quota) {
             // If the machine's clock was set back, the window begins again.
             Some(window) if (window.start..window.start + WINDOW).contains(&now) => window,
-            _ => windows.entry(operation).insert_entry(new).into_mut(),
+            _ => windows.entry(quota).insert_entry(new).into_mut(),
         };
-        if window.requests == operation.limit() {
+        if window.requests == quota.limit() {
             let left = window.start + WINDOW - now;
             let retry_after = left.whole_seconds() + i64::from(left.subsec_nanoseconds() > 0);
             return Err(LimitExceeded { retry_after });
@@ -89,52 +89,52 @@ mod tests {
 
     const NOW: OffsetDateTime = datetime!(2026-08-01 00:00 UTC);
 
-    fn fill(limits: &RateLimits, operation: Operation, requests: u32, now: OffsetDateTime) {
+    fn fill(limits: &RateLimits, quota: Quota, requests: u32, now: OffsetDateTime) {
         for request in 0..requests {
-            assert_eq!(limits.count(operation, now), Ok(()), "{operation:?} {request}");
+            assert_eq!(limits.count(quota, now), Ok(()), "{quota:?} {request}");
         }
     }
 
     #[test]
-    fn every_operation_has_the_published_limit_of_its_own() {
+    fn every_quota_has_the_published_limit() {
         let limits = RateLimits::new(true);
-        for (operation, limit) in [
-            (Operation::CreateIdentity, 1000),
-            (Operation::DeleteIdentity, 500),
-            (Operation::IssueToken, 1000),
-            (Operation::RevokeTokens, 500),
-            (Operation::CreateIdentityAndToken, 1000),
-            (Operation::ExchangeToken, 500),
+        for (quota, limit) in [
+            (Quota::CreateIdentity, 1000),
+            (Quota::DeleteIdentity, 500),
+            (Quota::IssueToken, 1000),
+            (Quota::RevokeTokens, 500),
+            (Quota::CreateIdentityAndToken, 1000),
+            (Quota::ExchangeToken, 500),
         ] {
-            fill(&limits, operation, limit, NOW);
-            let refused = limits.count(operation, NOW);
-            assert_eq!(refused, Err(LimitExceeded { retry_after: 30 }), "{operation:?}");
+            fill(&limits, quota, limit, NOW);
+            let refused = limits.count(quota, NOW);
+            assert_eq!(refused, Err(LimitExceeded { retry_after: 30 }), "{quota:?}");
         }
     }
 
     #[test]
     fn a_window_lasts_thirty_seconds_from_its_first_request() {
         let limits = RateLimits::new(true);
-        let count = |seconds: f64| limits.count(Operation::DeleteIdentity, NOW + Duration::seconds_f64(seconds));
-        fill(&limits, Operation::DeleteIdentity, 499, NOW);
+        let count = |seconds: f64| limits.count(Quota::DeleteIdentity, NOW + Duration::seconds_f64(seconds));
+        fill(&limits, Quota::DeleteIdentity, 499, NOW);
         assert_eq!(count(12.0), Ok(()));
         for (seconds, retry_after) in [(12.0, 18), (12.25, 18), (29.0, 1), (29.999, 1)] {
             assert_eq!(count(seconds), Err(LimitExceeded { retry_after }), "{seconds}");
         }
         let end = NOW + WINDOW;
-        fill(&limits, Operation::DeleteIdentity, 500, end);
+        fill(&limits, Quota::DeleteIdentity, 500, end);
         assert_eq!(count(31.0), Err(LimitExceeded { retry_after: 29 }));
     }
 
     #[test]
     fn a_clock_that_is_set_back_begins_a_window() {
         let limits = RateLimits::new(true);
-        fill(&limits, Operation::RevokeTokens, 500, NOW);
-        fill(&limits, Operation::RevokeTokens, 500, NOW - Duration::HOUR);
+        fill(&limits, Quota::RevokeTokens, 500, NOW);
+        fill(&limits, Quota::RevokeTokens, 500, NOW - Duration::HOUR);
     }
 
     #[test]
     fn limits_can_be_off() {
-        fill(&RateLimits::new(false), Operation::ExchangeToken, 1001, NOW);
+        fill(&RateLimits::new(false), Quota::ExchangeToken, 1001, NOW);
     }
 }

@@ -1,25 +1,30 @@
 //! The Communication Services resource that an emulator serves.
 
 use crate::{
+    access_keys::{AccessKeys, KeyNumber},
     assigned_user::{Access, AssignedUser},
     assignments::Assignments,
     clock::Clock,
     identity_id::IdentityId,
-    rate_limits::{LimitExceeded, Operation, RateLimits},
-    refusals::Refusals,
+    journal::Journal,
+    rate_limits::{LimitExceeded, Quota, RateLimits},
     registry::{Created, IdentityDetails, Registry},
-    signature::{AccessKey, Tolerance},
-    tokens::{AccessToken, EntraUserClaims, Holder, IssuedToken, Issuer, Jwt, TeamsUserClaims, TokenKey},
+    signature::Tolerance,
+    tokens::{
+        AccessToken, EntraUserClaims, Holder, IssuedToken, IssuedTokens, Issuer, Jwt, Payload, TeamsUserClaims,
+        TokenKey, UserNumbers,
+    },
 };
 use aws_lc_rs::error::Unspecified;
 use serde::Serialize;
+use std::sync::atomic::{AtomicU64, Ordering};
 use time::Duration;
 use uuid::Uuid;
 
 /// The state that requests share.
 pub(crate) struct Resource {
     pub(crate) id: Uuid,
-    pub(crate) access_key: AccessKey,
+    pub(crate) access_keys: AccessKeys,
     pub(crate) tolerance: Tolerance,
     pub(crate) accept_unverified_bearer: bool,
     pub(crate) token_key: TokenKey,
@@ -32,7 +37,10 @@ pub(crate) struct Resource {
     pub(crate) rate_limits: RateLimits,
     /// Whether the messages of 401 answers contain the explanation.
     pub(crate) explain: bool,
-    pub(crate) refusals: Refusals,
+    /// How many tokens of communication users have been issued.
+    pub(crate) serials: AtomicU64,
+    pub(crate) issued: IssuedTokens,
+    pub(crate) journal: Journal,
 }
 
 /// The status of an access token.
@@ -46,17 +54,17 @@ pub enum TokenStatus {
     Unknown,
     /// The token has expired.
     Expired,
-    /// The tokens of its identity were revoked after it was issued, or the assignment that admitted its user was
-    /// deleted or given to another principal.
+    /// The tokens of its identity were revoked after it was issued, the access key that it was made with was
+    /// regenerated, or the assignment that admitted its user was deleted or given to another principal.
     Revoked,
     /// Its identity has been deleted.
     IdentityDeleted,
 }
 
 impl Resource {
-    /// Counts a request of this operation against its limit.
-    pub(crate) fn count(&self, operation: Operation) -> Result<(), LimitExceeded> {
-        self.rate_limits.count(operation, self.clock.now())
+    /// Counts a request against its quota.
+    pub(crate) fn count(&self, quota: Quota) -> Result<(), LimitExceeded> {
+        self.rate_limits.count(quota, self.clock.now())
     }
 
     /// Creates an identity, or finds the one with this custom id, and issues a token to it if there are scopes.
@@ -65,15 +73,16 @@ impl Resource {
         custom_id: Option<String>,
         scopes: &[String],
         lifetime: Duration,
+        key: KeyNumber,
     ) -> Result<(IdentityDetails, Option<AccessToken>), Unspecified> {
         if scopes.is_empty() {
             let created = self.registry.create(custom_id, false, self.clock.now());
             return Ok((created.identity, None));
         }
         let issuer = self.issuer().await?;
-        let Created { identity, serial } = self.registry.create(custom_id, true, issuer.now);
-        let token = serial.map(|serial| issuer.user_token(identity.id, serial, scopes, lifetime));
-        Ok((identity, token.transpose()?))
+        let Created { identity, revocations } = self.registry.create(custom_id, true, issuer.now);
+        let token = issuer.user_token(identity.id, self.numbers(revocations, key), scopes, lifetime)?;
+        Ok((identity, Some(token)))
     }
 
     /// Issues a token to a communication user; `None` if there is no such user.
@@ -82,17 +91,38 @@ impl Resource {
         id: IdentityId,
         scopes: &[String],
         lifetime: Duration,
+        key: KeyNumber,
     ) -> Result<Option<AccessToken>, Unspecified> {
         let issuer = self.issuer().await?;
-        let Some(serial) = self.registry.next_serial(id, issuer.now) else {
+        let Some(revocations) = self.registry.note_token(id, issuer.now) else {
             return Ok(None);
         };
-        issuer.user_token(id, serial, scopes, lifetime).map(Some)
+        let token = issuer.user_token(id, self.numbers(revocations, key), scopes, lifetime)?;
+        Ok(Some(token))
+    }
+
+    /// The numbers of the next token of a communication user.
+    fn numbers(&self, revocations: u64, key: KeyNumber) -> UserNumbers {
+        UserNumbers {
+            revocations,
+            key,
+            serial: self.serials.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+
+    /// Revokes the tokens that have been issued to a communication user; `false` if there is no such user.
+    pub(crate) fn revoke_tokens(&self, id: IdentityId) -> bool {
+        let now = self.clock.now();
+        self.registry.revoke_tokens(id, now, now)
     }
 
     /// Issues a token in exchange for the Entra ID token of a Teams user.
-    pub(crate) async fn issue_teams_user_token(&self, entra: &TeamsUserClaims) -> Result<AccessToken, Unspecified> {
-        self.issuer().await?.teams_user_token(entra)
+    pub(crate) async fn issue_teams_user_token(
+        &self,
+        entra: &TeamsUserClaims,
+        key: KeyNumber,
+    ) -> Result<AccessToken, Unspecified> {
+        self.issuer().await?.teams_user_token(entra, key)
     }
 
     /// Issues a token in exchange for the Entra ID token of a user whom an assignment admits; `None` if none does.
@@ -120,22 +150,30 @@ impl Resource {
         Ok(Some((user, token)))
     }
 
-    /// The status of an access token: the first that applies, in the order of these checks.
+    /// The status of an access token.
     pub(crate) fn token_status(&self, token: &Jwt<'_>) -> TokenStatus {
         // Without its key, the emulator cannot have issued a token yet.
-        let Some(issued) = self.token_key.get().and_then(|key| IssuedToken::read(token, key)) else {
+        let is_signed = self.token_key.get().is_some_and(|key| token.is_signed_by(key));
+        let payload = is_signed.then(|| token.payload());
+        payload.map_or(TokenStatus::Unknown, |payload| self.status_of(payload))
+    }
+
+    /// The status of the token with these claims: the first that applies, in the order of these checks.
+    pub(crate) fn status_of(&self, payload: &Payload) -> TokenStatus {
+        let Some(issued) = IssuedToken::read(payload).filter(|issued| issued.resource_id == self.id) else {
             return TokenStatus::Unknown;
         };
-        if issued.resource_id != self.id {
-            return TokenStatus::Unknown;
-        }
-        if issued.exp <= self.clock.now().unix_timestamp() {
+        let now = self.clock.now();
+        if issued.exp <= now.unix_timestamp() {
             return TokenStatus::Expired;
         }
         let revoked = match issued.holder {
-            Holder::User { id, serial } => self.registry.is_revoked(id, serial),
+            Holder::User { id, numbers } => {
+                let revoked = self.registry.is_revoked(id, numbers.revocations, now);
+                revoked.map(|revoked| revoked || !self.access_keys.are_valid(numbers.key))
+            }
             Holder::AssignedUser { access, assignment } => Some(!self.has_assignment(access, assignment)),
-            Holder::TeamsUser => Some(false),
+            Holder::TeamsUser { key } => Some(!self.access_keys.are_valid(key)),
         };
         match revoked {
             None => TokenStatus::IdentityDeleted,
@@ -156,6 +194,7 @@ impl Resource {
             key: self.token_key.wait().await?,
             resource_id: self.id,
             now: self.clock.now(),
+            issued: &self.issued,
         })
     }
 }

@@ -1,8 +1,9 @@
 //! Operations on the access tokens of identities.
 
 use crate::{
+    access_keys::KeyNumber,
     endpoint::Endpoint,
-    rate_limits::Operation,
+    rate_limits::Quota,
     service::{
         Answer, ServiceError,
         body::Json,
@@ -10,7 +11,7 @@ use crate::{
     },
     tokens::AccessToken,
 };
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use http::StatusCode;
 use serde::Deserialize;
 use time::Duration;
@@ -33,17 +34,18 @@ pub(super) async fn revoke(
     State(Endpoint { resource, .. }): State<Endpoint>,
     id: RawId,
 ) -> Result<StatusCode, ServiceError> {
-    resource.count(Operation::RevokeTokens)?;
-    owned(resource.registry.revoke_tokens(id.parse()?))
+    resource.count(Quota::RevokeTokens)?;
+    owned(resource.revoke_tokens(id.parse()?))
 }
 
 /// `POST /identities/{id}/:issueAccessToken`
 pub(super) async fn issue(
     State(Endpoint { resource, .. }): State<Endpoint>,
+    Extension(key): Extension<KeyNumber>,
     id: RawId,
     Json(request): Json<IssueRequest>,
 ) -> Result<Answer<AccessToken>, ServiceError> {
-    resource.count(Operation::IssueToken)?;
+    resource.count(Quota::IssueToken)?;
     let request = request.unwrap_or_default();
     let scopes = request.scopes.ok_or_else(|| ServiceError::required("Scopes"))?;
     if scopes.is_empty() {
@@ -55,7 +57,7 @@ pub(super) async fn issue(
     check_scopes(&scopes, "scopes")?;
     let lifetime = lifetime(request.expires_in_minutes)?;
 
-    let token = resource.issue_user_token(id.parse()?, &scopes, lifetime).await?;
+    let token = resource.issue_user_token(id.parse()?, &scopes, lifetime, key).await?;
     Ok(Answer(
         StatusCode::OK,
         token.ok_or_else(ServiceError::identity_not_owned)?,

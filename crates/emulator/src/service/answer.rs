@@ -5,6 +5,10 @@ use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header::CONTENT_TYPE};
 use serde::Serialize;
 
+/// The id of the identity that was created or found, if the path does not name it. It is an extension of the response.
+#[derive(Clone)]
+pub(crate) struct ConcernedIdentity(pub(crate) String);
+
 /// A status and a JSON body, with the content length and charset that errors lack.
 pub(crate) struct Answer<T>(pub(crate) StatusCode, pub(crate) T);
 

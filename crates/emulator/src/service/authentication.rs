@@ -1,6 +1,7 @@
 //! Authentication of requests, by access key or by Entra ID token.
 
 use crate::{
+    access_keys::{KeyNumber, NumberedKey},
     endpoint::Endpoint,
     header,
     resource::Resource,
@@ -15,20 +16,22 @@ use axum::{
 };
 use http::request::Parts;
 
+/// Lets a request of the resource's owner pass. The number of the access key becomes an extension of the request.
 pub(super) async fn require(
     State(endpoint): State<Endpoint>,
     request: Request,
     next: Next,
 ) -> Result<Response, ServiceError> {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let RequestBody(body) = RequestBody::read(body).await?;
     let authenticated = if let Some(token) = bearer::token(&head.headers) {
         let claims = bearer::accept(&endpoint, token, SERVICE_AUDIENCES, ServiceError::denied).await;
-        claims.map(|_| ())
+        claims.map(|_| KeyNumber::NONE)
     } else {
         check_signature(&endpoint.resource, &head, &body)
     };
-    authenticated.map_err(|error| explained(error, &endpoint.resource))?;
+    let key = authenticated.map_err(|error| explained(error, &endpoint.resource))?;
+    head.extensions.insert(key);
     Ok(next.run(Request::from_parts(head, body.into())).await)
 }
 
@@ -37,7 +40,8 @@ pub(super) fn explained(error: ServiceError, resource: &Resource) -> ServiceErro
     if resource.explain { error.explained() } else { error }
 }
 
-fn check_signature(resource: &Resource, head: &Parts, body: &[u8]) -> Result<(), ServiceError> {
+/// The number of the access key that the request is signed with.
+fn check_signature(resource: &Resource, head: &Parts, body: &[u8]) -> Result<KeyNumber, ServiceError> {
     let header = |name| header::text(&head.headers, name);
     let request = SignedRequest {
         method: head.method.as_str(),
@@ -49,21 +53,35 @@ fn check_signature(resource: &Resource, head: &Parts, body: &[u8]) -> Result<(),
         authorization: header("authorization"),
         body,
     };
-    let (key, now, tolerance) = (&resource.access_key, resource.clock.now(), resource.tolerance);
-    verify(&request, key, now, tolerance).map_err(|error| {
-        let answer = match error {
-            SignatureError::BodyHashMismatch => {
-                ServiceError::denied_with("Request 'x-ms-content-sha256' differs from generated content hash.")
-            }
-            SignatureError::ClockSkew { .. } => ServiceError::denied_with(
-                "The given request could not be resolved. The time difference between the originating client and the \
-                 server is greater than the allowed margin of 5 minutes.",
-            ),
-            _ => ServiceError::denied(),
-        };
-        match explain(&request, key, now, tolerance) {
-            Some(explanation) => answer.because(&explanation),
-            None => answer.because(&error),
+    let (now, tolerance) = (resource.clock.now(), resource.tolerance);
+    let keys = resource.access_keys.both();
+    let verify = |NumberedKey { number, key }: &NumberedKey| verify(&request, key, now, tolerance).map(|()| *number);
+    let [primary, secondary] = &keys;
+    let error = match verify(primary) {
+        // Whatever else is wrong does not depend on the key.
+        Err(SignatureError::SignatureMismatch) => match verify(secondary) {
+            Ok(number) => return Ok(number),
+            Err(error) => error,
+        },
+        Err(error) => error,
+        Ok(number) => return Ok(number),
+    };
+    let answer = match error {
+        SignatureError::BodyHashMismatch => {
+            ServiceError::denied_with("Request 'x-ms-content-sha256' differs from generated content hash.")
         }
+        SignatureError::ClockSkew { .. } => ServiceError::denied_with(
+            "The given request could not be resolved. The time difference between the originating client and the \
+             server is greater than the allowed margin of 5 minutes.",
+        ),
+        _ => ServiceError::denied(),
+    };
+    let explanations = keys
+        .iter()
+        .filter_map(|numbered| explain(&request, &numbered.key, now, tolerance));
+    let best = explanations.max_by_key(|explanation| explanation.mistake().is_some());
+    Err(match best {
+        Some(explanation) => answer.because(&explanation),
+        None => answer.because(&error),
     })
 }

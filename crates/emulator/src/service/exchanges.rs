@@ -3,10 +3,10 @@
 use crate::{
     assigned_user::Access,
     endpoint::Endpoint,
-    rate_limits::Operation,
+    rate_limits::Quota,
     resource::Resource,
     service::{
-        Answer, ServiceError,
+        Answer, ConcernedIdentity, ServiceError,
         body::Json,
         identity::{Identity, IdentityAndToken},
     },
@@ -15,6 +15,8 @@ use crate::{
 use axum::extract::{Extension, State};
 use http::StatusCode;
 use serde::Deserialize;
+
+type Exchanged = (Extension<ConcernedIdentity>, Answer<IdentityAndToken>);
 
 /// An object without members.
 #[derive(Deserialize)]
@@ -25,8 +27,8 @@ pub(super) async fn teams_extension(
     State(Endpoint { resource, .. }): State<Endpoint>,
     Extension(user): Extension<EntraUserClaims>,
     _: Json<ExchangeRequest>,
-) -> Result<Answer<IdentityAndToken>, ServiceError> {
-    resource.count(Operation::ExchangeToken)?;
+) -> Result<Exchanged, ServiceError> {
+    resource.count(Quota::ExchangeToken)?;
     if !user.permissions.include("TeamsExtension.ManageCalls") {
         return Err(ServiceError::forbidden(
             "The token lacks the permission TeamsExtension.ManageCalls.",
@@ -40,8 +42,8 @@ pub(super) async fn entra(
     State(Endpoint { resource, .. }): State<Endpoint>,
     Extension(user): Extension<EntraUserClaims>,
     _: Json<ExchangeRequest>,
-) -> Result<Answer<IdentityAndToken>, ServiceError> {
-    resource.count(Operation::ExchangeToken)?;
+) -> Result<Exchanged, ServiceError> {
+    resource.count(Quota::ExchangeToken)?;
     let mut scopes = Vec::new();
     for scope in user.permissions.names().filter_map(scope) {
         if !scopes.contains(&scope) {
@@ -73,13 +75,14 @@ async fn exchange(
     access: Access,
     user: &EntraUserClaims,
     scopes: &[&str],
-) -> Result<Answer<IdentityAndToken>, ServiceError> {
+) -> Result<Exchanged, ServiceError> {
     let issued = resource.issue_assigned_user_token(access, user, scopes).await?;
     let not_assigned = || ServiceError::forbidden("No assignment admits the user with this application.");
     let (user, access_token) = issued.ok_or_else(not_assigned)?;
+    let id = user.to_string();
     let answer = IdentityAndToken {
-        identity: Identity::of_id(user.to_string()),
+        identity: Identity::of_id(id.clone()),
         access_token: Some(access_token),
     };
-    Ok(Answer(StatusCode::OK, answer))
+    Ok((Extension(ConcernedIdentity(id)), Answer(StatusCode::OK, answer)))
 }

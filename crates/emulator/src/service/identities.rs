@@ -1,10 +1,11 @@
 //! Operations on identities.
 
 use crate::{
+    access_keys::KeyNumber,
     endpoint::Endpoint,
-    rate_limits::Operation,
+    rate_limits::Quota,
     service::{
-        Answer, ServiceError,
+        Answer, ConcernedIdentity, ServiceError,
         access_tokens::{check_scopes, lifetime},
         api_version::IsPreview,
         body::Json,
@@ -34,15 +35,16 @@ pub(super) struct CreateRequest {
 /// The preview version finds an identity by its custom id, and tells more about it.
 pub(super) async fn create(
     State(Endpoint { resource, .. }): State<Endpoint>,
+    Extension(key): Extension<KeyNumber>,
     Extension(IsPreview(is_preview)): Extension<IsPreview>,
     Json(request): Json<CreateRequest>,
-) -> Result<Answer<IdentityAndToken>, ServiceError> {
+) -> Result<(Extension<ConcernedIdentity>, Answer<IdentityAndToken>), ServiceError> {
     let request = request.unwrap_or_default();
     let scopes = request.create_token_with_scopes.unwrap_or_default();
     resource.count(if scopes.is_empty() {
-        Operation::CreateIdentity
+        Quota::CreateIdentity
     } else {
-        Operation::CreateIdentityAndToken
+        Quota::CreateIdentityAndToken
     })?;
     check_scopes(&scopes, "createTokenWithScopes")?;
     let lifetime = lifetime(request.expires_in_minutes)?;
@@ -52,14 +54,16 @@ pub(super) async fn create(
         None
     };
 
-    let (identity, access_token) = resource.create_identity(custom_id, &scopes, lifetime).await?;
+    let (identity, access_token) = resource.create_identity(custom_id, &scopes, lifetime, key).await?;
+    let concerned = ConcernedIdentity(identity.id.to_string());
     let identity = if is_preview {
         identity.into()
     } else {
         Identity::of_id(identity.id.to_string())
     };
     // Also for an identity that existed: the specification has no other status, and .NET's client accepts no other.
-    Ok(Answer(StatusCode::CREATED, IdentityAndToken { identity, access_token }))
+    let answer = Answer(StatusCode::CREATED, IdentityAndToken { identity, access_token });
+    Ok((Extension(concerned), answer))
 }
 
 /// `GET /identities/{id}`
@@ -77,7 +81,7 @@ pub(super) async fn delete(
     State(Endpoint { resource, .. }): State<Endpoint>,
     id: RawId,
 ) -> Result<StatusCode, ServiceError> {
-    resource.count(Operation::DeleteIdentity)?;
+    resource.count(Quota::DeleteIdentity)?;
     owned(resource.registry.delete(id.parse()?))
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Identity {
+pub(crate) struct Identity {
     id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     custom_id: Option<String>,

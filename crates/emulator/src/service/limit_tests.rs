@@ -4,7 +4,7 @@ use crate::{
     builder::EmulatorBuilder,
     clock::Clock,
     emulator::Emulator,
-    endpoint::{Endpoint, Scheme},
+    endpoint::{Endpoint, Ports, Scheme},
     resource::Resource,
     service,
     tokens::{EntraTokenRequest, TokenAlgorithm},
@@ -18,12 +18,12 @@ use http_body_util::BodyExt;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
-use std::{sync::Arc, time::Duration};
-use time::{OffsetDateTime, macros::datetime};
+use std::sync::Arc;
+use time::{Duration, OffsetDateTime, macros::datetime};
 
 const NOW: OffsetDateTime = datetime!(2026-08-01 00:00 UTC);
 /// How long a window lasts.
-const WINDOW: Duration = Duration::from_secs(30);
+const WINDOW: Duration = Duration::seconds(30);
 
 const TEAMS_USER: &str = "/teamsUser/:exchangeAccessToken";
 const TEAMS_EXTENSION: &str = "/access/teamsExtension/:exchangeAccessToken";
@@ -48,6 +48,7 @@ impl Service {
         let resource = Arc::new(builder.resource(Clock::new(|| NOW)).unwrap());
         let endpoint = Endpoint {
             scheme: Scheme::Https,
+            ports: Ports { http: 0, https: 0 },
             resource: resource.clone(),
         };
         Self {

@@ -21,7 +21,8 @@ mod router;
 mod teams_user;
 mod user_authentication;
 
-pub(crate) use answer::Answer;
+pub(crate) use answer::{Answer, ConcernedIdentity};
 pub(crate) use body::RequestBody;
 pub(crate) use error::{Refusal, ServiceError};
+pub(crate) use identity::Identity;
 pub(crate) use router::router;

@@ -1,13 +1,14 @@
 //! The exchange of Teams users' tokens.
 
 use crate::{
+    access_keys::KeyNumber,
     endpoint::Endpoint,
-    rate_limits::Operation,
+    rate_limits::Quota,
     resource::Resource,
     service::{Answer, ServiceError, authentication::explained, body::Json, guid},
     tokens::{AccessToken, EntraTokenError, Signatures, TEAMS_AUDIENCES, TeamsUserClaims, check},
 };
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use http::StatusCode;
 use serde::Deserialize;
 
@@ -27,9 +28,10 @@ pub(super) struct ExchangeRequest {
 /// The token is checked first, then its permissions, then the ids, which have to be those of the token.
 pub(super) async fn exchange_access_token(
     State(Endpoint { resource, .. }): State<Endpoint>,
+    Extension(key): Extension<KeyNumber>,
     Json(request): Json<ExchangeRequest>,
 ) -> Result<Answer<AccessToken>, ServiceError> {
-    resource.count(Operation::ExchangeToken)?;
+    resource.count(Quota::ExchangeToken)?;
     let request = request.unwrap_or_default();
     let entra = teams_user(&resource, &request.token.unwrap_or_default()).await?;
 
@@ -48,13 +50,14 @@ pub(super) async fn exchange_access_token(
         let message = "Provided AAD token issued for unexpected user.";
         return Err(ServiceError::validation("userId", message));
     }
-    Ok(Answer(StatusCode::OK, resource.issue_teams_user_token(&entra).await?))
+    let token = resource.issue_teams_user_token(&entra, key).await?;
+    Ok(Answer(StatusCode::OK, token))
 }
 
 /// The claims of a Teams user's Entra ID token, if it is valid.
 async fn teams_user(resource: &Resource, token: &str) -> Result<TeamsUserClaims, ServiceError> {
     let signatures = Signatures::Of(resource.token_key.wait().await?);
     check(token, TEAMS_AUDIENCES, signatures, resource.clock.now())
-        .and_then(|token| token.claims().ok_or(EntraTokenError::Malformed))
+        .and_then(|token| token.payload().claims().ok_or(EntraTokenError::Malformed))
         .map_err(|error| explained(ServiceError::invalid_access_token().because(&error), resource))
 }

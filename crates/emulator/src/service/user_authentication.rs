@@ -38,5 +38,5 @@ async fn user(endpoint: &Endpoint, audiences: Audiences, headers: &HeaderMap) ->
     };
     let token = bearer::accept(endpoint, token, audiences, ServiceError::invalid_access_token).await?;
     let malformed = || ServiceError::invalid_access_token().because(&EntraTokenError::Malformed);
-    token.claims().ok_or_else(malformed)
+    token.payload().claims().ok_or_else(malformed)
 }

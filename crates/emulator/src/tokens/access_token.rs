@@ -4,10 +4,12 @@
 //! as observed: in users' tokens since 2023 and Teams users' tokens since 2024.
 
 use crate::{
+    access_keys::KeyNumber,
     assigned_user::AssignedUser,
     identity_id::IdentityId,
+    recent::Recent,
     timestamp,
-    tokens::{SigningKey, TeamsUserClaims, jwt, number},
+    tokens::{Payload, SigningKey, TeamsUserClaims, jwt},
 };
 use aws_lc_rs::error::Unspecified;
 use serde::Serialize;
@@ -36,11 +38,44 @@ impl Debug for AccessToken {
     }
 }
 
+/// The numbers that a communication user's token carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UserNumbers {
+    /// How often the identity's tokens had been revoked.
+    pub(crate) revocations: u64,
+    /// The access key that the token was made with.
+    pub(crate) key: KeyNumber,
+    /// Tells the token apart from the identity's others.
+    pub(crate) serial: u64,
+}
+
+impl UserNumbers {
+    /// Reads the numbers of a token; `None` if it is not the token of a communication user.
+    pub(super) fn read(payload: &Payload) -> Option<Self> {
+        let [revocations, key, serial] = payload.numbers()?;
+        Some(Self {
+            revocations,
+            key: KeyNumber(key),
+            serial,
+        })
+    }
+
+    fn as_array(self) -> [u64; 3] {
+        let KeyNumber(key) = self.key;
+        [self.revocations, key, self.serial]
+    }
+}
+
+/// The claims of the last tokens.
+pub(crate) type IssuedTokens = Recent<Payload, 100>;
+
 /// Issues tokens at one moment.
 pub(crate) struct Issuer<'a> {
     pub(crate) key: &'a SigningKey,
     pub(crate) resource_id: Uuid,
     pub(crate) now: OffsetDateTime,
+    /// Where the claims of tokens are kept for people to look at.
+    pub(crate) issued: &'a IssuedTokens,
 }
 
 #[derive(Serialize)]
@@ -78,15 +113,20 @@ struct TeamsClaims<'a> {
 }
 
 impl Issuer<'_> {
-    /// Signs a token of a communication user. `serial` tells the tokens of one identity apart.
+    /// Signs a token of a communication user.
     pub(crate) fn user_token(
         &self,
         id: IdentityId,
-        serial: u64,
+        numbers: UserNumbers,
         scopes: &[String],
         lifetime: Duration,
     ) -> Result<AccessToken, Unspecified> {
-        self.acs_token(id.skype_id(), serial, scopes.join(","), self.now + lifetime)
+        self.acs_token(
+            id.skype_id(),
+            &numbers.as_array(),
+            scopes.join(","),
+            self.now + lifetime,
+        )
     }
 
     /// Signs a token of a user whom the assignment with this number admits. It expires with the Entra ID token that it
@@ -98,14 +138,13 @@ impl Issuer<'_> {
         scopes: &[&str],
         expires_on: OffsetDateTime,
     ) -> Result<AccessToken, Unspecified> {
-        self.acs_token(user.skype_id(), assignment, scopes.join(","), expires_on)
+        self.acs_token(user.skype_id(), &[assignment], scopes.join(","), expires_on)
     }
 
-    /// Signs a token that carries a number as white space.
     fn acs_token(
         &self,
         skypeid: String,
-        number: u64,
+        numbers: &[u64],
         acs_scope: String,
         expires_on: OffsetDateTime,
     ) -> Result<AccessToken, Unspecified> {
@@ -121,16 +160,15 @@ impl Issuer<'_> {
             resource_location: RESOURCE_LOCATION,
             iat,
         };
-        let mut claims = serde_json::to_vec(&claims).map_err(|_| Unspecified)?;
-        claims.extend(number::to_whitespace(number));
-        Ok(AccessToken {
-            token: jwt::sign(&claims, self.key)?,
-            expires_on,
-        })
+        self.sign(&claims, numbers, expires_on)
     }
 
     /// Signs a token of a Teams user, which expires with the Entra ID token that it is exchanged for.
-    pub(crate) fn teams_user_token(&self, entra: &TeamsUserClaims) -> Result<AccessToken, Unspecified> {
+    pub(crate) fn teams_user_token(
+        &self,
+        entra: &TeamsUserClaims,
+        KeyNumber(key): KeyNumber,
+    ) -> Result<AccessToken, Unspecified> {
         let iat = self.now.unix_timestamp();
         let claims = TeamsClaims {
             skypeid: format!("orgid:{}", entra.oid),
@@ -146,10 +184,19 @@ impl Issuer<'_> {
             aad_appid: entra.appid,
             iat,
         };
-        let claims = serde_json::to_vec(&claims).map_err(|_| Unspecified)?;
-        Ok(AccessToken {
-            token: jwt::sign(&claims, self.key)?,
-            expires_on: entra.exp,
-        })
+        self.sign(&claims, &[key], entra.exp)
+    }
+
+    /// Signs a token that carries numbers as white space.
+    fn sign(
+        &self,
+        claims: &impl Serialize,
+        numbers: &[u64],
+        expires_on: OffsetDateTime,
+    ) -> Result<AccessToken, Unspecified> {
+        let payload = Payload::new(claims, numbers)?;
+        let token = jwt::sign(&payload, self.key)?;
+        self.issued.add(payload);
+        Ok(AccessToken { token, expires_on })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     timestamp,
-    tokens::{EntraTokenKind, SigningKey, jwt},
+    tokens::{EntraTokenKind, Payload, SigningKey, jwt},
 };
 use aws_lc_rs::error::Unspecified;
 use serde::{Deserialize, Serialize};
@@ -171,7 +171,7 @@ impl EntraTokenRequest {
             ver: "1.0",
         };
         Ok(EntraToken {
-            token: jwt::sign(&serde_json::to_vec(&claims).map_err(|_| Unspecified)?, key)?,
+            token: jwt::sign(&Payload::new(&claims, &[])?, key)?,
             expires_on,
             tenant_id: self.tenant_id,
             app_id: self.app_id,

@@ -94,7 +94,7 @@ pub(crate) fn check<'a>(
     {
         return Err(EntraTokenError::Signature);
     }
-    let claims: Claims = token.claims().ok_or(EntraTokenError::Malformed)?;
+    let claims: Claims = token.payload().claims().ok_or(EntraTokenError::Malformed)?;
     if !audiences.contains(&claims.aud.as_str()) {
         return Err(EntraTokenError::Audience);
     }
@@ -110,7 +110,7 @@ pub(crate) fn check<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tokens::{TokenAlgorithm, jwt};
+    use crate::tokens::{Payload, TokenAlgorithm, jwt};
     use serde_json::{Value, json};
     use time::macros::datetime;
 
@@ -118,7 +118,7 @@ mod tests {
 
     fn outcome_of(claims: &Value) -> Option<EntraTokenError> {
         let key = SigningKey::generate(TokenAlgorithm::Es256).unwrap();
-        let token = jwt::sign(claims.to_string().as_bytes(), &key).unwrap();
+        let token = jwt::sign(&Payload::new(&claims, &[]).unwrap(), &key).unwrap();
         check(&token, SERVICE_AUDIENCES, Signatures::Of(&key), NOW).err()
     }
 

@@ -1,9 +1,10 @@
 //! Access tokens of the service, read back to find their status.
 
 use crate::{
+    access_keys::KeyNumber,
     assigned_user::Access,
     identity_id::IdentityId,
-    tokens::{Jwt, SigningKey, number},
+    tokens::{Payload, UserNumbers},
 };
 use serde::Deserialize;
 use uuid::Uuid;
@@ -19,19 +20,21 @@ pub(crate) struct IssuedToken {
 pub(crate) enum Holder {
     User {
         id: IdentityId,
-        serial: u64,
+        numbers: UserNumbers,
     },
     /// A user whom the assignment with this number admitted.
     AssignedUser {
         access: Access,
         assignment: u64,
     },
-    TeamsUser,
+    TeamsUser {
+        key: KeyNumber,
+    },
 }
 
 impl IssuedToken {
-    /// Reads a token that `key` signed; `None` for any other.
-    pub(crate) fn read(token: &Jwt<'_>, key: &SigningKey) -> Option<Self> {
+    /// Reads the claims of a token; `None` if they are not those of an access token.
+    pub(crate) fn read(payload: &Payload) -> Option<Self> {
         #[derive(Deserialize)]
         struct Claims {
             skypeid: String,
@@ -40,23 +43,17 @@ impl IssuedToken {
             resource_id: Uuid,
         }
 
-        if !token.is_signed_by(key) {
-            return None;
-        }
-        let claims: Claims = token.claims()?;
+        let claims: Claims = payload.claims()?;
         let holder = if claims.skypeid.starts_with("orgid:") {
-            Holder::TeamsUser
+            let [key] = payload.numbers()?;
+            Holder::TeamsUser { key: KeyNumber(key) }
+        } else if let Some(access) = Access::of_skype_id(&claims.skypeid) {
+            let [assignment] = payload.numbers()?;
+            Holder::AssignedUser { access, assignment }
         } else {
-            let number = number::from_trailing_whitespace(token.payload())?;
-            match Access::of_skype_id(&claims.skypeid) {
-                Some(access) => Holder::AssignedUser {
-                    access,
-                    assignment: number,
-                },
-                None => Holder::User {
-                    id: IdentityId::parse_skype_id(&claims.skypeid)?,
-                    serial: number,
-                },
+            Holder::User {
+                id: IdentityId::parse_skype_id(&claims.skypeid)?,
+                numbers: UserNumbers::read(payload)?,
             }
         };
         Some(Self {

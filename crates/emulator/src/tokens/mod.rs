@@ -8,7 +8,8 @@ mod entra_kind;
 mod issued_token;
 mod jwt;
 mod key;
-mod number;
+mod numbers;
+mod payload;
 mod permissions;
 mod signing_key;
 
@@ -16,7 +17,7 @@ pub use entra::{EntraToken, EntraTokenRequest};
 pub use entra_kind::EntraTokenKind;
 pub use key::{TokenAlgorithm, TokenKey};
 
-pub(crate) use access_token::{AccessToken, Issuer};
+pub(crate) use access_token::{AccessToken, IssuedTokens, Issuer, UserNumbers};
 pub(crate) use entra_check::{
     ENTRA_USER_AUDIENCES, EntraTokenError, SERVICE_AUDIENCES, Signatures, TEAMS_AUDIENCES, TEAMS_EXTENSION_AUDIENCES,
     check,
@@ -24,4 +25,5 @@ pub(crate) use entra_check::{
 pub(crate) use entra_claims::{EntraUserClaims, TeamsUserClaims};
 pub(crate) use issued_token::{Holder, IssuedToken};
 pub(crate) use jwt::Jwt;
+pub(crate) use payload::Payload;
 pub(crate) use signing_key::{Jwk, SigningKey};

@@ -86,6 +86,11 @@ async fn a_signed_request_is_valid_for_minutes_only() {
         Answer::of(client.signed_at(date, "POST", &target, "")).await.status,
         201
     );
+
+    emulator.set_clock_offset(time::Duration::minutes(-6));
+    assert_denied(&client.send("POST", &target, "").await, message);
+    emulator.set_clock_offset(time::Duration::ZERO);
+    assert_eq!(client.send("POST", &target, "").await.status, 201);
 }
 
 #[tokio::test]

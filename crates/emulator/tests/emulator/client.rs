@@ -93,13 +93,13 @@ impl Client {
     }
 
     pub(crate) fn over_http(emulator: &Emulator) -> Self {
-        Self::new(http(), emulator.endpoint(), emulator.access_key())
+        Self::new(http(), emulator.endpoint(), &emulator.access_key())
     }
 
     /// Trusts only the emulator's CA.
     pub(crate) fn over_https(emulator: &Emulator) -> Self {
         let http = http_trusting(emulator.ca_pem());
-        Self::new(http, emulator.https_endpoint(), emulator.access_key())
+        Self::new(http, emulator.https_endpoint(), &emulator.access_key())
     }
 
     pub(crate) fn host(&self) -> &str {

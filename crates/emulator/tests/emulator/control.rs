@@ -4,7 +4,7 @@ use crate::{
     client::{Answer, Client, VERSION, decode, decode_bytes, http, start},
     wire::{address, exchange},
 };
-use acs_identity_emulator::{Emulator, TokenAlgorithm};
+use acs_identity_emulator::{AccessKeyKind, Emulator, TokenAlgorithm, TokenStatus};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
 };
@@ -22,23 +22,13 @@ async fn post(emulator: &Emulator, path: &str, body: impl ToString) -> Answer {
 }
 
 #[tokio::test]
-async fn the_root_lists_the_paths() {
+async fn the_resource_is_described() {
     let emulator = start().await;
     Client::over_http(&emulator).create().await;
-    let index = get(&emulator, "").await;
-    assert_eq!(index.status, 200);
-    assert_eq!(index.body["resourceId"], json!(emulator.resource_id()));
-    assert_eq!(index.body["identities"], 1);
-    for path in index.body["paths"].as_array().unwrap() {
-        let (method, path) = path.as_str().unwrap().split_once(' ').unwrap();
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-        assert!(
-            !exchange(emulator.endpoint(), &request)
-                .await
-                .starts_with("HTTP/1.1 404 "),
-            "{path}"
-        );
-    }
+    let resource = get(&emulator, "resource").await;
+    assert_eq!(resource.status, 200);
+    assert_eq!(resource.body["resourceId"], json!(emulator.resource_id()));
+    assert_eq!(resource.body["identities"], 1);
     for (path, status) in [("keys/", 404), ("nothing", 404), ("entra/tokens", 405)] {
         let answer = get(&emulator, path).await;
         assert_eq!(
@@ -191,7 +181,7 @@ async fn pages_in_a_browser_are_refused() {
     ];
     for (headers, status) in rows {
         for (method, path) in [
-            ("GET", ""),
+            ("GET", "/resource"),
             ("GET", "/keys"),
             ("GET", "/refusals"),
             ("POST", "/entra/tokens"),
@@ -216,6 +206,113 @@ async fn pages_in_a_browser_are_refused() {
 async fn the_control_surface_is_available_over_https() {
     let emulator = start().await;
     let https = Client::over_https(&emulator);
-    let index = Answer::of(https.http.get(format!("{}/_emulator/", https.origin))).await;
+    let index = Answer::of(https.http.get(format!("{}/_emulator/resource", https.origin))).await;
     assert_eq!(index.status, 200);
+}
+
+#[tokio::test]
+async fn the_newest_identities_are_listed_first() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    let ids = [client.create().await, client.create().await];
+    let list = get(&emulator, "identities").await.body;
+    assert_eq!(
+        list,
+        json!({"total": 2, "identities": [{"id": ids[1]}, {"id": ids[0]}]})
+    );
+}
+
+#[tokio::test]
+async fn requests_are_listed_with_the_identity_that_they_made_or_name() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    let id = client.create().await;
+    client.issue_chat(&id).await;
+    client.delete(&id).await;
+    client.issue(&id, json!({"scopes": []})).await;
+    get(&emulator, "keys").await;
+
+    let list = get(&emulator, "requests").await.body;
+    let seen: Vec<_> = list["requests"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|request| {
+            json!([
+                request["operation"],
+                request["identity"],
+                request["status"],
+                request["code"]
+            ])
+        })
+        .collect();
+    let expected = [
+        json!(["issueToken", id, 400, "ValidationError"]),
+        json!(["deleteIdentity", id, 204, null]),
+        json!(["issueToken", id, 200, null]),
+        json!(["createIdentity", id, 201, null]),
+    ];
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test]
+async fn issued_tokens_are_listed_with_their_status_and_not_shown() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    let id = client.create().await;
+    let revoked = client.issue_chat(&id).await;
+    client.revoke(&id).await;
+    let active = client.issue_chat(&id).await;
+
+    let list = get(&emulator, "tokens").await.body;
+    let expected = json!({"tokens": [
+        {"status": "active", "claims": decode(&active, 1)},
+        {"status": "revoked", "claims": decode(&revoked, 1)},
+    ]});
+    assert_eq!(list, expected);
+}
+
+#[tokio::test]
+async fn an_access_key_can_be_regenerated_while_the_other_is_in_use() {
+    let emulator = start().await;
+    let before = get(&emulator, "access-keys").await.body;
+    let client = |keys: &Value, kind: &str| {
+        let key = keys[kind]["accessKey"].as_str().unwrap();
+        assert_eq!(
+            keys[kind]["connectionString"],
+            format!("endpoint={};accesskey={key}", emulator.endpoint())
+        );
+        assert_eq!(
+            keys[kind]["httpsConnectionString"],
+            format!("endpoint={};accesskey={key}", emulator.https_endpoint())
+        );
+        Client::new(http(), emulator.endpoint(), key)
+    };
+    let (primary, secondary) = (client(&before, "primary"), client(&before, "secondary"));
+    assert_eq!(
+        [&primary.access_key, &secondary.access_key],
+        [&emulator.access_key(), &emulator.secondary_access_key()]
+    );
+    let id = primary.create().await;
+    let by_primary = primary.issue_chat(&id).await;
+    let by_secondary = secondary.issue_chat(&id).await;
+
+    let regenerated = post(&emulator, "access-keys/primary/regenerate", "").await;
+    assert_eq!(regenerated.status, 200);
+    let after = get(&emulator, "access-keys").await.body;
+    assert_eq!(after["primary"], regenerated.body);
+    assert_eq!(after["secondary"], before["secondary"]);
+
+    let refused = primary.send("POST", &format!("/identities{VERSION}"), "").await;
+    refused.assert_error(401, "Denied", "Denied by the resource provider.", None);
+    for client in [client(&after, "primary"), secondary] {
+        client.issue_chat(&id).await;
+    }
+    assert_eq!(emulator.token_status(&by_primary), TokenStatus::Revoked);
+    assert_eq!(emulator.token_status(&by_secondary), TokenStatus::Active);
+
+    emulator.regenerate_access_key(AccessKeyKind::Secondary).unwrap();
+    assert_eq!(emulator.token_status(&by_secondary), TokenStatus::Revoked);
+    assert_eq!(get(&emulator, "access-keys").await.body["primary"], after["primary"]);
+    assert_eq!(post(&emulator, "access-keys/tertiary/regenerate", "").await.status, 404);
 }

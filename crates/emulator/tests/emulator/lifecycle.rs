@@ -44,7 +44,10 @@ async fn an_emulator_has_the_given_key_and_id() {
         .start()
         .await
         .unwrap();
-    assert_eq!((emulator.access_key(), emulator.resource_id()), (KEY, resource_id));
+    assert_eq!(
+        (emulator.access_key(), emulator.resource_id()),
+        (KEY.to_owned(), resource_id)
+    );
     let (endpoint, https_endpoint) = (emulator.endpoint(), emulator.https_endpoint());
     assert_eq!(
         emulator.connection_string(),

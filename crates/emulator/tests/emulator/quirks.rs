@@ -106,7 +106,7 @@ async fn official_sdks_are_accepted_and_strict_requires_the_documented_form() {
                 &sent_target,
                 &sent_host,
                 form.date_header,
-                emulator.access_key(),
+                &emulator.access_key(),
             );
             let answer = exchange(emulator.endpoint(), &request).await;
             let expected = if strict && !form.documented {
@@ -139,7 +139,7 @@ async fn no_quirk_admits_another_host_or_path() {
             date: &signer::now(),
             body: b"",
         };
-        let request = raw_request(&to_sign, path, address, "x-ms-date", emulator.access_key());
+        let request = raw_request(&to_sign, path, address, "x-ms-date", &emulator.access_key());
         let answer = exchange(emulator.endpoint(), &request).await;
         assert!(
             answer.starts_with("HTTP/1.1 401 "),

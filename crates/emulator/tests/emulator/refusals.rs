@@ -72,7 +72,8 @@ async fn a_refusal_is_listed_with_its_explanation() {
         [&json!("POST"), &json!("/identities"), &json!(401), &json!("Denied")]
     );
     assert!(refusal["time"].as_str().unwrap().ends_with("+00:00"), "{refusal}");
-    assert_eq!(refusal.as_object().unwrap().len(), 6);
+    assert_eq!(refusal["operation"], "createIdentity");
+    assert!(refusal["durationMs"].as_f64().unwrap() > 0.0, "{refusal}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use crate::{
     client::{Answer, Client, builder, decode, names_in_order, start},
     user::assert_forbidden,
 };
-use acs_identity_emulator::{Emulator, EntraToken, EntraTokenRequest, TokenStatus, Uuid};
+use acs_identity_emulator::{AccessKeyKind, Emulator, EntraToken, EntraTokenRequest, TokenStatus, Uuid};
 use serde_json::{Value, json};
 use std::time::Duration;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -73,6 +73,8 @@ async fn a_teams_users_token_has_the_services_shape_and_expires_with_the_entra_t
     let expires_on = OffsetDateTime::parse(&answer.text("/expiresOn"), &Rfc3339).unwrap();
     assert_eq!(expires_on.unix_timestamp(), claims["exp"].as_i64().unwrap());
     assert_eq!(emulator.token_status(&token), TokenStatus::Active);
+    emulator.regenerate_access_key(AccessKeyKind::Primary).unwrap();
+    assert_eq!(emulator.token_status(&token), TokenStatus::Revoked);
     emulator.advance(Duration::from_secs(4270));
     assert_eq!(emulator.token_status(&token), TokenStatus::Expired);
 }

@@ -77,7 +77,7 @@ async fn responses_are_framed_as_those_of_the_service() {
         };
         exchange(
             emulator.endpoint(),
-            &raw_request(&to_sign, target, host, "x-ms-date", emulator.access_key()),
+            &raw_request(&to_sign, target, host, "x-ms-date", &emulator.access_key()),
         )
         .await
     };
@@ -184,7 +184,7 @@ async fn a_connection_serves_many_requests() {
     let mut stream = TcpStream::connect(address(emulator.endpoint())).await.unwrap();
     for _ in 0..3 {
         stream
-            .write_all(b"GET /_emulator/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .write_all(b"GET /_emulator/resource HTTP/1.1\r\nHost: localhost\r\n\r\n")
             .await
             .unwrap();
         let mut answer = Vec::new();

@@ -1,6 +1,9 @@
 //! The identities of the emulator's resource, and which of their tokens are revoked.
 
+mod revocations;
+
 use crate::identity_id::IdentityId;
+use revocations::Revocations;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -13,25 +16,14 @@ use uuid::Uuid;
 const EPOCH: OffsetDateTime = datetime!(2020-01-01 00:00 UTC);
 
 /// An identity, and what decides which of its tokens are revoked.
-///
-/// Each token carries a serial number, counted from zero for each identity. The revoked tokens are those below some
-/// number, so no token has to be stored.
 #[derive(Default)]
 struct Identity {
     custom_id: Option<String>,
     last_token_issued_at: Option<OffsetDateTime>,
-    next_serial: u64,
-    first_valid_serial: u64,
+    revocations: Revocations,
 }
 
 impl Identity {
-    fn take_serial(&mut self, now: OffsetDateTime) -> u64 {
-        let serial = self.next_serial;
-        self.next_serial += 1;
-        self.last_token_issued_at = Some(now);
-        serial
-    }
-
     fn describe(&self, id: IdentityId) -> IdentityDetails {
         IdentityDetails {
             id,
@@ -52,8 +44,8 @@ pub(crate) struct IdentityDetails {
 /// The outcome of a creation.
 pub(crate) struct Created {
     pub(crate) identity: IdentityDetails,
-    /// The serial number of the token that comes with the identity, if one was asked for.
-    pub(crate) serial: Option<u64>,
+    /// How often its tokens have been revoked.
+    pub(crate) revocations: u64,
 }
 
 /// The identities of one resource.
@@ -77,8 +69,8 @@ impl Registry {
         }
     }
 
-    /// Creates an identity, whose id sorts after all others, or finds the one with this custom id. Takes a serial
-    /// number if it is to come with a token.
+    /// Creates an identity, whose id sorts after all others, or finds the one with this custom id. Notes the time if it
+    /// comes with a token.
     pub(crate) fn create(&self, custom_id: Option<String>, with_token: bool, now: OffsetDateTime) -> Created {
         let Identities { by_id, by_custom_id } = &mut *self.lock();
         let existing = custom_id.as_ref().and_then(|custom_id| by_custom_id.get(custom_id));
@@ -90,10 +82,12 @@ impl Registry {
             custom_id,
             ..Identity::default()
         });
-        let serial = with_token.then(|| identity.take_serial(now));
+        if with_token {
+            identity.last_token_issued_at = Some(now);
+        }
         Created {
             identity: identity.describe(id),
-            serial,
+            revocations: identity.revocations.count(),
         }
     }
 
@@ -126,29 +120,42 @@ impl Registry {
         true
     }
 
-    /// Takes the next serial number of an identity's tokens; `None` if there is no such identity.
-    pub(crate) fn next_serial(&self, id: IdentityId, now: OffsetDateTime) -> Option<u64> {
-        Some(self.lock().by_id.get_mut(&id)?.take_serial(now))
+    /// Notes that a token is issued, and returns how often the identity's tokens have been revoked; `None` if there is
+    /// no such identity.
+    pub(crate) fn note_token(&self, id: IdentityId, now: OffsetDateTime) -> Option<u64> {
+        let mut identities = self.lock();
+        let identity = identities.by_id.get_mut(&id)?;
+        identity.last_token_issued_at = Some(now);
+        Some(identity.revocations.count())
     }
 
-    /// Revokes the tokens issued so far; `false` if there is no such identity.
-    pub(crate) fn revoke_tokens(&self, id: IdentityId) -> bool {
+    /// Revokes the tokens issued so far, with effect at `effect`; `false` if there is no such identity.
+    pub(crate) fn revoke_tokens(&self, id: IdentityId, effect: OffsetDateTime, now: OffsetDateTime) -> bool {
         let mut identities = self.lock();
         let Some(identity) = identities.by_id.get_mut(&id) else {
             return false;
         };
-        identity.first_valid_serial = identity.next_serial;
+        identity.revocations.add(effect, now);
         true
     }
 
-    /// Whether a token has been revoked; `None` if there is no such identity.
-    pub(crate) fn is_revoked(&self, id: IdentityId, serial: u64) -> Option<bool> {
-        Some(serial < self.lock().by_id.get(&id)?.first_valid_serial)
+    /// Whether a token has been revoked that was issued after this number of revocations; `None` if there is no such
+    /// identity.
+    pub(crate) fn is_revoked(&self, id: IdentityId, revocations: u64, now: OffsetDateTime) -> Option<bool> {
+        Some(self.lock().by_id.get(&id)?.revocations.have_revoked(revocations, now))
     }
 
     /// The ids of all identities, oldest first.
     pub(crate) fn ids(&self) -> Vec<IdentityId> {
         self.lock().by_id.keys().copied().collect()
+    }
+
+    /// How many identities there are, and the newest `limit` of them, newest first.
+    pub(crate) fn newest(&self, limit: usize) -> (usize, Vec<IdentityDetails>) {
+        let identities = self.lock();
+        let newest = identities.by_id.iter().rev().take(limit);
+        let newest = newest.map(|(id, identity)| identity.describe(*id)).collect();
+        (identities.by_id.len(), newest)
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -190,11 +197,11 @@ mod tests {
     fn revocation_affects_earlier_tokens_only() {
         let registry = Registry::new(Uuid::nil());
         let id = create(&registry);
-        let before = registry.next_serial(id, NOW).unwrap();
-        assert!(registry.revoke_tokens(id));
-        let after = registry.next_serial(id, NOW).unwrap();
-        assert_eq!(registry.is_revoked(id, before), Some(true));
-        assert_eq!(registry.is_revoked(id, after), Some(false));
+        let before = registry.note_token(id, NOW).unwrap();
+        assert!(registry.revoke_tokens(id, NOW, NOW));
+        let after = registry.note_token(id, NOW).unwrap();
+        assert_eq!(registry.is_revoked(id, before, NOW), Some(true));
+        assert_eq!(registry.is_revoked(id, after, NOW), Some(false));
     }
 
     #[test]
@@ -203,9 +210,9 @@ mod tests {
         let id = create(&registry);
         assert!(registry.delete(id));
         assert!(!registry.delete(id));
-        assert!(!registry.revoke_tokens(id));
-        assert_eq!(registry.next_serial(id, NOW), None);
-        assert_eq!(registry.is_revoked(id, 0), None);
+        assert!(!registry.revoke_tokens(id, NOW, NOW));
+        assert_eq!(registry.note_token(id, NOW), None);
+        assert_eq!(registry.is_revoked(id, 0, NOW), None);
         assert_eq!(registry.count(), 0);
     }
 
@@ -215,10 +222,10 @@ mod tests {
         let id = create(&registry);
         let last = || registry.get(id).unwrap().last_token_issued_at;
         assert_eq!(last(), None);
-        registry.next_serial(id, NOW);
-        registry.revoke_tokens(id);
+        registry.note_token(id, NOW);
+        registry.revoke_tokens(id, NOW, NOW);
         assert_eq!(last(), Some(NOW));
-        registry.next_serial(id, LATER);
+        registry.note_token(id, LATER);
         assert_eq!(last(), Some(LATER));
     }
 
@@ -227,7 +234,6 @@ mod tests {
         let registry = Registry::new(Uuid::nil());
         let create = |custom_id: &str| registry.create(Some(custom_id.to_owned()), true, NOW);
         let (first, again, other) = (create("a"), create("a"), create("A"));
-        assert_eq!((first.serial, again.serial), (Some(0), Some(1)));
         assert_eq!(first.identity.custom_id.as_deref(), Some("a"));
         assert_eq!(first.identity, again.identity);
         assert_ne!(first.identity.id, other.identity.id);
