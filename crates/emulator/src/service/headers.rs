@@ -35,13 +35,18 @@ pub(super) async fn add(State(endpoint): State<Endpoint>, request: Request, next
     let client_request_id = wanted_client_request_id(request.headers()).cloned();
     let mut response = next.run(request).await;
 
+    // One for both headers that tell an id: to read random bytes is a system call.
+    let id = Uuid::new_v4();
     let headers = response.headers_mut();
     headers.extend(CONSTANT);
     headers.extend(client_request_id.map(|id| (CLIENT_REQUEST_ID, id)));
     let varying = [
         (DATE, http_date::format(endpoint.resource.clock.now())),
-        (HeaderName::from_static("ms-cv"), correlation_vector()),
-        (HeaderName::from_static("x-azure-ref"), azure_ref()),
+        (HeaderName::from_static("ms-cv"), correlation_vector(id)),
+        (
+            HeaderName::from_static("x-azure-ref"),
+            azure_ref(endpoint.resource.id, id),
+        ),
         (
             HeaderName::from_static("x-processing-time"),
             format!("{}ms", started.elapsed().as_millis()),
@@ -63,12 +68,12 @@ fn wanted_client_request_id(headers: &HeaderMap) -> Option<&HeaderValue> {
 }
 
 /// A correlation vector such as `Gh7Rkd3o/kqpY1vUV3KVxg.0`: the id of a request that Microsoft's support asks for.
-fn correlation_vector() -> String {
-    format!("{}.0", BASE64_STANDARD_NO_PAD.encode(Uuid::new_v4()))
+fn correlation_vector(id: Uuid) -> String {
+    format!("{}.0", BASE64_STANDARD_NO_PAD.encode(id))
 }
 
-/// The id of a request at Azure Front Door: a zero, then bytes in base64.
-fn azure_ref() -> String {
-    let bytes = [Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat();
+/// The id of a request at Azure Front Door: a zero, then 32 bytes in base64.
+fn azure_ref(resource: Uuid, id: Uuid) -> String {
+    let bytes = [resource.into_bytes(), id.into_bytes()].concat();
     format!("0{}", BASE64_STANDARD.encode(bytes))
 }
