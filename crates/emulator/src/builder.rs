@@ -8,6 +8,7 @@ use crate::{
     emulator::Emulator,
     endpoint::{Endpoint, Ports, Scheme},
     error::EmulatorError,
+    faults::{Fault, Faults},
     journal::Journal,
     rate_limits::RateLimits,
     registry::Registry,
@@ -39,6 +40,7 @@ pub struct EmulatorBuilder {
     accept_unverified_bearer: bool,
     rate_limits: bool,
     explain: bool,
+    faults: Vec<Fault>,
 }
 
 impl EmulatorBuilder {
@@ -129,13 +131,20 @@ impl EmulatorBuilder {
         Self { explain, ..self }
     }
 
+    /// Adds a fault that is [injected](Emulator::inject) from the beginning.
+    #[must_use]
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.faults.push(fault);
+        self
+    }
+
     /// Starts the emulator on 127.0.0.1. It is ready when this returns.
     ///
     /// Call it within a tokio runtime; the emulator runs on that runtime.
     ///
     /// # Errors
     ///
-    /// [`EmulatorError`] if the access key is not base64, if a port is taken, or if a random key or the certificate
+    /// [`EmulatorError`] if the access key is not base64, if a fault is not valid, if a port is taken, or if a random key or the certificate
     /// cannot be generated.
     pub async fn start(self) -> Result<Emulator, EmulatorError> {
         let (plain, http) = bind(self.port).await?;
@@ -164,6 +173,10 @@ impl EmulatorBuilder {
             Some(base64) => base64.parse()?,
             None => AccessKey::generate()?,
         };
+        let faults = Faults::default();
+        for fault in self.faults {
+            faults.inject(fault)?;
+        }
         let id = self.resource_id.unwrap_or_else(Uuid::new_v4);
         Ok(Resource {
             id,
@@ -182,6 +195,7 @@ impl EmulatorBuilder {
             serials: AtomicU64::new(0),
             issued: IssuedTokens::default(),
             journal: Journal::default(),
+            faults,
         })
     }
 }
@@ -198,6 +212,7 @@ impl Debug for EmulatorBuilder {
             .field("accept_unverified_bearer", &self.accept_unverified_bearer)
             .field("rate_limits", &self.rate_limits)
             .field("explain", &self.explain)
+            .field("faults", &self.faults)
             .finish_non_exhaustive()
     }
 }

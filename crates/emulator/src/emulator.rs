@@ -5,6 +5,7 @@ use crate::{
     builder::EmulatorBuilder,
     endpoint::{Ports, Scheme, connection_string},
     error::EmulatorError,
+    faults::{Fault, FaultId, InjectedFault, InvalidFault},
     resource::{Resource, TokenStatus},
     server::Server,
     tokens::{EntraToken, EntraTokenRequest, Jwt},
@@ -184,6 +185,51 @@ impl Emulator {
     /// The `Date` of responses is of this clock too, so that a client can correct its own.
     pub fn set_clock_offset(&self, offset: time::Duration) {
         self.resource.clock.set_offset(offset);
+    }
+
+    /// Injects a fault, from the next request to the service on. It stays until it is removed, or until it has struck
+    /// as often as it may.
+    ///
+    /// ```
+    /// use acs_identity_emulator::{Emulator, Fault};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let emulator = Emulator::builder().start().await?;
+    /// let id = emulator.inject(Fault::status(503).times(2))?;
+    /// // Let the client under test do something, and see that it has retried twice.
+    /// let [fault] = emulator.faults().try_into().unwrap();
+    /// assert_eq!((fault.id, fault.hits, fault.remaining), (id, 0, Some(2)));
+    /// assert!(emulator.remove_fault(id));
+    ///
+    /// let error = emulator.inject(Fault::status(200)).unwrap_err();
+    /// assert_eq!(error.to_string(), "200 is no status of a failure: give one from 400 to 599");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidFault`] if one of its values is out of range, or has no meaning for its effect.
+    pub fn inject(&self, fault: Fault) -> Result<FaultId, InvalidFault> {
+        Ok(self.resource.faults.inject(fault)?.id)
+    }
+
+    /// The faults, oldest first, and how often each has struck.
+    #[must_use]
+    pub fn faults(&self) -> Vec<InjectedFault> {
+        self.resource.faults.list()
+    }
+
+    /// Removes a fault; `false` if it is not in the list any more. Requests that it has struck are not affected.
+    #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
+    pub fn remove_fault(&self, id: FaultId) -> bool {
+        self.resource.faults.remove(id)
+    }
+
+    /// Removes all faults.
+    pub fn clear_faults(&self) {
+        self.resource.faults.clear();
     }
 
     /// Stops listening, and gives requests in progress up to five seconds to finish.

@@ -1,6 +1,6 @@
 //! Errors of the emulator itself.
 
-use crate::signature::InvalidAccessKey;
+use crate::{faults::InvalidFault, signature::InvalidAccessKey};
 use aws_lc_rs::error::Unspecified;
 use std::{
     error::Error,
@@ -16,6 +16,8 @@ use std::{
 pub enum EmulatorError {
     /// The given access key is not base64.
     AccessKey(InvalidAccessKey),
+    /// A given fault is not valid.
+    Fault(InvalidFault),
     /// The port on 127.0.0.1 cannot be listened on, most likely because it is taken. Port 0 takes any free port.
     Bind {
         /// The requested port.
@@ -33,6 +35,7 @@ impl Display for EmulatorError {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::AccessKey(error) => Display::fmt(error, f),
+            Self::Fault(error) => Display::fmt(error, f),
             Self::Bind { port, source } => write!(f, "cannot listen on 127.0.0.1:{port}: {source}"),
             Self::Certificate(source) => write!(f, "cannot generate a certificate: {source}"),
             Self::Cryptography => f.write_str("cannot generate a key or sign a token"),
@@ -44,6 +47,7 @@ impl Error for EmulatorError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::AccessKey(error) => Some(error),
+            Self::Fault(error) => Some(error),
             Self::Bind { source, .. } => Some(source),
             Self::Certificate(source) => Some(source.as_ref()),
             Self::Cryptography => None,
@@ -54,6 +58,12 @@ impl Error for EmulatorError {
 impl From<InvalidAccessKey> for EmulatorError {
     fn from(error: InvalidAccessKey) -> Self {
         Self::AccessKey(error)
+    }
+}
+
+impl From<InvalidFault> for EmulatorError {
+    fn from(error: InvalidFault) -> Self {
+        Self::Fault(error)
     }
 }
 

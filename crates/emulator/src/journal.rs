@@ -31,13 +31,19 @@ pub(crate) struct Entry {
     operation: Option<Operation>,
     #[serde(skip_serializing_if = "Option::is_none")]
     identity: Option<String>,
-    status: u16,
+    /// Absent if a fault reset the connection before there was one. If it did so after the operation, this is the
+    /// status that was not sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
     #[serde(rename = "durationMs", serialize_with = "milliseconds")]
     duration: Duration,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     explanation: Option<String>,
+    /// The faults that struck it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<String>,
 }
 
 /// What the journal needs to know of a request.
@@ -47,10 +53,11 @@ pub(crate) struct Answered<'a> {
     pub(crate) path: &'a str,
     /// The identity that was created or found, if the path does not name it.
     pub(crate) identity: Option<String>,
-    pub(crate) status: u16,
+    pub(crate) status: Option<u16>,
     pub(crate) duration: Duration,
     pub(crate) code: Option<&'static str>,
     pub(crate) explanation: Option<String>,
+    pub(crate) fault: Option<&'a str>,
 }
 
 /// The last requests, and the last of those whose authentication was refused. The explanations are short by themselves.
@@ -72,6 +79,7 @@ impl Journal {
             duration,
             code,
             explanation,
+            fault,
         } = answered;
         let operation = Operation::of(method, path);
         let entry = Entry {
@@ -85,8 +93,9 @@ impl Journal {
             duration,
             code,
             explanation,
+            fault: fault.map(ToOwned::to_owned),
         };
-        if status == 401 {
+        if status == Some(401) {
             self.refusals.add(entry.clone());
         }
         self.requests.add(entry);
@@ -129,10 +138,11 @@ mod tests {
             method: &method.parse().unwrap(),
             path,
             identity: None,
-            status,
+            status: Some(status),
             duration: Duration::from_micros(1500),
             code: None,
             explanation: None,
+            fault: None,
         });
     }
 

@@ -5,6 +5,7 @@ use crate::{
     assigned_user::{Access, AssignedUser},
     assignments::Assignments,
     clock::Clock,
+    faults::Faults,
     identity_id::IdentityId,
     journal::Journal,
     rate_limits::{LimitExceeded, Quota, RateLimits},
@@ -41,6 +42,7 @@ pub(crate) struct Resource {
     pub(crate) serials: AtomicU64,
     pub(crate) issued: IssuedTokens,
     pub(crate) journal: Journal,
+    pub(crate) faults: Faults,
 }
 
 /// The status of an access token.

@@ -1,12 +1,17 @@
 //! Listeners and their connections.
 
-use crate::error::EmulatorError;
+use crate::{
+    error::EmulatorError,
+    reset::{ResetConnection, Socket},
+};
 use axum::Router;
-use hyper::server::conn::http1;
+use hyper::{
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
-use std::{net::Ipv4Addr, pin::pin, time::Duration};
+use std::{net::Ipv4Addr, pin::Pin, time::Duration};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     select,
     sync::watch,
@@ -123,21 +128,31 @@ impl Connector {
     ///
     /// There is no timeout: a client that stalls holds up nothing but its own connection, and one that is paused in a
     /// debugger is not cut off.
-    async fn serve(mut self, stream: impl AsyncRead + AsyncWrite + Unpin + Send) {
-        let connection = http1::Builder::new()
+    async fn serve(mut self, stream: impl Socket) {
+        let router = TowerToHyperService::new(self.router);
+        let service = service_fn(|request| {
+            let answered = router.call(request);
+            async { ResetConnection::check(answered.await.unwrap_or_else(|never| match never {})) }
+        });
+        let mut connection = http1::Builder::new()
             .max_headers(MAX_HEADERS)
             .max_header_size(MAX_HEADER_BYTES)
             .header_read_timeout(None)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.router));
-        let mut connection = pin!(connection);
-        let ended = select! {
-            () = self.stop.requested() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+            .serve_connection(TokioIo::new(stream), service);
+        let ended = {
+            let mut running = Pin::new(&mut connection);
+            select! {
+                () = self.stop.requested() => {
+                    running.as_mut().graceful_shutdown();
+                    running.await
+                }
+                ended = running.as_mut() => ended,
             }
-            ended = connection.as_mut() => ended,
         };
         if let Err(error) = ended {
+            if ResetConnection::has_ended(&error) {
+                return connection.into_parts().io.into_inner().reset();
+            }
             debug!(%error, "the connection failed");
         }
     }

@@ -18,7 +18,7 @@ const MAX_LENGTH: usize = 64 * 1024;
 pub(crate) struct RequestBody(pub(crate) Bytes);
 
 impl RequestBody {
-    pub(super) async fn read(body: Body) -> Result<Self, ServiceError> {
+    pub(crate) async fn read(body: Body) -> Result<Self, ServiceError> {
         match Limited::new(body, MAX_LENGTH).collect().await {
             Ok(body) => Ok(Self(body.to_bytes())),
             Err(error) if error.is::<LengthLimitError>() => {

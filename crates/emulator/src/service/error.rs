@@ -74,6 +74,14 @@ impl ServiceError {
         self
     }
 
+    /// Adds the seconds after which a client may try again.
+    pub(crate) fn retry_after(self, seconds: i64) -> Self {
+        Self {
+            retry_after: Some(seconds),
+            ..self
+        }
+    }
+
     /// A value that an operation refuses.
     pub(super) fn validation(target: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         let mut error = Self::new(StatusCode::BAD_REQUEST, "ValidationError", message);
@@ -149,10 +157,7 @@ impl From<Unspecified> for ServiceError {
 impl From<LimitExceeded> for ServiceError {
     fn from(LimitExceeded { retry_after }: LimitExceeded) -> Self {
         let message = format!("There are too many requests of this kind. Retry after {retry_after} seconds.");
-        Self {
-            retry_after: Some(retry_after),
-            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message)
-        }
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message).retry_after(retry_after)
     }
 }
 

@@ -31,31 +31,49 @@ const CONSTANT: [(HeaderName, HeaderValue); 3] = [
 ];
 
 pub(super) async fn add(State(endpoint): State<Endpoint>, request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let client_request_id = wanted_client_request_id(request.headers()).cloned();
+    let answering = Answering::begin(request.headers());
     let mut response = next.run(request).await;
-
-    // One for both headers that tell an id: to read random bytes is a system call.
-    let id = Uuid::new_v4();
-    let headers = response.headers_mut();
-    headers.extend(CONSTANT);
-    headers.extend(client_request_id.map(|id| (CLIENT_REQUEST_ID, id)));
-    let varying = [
-        (DATE, http_date::format(endpoint.resource.clock.now())),
-        (HeaderName::from_static("ms-cv"), correlation_vector(id)),
-        (
-            HeaderName::from_static("x-azure-ref"),
-            azure_ref(endpoint.resource.id, id),
-        ),
-        (
-            HeaderName::from_static("x-processing-time"),
-            format!("{}ms", started.elapsed().as_millis()),
-        ),
-    ];
-    for (name, value) in varying {
-        headers.extend(HeaderValue::try_from(value).ok().map(|value| (name, value)));
-    }
+    answering.describe(&endpoint, &mut response);
     response
+}
+
+/// What the headers of a response tell of its request.
+pub(crate) struct Answering {
+    started: Instant,
+    client_request_id: Option<HeaderValue>,
+}
+
+impl Answering {
+    pub(crate) fn begin(request: &HeaderMap) -> Self {
+        Self {
+            started: Instant::now(),
+            client_request_id: wanted_client_request_id(request).cloned(),
+        }
+    }
+
+    /// Adds the headers to the response.
+    pub(crate) fn describe(self, endpoint: &Endpoint, response: &mut Response) {
+        // One for both headers that tell an id: to read random bytes is a system call.
+        let id = Uuid::new_v4();
+        let headers = response.headers_mut();
+        headers.extend(CONSTANT);
+        headers.extend(self.client_request_id.map(|id| (CLIENT_REQUEST_ID, id)));
+        let varying = [
+            (DATE, http_date::format(endpoint.resource.clock.now())),
+            (HeaderName::from_static("ms-cv"), correlation_vector(id)),
+            (
+                HeaderName::from_static("x-azure-ref"),
+                azure_ref(endpoint.resource.id, id),
+            ),
+            (
+                HeaderName::from_static("x-processing-time"),
+                format!("{}ms", self.started.elapsed().as_millis()),
+            ),
+        ];
+        for (name, value) in varying {
+            headers.extend(HeaderValue::try_from(value).ok().map(|value| (name, value)));
+        }
+    }
 }
 
 /// The id that the client gave its request, if it wants it back.

@@ -24,5 +24,6 @@ mod user_authentication;
 pub(crate) use answer::{Answer, ConcernedIdentity};
 pub(crate) use body::RequestBody;
 pub(crate) use error::{Refusal, ServiceError};
+pub(crate) use headers::Answering;
 pub(crate) use identity::Identity;
 pub(crate) use router::router;

@@ -11,6 +11,7 @@ mod custom_ids;
 mod entra_assignments;
 mod entra_user;
 mod explain;
+mod faults;
 mod https;
 mod identities;
 mod lifecycle;

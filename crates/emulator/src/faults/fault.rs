@@ -1,0 +1,152 @@
+//! What a user asks for.
+
+use crate::operation::Operation;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// A fault to inject into requests to the service, so that a test can see what a client does about it.
+///
+/// By default, it strikes every request to the service. [`times`](Self::times), [`share`](Self::share) and
+/// [`operation`](Self::operation) restrict it, alone or together. It never strikes the control surface.
+///
+/// A latency comes on top of whatever else strikes. Of all others, the first that was injected and strikes wins; the
+/// request does not count for those behind it.
+///
+/// Its values are checked when it is [injected](crate::Emulator::inject). JSON is that of the control endpoint. Text is
+/// that of the option `--fault`, and what `Display` writes:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use acs_identity_emulator::{Fault, Operation};
+///
+/// let fault = Fault::status(503)
+///     .retry_after(Duration::from_secs(2))
+///     .times(3)
+///     .operation(Operation::CreateIdentity);
+/// assert_eq!(fault.to_string(), "status=503,retry-after=2,times=3,operation=createIdentity");
+/// assert_eq!("status=503,retry-after=2,times=3,operation=createIdentity".parse(), Ok(fault));
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[must_use = "a fault strikes only when it is injected"]
+pub struct Fault {
+    pub(super) effect: EffectName,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) retry_after_seconds: Option<u32>,
+    /// Of a latency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) milliseconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) times: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) share: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) operation: Option<Operation>,
+}
+
+/// What a fault does, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum EffectName {
+    Status,
+    Latency,
+    ResetBeforeCommit,
+    ResetAfterCommit,
+    TruncatedBody,
+    HtmlBody,
+}
+
+impl Fault {
+    pub(super) fn new(effect: EffectName) -> Self {
+        Self {
+            effect,
+            status: None,
+            retry_after_seconds: None,
+            milliseconds: None,
+            times: None,
+            share: None,
+            operation: None,
+        }
+    }
+
+    /// Answers with this status, 400 to 599, and an error of the service's form that says that it was injected. The
+    /// operation does not run, and the request is not authenticated.
+    pub fn status(status: u16) -> Self {
+        Self {
+            status: Some(status),
+            ..Self::new(EffectName::Status)
+        }
+    }
+
+    /// Waits this long before anything else happens to the request: 1 millisecond to 10 minutes, in whole milliseconds.
+    pub fn latency(latency: Duration) -> Self {
+        Self {
+            milliseconds: Some(u64::try_from(latency.as_millis()).unwrap_or(u64::MAX)),
+            ..Self::new(EffectName::Latency)
+        }
+    }
+
+    /// Resets the connection in place of running the operation.
+    pub fn reset_before_commit() -> Self {
+        Self::new(EffectName::ResetBeforeCommit)
+    }
+
+    /// Runs the operation, and then resets the connection in place of sending its answer.
+    pub fn reset_after_commit() -> Self {
+        Self::new(EffectName::ResetAfterCommit)
+    }
+
+    /// Runs the operation, sends the head of its answer with the length of the whole body, then the first half of the
+    /// body, and closes the connection. An answer without a body is sent as it is.
+    pub fn truncated_body() -> Self {
+        Self::new(EffectName::TruncatedBody)
+    }
+
+    /// Answers with 502 and a page of HTML, as a gateway in front of the service does, and without the service's
+    /// headers. The operation does not run.
+    pub fn html_body() -> Self {
+        Self::new(EffectName::HtmlBody)
+    }
+
+    /// Sends `Retry-After` with a [`status`](Self::status), in whole seconds, rounded up.
+    pub fn retry_after(self, retry_after: Duration) -> Self {
+        let seconds = retry_after
+            .as_secs()
+            .saturating_add(u64::from(retry_after.subsec_nanos() > 0));
+        Self {
+            retry_after_seconds: Some(u32::try_from(seconds).unwrap_or(u32::MAX)),
+            ..self
+        }
+    }
+
+    /// Strikes so many requests, at least one, and no more: the next ones, unless a [`share`](Self::share) spreads
+    /// them.
+    pub fn times(self, times: u64) -> Self {
+        Self {
+            times: Some(times),
+            ..self
+        }
+    }
+
+    /// Strikes this share of the requests, from 0 to 1, in steps of a millionth.
+    ///
+    /// They are spread evenly, not at random, so that a test has the same outcome every time: of 0.05, every twentieth
+    /// request is struck, and exactly 5 of any 100 in a row.
+    pub fn share(self, share: f64) -> Self {
+        Self {
+            share: Some(share),
+            ..self
+        }
+    }
+
+    /// Strikes only requests for this operation. No others count.
+    pub fn operation(self, operation: Operation) -> Self {
+        Self {
+            operation: Some(operation),
+            ..self
+        }
+    }
+}

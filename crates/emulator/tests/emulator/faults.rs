@@ -1,0 +1,395 @@
+//! Injected faults, as clients meet them.
+
+use crate::{
+    client::{Answer, Client, VERSION, builder, start},
+    signer::{self, ToSign},
+    wire::{address, raw_request},
+};
+use acs_identity_emulator::{Emulator, EmulatorError, Fault, Operation};
+use reqwest::Response;
+use serde_json::{Value, json};
+use std::{
+    error::Error,
+    io::{self, ErrorKind},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{self, Instant},
+};
+
+fn inject(emulator: &Emulator, fault: Fault) {
+    emulator.inject(fault).unwrap();
+}
+
+fn hits(emulator: &Emulator) -> Vec<(u64, Option<u64>)> {
+    let faults = emulator.faults();
+    faults.iter().map(|fault| (fault.hits, fault.remaining)).collect()
+}
+
+/// Creates an identity, and returns the status.
+async fn create(client: &Client) -> u16 {
+    client.send("POST", &format!("/identities{VERSION}"), "").await.status
+}
+
+async fn creation(client: &Client) -> reqwest::Result<Response> {
+    client.signed("POST", &format!("/identities{VERSION}"), "").send().await
+}
+
+/// What was read until a connection ended, and how it ended.
+async fn raw_creation(emulator: &Emulator) -> (String, io::Result<usize>) {
+    let target = format!("/identities{VERSION}");
+    let to_sign = ToSign {
+        method: "POST",
+        target: &target,
+        host: address(emulator.endpoint()),
+        date: &signer::now(),
+        body: br#"{"createTokenWithScopes":["chat"]}"#,
+    };
+    let request = raw_request(&to_sign, &target, to_sign.host, "x-ms-date", &emulator.access_key());
+    let mut stream = TcpStream::connect(to_sign.host).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let ended = stream.read_to_end(&mut answer).await;
+    (String::from_utf8(answer).unwrap(), ended)
+}
+
+fn io_kind(error: &(dyn Error + 'static)) -> Option<ErrorKind> {
+    let io = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    error.source().and_then(io_kind).or(io)
+}
+
+async fn control(client: &Client, path: &str) -> Answer {
+    Answer::of(client.unsigned("GET", &format!("/_emulator/{path}"), "")).await
+}
+
+#[tokio::test]
+async fn a_status_is_answered_so_many_times_before_anything_else() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    inject(&emulator, Fault::status(503).times(2));
+    for _ in 0..2 {
+        let answer = client.send("POST", &format!("/identities{VERSION}"), "").await;
+        let message = "This error was injected by the emulator: status=503,times=2.";
+        answer.assert_error(503, "ServiceUnavailable", message, None);
+        assert!(answer.header("ms-cv").is_some());
+        assert_eq!(answer.header("retry-after"), None);
+    }
+    assert_eq!(emulator.identity_count(), 0);
+    assert_eq!(create(&client).await, 201);
+    assert_eq!(hits(&emulator), [(2, Some(0))]);
+
+    // As a gateway would, it does not authenticate.
+    inject(&emulator, Fault::status(500));
+    assert_eq!(Answer::of(client.unsigned("GET", "/nothing", "")).await.status, 500);
+}
+
+#[tokio::test]
+async fn too_many_requests_are_answered_as_by_a_rate_limit() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    inject(&emulator, Fault::status(429).retry_after(Duration::from_millis(6500)));
+    let answer = client.send("POST", &format!("/identities{VERSION}"), "").await;
+    assert_eq!((answer.status, answer.header("retry-after")), (429, Some("7")));
+    assert_eq!(answer.text("/error/code"), "TooManyRequests");
+}
+
+#[tokio::test]
+async fn a_share_of_requests_is_struck_evenly() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    inject(&emulator, Fault::status(502).share(0.05));
+    let mut struck = Vec::new();
+    for number in 1..=100 {
+        match create(&client).await {
+            502 => struck.push(number),
+            status => assert_eq!(status, 201),
+        }
+    }
+    assert_eq!(struck, [20, 40, 60, 80, 100]);
+    assert_eq!(hits(&emulator), [(5, None)]);
+    assert_eq!(emulator.identity_count(), 95);
+}
+
+#[tokio::test]
+async fn a_fault_can_concern_one_operation() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    inject(
+        &emulator,
+        Fault::status(503).operation(Operation::RevokeTokens).times(1),
+    );
+    let id = client.create().await;
+    client.issue_chat(&id).await;
+    assert_eq!(hits(&emulator), [(0, Some(1))]);
+    assert_eq!(client.revoke(&id).await.status, 503);
+    assert_eq!(client.revoke(&id).await.status, 204);
+}
+
+#[tokio::test]
+async fn a_fault_waits_for_the_whole_request() {
+    let emulator = start().await;
+    for (fault, answer, ended) in [
+        (Fault::status(503), "HTTP/1.1 503 ", None),
+        (Fault::html_body(), "HTTP/1.1 502 ", None),
+        (Fault::reset_before_commit(), "", Some(ErrorKind::ConnectionReset)),
+    ] {
+        inject(&emulator, fault.times(1));
+        let mut stream = TcpStream::connect(address(emulator.endpoint())).await.unwrap();
+        let head =
+            "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut interim = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+        stream.read_exact(&mut interim).await.unwrap();
+        assert!(interim.starts_with(b"HTTP/1.1 100 "));
+        stream.write_all(b"{}").await.unwrap();
+        let mut rest = Vec::new();
+        let result = stream.read_to_end(&mut rest).await;
+        assert!(str::from_utf8(&rest).unwrap().starts_with(answer));
+        assert_eq!(result.err().map(|error| error.kind()), ended);
+    }
+}
+
+#[tokio::test]
+async fn a_reset_before_the_commit_leaves_nothing_behind() {
+    let emulator = start().await;
+    inject(&emulator, Fault::reset_before_commit());
+    let (answer, ended) = raw_creation(&emulator).await;
+    assert_eq!(
+        (answer.as_str(), ended.unwrap_err().kind()),
+        ("", ErrorKind::ConnectionReset)
+    );
+
+    let error = creation(&Client::over_https(&emulator)).await.unwrap_err();
+    assert_eq!(io_kind(&error), Some(ErrorKind::ConnectionReset), "{error:?}");
+    assert_eq!(emulator.identity_count(), 0);
+    assert_eq!(hits(&emulator), [(2, None)]);
+}
+
+#[tokio::test]
+async fn a_reset_after_the_commit_withholds_only_the_answer() {
+    let emulator = start().await;
+    inject(&emulator, Fault::reset_after_commit().times(2));
+    let (answer, ended) = raw_creation(&emulator).await;
+    assert_eq!(
+        (answer.as_str(), ended.unwrap_err().kind()),
+        ("", ErrorKind::ConnectionReset)
+    );
+    assert_eq!(emulator.identity_count(), 1);
+
+    let https = Client::over_https(&emulator);
+    let error = creation(&https).await.unwrap_err();
+    assert_eq!(io_kind(&error), Some(ErrorKind::ConnectionReset), "{error:?}");
+    assert_eq!(emulator.identity_count(), 2);
+    // The connection that was kept alive is gone, and the next request takes another one.
+    assert_eq!(create(&https).await, 201);
+}
+
+#[tokio::test]
+async fn a_truncated_body_is_shorter_than_its_length() {
+    let emulator = start().await;
+    inject(&emulator, Fault::truncated_body());
+    let (answer, _) = raw_creation(&emulator).await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 201 Created\r\n"), "{head}");
+    let (_, length) = head.split_once("\r\ncontent-length: ").unwrap();
+    let length: usize = length.lines().next().unwrap().parse().unwrap();
+    assert!(length > 0);
+    assert_eq!(body.len(), length / 2);
+    assert!(body.starts_with(r#"{"identity":{"id":"8:acs:"#), "{body}");
+
+    let response = creation(&Client::over_https(&emulator)).await.unwrap();
+    assert_eq!(response.status(), 201);
+    response.text().await.unwrap_err();
+    assert_eq!(emulator.identity_count(), 2);
+
+    // An error has no length of its own.
+    let client = Client::over_http(&emulator);
+    let refused = client.unsigned("POST", "/identities", "").send().await.unwrap();
+    assert_eq!(refused.status(), 401);
+    let length = refused.content_length();
+    assert!(length.is_some_and(|length| length > 0), "{length:?}");
+    refused.text().await.unwrap_err();
+}
+
+#[tokio::test]
+async fn an_answer_without_a_body_is_not_truncated() {
+    let emulator = start().await;
+    let id = Client::over_http(&emulator).create().await;
+    inject(&emulator, Fault::truncated_body());
+    let target = format!("/identities/{id}/:revokeAccessTokens{VERSION}");
+    let to_sign = ToSign {
+        method: "POST",
+        target: &target,
+        host: address(emulator.endpoint()),
+        date: &signer::now(),
+        body: b"",
+    };
+    let request = raw_request(&to_sign, &target, to_sign.host, "x-ms-date", &emulator.access_key());
+    let request = request.replace("Connection: close\r\n", "");
+    // The connection is kept alive.
+    let mut stream = TcpStream::connect(to_sign.host).await.unwrap();
+    for _ in 0..2 {
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0);
+        }
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.1 204 ") && !answer.contains("content-length"),
+            "{answer}"
+        );
+    }
+    assert_eq!(hits(&emulator), [(2, None)]);
+}
+
+#[tokio::test]
+async fn a_page_of_html_is_not_the_services() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    inject(&emulator, Fault::html_body());
+    let response = creation(&client).await.unwrap();
+    assert_eq!(response.status(), 502);
+    let names: Vec<_> = response.headers().keys().map(ToString::to_string).collect();
+    assert_eq!(names, ["content-type", "content-length", "date"]);
+    assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
+    let page = response.text().await.unwrap();
+    assert!(page.starts_with("<html>") && page.contains("502 Bad Gateway"), "{page}");
+    assert_eq!(emulator.identity_count(), 0);
+}
+
+/// The paused clock advances only when everything waits for a timer.
+#[tokio::test]
+async fn a_latency_comes_before_the_operation_and_on_top_of_other_faults() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    inject(&emulator, Fault::latency(Duration::from_secs(300)));
+    inject(&emulator, Fault::status(503).times(1));
+    inject(&emulator, Fault::latency(Duration::from_secs(60)).times(1));
+    for (status, seconds) in [(503, 360), (201, 300)] {
+        time::pause();
+        let start = Instant::now();
+        assert_eq!(create(&client).await, status);
+        let elapsed = start.elapsed();
+        time::resume();
+        assert_eq!(elapsed.as_secs(), seconds);
+    }
+    assert_eq!(hits(&emulator), [(2, None), (1, Some(0)), (1, Some(0))]);
+}
+
+#[tokio::test]
+async fn faults_can_be_there_from_the_beginning_and_be_removed() {
+    let emulator = builder()
+        .fault(Fault::status(500))
+        .fault("reset-after-commit".parse().unwrap())
+        .start()
+        .await
+        .unwrap();
+    let client = Client::over_http(&emulator);
+    assert_eq!(create(&client).await, 500);
+    let [first, second] = emulator.faults().try_into().unwrap();
+    assert_eq!((first.fault, first.hits, second.hits), (Fault::status(500), 1, 0));
+    assert!(emulator.remove_fault(first.id));
+    assert!(!emulator.remove_fault(first.id));
+    creation(&client).await.unwrap_err();
+    emulator.clear_faults();
+    assert_eq!(emulator.faults(), []);
+    assert_eq!(create(&client).await, 201);
+    assert_eq!(emulator.identity_count(), 2);
+}
+
+#[tokio::test]
+async fn a_fault_that_makes_no_sense_is_refused() {
+    let second = Duration::from_secs(1);
+    let emulator = start().await;
+    for (fault, remedy) in [
+        (
+            Fault::status(399),
+            "399 is no status of a failure: give one from 400 to 599",
+        ),
+        (
+            Fault::status(600),
+            "600 is no status of a failure: give one from 400 to 599",
+        ),
+        (
+            Fault::latency(Duration::ZERO),
+            "a latency takes 1 to 600000 milliseconds",
+        ),
+        (Fault::latency(601 * second), "a latency takes 1 to 600000 milliseconds"),
+        (
+            Fault::latency(Duration::MAX),
+            "a latency takes 1 to 600000 milliseconds",
+        ),
+        (
+            Fault::html_body().retry_after(second),
+            "leave it out, or inject a status",
+        ),
+        (
+            Fault::html_body().times(0),
+            "give a number from 1 on, or none for every request",
+        ),
+        (Fault::html_body().share(1.5), "a share is a number from 0 to 1"),
+        (Fault::html_body().share(f64::NAN), "a share is a number from 0 to 1"),
+    ] {
+        let error = emulator.inject(fault.clone()).unwrap_err().to_string();
+        assert!(error.contains(remedy), "{error}");
+        let error = builder().fault(fault).start().await.unwrap_err();
+        assert!(matches!(error, EmulatorError::Fault(_)) && error.to_string().contains(remedy));
+    }
+    assert_eq!(emulator.faults(), []);
+}
+
+#[tokio::test]
+async fn faults_do_not_touch_the_control_surface() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    inject(&emulator, Fault::reset_before_commit());
+    for path in ["resource", "keys", "requests"] {
+        assert_eq!(control(&client, path).await.status, 200, "{path}");
+    }
+    assert_eq!(control(&client, "nothing").await.status, 404);
+    assert_eq!(hits(&emulator), [(0, None)]);
+}
+
+#[tokio::test]
+async fn the_list_of_requests_tells_what_struck_them() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    let id = client.create().await;
+    inject(&emulator, Fault::status(429).times(1));
+    assert_eq!(create(&client).await, 429);
+    inject(&emulator, Fault::reset_before_commit().times(1));
+    creation(&client).await.unwrap_err();
+    inject(&emulator, Fault::latency(Duration::from_millis(1)).times(1));
+    inject(&emulator, Fault::reset_after_commit().times(1));
+    client
+        .signed("DELETE", &format!("/identities/{id}{VERSION}"), "")
+        .send()
+        .await
+        .unwrap_err();
+
+    let list = control(&client, "requests").await.body;
+    let told: Vec<_> = list["requests"].as_array().unwrap().iter().map(told).collect();
+    let expected = [
+        json!([
+            "deleteIdentity",
+            204,
+            null,
+            "latency=1ms,times=1; reset-after-commit,times=1"
+        ]),
+        json!(["createIdentity", null, null, "reset-before-commit,times=1"]),
+        json!(["createIdentity", 429, "TooManyRequests", "status=429,times=1"]),
+        json!(["createIdentity", 201, null, null]),
+    ];
+    assert_eq!(told, expected);
+    for (request, member, is_there) in [(1, "status", false), (3, "fault", false), (0, "fault", true)] {
+        assert_eq!(list["requests"][request].get(member).is_some(), is_there);
+    }
+}
+
+fn told(request: &Value) -> Value {
+    let members = ["operation", "status", "code", "fault"];
+    members.iter().map(|member| request[member].clone()).collect()
+}
