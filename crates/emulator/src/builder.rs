@@ -13,14 +13,17 @@ use crate::{
     rate_limits::RateLimits,
     registry::Registry,
     resource::Resource,
+    revocation_delay::RevocationDelay,
     router::router,
     server::{Server, bind},
+    service::WithdrawnVersions,
     signature::{AccessKey, Tolerance},
     tokens::{IssuedTokens, TokenAlgorithm, TokenKey},
 };
 use std::{
     fmt::{self, Debug, Formatter},
     sync::{Arc, atomic::AtomicU64},
+    time::Duration,
 };
 use tokio_rustls::TlsAcceptor;
 use uuid::Uuid;
@@ -41,6 +44,9 @@ pub struct EmulatorBuilder {
     rate_limits: bool,
     explain: bool,
     faults: Vec<Fault>,
+    clock_offset: time::Duration,
+    revocation_delay: Duration,
+    withdrawn_versions: Vec<String>,
 }
 
 impl EmulatorBuilder {
@@ -138,13 +144,38 @@ impl EmulatorBuilder {
         self
     }
 
+    /// How far the emulator's clock is [ahead of the machine's](Emulator::set_clock_offset), or behind it if negative.
+    /// The default is zero.
+    #[must_use]
+    pub fn clock_offset(self, clock_offset: time::Duration) -> Self {
+        Self { clock_offset, ..self }
+    }
+
+    /// How long a revocation of tokens [takes](Emulator::set_revocation_delay) to have an effect. The default is
+    /// zero.
+    #[must_use]
+    pub fn revocation_delay(self, revocation_delay: Duration) -> Self {
+        Self {
+            revocation_delay,
+            ..self
+        }
+    }
+
+    /// Adds an api-version that the emulator [does not support](Emulator::withdraw_version).
+    #[must_use]
+    pub fn withdraw_version(mut self, version: impl Into<String>) -> Self {
+        self.withdrawn_versions.push(version.into());
+        self
+    }
+
     /// Starts the emulator on 127.0.0.1. It is ready when this returns.
     ///
     /// Call it within a tokio runtime; the emulator runs on that runtime.
     ///
     /// # Errors
     ///
-    /// [`EmulatorError`] if the access key is not base64, if a fault is not valid, if a port is taken, or if a random key or the certificate
+    /// [`EmulatorError`] if the access key is not base64, if a fault is not valid, if a version to
+    /// withdraw is unknown, if a port is taken, or if a random key or the certificate
     /// cannot be generated.
     pub async fn start(self) -> Result<Emulator, EmulatorError> {
         let (plain, http) = bind(self.port).await?;
@@ -177,6 +208,9 @@ impl EmulatorBuilder {
         for fault in self.faults {
             faults.inject(fault)?;
         }
+        let withdrawn_versions = WithdrawnVersions::default();
+        withdrawn_versions.set(&self.withdrawn_versions)?;
+        clock.set_offset(self.clock_offset);
         let id = self.resource_id.unwrap_or_else(Uuid::new_v4);
         Ok(Resource {
             id,
@@ -196,6 +230,8 @@ impl EmulatorBuilder {
             issued: IssuedTokens::default(),
             journal: Journal::default(),
             faults,
+            revocation_delay: RevocationDelay::new(self.revocation_delay),
+            withdrawn_versions,
         })
     }
 }
@@ -213,6 +249,9 @@ impl Debug for EmulatorBuilder {
             .field("rate_limits", &self.rate_limits)
             .field("explain", &self.explain)
             .field("faults", &self.faults)
+            .field("clock_offset", &self.clock_offset)
+            .field("revocation_delay", &self.revocation_delay)
+            .field("withdrawn_versions", &self.withdrawn_versions)
             .finish_non_exhaustive()
     }
 }

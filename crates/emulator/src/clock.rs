@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use time::{Duration, OffsetDateTime};
 
 /// The most that the clock can be off, so that sums of times stay within the calendar.
-const CENTURY: Duration = Duration::days(100 * 365);
+pub(crate) const CENTURY: Duration = Duration::days(100 * 365);
 
 /// A clock, and how far ahead of it the emulator's is; negative if behind.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use crate::{
     faults::{Fault, FaultId, InjectedFault, InvalidFault},
     resource::{Resource, TokenStatus},
     server::Server,
+    service::UnknownVersion,
     tokens::{EntraToken, EntraTokenRequest, Jwt},
 };
 use std::{
@@ -185,6 +186,36 @@ impl Emulator {
     /// The `Date` of responses is of this clock too, so that a client can correct its own.
     pub fn set_clock_offset(&self, offset: time::Duration) {
         self.resource.clock.set_offset(offset);
+    }
+
+    /// Sets how long a revocation of tokens takes to have an effect, by the emulator's clock, as the service is
+    /// documented to take up to 15 minutes. Zero, the default, is at once; a century is the most.
+    ///
+    /// Revocations so far are not affected, nor is the deletion of an identity or an assignment, nor a regenerated
+    /// access key.
+    pub fn set_revocation_delay(&self, delay: Duration) {
+        self.resource
+            .revocation_delay
+            .set(delay.try_into().unwrap_or(time::Duration::MAX));
+    }
+
+    /// No longer supports an api-version, such as `2023-10-01`: requests with it are answered with 400
+    /// `UnsupportedApiVersion`, and responses do not list it.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownVersion`] if the emulator has never supported it.
+    pub fn withdraw_version(&self, version: &str) -> Result<(), UnknownVersion> {
+        self.resource.withdrawn_versions.add(version)
+    }
+
+    /// Supports an api-version again that was [withdrawn](Self::withdraw_version).
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownVersion`] if the emulator has never supported it.
+    pub fn restore_version(&self, version: &str) -> Result<(), UnknownVersion> {
+        self.resource.withdrawn_versions.remove(version)
     }
 
     /// Injects a fault, from the next request to the service on. It stays until it is removed, or until it has struck

@@ -1,6 +1,6 @@
 //! Errors of the emulator itself.
 
-use crate::{faults::InvalidFault, signature::InvalidAccessKey};
+use crate::{faults::InvalidFault, service::UnknownVersion, signature::InvalidAccessKey};
 use aws_lc_rs::error::Unspecified;
 use std::{
     error::Error,
@@ -18,6 +18,8 @@ pub enum EmulatorError {
     AccessKey(InvalidAccessKey),
     /// A given fault is not valid.
     Fault(InvalidFault),
+    /// A given api-version is unknown.
+    Version(UnknownVersion),
     /// The port on 127.0.0.1 cannot be listened on, most likely because it is taken. Port 0 takes any free port.
     Bind {
         /// The requested port.
@@ -36,6 +38,7 @@ impl Display for EmulatorError {
         match self {
             Self::AccessKey(error) => Display::fmt(error, f),
             Self::Fault(error) => Display::fmt(error, f),
+            Self::Version(error) => Display::fmt(error, f),
             Self::Bind { port, source } => write!(f, "cannot listen on 127.0.0.1:{port}: {source}"),
             Self::Certificate(source) => write!(f, "cannot generate a certificate: {source}"),
             Self::Cryptography => f.write_str("cannot generate a key or sign a token"),
@@ -48,6 +51,7 @@ impl Error for EmulatorError {
         match self {
             Self::AccessKey(error) => Some(error),
             Self::Fault(error) => Some(error),
+            Self::Version(error) => Some(error),
             Self::Bind { source, .. } => Some(source),
             Self::Certificate(source) => Some(source.as_ref()),
             Self::Cryptography => None,
@@ -64,6 +68,12 @@ impl From<InvalidAccessKey> for EmulatorError {
 impl From<InvalidFault> for EmulatorError {
     fn from(error: InvalidFault) -> Self {
         Self::Fault(error)
+    }
+}
+
+impl From<UnknownVersion> for EmulatorError {
+    fn from(error: UnknownVersion) -> Self {
+        Self::Version(error)
     }
 }
 

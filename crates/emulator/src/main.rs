@@ -1,7 +1,7 @@
 //! The emulator as a program: one JSON line on stdout when it is ready, a log on stderr.
 
-use acs_identity_emulator::{Emulator, EmulatorBuilder, TokenAlgorithm, Uuid};
-use clap::Parser;
+use acs_identity_emulator::{Emulator, EmulatorBuilder, Fault, TokenAlgorithm, Uuid};
+use clap::{Parser, builder::RangedI64ValueParser};
 use serde::Serialize;
 use std::{
     error::Error,
@@ -10,6 +10,7 @@ use std::{
     path::PathBuf,
     process::ExitCode,
 };
+use time::Duration;
 #[cfg(unix)]
 use tokio::signal::unix::{self, SignalKind};
 #[cfg(windows)]
@@ -53,6 +54,33 @@ struct Options {
     /// Say in the message of a 401 why the request is refused, and what to do about it
     #[arg(long)]
     explain: bool,
+    /// Inject a fault into requests; can be repeated. TEXT is an effect: status=N, latency=250ms, reset-before-commit,
+    /// reset-after-commit, truncated-body or html-body; then, after commas, any of retry-after=SECONDS, times=N,
+    /// share=0.05, operation=NAME
+    #[arg(long = "fault", value_name = "TEXT")]
+    faults: Vec<Fault>,
+    /// Set the emulator's clock ahead of the machine's, or behind it if negative
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 0,
+        allow_hyphen_values = true,
+        value_parser = seconds(-CENTURY)
+    )]
+    clock_offset: i64,
+    /// Let revocations of tokens take effect so much later; for the service, this is up to 900
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = seconds(0))]
+    revocation_delay: i64,
+    /// Do not support this api-version; can be repeated
+    #[arg(long = "withdraw-version", value_name = "VERSION")]
+    withdrawn_versions: Vec<String>,
+}
+
+/// In seconds, the most that the emulator's clock can be off.
+const CENTURY: i64 = 100 * 365 * 24 * 60 * 60;
+
+fn seconds(min: i64) -> RangedI64ValueParser {
+    RangedI64ValueParser::new().range(min..=CENTURY)
 }
 
 impl Options {
@@ -64,12 +92,20 @@ impl Options {
             .token_algorithm(self.token_algorithm)
             .accept_unverified_bearer(self.accept_unverified_bearer)
             .rate_limits(self.rate_limits)
-            .explain(self.explain);
+            .explain(self.explain)
+            .clock_offset(Duration::seconds(self.clock_offset))
+            .revocation_delay(Duration::seconds(self.revocation_delay).unsigned_abs());
         if let Some(access_key) = &self.access_key {
             builder = builder.access_key(access_key);
         }
         if let Some(resource_id) = self.resource_id {
             builder = builder.resource_id(resource_id);
+        }
+        for fault in &self.faults {
+            builder = builder.fault(fault.clone());
+        }
+        for version in &self.withdrawn_versions {
+            builder = builder.withdraw_version(version);
         }
         builder
     }

@@ -10,6 +10,8 @@ use crate::{
     journal::Journal,
     rate_limits::{LimitExceeded, Quota, RateLimits},
     registry::{Created, IdentityDetails, Registry},
+    revocation_delay::RevocationDelay,
+    service::WithdrawnVersions,
     signature::Tolerance,
     tokens::{
         AccessToken, EntraUserClaims, Holder, IssuedToken, IssuedTokens, Issuer, Jwt, Payload, TeamsUserClaims,
@@ -43,6 +45,8 @@ pub(crate) struct Resource {
     pub(crate) issued: IssuedTokens,
     pub(crate) journal: Journal,
     pub(crate) faults: Faults,
+    pub(crate) revocation_delay: RevocationDelay,
+    pub(crate) withdrawn_versions: WithdrawnVersions,
 }
 
 /// The status of an access token.
@@ -115,7 +119,7 @@ impl Resource {
     /// Revokes the tokens that have been issued to a communication user; `false` if there is no such user.
     pub(crate) fn revoke_tokens(&self, id: IdentityId) -> bool {
         let now = self.clock.now();
-        self.registry.revoke_tokens(id, now, now)
+        self.registry.revoke_tokens(id, now + self.revocation_delay.get(), now)
     }
 
     /// Issues a token in exchange for the Entra ID token of a Teams user.

@@ -1,16 +1,21 @@
 //! The control surface: what tests and developers need and the real service does not offer.
 
 mod access_keys;
+mod faults;
 mod guard;
+mod settings;
 mod state;
 mod tokens;
 
-use crate::{endpoint::Endpoint, service::ServiceError};
+use crate::{endpoint::Endpoint, json_object::JsonObject, service::ServiceError};
 use axum::{
     Router,
     middleware::from_fn_with_state,
-    routing::{any, get, post},
+    routing::{any, delete, get, post},
 };
+use http::StatusCode;
+use serde::de::DeserializeOwned;
+use std::borrow::Cow;
 
 type Result<T> = std::result::Result<crate::service::Answer<T>, ServiceError>;
 
@@ -25,6 +30,12 @@ pub(crate) fn router(endpoint: Endpoint) -> Router {
             "/_emulator/access-keys/{kind}/regenerate",
             post(access_keys::regenerate),
         )
+        .route(
+            "/_emulator/faults",
+            get(faults::list).post(faults::inject).delete(faults::clear),
+        )
+        .route("/_emulator/faults/{id}", delete(faults::remove))
+        .route("/_emulator/settings", get(settings::get).patch(settings::change))
         .route("/_emulator/keys", get(tokens::keys))
         .route("/_emulator/tokens", get(tokens::list))
         .route("/_emulator/tokens/introspect", post(tokens::introspect))
@@ -33,4 +44,16 @@ pub(crate) fn router(endpoint: Endpoint) -> Router {
         .method_not_allowed_fallback(|| async { ServiceError::method_not_allowed() })
         .layer(from_fn_with_state(endpoint.scheme, guard::require_local))
         .with_state(endpoint)
+}
+
+/// Reads a JSON object. serde's error names the members that are known; the example shows the rest.
+fn object<T: DeserializeOwned>(body: &[u8], example: &str) -> std::result::Result<T, ServiceError> {
+    match serde_json::from_slice(body) {
+        Ok(JsonObject(value)) => Ok(value),
+        Err(error) => Err(invalid(format!("{error}. Send JSON such as {example}."))),
+    }
+}
+
+fn invalid(message: impl Into<Cow<'static, str>>) -> ServiceError {
+    ServiceError::new(StatusCode::BAD_REQUEST, "InvalidRequest", message)
 }

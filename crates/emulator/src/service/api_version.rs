@@ -3,7 +3,7 @@
 use crate::{
     endpoint::Endpoint,
     header,
-    service::{Refusal, ServiceError},
+    service::{Refusal, ServiceError, WithdrawnVersions},
 };
 use axum::{
     extract::{Request, State},
@@ -24,7 +24,7 @@ const PREVIEW: &str = "2025-03-02-preview";
 /// The supported versions of a group of operations, as listed in responses.
 #[derive(Clone, Copy)]
 pub(super) struct ApiVersions {
-    listed: &'static str,
+    pub(super) listed: &'static str,
 }
 
 pub(super) const IDENTITIES: ApiVersions = ApiVersions {
@@ -43,8 +43,24 @@ pub(super) const TEAMS_EXTENSION: ApiVersions = ApiVersions {
 pub(super) const PREVIEW_ONLY: ApiVersions = ApiVersions { listed: PREVIEW };
 
 impl ApiVersions {
-    fn contain(self, version: &str) -> bool {
-        self.listed.split(", ").any(|supported| supported == version)
+    fn contain(self, version: &str, withdrawn: &WithdrawnVersions) -> bool {
+        self.all().any(|supported| supported == version) && !withdrawn.contain(version)
+    }
+
+    /// The header that lists them; `None` if all are withdrawn.
+    fn header(self, withdrawn: &WithdrawnVersions) -> Option<HeaderValue> {
+        if withdrawn.are_none() {
+            return Some(HeaderValue::from_static(self.listed));
+        }
+        let left: Vec<_> = self.all().filter(|version| !withdrawn.contain(version)).collect();
+        if left.is_empty() {
+            return None;
+        }
+        HeaderValue::try_from(left.join(", ")).ok()
+    }
+
+    pub(super) fn all(self) -> impl Iterator<Item = &'static str> {
+        self.listed.split(", ")
     }
 }
 
@@ -58,9 +74,10 @@ pub(super) async fn require(
     mut request: Request,
     next: Next,
 ) -> Response {
+    let withdrawn = &endpoint.resource.withdrawn_versions;
     let mut response = match requested_version(request.uri()) {
         None => unspecified().into_response(),
-        Some(version) if versions.contain(&version) => {
+        Some(version) if versions.contain(&version, withdrawn) => {
             request.extensions_mut().insert(IsPreview(version == PREVIEW));
             next.run(request).await
         }
@@ -68,8 +85,10 @@ pub(super) async fn require(
     };
     let refusal = response.extensions().get::<Refusal>();
     if refusal.is_none_or(|refusal| refusal.lists_versions) {
-        let listed = HeaderValue::from_static(versions.listed);
-        response.headers_mut().insert(API_SUPPORTED_VERSIONS, listed);
+        let listed = versions
+            .header(withdrawn)
+            .map(|listed| (API_SUPPORTED_VERSIONS, listed));
+        response.headers_mut().extend(listed);
     }
     response
 }

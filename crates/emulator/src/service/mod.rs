@@ -20,6 +20,7 @@ mod raw_id;
 mod router;
 mod teams_user;
 mod user_authentication;
+mod withdrawn_versions;
 
 pub(crate) use answer::{Answer, ConcernedIdentity};
 pub(crate) use body::RequestBody;
@@ -27,3 +28,5 @@ pub(crate) use error::{Refusal, ServiceError};
 pub(crate) use headers::Answering;
 pub(crate) use identity::Identity;
 pub(crate) use router::router;
+pub use withdrawn_versions::UnknownVersion;
+pub(crate) use withdrawn_versions::WithdrawnVersions;

@@ -6,6 +6,7 @@ use crate::{
     signer::{KEY, ToSign, now},
 };
 use acs_identity_emulator::EntraTokenRequest;
+use serde_json::json;
 use std::net::{Ipv4Addr, TcpListener};
 
 const RESOURCE: &str = "11111111-1111-1111-1111-111111111111";
@@ -124,6 +125,63 @@ async fn it_warns_of_a_body_that_it_ignores() {
 }
 
 #[tokio::test]
+async fn faults_and_settings_are_there_from_the_beginning() {
+    let process = Process::start(&[
+        "--fault",
+        "status=503,retry-after=2,times=1",
+        "--fault",
+        "latency=1ms,times=1",
+        "--fault",
+        "reset-before-commit,operation=deleteIdentity",
+        "--clock-offset",
+        "-60",
+        "--revocation-delay",
+        "900",
+        "--withdraw-version",
+        "2021-03-07",
+        "--withdraw-version",
+        "2025-03-02-preview",
+    ])
+    .await;
+    let client = process.client();
+    let target = format!("/identities{VERSION}");
+    let answer = client.send("POST", &target, "").await;
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("2")));
+    let id = client.create().await;
+    let deletion = client.signed("DELETE", &format!("/identities/{id}{VERSION}"), "");
+    deletion.send().await.unwrap_err();
+
+    let get = async |path| Answer::of(client.unsigned("GET", path, "")).await.body;
+    let settings = get("/_emulator/settings").await;
+    let expected = json!({
+        "clockOffsetSeconds": -60,
+        "revocationDelaySeconds": 900,
+        "withdrawnVersions": ["2021-03-07", "2025-03-02-preview"],
+    });
+    assert_eq!(settings, expected);
+    let faults = get("/_emulator/faults").await;
+    let expected = json!({"faults": [
+        {"id": 1, "effect": "status", "status": 503, "retryAfterSeconds": 2, "times": 1, "hits": 1, "remaining": 0},
+        {"id": 2, "effect": "latency", "milliseconds": 1, "times": 1, "hits": 1, "remaining": 0},
+        {"id": 3, "effect": "resetBeforeCommit", "operation": "deleteIdentity", "hits": 1},
+    ]});
+    assert_eq!(faults, expected);
+
+    let log = process.into_log().await;
+    let lines: Vec<_> = log.lines().collect();
+    let ends = [
+        r#"status=503 fault="status=503,retry-after=2,times=1; latency=1ms,times=1" code="ServiceUnavailable""#
+            .to_owned(),
+        "status=201".to_owned(),
+        format!(r#"method=DELETE path="/identities/{id}" fault="reset-before-commit,operation=deleteIdentity""#),
+    ];
+    assert_eq!(lines.len(), ends.len(), "{log}");
+    for (line, end) in lines.iter().zip(ends) {
+        assert!(line.ends_with(&end), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn a_failure_to_start_is_one_line() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
@@ -142,6 +200,14 @@ async fn a_failure_to_start_is_one_line() {
         ),
         (["--resource-id", "x"], "--resource-id".to_owned()),
         (["--token-algorithm", "HS256"], "RS256 or ES256".to_owned()),
+        (["--fault", "status=200"], "give one from 400 to 599".to_owned()),
+        (["--fault", "explode"], "begin with status=N, ".to_owned()),
+        (["--clock-offset", "-3153600001"], "--clock-offset".to_owned()),
+        (["--revocation-delay", "soon"], "--revocation-delay".to_owned()),
+        (
+            ["--withdraw-version", "x"],
+            "name one of 2021-03-07, 2022-06-01".to_owned(),
+        ),
         (["--unknown", "x"], "--unknown".to_owned()),
     ] {
         let Err(Ended { code, stdout, log }) = Process::spawn(&mut command(&arguments)).await else {
@@ -162,6 +228,10 @@ async fn help_and_version_are_not_errors() {
     for (argument, part) in [
         ("--help", "--https-port <N>"),
         ("--help", "--explain"),
+        ("--help", "--fault <TEXT>"),
+        ("--help", "--clock-offset <SECONDS>"),
+        ("--help", "--revocation-delay <SECONDS>"),
+        ("--help", "--withdraw-version <VERSION>"),
         ("--version", env!("CARGO_PKG_VERSION")),
     ] {
         let output = command(&[argument]).output().await.unwrap();

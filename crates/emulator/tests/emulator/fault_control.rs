@@ -1,0 +1,92 @@
+//! Faults at the control surface.
+
+use crate::client::{Answer, Client, VERSION, start};
+use serde_json::json;
+
+async fn control(client: &Client, method: &str, path: &str, body: impl ToString) -> Answer {
+    Answer::of(client.unsigned(method, &format!("/_emulator/{path}"), &body.to_string())).await
+}
+
+#[tokio::test]
+async fn faults_are_injected_listed_and_removed() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    let faults = [
+        json!({"effect": "status", "status": 503, "retryAfterSeconds": 2, "times": 3, "operation": "createIdentity"}),
+        json!({"effect": "latency", "milliseconds": 1, "share": 0.5}),
+        json!({"effect": "resetBeforeCommit", "operation": "issueToken"}),
+        json!({"effect": "resetAfterCommit", "operation": "issueToken"}),
+        json!({"effect": "truncatedBody", "operation": "issueToken"}),
+        json!({"effect": "htmlBody", "operation": "issueToken"}),
+    ];
+    let mut expected = Vec::new();
+    for (fault, id) in faults.iter().zip(1..) {
+        let injected = control(&client, "POST", "faults", fault).await;
+        let mut entry = fault.clone();
+        entry["id"] = id.into();
+        entry["hits"] = 0.into();
+        if let Some(times) = fault.get("times") {
+            entry["remaining"] = times.clone();
+        }
+        assert_eq!((injected.status, &injected.body), (201, &entry));
+        expected.push(entry);
+    }
+    let send = async || client.send("POST", &format!("/identities{VERSION}"), "").await;
+    let answer = send().await;
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("2")));
+    assert_eq!(send().await.status, 503);
+    expected[0]["hits"] = 2.into();
+    expected[0]["remaining"] = 1.into();
+    expected[1]["hits"] = 1.into();
+    assert_eq!(
+        control(&client, "GET", "faults", "").await.body,
+        json!({"faults": expected})
+    );
+
+    assert_eq!(control(&client, "DELETE", "faults/1", "").await.status, 204);
+    for missing in ["faults/1", "faults/99", "faults/x"] {
+        assert_eq!(control(&client, "DELETE", missing, "").await.status, 404, "{missing}");
+    }
+    assert_eq!(send().await.status, 201);
+    assert_eq!(control(&client, "DELETE", "faults", "").await.status, 204);
+    assert_eq!(control(&client, "GET", "faults", "").await.body, json!({"faults": []}));
+}
+
+#[tokio::test]
+async fn the_answer_tells_what_is_wrong_with_a_fault() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    for (body, remedy) in [
+        ("", "Send JSON such as {\"effect\":\"status\""),
+        ("{}", "missing field `effect`"),
+        (r#"["status"]"#, "expected an object"),
+        (r#"{"effect":"explode"}"#, "`resetBeforeCommit`"),
+        (r#"{"effect":"htmlBody","time":1}"#, "`times`"),
+        (r#"{"effect":"htmlBody","operation":"create"}"#, "`createIdentity`"),
+        (r#"{"effect":"status"}"#, "give one from 400 to 599"),
+        (r#"{"effect":"status","status":200}"#, "give one from 400 to 599"),
+        (
+            r#"{"effect":"status","status":503,"milliseconds":1}"#,
+            "inject a second fault",
+        ),
+        (r#"{"effect":"htmlBody","status":503}"#, "inject a second fault"),
+        (r#"{"effect":"htmlBody","retryAfterSeconds":1}"#, "inject a status"),
+        (r#"{"effect":"latency"}"#, "1 to 600000 milliseconds"),
+        (
+            r#"{"effect":"latency","milliseconds":600001}"#,
+            "1 to 600000 milliseconds",
+        ),
+        (r#"{"effect":"htmlBody","times":0}"#, "give a number from 1 on"),
+        (r#"{"effect":"htmlBody","share":-1}"#, "from 0 to 1"),
+    ] {
+        let answer = control(&client, "POST", "faults", body).await;
+        assert_eq!(
+            (answer.status, answer.text("/error/code").as_str()),
+            (400, "InvalidRequest"),
+            "{body}"
+        );
+        let message = answer.text("/error/message");
+        assert!(message.contains(remedy), "{body}: {message}");
+    }
+    assert_eq!(emulator.faults(), []);
+}

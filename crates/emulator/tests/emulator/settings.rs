@@ -1,0 +1,201 @@
+//! Settings that change what clients meet: the clock, the delay of revocations, withdrawn api-versions.
+
+use crate::{
+    client::{Answer, Client, VERSION, builder, start},
+    signer::http_date,
+};
+use acs_identity_emulator::{AccessKeyKind, EmulatorError, TokenStatus};
+use serde_json::{Value, json};
+use std::time::Duration;
+use time::OffsetDateTime;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+async fn get(client: &Client) -> Value {
+    Answer::of(client.unsigned("GET", "/_emulator/settings", "")).await.body
+}
+
+async fn change(client: &Client, change: impl ToString) -> Answer {
+    Answer::of(client.unsigned("PATCH", "/_emulator/settings", &change.to_string())).await
+}
+
+#[tokio::test]
+async fn a_revocation_takes_effect_after_its_delay() {
+    let emulator = builder().revocation_delay(15 * MINUTE).start().await.unwrap();
+    let client = Client::over_http(&emulator);
+    let id = client.create().await;
+    let token = client.issue_chat(&id).await;
+    assert_eq!(client.revoke(&id).await.status, 204);
+    let later = client.issue_chat(&id).await;
+    assert_eq!(emulator.token_status(&token), TokenStatus::Active);
+    emulator.advance(14 * MINUTE);
+    assert_eq!(emulator.token_status(&token), TokenStatus::Active);
+    emulator.advance(MINUTE);
+    assert_eq!(emulator.token_status(&token), TokenStatus::Revoked);
+    assert_eq!(emulator.token_status(&later), TokenStatus::Active);
+}
+
+#[tokio::test]
+async fn only_revocations_are_delayed_and_only_from_then_on() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    let ids = [client.create().await, client.create().await, client.create().await];
+    let [revoked, deleted, other] = [
+        client.issue_chat(&ids[0]).await,
+        client.issue_chat(&ids[1]).await,
+        client.issue_chat(&ids[2]).await,
+    ];
+    client.revoke(&ids[0]).await;
+    emulator.set_revocation_delay(Duration::MAX);
+    client.delete(&ids[1]).await;
+    client.revoke(&ids[2]).await;
+    assert_eq!(emulator.token_status(&revoked), TokenStatus::Revoked);
+    assert_eq!(emulator.token_status(&deleted), TokenStatus::IdentityDeleted);
+    assert_eq!(emulator.token_status(&other), TokenStatus::Active);
+    emulator.regenerate_access_key(AccessKeyKind::Primary).unwrap();
+    assert_eq!(emulator.token_status(&other), TokenStatus::Revoked);
+}
+
+#[tokio::test]
+async fn the_clock_can_be_off_from_the_beginning() {
+    let offset = time::Duration::minutes(-20);
+    let emulator = builder().clock_offset(offset).start().await.unwrap();
+    let client = Client::over_http(&emulator);
+    let target = format!("/identities{VERSION}");
+    for (offset, status) in [(time::Duration::ZERO, 401), (offset, 201)] {
+        let date = http_date(OffsetDateTime::now_utc() + offset);
+        let answer = Answer::of(client.signed_at(&date, "POST", &target, "")).await;
+        assert_eq!(answer.status, status);
+    }
+}
+
+#[tokio::test]
+async fn a_withdrawn_version_is_refused_and_not_listed() {
+    let emulator = builder().withdraw_version("2021-03-07").start().await.unwrap();
+    let client = Client::over_http(&emulator);
+    let send = async |version| {
+        client
+            .send("POST", &format!("/identities?api-version={version}"), "")
+            .await
+    };
+    let create = async || send("2023-10-01").await;
+
+    let answer = create().await;
+    assert_eq!(answer.status, 201);
+    let listed = "2022-06-01, 2022-10-01, 2023-10-01, 2025-03-02-preview, 2025-06-30";
+    assert_eq!(answer.header("api-supported-versions"), Some(listed));
+
+    emulator.withdraw_version("2023-10-01").unwrap();
+    let answer = create().await;
+    let message = format!(
+        "The HTTP resource that matches the request URI '{}/identities' does not support the API version '2023-10-01'.",
+        client.origin
+    );
+    answer.assert_error(400, "UnsupportedApiVersion", &message, None);
+    let listed = "2022-06-01, 2022-10-01, 2025-03-02-preview, 2025-06-30";
+    assert_eq!(answer.header("api-supported-versions"), Some(listed));
+    assert_eq!(send("2021-03-07").await.status, 400);
+    assert_eq!(send("2025-06-30").await.status, 201);
+
+    emulator.restore_version("2023-10-01").unwrap();
+    assert_eq!(create().await.status, 201);
+}
+
+#[tokio::test]
+async fn operations_without_a_version_left_list_none() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    let list = async || {
+        client
+            .send("GET", "/access/entra/assignments?api-version=2025-03-02-preview", "")
+            .await
+    };
+    assert_eq!(
+        list().await.header("api-supported-versions"),
+        Some("2025-03-02-preview")
+    );
+    emulator.withdraw_version("2025-03-02-preview").unwrap();
+    let answer = list().await;
+    assert_eq!((answer.status, answer.header("api-supported-versions")), (400, None));
+}
+
+#[tokio::test]
+async fn an_unknown_version_is_refused_with_those_that_are_known() {
+    let known = "2021-03-07, 2022-06-01, 2022-10-01, 2023-10-01, 2025-03-02-preview, 2025-06-30";
+    let emulator = start().await;
+    let expected = format!("`2024-01-01` is no api-version of the emulator: name one of {known}");
+    for error in [
+        emulator.withdraw_version("2024-01-01").unwrap_err(),
+        emulator.restore_version("2024-01-01").unwrap_err(),
+    ] {
+        assert_eq!(error.to_string(), expected);
+    }
+    let error = builder().withdraw_version("2024-01-01").start().await.unwrap_err();
+    assert!(matches!(error, EmulatorError::Version(_)), "{error:?}");
+    assert_eq!(error.to_string(), expected);
+}
+
+#[tokio::test]
+async fn only_the_given_settings_change() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    let mut expected = json!({"clockOffsetSeconds": 0, "revocationDelaySeconds": 0, "withdrawnVersions": []});
+    assert_eq!(get(&client).await, expected);
+    for (member, value) in [
+        ("clockOffsetSeconds", json!(-60)),
+        ("revocationDelaySeconds", json!(900)),
+        ("withdrawnVersions", json!(["2022-10-01", "2025-03-02-preview"])),
+        ("withdrawnVersions", json!(["2021-03-07"])),
+        ("clockOffsetSeconds", json!(60)),
+    ] {
+        expected[member] = value.clone();
+        let changed = change(&client, json!({member: value})).await;
+        assert_eq!((changed.status, &changed.body), (200, &expected));
+        assert_eq!(get(&client).await, expected);
+    }
+
+    let id = client.create().await;
+    let token = client.issue_chat(&id).await;
+    client.revoke(&id).await;
+    assert_eq!(emulator.token_status(&token), TokenStatus::Active);
+    emulator.advance(15 * MINUTE);
+    assert_eq!(emulator.token_status(&token), TokenStatus::Revoked);
+    assert_eq!(get(&client).await["clockOffsetSeconds"], 960);
+}
+
+#[tokio::test]
+async fn a_wrong_setting_changes_nothing() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    let before = get(&client).await;
+    for (body, remedy) in [
+        ("", "Send JSON such as {\"clockOffsetSeconds\""),
+        ("[1,2,[]]", "expected an object"),
+        (
+            r#"{"clockOffset":1}"#,
+            "`clockOffsetSeconds`, `revocationDelaySeconds`, `withdrawnVersions`",
+        ),
+        (r#"{"clockOffsetSeconds":1.5}"#, "expected i64"),
+        (r#"{"clockOffsetSeconds":-3153600001}"#, "at most 3153600000"),
+        (r#"{"revocationDelaySeconds":-1}"#, "at least 0"),
+        (r#"{"revocationDelaySeconds":3153600001}"#, "at most 3153600000"),
+        (
+            r#"{"clockOffsetSeconds":1,"revocationDelaySeconds":1,"withdrawnVersions":["2023-10-01","x"]}"#,
+            "name one of 2021-03-07, ",
+        ),
+        (
+            r#"{"withdrawnVersions":["2023-10-01"],"revocationDelaySeconds":-1}"#,
+            "at least 0",
+        ),
+    ] {
+        let answer = change(&client, body).await;
+        assert_eq!(
+            (answer.status, answer.text("/error/code").as_str()),
+            (400, "InvalidRequest"),
+            "{body}"
+        );
+        let message = answer.text("/error/message");
+        assert!(message.contains(remedy), "{body}: {message}");
+    }
+    assert_eq!(get(&client).await, before);
+}
