@@ -1,13 +1,14 @@
 //! The last requests, for people to look at.
 
-use crate::{operation::Operation, recent::Recent, timestamp};
+use crate::{
+    operation::Operation,
+    recent::{Numbered, Recent},
+    timestamp,
+};
 use http::Method;
 use percent_encoding::percent_decode_str;
 use serde::{Serialize, Serializer};
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 use time::OffsetDateTime;
 
 /// How many requests, and how many of those that were answered with 401, are kept.
@@ -20,8 +21,6 @@ const MAX_TEXT: usize = 300;
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Entry {
-    /// Counts requests since the emulator started.
-    number: u64,
     #[serde(serialize_with = "timestamp::serialize")]
     time: OffsetDateTime,
     method: String,
@@ -63,7 +62,6 @@ pub(crate) struct Answered<'a> {
 /// The last requests, and the last of those whose authentication was refused. The explanations are short by themselves.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
-    next_number: AtomicU64,
     requests: Recent<Entry, REQUESTS>,
     refusals: Recent<Entry, REFUSALS>,
 }
@@ -83,7 +81,6 @@ impl Journal {
         } = answered;
         let operation = Operation::of(method, path);
         let entry = Entry {
-            number: self.next_number.fetch_add(1, Ordering::Relaxed),
             time,
             method: cut(method.as_str()),
             path: cut(path),
@@ -102,12 +99,12 @@ impl Journal {
     }
 
     /// The last requests, newest first.
-    pub(crate) fn requests(&self) -> Vec<Entry> {
+    pub(crate) fn requests(&self) -> Vec<Numbered<Entry>> {
         self.requests.list()
     }
 
     /// The last requests that were answered with 401, newest first.
-    pub(crate) fn refusals(&self) -> Vec<Entry> {
+    pub(crate) fn refusals(&self) -> Vec<Numbered<Entry>> {
         self.refusals.list()
     }
 }
@@ -155,7 +152,7 @@ mod tests {
         }
         let numbers: Vec<_> = journal.requests().iter().map(|entry| entry.number).collect();
         assert_eq!(numbers, (901..=1000).rev().collect::<Vec<_>>());
-        let refused: Vec<_> = journal.refusals().into_iter().map(|entry| entry.path).collect();
+        let refused: Vec<_> = journal.refusals().into_iter().map(|entry| entry.item.path).collect();
         assert_eq!(refused, ["/refused"]);
     }
 
@@ -186,7 +183,7 @@ mod tests {
             &format!("/identities/{}", "é".repeat(9000)),
             401,
         );
-        for entry in journal.refusals() {
+        for Numbered { item: entry, .. } in journal.refusals() {
             assert_eq!(entry.method, "M".repeat(300));
             assert_eq!(entry.path.chars().count(), 300);
             assert_eq!(entry.identity, Some("é".repeat(300)));

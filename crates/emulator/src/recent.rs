@@ -1,32 +1,55 @@
 //! The last of a kind, for people to look at.
 
+use serde::Serialize;
 use std::{
     collections::VecDeque,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 /// The last `N` items.
 #[derive(Debug)]
-pub(crate) struct Recent<T, const N: usize>(Mutex<VecDeque<T>>);
+pub(crate) struct Recent<T, const N: usize>(Mutex<State<T>>);
+
+#[derive(Debug)]
+struct State<T> {
+    added: u64,
+    items: VecDeque<Numbered<T>>,
+}
+
+/// An item, and how many were added before it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Numbered<T> {
+    pub(crate) number: u64,
+    #[serde(flatten)]
+    pub(crate) item: T,
+}
 
 impl<T, const N: usize> Default for Recent<T, N> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self(Mutex::new(State {
+            added: 0,
+            items: VecDeque::new(),
+        }))
     }
 }
 
 impl<T: Clone, const N: usize> Recent<T, N> {
     /// Adds an item, in place of the oldest if there are too many.
     pub(crate) fn add(&self, item: T) {
-        let mut items = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        items.truncate(N - 1);
-        items.push_front(item);
+        let mut state = self.lock();
+        let number = state.added;
+        state.added += 1;
+        state.items.truncate(N - 1);
+        state.items.push_front(Numbered { number, item });
     }
 
     /// All of them, newest first.
-    pub(crate) fn list(&self) -> Vec<T> {
-        let items = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        items.iter().cloned().collect()
+    pub(crate) fn list(&self) -> Vec<Numbered<T>> {
+        self.lock().items.iter().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -37,9 +60,13 @@ mod tests {
     #[test]
     fn the_last_are_kept_newest_first() {
         let recent = Recent::<_, 50>::default();
-        for number in 1..=120 {
-            recent.add(number);
+        for number in 0..120 {
+            recent.add(number * 2);
         }
-        assert_eq!(recent.list(), (71..=120).rev().collect::<Vec<_>>());
+        let expected = (70..120).rev().map(|number| Numbered {
+            number,
+            item: number * 2,
+        });
+        assert_eq!(recent.list(), expected.collect::<Vec<_>>());
     }
 }

@@ -1,7 +1,7 @@
 //! Restricts the control surface to programs on this machine, and keeps out pages in a browser.
 //!
-//! A page of any site can make a browser send requests to loopback, but its `Origin` gives it away. If the name of the
-//! site was rebound to 127.0.0.1, so that the browser sees a single origin, its `Host` does.
+//! A page of any site can make a browser send requests to loopback, but `Origin` or `Sec-Fetch-Site` gives it away. If the
+//! name of the site was rebound to 127.0.0.1, so that the browser sees a single origin, its `Host` does.
 
 use crate::{endpoint::Scheme, header, service::ServiceError};
 use axum::{
@@ -11,9 +11,23 @@ use axum::{
 };
 use http::{
     StatusCode,
-    header::{HOST, ORIGIN},
+    header::{CACHE_CONTROL, HOST, HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
     uri::Authority,
 };
+
+/// How a browser says which site a request comes from: `none` if from the person who uses it.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// Tells browsers not to keep a response, nor to give it to other sites.
+pub(super) async fn keep_private(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
+    response
+}
 
 pub(super) async fn require_local(
     State(scheme): State<Scheme>,
@@ -28,6 +42,9 @@ pub(super) async fn require_local(
     let Some(host) = header::text(headers, HOST).filter(|host| is_loopback(host)) else {
         return refuse("the Host is not 127.0.0.1, [::1] or localhost");
     };
+    if header::text(headers, SEC_FETCH_SITE).is_some_and(|site| !matches!(site, "same-origin" | "none")) {
+        return refuse("a page of another site asks for it. Open it in a window of its own");
+    }
     if headers.contains_key(ORIGIN) && header::text(headers, ORIGIN) != Some(&format!("{scheme}://{host}")) {
         return refuse("the Origin is not the emulator's own");
     }

@@ -3,6 +3,7 @@
 mod access_keys;
 mod faults;
 mod guard;
+mod page;
 mod settings;
 mod state;
 mod tokens;
@@ -10,7 +11,7 @@ mod tokens;
 use crate::{endpoint::Endpoint, json_object::JsonObject, service::ServiceError};
 use axum::{
     Router,
-    middleware::from_fn_with_state,
+    middleware::{from_fn_with_state, map_response},
     routing::{any, delete, get, post},
 };
 use http::StatusCode;
@@ -42,7 +43,9 @@ pub(crate) fn router(endpoint: Endpoint) -> Router {
         .route("/_emulator/entra/tokens", post(tokens::mint_entra_token))
         .route("/_emulator/{*other}", any(|| async { ServiceError::not_found() }))
         .method_not_allowed_fallback(|| async { ServiceError::method_not_allowed() })
+        .merge(page::router())
         .layer(from_fn_with_state(endpoint.scheme, guard::require_local))
+        .layer(map_response(guard::keep_private))
         .with_state(endpoint)
 }
 

@@ -4,6 +4,7 @@ use crate::{
     endpoint::Endpoint,
     http_date,
     journal::Entry,
+    recent::Numbered,
     service::{Answer, Identity},
 };
 use axum::extract::State;
@@ -38,7 +39,7 @@ pub(super) async fn resource(State(Endpoint { resource, .. }): State<Endpoint>) 
 
 #[derive(Serialize)]
 pub(super) struct RequestList {
-    requests: Vec<Entry>,
+    requests: Vec<Numbered<Entry>>,
 }
 
 /// `GET /_emulator/requests`
@@ -49,7 +50,7 @@ pub(super) async fn requests(State(Endpoint { resource, .. }): State<Endpoint>) 
 
 #[derive(Serialize)]
 pub(super) struct RefusalList {
-    refusals: Vec<Entry>,
+    refusals: Vec<Numbered<Entry>>,
 }
 
 /// `GET /_emulator/refusals`

@@ -4,6 +4,7 @@ use super::Result;
 use crate::{
     endpoint::Endpoint,
     json_object::JsonObject,
+    recent::Numbered,
     resource::TokenStatus,
     service::{Answer, RequestBody, ServiceError},
     tokens::{EntraToken, EntraTokenRequest, Jwk, Jwt},
@@ -26,7 +27,7 @@ pub(super) async fn keys(State(Endpoint { resource, .. }): State<Endpoint>) -> R
 
 #[derive(Serialize)]
 pub(super) struct TokenList {
-    tokens: Vec<Token>,
+    tokens: Vec<Numbered<Token>>,
 }
 
 #[derive(Serialize)]
@@ -38,16 +39,14 @@ struct Token {
 /// `GET /_emulator/tokens`
 pub(super) async fn list(State(Endpoint { resource, .. }): State<Endpoint>) -> Answer<TokenList> {
     let issued = resource.issued.list();
-    let tokens = issued.iter().map(|payload| Token {
-        status: resource.status_of(payload),
-        claims: payload.claims(),
+    let tokens = issued.into_iter().map(|Numbered { number, item }| {
+        let status = resource.status_of(&item);
+        let claims = item.claims();
+        let item = Token { status, claims };
+        Numbered { number, item }
     });
-    Answer(
-        StatusCode::OK,
-        TokenList {
-            tokens: tokens.collect(),
-        },
-    )
+    let tokens = tokens.collect();
+    Answer(StatusCode::OK, TokenList { tokens })
 }
 
 #[derive(Deserialize)]

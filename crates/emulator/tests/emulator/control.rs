@@ -178,10 +178,16 @@ async fn pages_in_a_browser_are_refused() {
         (&format!("Host: {localhost}\r\nOrigin: http://localhost:3000"), 403),
         (&format!("Host: {localhost}\r\nOrigin: null"), 403),
         (&format!("Host: {localhost}\r\nOrigin: https://evil.example"), 403),
+        ("Host: localhost\r\nSec-Fetch-Site: same-origin", 200),
+        ("Host: localhost\r\nSec-Fetch-Site: none", 200),
+        ("Host: localhost\r\nSec-Fetch-Site: same-site", 403),
+        ("Host: localhost\r\nSec-Fetch-Site: cross-site", 403),
     ];
     for (headers, status) in rows {
         for (method, path) in [
-            ("GET", "/resource"),
+            ("GET", "/"),
+            ("GET", "/page.js"),
+            ("GET", "/access-keys"),
             ("GET", "/keys"),
             ("GET", "/refusals"),
             ("POST", "/entra/tokens"),
@@ -266,8 +272,8 @@ async fn issued_tokens_are_listed_with_their_status_and_not_shown() {
 
     let list = get(&emulator, "tokens").await.body;
     let expected = json!({"tokens": [
-        {"status": "active", "claims": decode(&active, 1)},
-        {"status": "revoked", "claims": decode(&revoked, 1)},
+        {"number": 1, "status": "active", "claims": decode(&active, 1)},
+        {"number": 0, "status": "revoked", "claims": decode(&revoked, 1)},
     ]});
     assert_eq!(list, expected);
 }
@@ -315,4 +321,45 @@ async fn an_access_key_can_be_regenerated_while_the_other_is_in_use() {
     assert_eq!(emulator.token_status(&by_secondary), TokenStatus::Revoked);
     assert_eq!(get(&emulator, "access-keys").await.body["primary"], after["primary"]);
     assert_eq!(post(&emulator, "access-keys/tertiary/regenerate", "").await.status, 404);
+}
+
+#[tokio::test]
+async fn the_page_is_kept_to_itself() {
+    let emulator = start().await;
+    for (path, content_type) in [
+        ("", "text/html; charset=utf-8"),
+        ("page.css", "text/css; charset=utf-8"),
+        ("page.js", "text/javascript; charset=utf-8"),
+        ("access-keys", "application/json; charset=utf-8"),
+    ] {
+        let response = http()
+            .get(format!("{}{path}", emulator.control_endpoint()))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        for (name, value) in [
+            ("content-type", content_type),
+            ("cache-control", "no-store"),
+            ("x-content-type-options", "nosniff"),
+            ("cross-origin-resource-policy", "same-origin"),
+        ] {
+            assert_eq!(response.headers()[name], value, "{path}: {name}");
+        }
+        if path.is_empty() {
+            let policy = response.headers()["content-security-policy"].to_str().unwrap();
+            for rule in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"] {
+                assert!(policy.contains(rule), "{policy}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_page_is_found_without_the_slash() {
+    let emulator = start().await;
+    let request = "GET /_emulator HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let answer = exchange(emulator.endpoint(), request).await;
+    assert!(answer.starts_with("HTTP/1.1 308 "), "{answer}");
+    assert!(answer.contains("\r\nlocation: /_emulator/\r\n"), "{answer}");
 }

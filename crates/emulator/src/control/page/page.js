@@ -1,0 +1,332 @@
+// Shows what the control surface lists, once a second, and switches faults on and off.
+//
+// Whatever comes from a request becomes the text of an element, never markup.
+
+const INTERVAL = 1000;
+
+const $ = (selector, within = document) => within.querySelector(selector);
+
+/** Makes an element. Properties are set as they are; children are elements or text. */
+function make(name, properties = {}, ...children) {
+  const element = Object.assign(document.createElement(name), properties);
+  element.append(...children);
+  return element;
+}
+
+/** Sends a request to the control surface, and returns its JSON. A failure is an error with the emulator's words. */
+async function call(method, path, body) {
+  const response = await fetch(path, {
+    method,
+    body: body && JSON.stringify(body),
+    cache: "no-store",
+    redirect: "error",
+  });
+  const text = await response.text();
+  const json = text ? JSON.parse(text) : undefined;
+  if (!response.ok) {
+    throw new Error(json?.error?.message ?? `The emulator answered ${response.status}.`);
+  }
+  return json;
+}
+
+/**
+ * Makes the children of a list those of `items`, in their order. Elements of items that stay are kept, and with them what
+ * has the focus and what is unfolded; `build` makes a new one. An item whose JSON has changed is built anew.
+ */
+function sync(parent, items, key, build) {
+  const old = new Map([...parent.children].filter((child) => child.item).map((child) => [child.key, child]));
+  let place = [...parent.children].find((child) => child.item) ?? null;
+  for (const item of items) {
+    const json = JSON.stringify(item);
+    const id = String(key(item));
+    let element = old.get(id);
+    old.delete(id);
+    if (element?.item !== json) {
+      const built = Object.assign(build(item), { item: json, key: id });
+      if (element) {
+        if (place === element) {
+          place = built;
+        }
+        element.replaceWith(built);
+      }
+      element = built;
+    }
+    if (element === place) {
+      place = place.nextElementSibling;
+    } else {
+      parent.insertBefore(element, place);
+    }
+  }
+  for (const element of old.values()) {
+    element.remove();
+  }
+}
+
+/** Shows a list, or in its place the sentence that says that it is empty. */
+function list(heading, items, key, build) {
+  const section = $(`#${heading}`).parentElement;
+  const parent = $("ul, table", section);
+  parent.hidden = items.length === 0;
+  $(".empty", section).hidden = items.length > 0;
+  sync(parent, items, key, build);
+}
+
+const time = (iso) => make("time", { dateTime: iso, title: iso, textContent: iso.slice(11, 19) });
+
+/** When a token was issued, and for how long. */
+function lifetime({ iat, exp }) {
+  const [issued, expires] = [iat, exp].map((seconds) => new Date(seconds * 1000).toISOString());
+  const minutes = Math.round((exp - iat) / 60);
+  const length = minutes % 60 === 0 ? `${minutes / 60} h` : `${minutes} min`;
+  return make("span", { className: "muted", title: `until ${expires}` }, time(issued), `, for ${length}`);
+}
+
+/** The part of a raw id that differs between the users of a resource. */
+const shortId = (id) => (id.startsWith("8:acs:") && id.includes("_") ? `…${id.slice(id.indexOf("_"))}` : id);
+const identity = (id) => make("span", { className: "mono", title: id }, shortId(id));
+
+function request(item) {
+  const { status, fault } = item;
+  const kind = status === undefined ? "bad" : status < 300 ? "good" : status < 500 ? "warn" : "bad";
+  const told = [status ?? "reset", item.code].filter(Boolean).join(" ");
+  const name = item.operation ?? `${item.method} ${item.path}`;
+  const rows = [
+    make(
+      "tr",
+      {},
+      make("td", {}, time(item.time)),
+      make("td", { className: kind }, told),
+      make("td", { title: `${item.method} ${item.path}` }, name),
+      make("td", { className: "identity" }, item.identity ? identity(item.identity) : ""),
+      make("td", { className: "number" }, `${item.durationMs.toFixed(item.durationMs < 10 ? 1 : 0)} ms`),
+    ),
+  ];
+  for (const text of [fault && `Injected fault: ${fault}`, item.explanation].filter(Boolean)) {
+    rows.push(make("tr", { className: "explanation" }, make("td", { colSpan: 5 }, text)));
+  }
+  return make("tbody", {}, ...rows);
+}
+
+function identityItem({ id, customId, lastTokenIssuedAt }) {
+  const parts = [make("span", { className: "mono" }, id)];
+  if (customId !== undefined) {
+    parts.push(make("span", {}, `custom id ${customId}`));
+  }
+  const last = lastTokenIssuedAt ? ["last token ", time(lastTokenIssuedAt)] : ["no token"];
+  return make("li", {}, ...parts, make("span", { className: "muted" }, ...last));
+}
+
+const TOKEN_KINDS = { active: "good", expired: "warn" };
+
+function token({ status, claims }) {
+  return make(
+    "li",
+    {},
+    make("span", { className: TOKEN_KINDS[status] ?? "bad" }, status),
+    make("span", {}, claims.acsScope),
+    lifetime(claims),
+    make(
+      "details",
+      {},
+      make("summary", {}, identity(`8:${claims.skypeid}`)),
+      make("pre", {}, JSON.stringify(claims, null, 2)),
+    ),
+  );
+}
+
+/** How the members of a fault read. */
+const FAULT_WORDS = {
+  effect: (effect) => $(`#fault option[value="${effect}"]`).textContent,
+  status: (status) => `${status}`,
+  retryAfterSeconds: (seconds) => `Retry-After ${seconds} s`,
+  milliseconds: (milliseconds) => `${milliseconds} ms`,
+  times: (times) => `${times} times`,
+  share: (share) => `${Number((share * 100).toFixed(2))} % of requests`,
+  operation: (operation) => `only ${operation}`,
+};
+
+function fault({ id, hits, remaining, ...rest }) {
+  const words = Object.entries(rest).map(([name, value]) => FAULT_WORDS[name](value));
+  const counts = [`struck ${hits}`, remaining === undefined ? "" : `${remaining} left`].filter(Boolean);
+  const off = make("button", { type: "button" }, "Switch off");
+  off.addEventListener("click", () => act(off, () => call("DELETE", `faults/${id}`)));
+  return make(
+    "li",
+    {},
+    make("span", { className: "grow" }, words.join(", ")),
+    make("span", { className: "muted" }, counts.join(", ")),
+    off,
+  );
+}
+
+/** One of the two access keys, with its connection strings and a button for a fresh one. */
+function accessKey(fieldset) {
+  const kind = fieldset.dataset.kind;
+  const strings = [
+    ["http", "connectionString"],
+    ["https", "httpsConnectionString"],
+  ].map(([scheme, name]) => {
+    const input = make("input", { readOnly: true, name });
+    input.addEventListener("focus", () => input.select());
+    const copy = make("button", { type: "button", ariaLabel: `Copy the ${kind} ${scheme} connection string` }, "Copy");
+    copy.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(input.value);
+      copy.textContent = "Copied";
+      setTimeout(() => (copy.textContent = "Copy"), 2000);
+    });
+    fieldset.append(make("div", { className: "copy" }, make("label", {}, scheme, input), copy));
+    return input;
+  });
+  const fresh = make("button", { type: "button", className: "danger" }, `Fresh ${kind} key`);
+  fresh.addEventListener("click", async () => {
+    if (await sure(`Clients with the ${kind} key will be refused, and their tokens are revoked.`)) {
+      await act(fresh, () => call("POST", `access-keys/${kind}/regenerate`));
+    }
+  });
+  fieldset.append(fresh);
+  return (keys) => {
+    for (const input of strings) {
+      input.value = keys[kind][input.name];
+    }
+  };
+}
+
+/** Asks in a dialog, and tells whether the answer is yes. */
+function sure(question) {
+  const dialog = $("#sure");
+  $("#sure-question").textContent = question;
+  dialog.returnValue = "no";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+  });
+}
+
+/** Does something on behalf of a button, then shows the new state. A failure is told next to the button, or on top. */
+async function act(button, action) {
+  const alert = (button.form && $("[role=alert]", button.form)) ?? $("#trouble");
+  try {
+    await action();
+    alert.textContent = "";
+    alert.hidden = alert === $("#trouble");
+    await refresh();
+  } catch (error) {
+    alert.textContent = error.message;
+    alert.hidden = false;
+  }
+}
+
+function faultForm() {
+  const form = $("#fault");
+  const show = () => {
+    for (const label of form.querySelectorAll("[data-effect], [data-when]")) {
+      const shown = label.dataset.effect === form.effect.value || label.dataset.when === form.when.value;
+      label.hidden = !shown;
+      $("input", label).disabled = !shown;
+    }
+  };
+  form.addEventListener("change", show);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const { effect, operation, when, percent, ...numbers } = Object.fromEntries(new FormData(form));
+    const body = { effect };
+    for (const [name, value] of Object.entries(numbers)) {
+      if (value !== "") {
+        body[name] = Number(value);
+      }
+    }
+    if (percent !== undefined) {
+      body.share = Number(percent) / 100;
+    }
+    if (operation) {
+      body.operation = operation;
+    }
+    act(event.submitter ?? $("button", form), () => call("POST", "faults", body));
+  });
+  show();
+}
+
+function settingsForm() {
+  const form = $("#setting");
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const data = new FormData(form);
+    const body = {
+      clockOffsetSeconds: Number(data.get("clockOffsetSeconds")),
+      revocationDelaySeconds: Number(data.get("revocationDelaySeconds")),
+      withdrawnVersions: data.getAll("withdrawnVersions"),
+    };
+    act(event.submitter ?? $("button", form), async () => {
+      await call("PATCH", "settings", body);
+      shownSettings = undefined;
+    });
+  });
+}
+
+let shownSettings;
+
+/** Fills in the settings when they have changed, and not while somebody is about to change them. */
+function settings(now) {
+  const json = JSON.stringify(now);
+  const form = $("#setting");
+  if (json === shownSettings || (shownSettings !== undefined && form.contains(document.activeElement))) {
+    return;
+  }
+  shownSettings = json;
+  form.clockOffsetSeconds.value = now.clockOffsetSeconds;
+  form.revocationDelaySeconds.value = now.revocationDelaySeconds;
+  for (const box of form.querySelectorAll("[name=withdrawnVersions]")) {
+    box.checked = now.withdrawnVersions.includes(box.value);
+  }
+}
+
+const keyFields = [...document.querySelectorAll("[data-kind]")].map(accessKey);
+
+async function refresh() {
+  const paths = ["resource", "access-keys", "requests", "identities", "tokens", "faults", "settings"];
+  const [resource, keys, requests, identities, tokens, faults, now] = await Promise.all(
+    paths.map((path) => call("GET", path)),
+  );
+  $("#resource-id").textContent = resource.resourceId;
+  $("#resource-time").textContent = resource.time;
+  keyFields.forEach((show) => show(keys));
+  list("requests", requests.requests, (item) => item.number, request);
+  list("identities", identities.identities, (item) => item.id, identityItem);
+  const shown = identities.identities.length;
+  const total = identities.total;
+  $(".count").textContent = total > shown ? `${total}, the newest ${shown}:` : total || "";
+  list("tokens", tokens.tokens, (item) => item.number, token);
+  list("faults", faults.faults, (item) => item.id, fault);
+  settings(now);
+}
+
+/** Shows the state again and again, as long as the page is looked at and nobody has stopped it. */
+async function watch() {
+  const trouble = $("#trouble");
+  for (;;) {
+    if (!document.hidden && $("#watch").ariaPressed === "true") {
+      try {
+        await refresh();
+        if (trouble.dataset.lost) {
+          delete trouble.dataset.lost;
+          trouble.hidden = true;
+        }
+      } catch (error) {
+        trouble.dataset.lost = true;
+        trouble.textContent = `The emulator does not answer: ${error.message}`;
+        trouble.hidden = false;
+      }
+    }
+    await new Promise((resolve) => setTimeout(resolve, INTERVAL));
+  }
+}
+
+$("#watch").addEventListener("click", ({ currentTarget: button }) => {
+  const live = button.ariaPressed !== "true";
+  button.ariaPressed = String(live);
+  button.textContent = live ? "Live" : "Stopped";
+});
+
+faultForm();
+settingsForm();
+watch();

@@ -1,0 +1,303 @@
+// The emulator's page as a person uses it, with the mouse, with the keyboard alone, and on a phone.
+"use strict";
+
+const assert = require("node:assert/strict");
+const { createServer } = require("node:http");
+const { once } = require("node:events");
+const path = require("node:path");
+const { after, before, test } = require("node:test");
+const { chromium } = require("playwright-core");
+const { create, send, startEmulator } = require("./emulator.js");
+
+const PHONE = { viewport: { width: 390, height: 844 }, colorScheme: "dark", hasTouch: true };
+
+let browser;
+
+before(async () => {
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM,
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+});
+
+after(() => browser.close());
+
+/**
+ * Opens the page. The test fails if the page complains, or asks for anything but the emulator's. `expected` is a complaint
+ * that the test provokes.
+ */
+async function open(t, emulator, { expected, ...options } = {}) {
+  const context = await browser.newContext(options);
+  const page = await context.newPage();
+  const complaints = [];
+  page.on("console", (message) => complaints.push(message.text()));
+  page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("dialog", (dialog) => complaints.push(dialog.message()));
+  page.on("request", (request) => {
+    if (!request.url().startsWith(emulator.controlEndpoint) && !request.url().startsWith("data:")) {
+      complaints.push(`asked for ${request.url()}`);
+    }
+  });
+  page.setDefaultTimeout(20_000);
+  await page.goto(emulator.controlEndpoint);
+  t.after(async () => {
+    await context.close();
+    assert.deepEqual(complaints.filter((complaint) => !expected?.test(complaint)), []);
+  });
+  return page;
+}
+
+const section = (page, name) => page.getByRole("region", { name });
+const row = (page, text) => page.locator("tbody", { hasText: text }).first();
+const screenshot = (page, name) =>
+  page.screenshot({ path: path.join(process.env.SCREENSHOTS, `${name}.png`), fullPage: true });
+
+/** One of each: an identity, a token of each status, an explained refusal, and ids that try to be markup. */
+async function fill({ connectionString, endpoint }) {
+  const id = await create(connectionString);
+  const issue = (scope) =>
+    send(connectionString, "POST", `/identities/${id}/:issueAccessToken`, { body: `{"scopes":["${scope}"]}` });
+  await issue("chat");
+  await send(connectionString, "POST", `/identities/${id}/:revokeAccessTokens`);
+  await issue("voip");
+  await send(connectionString, "POST", "/identities", { host: `${new URL(endpoint).host}/` });
+  const markup = '<img src="x" onerror="alert(1)">';
+  await send(connectionString, "DELETE", `/identities/${encodeURIComponent(markup)}`);
+  await send(connectionString, "POST", "/identities", {
+    body: JSON.stringify({ customId: markup }),
+    version: "2025-03-02-preview",
+  });
+  return { id, markup };
+}
+
+test("it shows requests as they come, with the explanation of a refusal", async (t) => {
+  const emulator = await startEmulator(t);
+  const page = await open(t, emulator);
+  await section(page, "Requests").getByText("None yet.").waitFor();
+
+  const { id } = await fill(emulator);
+  const refused = row(page, "401 Denied");
+  await refused.getByText("Sign the host without the endpoint's trailing slash.").waitFor();
+  assert.match(await refused.innerText(), /createIdentity/);
+  const issued = row(page, "issueToken");
+  assert.equal(await issued.locator(".identity span").getAttribute("title"), id);
+  assert.match(await issued.innerText(), /\b200\b[\s\S]*\d ms/);
+  await screenshot(page, "wide");
+});
+
+test("ids and messages are text, never markup", async (t) => {
+  const emulator = await startEmulator(t);
+  const { markup } = await fill(emulator);
+  const page = await open(t, emulator);
+  await row(page, "deleteIdentity").getByText(markup).waitFor();
+  await section(page, "Identities").getByText(`custom id ${markup}`).waitFor();
+  assert.equal(await page.locator("img").count(), 0);
+});
+
+test("it shows live and revoked tokens, and their claims unfold with the keyboard and stay unfolded", async (t) => {
+  const emulator = await startEmulator(t);
+  const { id } = await fill(emulator);
+  const page = await open(t, emulator);
+  const tokens = section(page, "Tokens").getByRole("listitem");
+  await tokens.nth(1).waitFor();
+  const [active, revoked] = await tokens.allInnerTexts();
+  assert.match(active, /^active\s+voip/);
+  assert.match(revoked, /^revoked\s+chat/);
+
+  await tokens.nth(1).locator("summary").focus();
+  await page.keyboard.press("Enter");
+  await send(emulator.connectionString, "POST", `/identities/${id}/:issueAccessToken`, { body: '{"scopes":["chat"]}' });
+  await tokens.nth(2).waitFor();
+  const claims = JSON.parse(await tokens.nth(2).locator("pre").innerText());
+  assert.deepEqual([claims.acsScope, `8:${claims.skypeid}`], ["chat", id]);
+  assert.equal(await page.evaluate(() => document.activeElement.tagName), "SUMMARY");
+});
+
+test("a fresh connection string takes the place of an old one, with the keyboard alone", async (t) => {
+  const emulator = await startEmulator(t);
+  const page = await open(t, emulator);
+  const field = section(page, "Connection strings").getByRole("group", { name: "Primary" }).getByLabel("http", { exact: true });
+  await page.waitForFunction(() => document.querySelector("input[name=connectionString]").value);
+  assert.equal(await field.inputValue(), emulator.connectionString);
+
+  const press = async (...keys) => {
+    await page.getByRole("button", { name: "Fresh primary key" }).focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("dialog").waitFor();
+    for (const key of keys) {
+      await page.keyboard.press(key);
+    }
+    await page.getByRole("dialog").waitFor({ state: "hidden" });
+  };
+  await press("Enter"); // keeps it
+  await press("Escape");
+  await create(emulator.connectionString);
+
+  await press("Tab", "Enter");
+  await page.waitForFunction((old) => document.querySelector("input[name=connectionString]").value !== old, emulator.connectionString);
+  assert.equal((await send(emulator.connectionString, "POST", "/identities")).status, 401);
+  await create(await field.inputValue());
+});
+
+test("a fault is switched on, strikes, and is switched off", async (t) => {
+  const emulator = await startEmulator(t);
+  const page = await open(t, emulator);
+  const faults = section(page, "Faults");
+  await faults.getByRole("spinbutton", { name: "Status" }).fill("429");
+  await faults.getByLabel("Retry-After, s").fill("7");
+  await faults.getByLabel("Strikes").selectOption("the next few");
+  await faults.getByLabel("How many").fill("2");
+  await faults.getByLabel("Operation").selectOption("createIdentity");
+  await faults.getByRole("button", { name: "Switch on" }).click();
+  const fault = faults.getByRole("listitem");
+  await fault.getByText("Retry-After 7 s").waitFor();
+
+  assert.equal((await send(emulator.connectionString, "POST", "/identities")).status, 429);
+  await fault.getByText("struck 1, 1 left").waitFor();
+  await row(page, "429").getByText("Injected fault").waitFor();
+  await screenshot(page, "faults");
+  await fault.getByRole("button", { name: "Switch off" }).click();
+  await faults.getByText("None. Everything works.").waitFor();
+  await create(emulator.connectionString);
+});
+
+test("every effect can be switched on, and what the emulator refuses is told", async (t) => {
+  const emulator = await startEmulator(t);
+  const page = await open(t, emulator, { expected: /status of 400/ });
+  const faults = section(page, "Faults");
+  const effects = await faults.getByLabel("Effect").locator("option").allInnerTexts();
+  for (const [index, effect] of effects.entries()) {
+    await faults.getByLabel("Effect").selectOption(effect);
+    await faults.getByLabel("Strikes").selectOption("a share of them");
+    await faults.getByLabel("Percent").fill("12.5");
+    await faults.getByRole("button", { name: "Switch on" }).click();
+    await faults.getByRole("listitem").nth(index).waitFor();
+  }
+  const listed = (await faults.getByRole("listitem").allInnerTexts()).join("\n");
+  for (const effect of effects) {
+    assert.ok(listed.includes(effect), effect);
+  }
+  assert.equal(listed.match(/12\.5 % of requests/g).length, effects.length);
+
+  await faults.getByLabel("Effect").selectOption("answer late");
+  await faults.getByLabel("Milliseconds").fill("99999999999");
+  await faults.getByRole("button", { name: "Switch on" }).click();
+  await faults.getByRole("alert").filter({ hasText: /\w/ }).waitFor();
+  assert.equal(await faults.getByRole("listitem").count(), effects.length);
+});
+
+/** Waits until the emulator's settings are as they should be. */
+async function settled(emulator, are) {
+  const settings = async () => (await fetch(`${emulator.controlEndpoint}settings`)).json();
+  while (!are(await settings())) {
+    // The page is about to send them. The test's own time limit ends this.
+  }
+}
+
+test("settings change what clients meet", async (t) => {
+  const emulator = await startEmulator(t);
+  const page = await open(t, emulator);
+  const settings = section(page, "Settings");
+  await settings.getByLabel("2023-10-01").check();
+  await settings.getByRole("button", { name: "Apply" }).click();
+  await settled(emulator, ({ withdrawnVersions }) => withdrawnVersions.length === 1);
+  const refused = await send(emulator.connectionString, "POST", "/identities");
+  assert.deepEqual([refused.status, refused.body.error.code], [400, "UnsupportedApiVersion"]);
+
+  await settings.getByLabel("Its clock is ahead by, s").fill("-600");
+  await settings.getByLabel("2023-10-01").uncheck();
+  await settings.getByRole("button", { name: "Apply" }).click();
+  await settled(emulator, ({ clockOffsetSeconds }) => clockOffsetSeconds === -600);
+  assert.equal((await send(emulator.connectionString, "POST", "/identities")).status, 401);
+});
+
+test("every control is reached with the Tab key, and shows that it has the focus", async (t) => {
+  const emulator = await startEmulator(t);
+  await fill(emulator);
+  const page = await open(t, emulator);
+  await row(page, "401 Denied").waitFor();
+  const expected = await page.evaluate(() => {
+    const controls = [...document.querySelectorAll("button, input, select, summary")];
+    return controls.filter((control) => !control.disabled && control.checkVisibility()).length;
+  });
+  const reached = new Set();
+  for (let presses = 0; presses < expected * 2; presses += 1) {
+    await page.keyboard.press("Tab");
+    const focused = await page.evaluate(() => {
+      const element = document.activeElement;
+      window.stops ??= new Map();
+      if (element === document.body) {
+        return undefined;
+      }
+      if (!window.stops.has(element)) {
+        window.stops.set(element, window.stops.size);
+      }
+      const outline = getComputedStyle(element).outlineStyle;
+      return { stop: window.stops.get(element), outline, isControl: element.matches("button, input, select, summary") };
+    });
+    if (focused?.isControl) {
+      assert.notEqual(focused.outline, "none");
+      reached.add(focused.stop);
+    }
+  }
+  assert.equal(reached.size, expected);
+});
+
+test("it fits a phone", async (t) => {
+  const emulator = await startEmulator(t);
+  await fill(emulator);
+  const page = await open(t, emulator, PHONE);
+  await row(page, "401 Denied").waitFor();
+  await screenshot(page, "phone");
+  for (const width of [390, 320]) {
+    await page.setViewportSize({ width, height: 844 });
+    const content = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(content <= width, `${content} of ${width} pixels`);
+  }
+});
+
+test("it says when the emulator does not answer", async (t) => {
+  const emulator = await startEmulator(t);
+  const context = await browser.newContext();
+  t.after(() => context.close());
+  const page = await context.newPage();
+  await page.goto(emulator.controlEndpoint);
+  await section(page, "Requests").getByText("None yet.").waitFor();
+  emulator.stop();
+  await page.getByRole("alert").filter({ hasText: "The emulator does not answer" }).waitFor();
+});
+
+test("a page of another site can neither read nor use the control surface, nor frame the page", async (t) => {
+  const emulator = await startEmulator(t);
+  const other = createServer((_, response) => {
+    response.setHeader("Content-Type", "text/html");
+    response.end(`<iframe src="${emulator.controlEndpoint}"></iframe>`);
+  });
+  other.listen(0, "127.0.0.1");
+  await once(other, "listening");
+  t.after(() => other.close());
+
+  const context = await browser.newContext();
+  t.after(() => context.close());
+  const page = await context.newPage();
+  await page.goto(`http://localhost:${other.address().port}/`);
+  const outcomes = await page.evaluate(async (control) => {
+    const outcome = (request) => request.then((response) => response.type, () => "refused");
+    return [
+      await outcome(fetch(`${control}access-keys`)),
+      await outcome(fetch(`${control}access-keys/primary/regenerate`, { method: "POST", mode: "no-cors" })),
+      await outcome(fetch(`${control}faults`, { method: "POST", mode: "no-cors", body: '{"effect":"status","status":503}' })),
+    ];
+  }, emulator.controlEndpoint);
+  assert.equal(outcomes[0], "refused");
+  await create(emulator.connectionString); // with the old key, and without a fault
+  assert.equal(await page.frames()[1].locator("h1").count(), 0);
+});
