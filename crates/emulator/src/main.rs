@@ -16,8 +16,14 @@ use tokio::signal::unix::{self, SignalKind};
 #[cfg(windows)]
 use tokio::signal::windows;
 use tokio::{runtime::Runtime, select};
+#[cfg(unix)]
+use tracing::warn;
 use tracing::{info, level_filters::LevelFilter};
 use tracing_subscriber::EnvFilter;
+
+/// The most open files that the emulator asks for. The system may allow fewer.
+#[cfg(unix)]
+const MAX_OPEN_FILES: u64 = 65_536;
 
 /// Azure Communication Services Identity on loopback: checks signatures, issues signed tokens, needs no Azure account
 #[derive(Parser)]
@@ -144,6 +150,8 @@ fn main() -> ExitCode {
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .init();
+    #[cfg(unix)]
+    allow_many_connections();
     match Runtime::new()
         .map_err(Into::into)
         .and_then(|runtime| runtime.block_on(run(options)))
@@ -158,6 +166,14 @@ fn fail(reason: &str) -> ExitCode {
     // If stderr is closed, the exit code is all that is left.
     writeln!(io::stderr(), "{reason}").ok();
     ExitCode::FAILURE
+}
+
+/// Lets the emulator have more connections than the few hundred that many systems allow a process at first.
+#[cfg(unix)]
+fn allow_many_connections() {
+    if let Err(error) = rlimit::increase_nofile_limit(MAX_OPEN_FILES) {
+        warn!(%error, "cannot raise the limit on open files, and so on connections");
+    }
 }
 
 async fn run(options: Options) -> Result<(), Box<dyn Error>> {

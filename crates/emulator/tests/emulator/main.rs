@@ -4,6 +4,8 @@
 
 mod authentication;
 #[cfg(feature = "cli")]
+mod bad_input;
+#[cfg(feature = "cli")]
 mod binary;
 mod client;
 mod control;

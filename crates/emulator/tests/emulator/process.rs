@@ -27,8 +27,15 @@ pub(crate) struct Ended {
     pub(crate) log: String,
 }
 
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_acs-identity-emulator");
+
 pub(crate) fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_acs-identity-emulator"));
+    piped(BINARY, arguments)
+}
+
+/// A command whose output is read.
+pub(crate) fn piped(program: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
     command.args(arguments).env_remove("RUST_LOG").stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
