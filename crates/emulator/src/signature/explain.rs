@@ -15,13 +15,14 @@ use time::OffsetDateTime;
 
 /// Why a request is refused, and what to do about it.
 ///
-/// `Display` is one line: the part that differs, what is wrong with it, one sentence that tells the remedy, and the
-/// string to sign. It contains neither the access key nor a signature.
+/// `Display` is one line: the part that differs, what is wrong with it, one sentence that tells the remedy, the string to
+/// sign, and what the client signed in its place. It contains neither the access key nor a signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     error: SignatureError,
     mistake: Option<Mistake>,
     string_to_sign: String,
+    signed_instead: Option<String>,
 }
 
 /// Explains why [`verify()`] refuses `request`; `None` if it does not.
@@ -56,7 +57,9 @@ pub struct Explanation {
 ///     explanation.to_string(),
 ///     "host: the signature is right for the host with a slash at its end. Sign the host without the endpoint's \
 ///      trailing slash. The string to sign is `POST\\n/identities?api-version=2023-10-01\\n\
-///      Sat, 01 Aug 2026 00:00:00 GMT;localhost:8443;47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=`.",
+///      Sat, 01 Aug 2026 00:00:00 GMT;localhost:8443;47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=`. The client signed \
+///      `POST\\n/identities?api-version=2023-10-01\\n\
+///      Sat, 01 Aug 2026 00:00:00 GMT;localhost:8443/;47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=`.",
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -84,9 +87,13 @@ pub fn explain(
         secrets.header(request.host),
         content_hash(request.body),
     );
+    let found = mistake(&error, request, authorization.as_ref(), key, tolerance);
+    let (mistake, signed) = found.map_or((None, None), |(mistake, signed)| (Some(mistake), signed));
+    let signed_instead = signed.map(|signed| secrets.string_to_sign(&signed));
     Some(Explanation {
-        mistake: mistake(&error, request, authorization.as_ref(), key, tolerance),
+        mistake,
         error,
+        signed_instead: signed_instead.filter(|signed| *signed != string_to_sign),
         string_to_sign,
     })
 }
@@ -105,15 +112,16 @@ fn to_be_signed<'a>(
     }
 }
 
+/// The mistake that the client has made, and what it has signed, if that is known.
 fn mistake(
     error: &SignatureError,
     request: &SignedRequest<'_>,
     authorization: Option<&Authorization>,
     key: &AccessKey,
     tolerance: Tolerance,
-) -> Option<Mistake> {
+) -> Option<(Mistake, Option<String>)> {
     if let SignatureError::ClockSkew { ahead } = error {
-        return suspects::is_local_time(*ahead).then_some(Mistake::LocalTime);
+        return suspects::is_local_time(*ahead).then_some((Mistake::LocalTime, None));
     }
     let authorization = authorization?;
     let hash = request.content_sha256?;
@@ -128,11 +136,15 @@ fn mistake(
     match error {
         SignatureError::BodyHashMismatch => {
             let is_signed = right.is_signed(key, &authorization.signature, tolerance);
-            suspects::in_body_hash(hash, request.body, is_signed)
+            let mistake = suspects::in_body_hash(hash, request.body, is_signed)?;
+            Some((mistake, is_signed.then(|| right.to_string())))
         }
         SignatureError::SignatureMismatch
         | SignatureError::UnsupportedSignedHeaders
-        | SignatureError::MissingHeader("x-ms-date") => suspects::in_signature(request, right, authorization, key),
+        | SignatureError::MissingHeader("x-ms-date") => {
+            let (mistake, signed) = suspects::in_signature(request, right, authorization, key)?;
+            Some((mistake, Some(signed)))
+        }
         _ => None,
     }
 }
@@ -199,6 +211,13 @@ impl Explanation {
     pub fn string_to_sign(&self) -> &str {
         &self.string_to_sign
     }
+
+    /// What the client has signed in place of it, written in the same way; `None` if it has not, or if no known mistake
+    /// tells.
+    #[must_use]
+    pub fn signed_instead(&self) -> Option<&str> {
+        self.signed_instead.as_deref()
+    }
 }
 
 impl Display for Explanation {
@@ -217,6 +236,10 @@ impl Display for Explanation {
             ". {} The string to sign is `{}`.",
             self.remedy(),
             self.string_to_sign
-        )
+        )?;
+        match &self.signed_instead {
+            Some(signed) => write!(f, " The client signed `{signed}`."),
+            None => Ok(()),
+        }
     }
 }

@@ -48,6 +48,19 @@ impl<'a> Secrets<'a> {
         self.line(&format!("{path}?{}", parameters.join("&")), MAX_TARGET)
     }
 
+    /// A string to sign, with its newlines as `\n`.
+    pub(super) fn string_to_sign(&self, text: &str) -> String {
+        let mut lines = text.splitn(3, '\n');
+        let mut next = || lines.next().unwrap_or_default();
+        let (verb, target, rest) = (next(), next(), next());
+        format!(
+            r"{}\n{}\n{}",
+            self.line(verb, MAX_HEADER),
+            self.target(target),
+            self.line(rest, MAX_TARGET)
+        )
+    }
+
     fn line(&self, text: &str, max: usize) -> String {
         let mut text = text.to_owned();
         for secret in [self.key, self.signature] {
@@ -118,6 +131,14 @@ mod tests {
         assert_shown(|secrets| secrets.header(Some(&"é".repeat(100))), &"é".repeat(100));
         let cut = format!("/{}[cut]", "a".repeat(299));
         assert_shown(|secrets| secrets.target(&format!("/{}", "a".repeat(300))), &cut);
+    }
+
+    #[test]
+    fn a_string_to_sign_is_shown_on_one_line() {
+        assert_shown(
+            |secrets| secrets.string_to_sign(&format!("POST\n/a?b=c\ndate;{KEY};hash\n")),
+            r"POST\n/a?[hidden]\ndate;[hidden];hash\n",
+        );
     }
 
     #[test]

@@ -42,27 +42,29 @@ pub(super) fn in_body_hash(sent: &str, body: &[u8], is_signed: bool) -> Option<M
     is_signed.then_some(Mistake::OtherBody)
 }
 
-/// The mistake in what was signed, by which key, or in the form of the signature.
+/// The mistake in what was signed, by which key, or in the form of the signature; and what was signed in place of
+/// `right`.
 pub(super) fn in_signature(
     request: &SignedRequest<'_>,
     right: StringToSign<'_>,
     authorization: &Authorization,
     key: &AccessKey,
-) -> Option<Mistake> {
+) -> Option<(Mistake, String)> {
     let signature = authorization.signature.as_slice();
     let mistaken = messages(request, right)
         .into_iter()
         .find(|(_, message)| key.has_signed(message, signature));
-    if let Some((mistake, _)) = mistaken {
-        return Some(mistake);
+    if mistaken.is_some() {
+        return mistaken;
     }
     let message = right.to_string();
     if key.has_signed_as_text(&message, signature) {
-        return Some(Mistake::UndecodedKey);
+        return Some((Mistake::UndecodedKey, message));
     }
     // The 64 hexadecimal digits are base64 too, only of other bytes.
     let bytes = decode_hex(&BASE64_STANDARD.encode(signature))?;
-    key.has_signed(&message, &bytes).then_some(Mistake::HexSignature)
+    key.has_signed(&message, &bytes)
+        .then_some((Mistake::HexSignature, message))
 }
 
 /// What clients sign by mistake when `right` is what they should sign.

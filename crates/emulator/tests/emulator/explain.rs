@@ -65,8 +65,9 @@ fn explain(request: &SignedRequest<'_>, tolerance: Tolerance) -> Explanation {
     explanation
 }
 
+/// `signed` is what the client has signed in place of the string to sign.
 #[track_caller]
-fn assert_mistake(request: &SignedRequest<'_>, part: &str, mistake: Mistake) {
+fn assert_mistake(request: &SignedRequest<'_>, part: &str, mistake: Mistake, signed: Option<&str>) {
     let explanation = explain(request, Tolerance::Strict);
     assert_eq!(
         (explanation.mistake(), explanation.part()),
@@ -77,6 +78,11 @@ fn assert_mistake(request: &SignedRequest<'_>, part: &str, mistake: Mistake) {
     assert!(text.starts_with(&format!("{part}: ")), "{text}");
     assert!(text.contains(&mistake.to_string()), "{text}");
     assert!(text.contains(&*explanation.remedy()), "{text}");
+    let signed = signed.map(|signed| signed.replace('\n', r"\n"));
+    assert_eq!(explanation.signed_instead(), signed.as_deref());
+    if let Some(signed) = signed {
+        assert!(text.ends_with(&format!(" The client signed `{signed}`.")), "{text}");
+    }
 }
 
 #[test]
@@ -111,7 +117,7 @@ fn what_is_signed_by_mistake_is_named() {
         ),
     ] {
         let authorization = header(&BASE64_STANDARD.encode(hmac(&message, &key())));
-        assert_mistake(&signed(&request(), HASH, &authorization), part, mistake);
+        assert_mistake(&signed(&request(), HASH, &authorization), part, mistake, Some(&message));
     }
 }
 
@@ -119,7 +125,12 @@ fn what_is_signed_by_mistake_is_named() {
 fn a_key_that_is_not_decoded_is_named() {
     let message = format!("POST\n{TARGET}\n{DATE};localhost:8443;{HASH}");
     let authorization = header(&BASE64_STANDARD.encode(hmac(&message, KEY.as_bytes())));
-    assert_mistake(&signed(&request(), HASH, &authorization), "key", Mistake::UndecodedKey);
+    assert_mistake(
+        &signed(&request(), HASH, &authorization),
+        "key",
+        Mistake::UndecodedKey,
+        None,
+    );
 }
 
 #[test]
@@ -131,6 +142,7 @@ fn a_signature_in_hexadecimal_is_named() {
             &signed(&request(), HASH, &header(&signature)),
             "signature",
             Mistake::HexSignature,
+            None,
         );
     }
 }
@@ -144,6 +156,7 @@ fn a_body_hash_in_hexadecimal_is_named() {
         &signed(&request(), hash, &authorization),
         "body hash",
         Mistake::HexBodyHash,
+        Some(&message),
     );
 }
 
@@ -160,7 +173,8 @@ fn a_body_that_was_changed_after_it_was_hashed_is_named() {
             body,
             ..signed(&request(), HASH, &authorization)
         };
-        assert_mistake(&sent, "body hash", mistake);
+        let message = format!("POST\n{TARGET}\n{DATE};localhost:8443;{HASH}");
+        assert_mistake(&sent, "body hash", mistake, Some(&message));
     }
 
     let spaced = ToSign {
@@ -172,7 +186,8 @@ fn a_body_that_was_changed_after_it_was_hashed_is_named() {
         body: br#"{"scopes":["chat","voip"]}"#,
         ..signed(&spaced, &hash, &authorization)
     };
-    assert_mistake(&sent, "body hash", Mistake::ReserialisedBody);
+    let message = format!("POST\n{TARGET}\n{DATE};localhost:8443;{hash}");
+    assert_mistake(&sent, "body hash", Mistake::ReserialisedBody, Some(&message));
 }
 
 #[test]
@@ -193,7 +208,8 @@ fn a_date_header_that_is_signed_is_named() {
                 date: Some(signed_date),
                 ..signed(&request(), HASH, authorization)
             };
-            assert_mistake(&sent, "date", Mistake::DateHeader);
+            let message = format!("POST\n{TARGET}\n{signed_date};localhost:8443;{HASH}");
+            assert_mistake(&sent, "date", Mistake::DateHeader, Some(&message));
         }
     }
 }

@@ -60,8 +60,12 @@ async fn a_refusal_is_listed_with_its_explanation() {
     assert!(explanation.starts_with(SLASH), "{explanation}");
     let host = client.host();
     let empty = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
-    let string_to_sign = format!(r"`POST\n/identities{VERSION}\n{date};{host};{empty}`.");
-    assert!(explanation.ends_with(&string_to_sign), "{explanation}");
+    let string_to_sign = |host: &str| format!(r"`POST\n/identities{VERSION}\n{date};{host};{empty}`.");
+    let (right, signed) = (string_to_sign(host), string_to_sign(&format!("{host}/")));
+    assert!(
+        explanation.ends_with(&format!("{right} The client signed {signed}")),
+        "{explanation}"
+    );
     assert_eq!(
         [
             &refusal["method"],
