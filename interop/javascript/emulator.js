@@ -47,6 +47,22 @@ async function control(path, body) {
   return response.json();
 }
 
+// Does something as the owner of the resource that has no client in these packages.
+async function asOwner(method, target, body) {
+  const { token } = await mintEntraToken({ kind: "service" });
+  const response = await fetch(resourceEndpoint + target, {
+    method,
+    headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  if (!response.ok) {
+    throw new Error(`${target}: ${response.status} ${await response.text()}`);
+  }
+}
+
+// The endpoint as the Entra ID credential needs it, which puts a path after it.
+const resourceEndpoint = ready.httpsEndpoint.replace(/\/$/, "");
+
 // Status and body of an error, as recorded from the service.
 function expectedError(name) {
   const { recording, status, body } = cases.errors[name];
@@ -57,4 +73,4 @@ function expectedError(name) {
   return { status: response.status, body: response.body.error };
 }
 
-module.exports = { cases, clients, expectedError, introspect, mintEntraToken };
+module.exports = { asOwner, cases, clients, expectedError, introspect, mintEntraToken, resourceEndpoint };

@@ -4,7 +4,7 @@
 const assert = require("node:assert/strict");
 const { describe, it } = require("node:test");
 const { AzureCommunicationTokenCredential } = require("@azure/communication-common");
-const { cases, clients, expectedError, introspect, mintEntraToken } = require("./emulator.js");
+const { asOwner, cases, clients, expectedError, introspect, mintEntraToken, resourceEndpoint } = require("./emulator.js");
 
 const foreignUser = { communicationUserId: cases.foreignUser };
 
@@ -127,6 +127,71 @@ describe("AzureCommunicationTokenCredential", () => {
     });
   }
 });
+
+// The cases of communication-common's own tests of this credential that depend on the service.
+const assignments = {
+  entraUser: {
+    scopes: ["https://communication.azure.com/clients/VoIP"],
+    target: ({ userId }) => `/access/entra/assignments/${userId}?api-version=2025-03-02-preview`,
+    id: ({ tenantId, userId }) => `_wf_${tenantId}_${userId}`,
+  },
+  teamsExtensionUser: {
+    scopes: ["https://auth.msft.communication.azure.com/TeamsExtension.ManageCalls"],
+    target: ({ tenantId, userId }) =>
+      `/access/teamsExtension/tenants/${tenantId}/assignments/${userId}?api-version=2025-06-30`,
+    id: ({ tenantId, userId }) => `_${tenantId}_${userId}`,
+  },
+};
+for (const [kind, { scopes, target, id }] of Object.entries(assignments)) {
+  describe(`AzureCommunicationTokenCredential, Entra ID, ${kind}`, () => {
+    const assign = (entra) =>
+      asOwner("PUT", target(entra), {
+        principalType: "user",
+        tenantId: entra.tenantId,
+        clientIds: [entra.appId],
+      });
+    // A credential of the user whose token `current` returns.
+    const open = (current) =>
+      new AzureCommunicationTokenCredential({
+        resourceEndpoint,
+        scopes,
+        tokenCredential: {
+          async getToken(asked) {
+            assert.deepEqual(asked, scopes);
+            const { token, expiresOn } = current();
+            return { token, expiresOnTimestamp: Date.parse(expiresOn) };
+          },
+        },
+      });
+
+    it("exchanges the token of an assigned user, and again when it is another", async () => {
+      let entra = await mintEntraToken({ kind });
+      await assign(entra);
+      const credential = open(() => entra);
+      const first = await credential.getToken();
+      const { status, claims } = await introspect(first.token);
+      assert.equal(status, "active");
+      assert.ok(claims.skypeid.endsWith(id(entra)), claims.skypeid);
+      assert.equal(first.expiresOnTimestamp, Math.floor(Date.parse(entra.expiresOn) / 1000) * 1000);
+      assert.equal((await credential.getToken()).token, first.token);
+
+      const { tenantId, userId, appId } = entra;
+      entra = await mintEntraToken({ kind, tenantId, userId, appId, expiresInSeconds: 7200 });
+      const second = await credential.getToken();
+      assert.equal(second.expiresOnTimestamp, Math.floor(Date.parse(entra.expiresOn) / 1000) * 1000);
+    });
+
+    for (const [name, status, change] of [
+      ["that is not valid", 401, (entra) => ({ ...entra, token: "invalid" })],
+      ["of a user who is not assigned", 403, (entra) => entra],
+    ]) {
+      it(`refuses the token ${name}`, async () => {
+        const entra = change(await mintEntraToken({ kind }));
+        await assert.rejects(open(() => entra).getToken(), { message: new RegExp(`Status: ${status}, `) });
+      });
+    }
+  });
+}
 
 function exchange(client, { token, appId, userId }) {
   return client.getTokenForTeamsUser({ teamsUserAadToken: token, clientId: appId, userObjectId: userId });
