@@ -44,7 +44,7 @@ async fn run() -> Outcome {
 
     // From the next try on, every client with this credential signs with the secondary key.
     credential.update(&emulator.secondary_access_key())?;
-    emulator.regenerate_access_key(AccessKeyKind::Primary)?;
+    emulator.regenerate_access_key(AccessKeyKind::Primary).await?;
     println!("Switched to the secondary key, then regenerated the primary one.");
     clone.get_token(&user, &[Chat], None).await?;
     println!("A clone of the client, which was told nothing, got a token.\n");

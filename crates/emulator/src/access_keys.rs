@@ -1,9 +1,13 @@
 //! The resource's two access keys.
 
-use crate::signature::AccessKey;
+use crate::{
+    error::EmulatorError,
+    signature::AccessKey,
+    store::{Contents, Opened, SETTINGS, Store, Ticket},
+};
 use aws_lc_rs::error::Unspecified;
 use serde::{Deserialize, Serialize};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 /// One of a resource's two access keys. Both are valid, so that one can be regenerated while the other is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,27 +38,60 @@ pub(crate) struct NumberedKey {
 }
 
 /// The two access keys.
-pub(crate) struct AccessKeys(RwLock<Pair>);
+pub(crate) struct AccessKeys {
+    pair: RwLock<Pair>,
+    store: Store,
+}
 
 struct Pair {
     primary: Arc<NumberedKey>,
     secondary: Arc<NumberedKey>,
+    /// The last regeneration.
+    changed: Ticket,
+}
+
+/// The name under which both are kept.
+const SETTING: &str = "accessKeys";
+
+#[derive(Serialize, Deserialize)]
+struct PairRecord {
+    primary: KeyRecord,
+    secondary: KeyRecord,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeyRecord {
+    number: u64,
+    key: String,
 }
 
 impl AccessKeys {
-    pub(crate) fn new(primary: AccessKey, secondary: AccessKey) -> Self {
-        let numbered = |number, key| {
-            let number = KeyNumber(number);
-            Arc::new(NumberedKey { number, key })
+    /// The keys that a store has kept; otherwise random ones. A given key takes the place of the primary one, as if that
+    /// was regenerated.
+    pub(crate) fn open(given: Option<AccessKey>, opened: &Opened) -> Result<Self, EmulatorError> {
+        let pair = match opened.contents.setting::<PairRecord>(SETTING)? {
+            Some(record) => {
+                let mut pair = Pair::restore(record, &opened.contents)?;
+                if let Some(key) = given.filter(|key| key.as_base64() != pair.primary.key.as_base64()) {
+                    pair.replace(AccessKeyKind::Primary, key);
+                }
+                pair
+            }
+            None => Pair {
+                primary: numbered(1, given.map_or_else(AccessKey::generate, Ok)?),
+                secondary: numbered(2, AccessKey::generate()?),
+                changed: Ticket::default(),
+            },
         };
-        Self(RwLock::new(Pair {
-            primary: numbered(1, primary),
-            secondary: numbered(2, secondary),
-        }))
+        pair.keep(&opened.store);
+        Ok(Self {
+            pair: RwLock::new(pair),
+            store: opened.store.clone(),
+        })
     }
 
     pub(crate) fn get(&self, kind: AccessKeyKind) -> Arc<NumberedKey> {
-        let pair = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let pair = self.read();
         match kind {
             AccessKeyKind::Primary => pair.primary.clone(),
             AccessKeyKind::Secondary => pair.secondary.clone(),
@@ -63,7 +100,7 @@ impl AccessKeys {
 
     /// The primary key, then the secondary one.
     pub(crate) fn both(&self) -> [Arc<NumberedKey>; 2] {
-        let pair = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let pair = self.read();
         [pair.primary.clone(), pair.secondary.clone()]
     }
 
@@ -73,20 +110,65 @@ impl AccessKeys {
     }
 
     /// Puts a random key in place of one of the two.
-    pub(crate) fn regenerate(&self, kind: AccessKeyKind) -> Result<(), Unspecified> {
+    pub(crate) fn regenerate(&self, kind: AccessKeyKind) -> Result<Ticket, Unspecified> {
         let key = AccessKey::generate()?;
-        let mut pair = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let KeyNumber(last) = pair.primary.number.max(pair.secondary.number);
-        let new = Arc::new(NumberedKey {
-            number: KeyNumber(last + 1),
-            key,
-        });
-        match kind {
-            AccessKeyKind::Primary => pair.primary = new,
-            AccessKeyKind::Secondary => pair.secondary = new,
-        }
-        Ok(())
+        let mut pair = self.pair.write().unwrap_or_else(PoisonError::into_inner);
+        pair.replace(kind, key);
+        pair.changed = pair.keep(&self.store);
+        Ok(pair.changed)
     }
+
+    /// What has to be kept before a token that is made with a key is handed out.
+    pub(crate) fn changed(&self) -> Ticket {
+        self.read().changed
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Pair> {
+        self.pair.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pair {
+    fn replace(&mut self, kind: AccessKeyKind, key: AccessKey) {
+        let KeyNumber(last) = self.primary.number.max(self.secondary.number);
+        let new = numbered(last + 1, key);
+        match kind {
+            AccessKeyKind::Primary => self.primary = new,
+            AccessKeyKind::Secondary => self.secondary = new,
+        }
+    }
+
+    fn restore(record: PairRecord, contents: &Contents) -> Result<Self, EmulatorError> {
+        let restore = |record: KeyRecord| {
+            let key = record.key.parse().map_err(|_| contents.damaged(SETTING))?;
+            Ok::<_, EmulatorError>(numbered(record.number, key))
+        };
+        Ok(Self {
+            primary: restore(record.primary)?,
+            secondary: restore(record.secondary)?,
+            changed: Ticket::default(),
+        })
+    }
+
+    /// Has both keys written as they are now.
+    fn keep(&self, store: &Store) -> Ticket {
+        let record = |key: &NumberedKey| KeyRecord {
+            number: key.number.0,
+            key: key.key.as_base64().to_owned(),
+        };
+        store.write(|changes| {
+            let pair = PairRecord {
+                primary: record(&self.primary),
+                secondary: record(&self.secondary),
+            };
+            changes.put(SETTINGS, SETTING, &pair);
+        })
+    }
+}
+
+fn numbered(number: u64, key: AccessKey) -> Arc<NumberedKey> {
+    let number = KeyNumber(number);
+    Arc::new(NumberedKey { number, key })
 }
 
 #[cfg(test)]
@@ -95,8 +177,7 @@ mod tests {
     use AccessKeyKind::{Primary, Secondary};
 
     fn keys() -> AccessKeys {
-        let key = || AccessKey::generate().unwrap();
-        AccessKeys::new(key(), key())
+        AccessKeys::open(None, &Opened::default()).unwrap()
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::{
     assignments::Assignments,
     certificate::Certificate,
     clock::Clock,
+    data_error::DataError,
     emulator::Emulator,
     endpoint::{Endpoint, Ports, Scheme},
     error::EmulatorError,
@@ -17,7 +18,8 @@ use crate::{
     router::router,
     server::{Server, bind},
     service::WithdrawnVersions,
-    signature::{AccessKey, Tolerance},
+    signature::Tolerance,
+    store::{Contents, Opened, SETTINGS},
     tokens::{IssuedTokens, TokenAlgorithm, TokenKey},
 };
 use std::{
@@ -25,8 +27,12 @@ use std::{
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
+use time::OffsetDateTime;
 use tokio_rustls::TlsAcceptor;
 use uuid::Uuid;
+
+/// The name under which the id of the resource is kept.
+const RESOURCE_ID: &str = "resourceId";
 
 /// Options of an emulator. Each has a default that suits a test.
 ///
@@ -38,7 +44,7 @@ pub struct EmulatorBuilder {
     access_key: Option<String>,
     resource_id: Option<Uuid>,
     tolerance: Tolerance,
-    token_algorithm: TokenAlgorithm,
+    token_algorithm: Option<TokenAlgorithm>,
     token_key: Option<TokenKey>,
     accept_unverified_bearer: bool,
     rate_limits: bool,
@@ -64,6 +70,9 @@ impl EmulatorBuilder {
 
     /// The primary access key, in base64 as in a connection string. The default is 32 random bytes, which the secondary
     /// key always is.
+    ///
+    /// A key that differs from the one in the data file takes its place, as if that was regenerated: the
+    /// tokens that were made with it are revoked.
     #[must_use]
     pub fn access_key(self, base64: impl Into<String>) -> Self {
         Self {
@@ -73,6 +82,8 @@ impl EmulatorBuilder {
     }
 
     /// The id of the resource, which is part of the ids of its identities. The default is random.
+    ///
+    /// It has to be that in the data file, if there is one.
     #[must_use]
     pub fn resource_id(self, resource_id: Uuid) -> Self {
         Self {
@@ -93,16 +104,19 @@ impl EmulatorBuilder {
     }
 
     /// The algorithm that tokens are signed with. The default is RS256, which the service uses.
+    ///
+    /// If the key in the data file has another algorithm, a new one takes its place, and tokens that were
+    /// issued before are unknown.
     #[must_use]
     pub fn token_algorithm(self, token_algorithm: TokenAlgorithm) -> Self {
         Self {
-            token_algorithm,
+            token_algorithm: Some(token_algorithm),
             ..self
         }
     }
 
     /// The key that tokens are signed with, which also determines the algorithm. By default the emulator generates its
-    /// own.
+    /// own. This one is not written to the data file.
     #[must_use]
     pub fn token_key(self, token_key: TokenKey) -> Self {
         Self {
@@ -174,15 +188,15 @@ impl EmulatorBuilder {
     ///
     /// # Errors
     ///
-    /// [`EmulatorError`] if the access key is not base64, if a fault is not valid, if a version to
-    /// withdraw is unknown, if a port is taken, or if a random key or the certificate
-    /// cannot be generated.
+    /// [`EmulatorError`] if the access key is not base64, if a fault is not valid, if a version to withdraw is unknown, if
+    /// a port is taken, if the data file cannot be used, or if a random key or the certificate cannot be generated.
     pub async fn start(self) -> Result<Emulator, EmulatorError> {
         let (plain, http) = bind(self.port).await?;
         let (secured, https) = bind(self.https_port).await?;
         let ports = Ports { http, https };
-        let resource = Arc::new(self.resource(Clock::default())?);
-        let certificate = Certificate::generate()?;
+        let opened = Opened::default();
+        let certificate = Certificate::open(&opened, OffsetDateTime::now_utc())?;
+        let resource = Arc::new(self.resource(Clock::default(), &opened).await?);
         let ca_pem = certificate.ca_pem().to_owned();
         let tls = TlsAcceptor::from(Arc::new(certificate.into_server_config()?));
         let router = |scheme| {
@@ -195,15 +209,12 @@ impl EmulatorBuilder {
         let mut server = Server::new();
         server.serve(plain, None, router(Scheme::Http));
         server.serve(secured, Some(tls), router(Scheme::Https));
-        Ok(Emulator::new(resource, server, ports, ca_pem))
+        Ok(Emulator::new(resource, server, ports, ca_pem, opened.file))
     }
 
     /// The resource that the emulator serves, whose time is that of `clock`.
-    pub(crate) fn resource(self, clock: Clock) -> Result<Resource, EmulatorError> {
-        let access_key = match self.access_key {
-            Some(base64) => base64.parse()?,
-            None => AccessKey::generate()?,
-        };
+    pub(crate) async fn resource(self, clock: Clock, opened: &Opened) -> Result<Resource, EmulatorError> {
+        let access_key = self.access_key.map(|base64| base64.parse()).transpose()?;
         let faults = Faults::default();
         for fault in self.faults {
             faults.inject(fault)?;
@@ -211,19 +222,24 @@ impl EmulatorBuilder {
         let withdrawn_versions = WithdrawnVersions::default();
         withdrawn_versions.set(&self.withdrawn_versions)?;
         clock.set_offset(self.clock_offset);
-        let id = self.resource_id.unwrap_or_else(Uuid::new_v4);
+        let id = resource_id(self.resource_id, &opened.contents)?;
+        let access_keys = AccessKeys::open(access_key, opened)?;
+        let token_key = match self.token_key {
+            Some(given) => given,
+            None => TokenKey::open(self.token_algorithm, opened).await?,
+        };
+        let kept = opened.store.write(|changes| changes.put(SETTINGS, RESOURCE_ID, &id));
+        opened.store.wait(kept).await?;
         Ok(Resource {
             id,
-            access_keys: AccessKeys::new(access_key, AccessKey::generate()?),
+            access_keys,
             tolerance: self.tolerance,
             accept_unverified_bearer: self.accept_unverified_bearer,
-            token_key: self
-                .token_key
-                .unwrap_or_else(|| TokenKey::generate(self.token_algorithm)),
+            token_key,
             clock,
-            registry: Registry::new(id),
-            teams_extension_assignments: Assignments::default(),
-            entra_assignments: Assignments::default(),
+            registry: Registry::open(id, opened)?,
+            teams_extension_assignments: Assignments::open(opened)?,
+            entra_assignments: Assignments::open(opened)?,
             rate_limits: RateLimits::new(self.rate_limits),
             explain: self.explain,
             serials: AtomicU64::new(0),
@@ -232,7 +248,16 @@ impl EmulatorBuilder {
             faults,
             revocation_delay: RevocationDelay::new(self.revocation_delay),
             withdrawn_versions,
+            store: opened.store.clone(),
         })
+    }
+}
+
+/// The given id, which has to be the one that is kept, if there is one; otherwise that one, or a random one.
+fn resource_id(given: Option<Uuid>, contents: &Contents) -> Result<Uuid, EmulatorError> {
+    match (given, contents.setting(RESOURCE_ID)?) {
+        (Some(given), Some(stored)) if given != stored => Err(contents.refused(DataError::OtherResource { stored })),
+        (given, stored) => Ok(stored.or(given).unwrap_or_else(Uuid::new_v4)),
     }
 }
 
@@ -262,7 +287,6 @@ mod tests {
     use crate::tokens::EntraTokenRequest;
     use reqwest::{Certificate, Client, StatusCode};
     use std::time::Duration;
-    use time::OffsetDateTime;
     use tokio::time::timeout;
 
     /// Only a failure takes this long.

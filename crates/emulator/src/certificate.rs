@@ -1,5 +1,10 @@
 //! The certificate of the https listener.
 
+use crate::{
+    error::EmulatorError,
+    store::{Opened, SETTINGS},
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, Error, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose,
@@ -7,29 +12,83 @@ use rcgen::{
 use rustls::{
     ServerConfig,
     crypto::aws_lc_rs,
-    pki_types::{CertificateDer, PrivateKeyDer},
+    pki_types::{CertificateDer, PrivatePkcs8KeyDer},
 };
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use time::{Duration, OffsetDateTime};
 
 /// How long certificates are valid: as long as platforms accept of a leaf.
 const VALIDITY: Duration = Duration::days(397);
 
-/// A certificate for loopback and the CA that signed it, both generated for one emulator.
+/// How long before its end a kept certificate is renewed.
+const RENEWAL: Duration = Duration::days(30);
+
+/// The name under which a certificate is kept.
+const SETTING: &str = "certificate";
+
+/// A certificate for loopback and the CA that signed it, both generated for one emulator. The CA's private key is not
+/// kept anywhere, so that it signs nothing else.
 pub(crate) struct Certificate {
     ca_pem: String,
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
+    leaf: CertificateDer<'static>,
+    key: PrivatePkcs8KeyDer<'static>,
+    expires: OffsetDateTime,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    ca_pem: String,
+    /// In DER and base64, as is the key.
+    leaf: String,
+    key: String,
+    /// Seconds since 1970.
+    expires: i64,
 }
 
 impl Certificate {
-    pub(crate) fn generate() -> Result<Self, Error> {
-        let mut params = params_for(&[], "ACS Identity emulator CA")?;
+    /// The certificate that a store has kept, so that its CA has to be trusted only once; a new one if there is none,
+    /// or not for long any more.
+    pub(crate) fn open(opened: &Opened, now: OffsetDateTime) -> Result<Self, EmulatorError> {
+        if let Some(record) = opened.contents.setting::<Record>(SETTING)? {
+            let kept = Self::restore(record).ok_or_else(|| opened.contents.damaged(SETTING))?;
+            if (RENEWAL..=VALIDITY).contains(&(kept.expires - now)) {
+                return Ok(kept);
+            }
+        }
+        let new = Self::generate(now)?;
+        opened
+            .store
+            .write(|changes| changes.put(SETTINGS, SETTING, &new.record()));
+        Ok(new)
+    }
+
+    fn restore(record: Record) -> Option<Self> {
+        Some(Self {
+            ca_pem: record.ca_pem,
+            leaf: BASE64_STANDARD.decode(record.leaf).ok()?.into(),
+            key: BASE64_STANDARD.decode(record.key).ok()?.into(),
+            expires: OffsetDateTime::from_unix_timestamp(record.expires).ok()?,
+        })
+    }
+
+    fn record(&self) -> Record {
+        Record {
+            ca_pem: self.ca_pem.clone(),
+            leaf: BASE64_STANDARD.encode(&self.leaf),
+            key: BASE64_STANDARD.encode(self.key.secret_pkcs8_der()),
+            expires: self.expires.unix_timestamp(),
+        }
+    }
+
+    fn generate(now: OffsetDateTime) -> Result<Self, Error> {
+        let mut params = params_for(&[], "ACS Identity emulator CA", now)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let ca = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
 
-        let mut params = params_for(&["localhost", "127.0.0.1", "::1"], "ACS Identity emulator")?;
+        let mut params = params_for(&["localhost", "127.0.0.1", "::1"], "ACS Identity emulator", now)?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         // Required by Python 3.13 and newer.
@@ -39,8 +98,9 @@ impl Certificate {
 
         Ok(Self {
             ca_pem: ca.pem(),
-            chain: vec![leaf.into()],
-            key: key.into(),
+            leaf: leaf.into(),
+            key: key.serialize_der().into(),
+            expires: params.not_after,
         })
     }
 
@@ -55,16 +115,51 @@ impl Certificate {
         ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
-            .with_single_cert(self.chain, self.key)
+            .with_single_cert(vec![self.leaf], self.key.into())
     }
 }
 
-fn params_for(names: &[&str], common_name: &str) -> Result<CertificateParams, Error> {
+fn params_for(names: &[&str], common_name: &str, now: OffsetDateTime) -> Result<CertificateParams, Error> {
     let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
     let mut params = CertificateParams::new(names)?;
     params.distinguished_name.push(DnType::CommonName, common_name);
-    let now = OffsetDateTime::now_utc();
     params.not_before = now - Duration::DAY;
     params.not_after = params.not_before + VALIDITY;
     Ok(params)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Contents;
+    use std::path::PathBuf;
+    use time::macros::datetime;
+
+    const NOW: OffsetDateTime = datetime!(2026-08-01 00:00 UTC);
+
+    #[test]
+    fn a_kept_certificate_is_good_until_it_is_about_to_expire() {
+        let generated = Certificate::generate(NOW).unwrap();
+        let json = serde_json::to_vec(&generated.record()).unwrap();
+        let opened = |days| {
+            let path = format!("{SETTINGS}/{SETTING}");
+            let opened = Opened {
+                contents: Contents::new(PathBuf::new(), [(path, json.clone())].into()),
+                ..Opened::default()
+            };
+            Certificate::open(&opened, NOW + Duration::days(days)).unwrap()
+        };
+        for (days, is_kept) in [
+            (-2, false),
+            (-1, true),
+            (0, true),
+            (366, true),
+            (367, false),
+            (500, false),
+        ] {
+            assert_eq!(opened(days).ca_pem == generated.ca_pem, is_kept, "{days}");
+        }
+        assert_eq!(opened(0).leaf, generated.leaf);
+        assert_eq!(opened(0).key, generated.key);
+    }
 }

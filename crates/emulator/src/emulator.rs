@@ -9,6 +9,7 @@ use crate::{
     resource::{Resource, TokenStatus},
     server::Server,
     service::UnknownVersion,
+    store::OpenFile,
     tokens::{EntraToken, EntraTokenRequest, Jwt},
 };
 use std::{
@@ -44,6 +45,8 @@ pub struct Emulator {
     endpoint: String,
     https_endpoint: String,
     ca_pem: String,
+    /// Closed when requests have ended.
+    file: Option<OpenFile>,
 }
 
 impl Emulator {
@@ -53,13 +56,20 @@ impl Emulator {
         EmulatorBuilder::default()
     }
 
-    pub(crate) fn new(resource: Arc<Resource>, server: Server, ports: Ports, ca_pem: String) -> Self {
+    pub(crate) fn new(
+        resource: Arc<Resource>,
+        server: Server,
+        ports: Ports,
+        ca_pem: String,
+        file: Option<OpenFile>,
+    ) -> Self {
         Self {
             resource,
             server,
             endpoint: ports.endpoint(Scheme::Http),
             https_endpoint: ports.endpoint(Scheme::Https),
             ca_pem,
+            file,
         }
     }
 
@@ -121,11 +131,13 @@ impl Emulator {
     ///
     /// # Errors
     ///
-    /// [`EmulatorError::Cryptography`] if there are no random bytes.
+    /// [`EmulatorError::Cryptography`] if there are no random bytes, [`EmulatorError::NotKept`] if the new key cannot be
+    /// written to the data file.
     ///
     /// [as documented]: https://learn.microsoft.com/azure/communication-services/concepts/identity-model
-    pub fn regenerate_access_key(&self, kind: AccessKeyKind) -> Result<(), EmulatorError> {
-        Ok(self.resource.access_keys.regenerate(kind)?)
+    pub async fn regenerate_access_key(&self, kind: AccessKeyKind) -> Result<(), EmulatorError> {
+        let changed = self.resource.access_keys.regenerate(kind)?;
+        Ok(self.resource.store.wait(changed).await?)
     }
 
     /// The id of the resource, which is part of the ids of its identities.
@@ -134,7 +146,7 @@ impl Emulator {
         self.resource.id
     }
 
-    /// The CA certificate of the https endpoint, in PEM. Every emulator generates its own.
+    /// The CA certificate of the https endpoint, in PEM. Every emulator generates its own, but keeps it in its data file.
     #[must_use]
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
@@ -263,9 +275,10 @@ impl Emulator {
         self.resource.faults.clear();
     }
 
-    /// Stops listening, and gives requests in progress up to five seconds to finish.
+    /// Stops listening, gives requests in progress up to five seconds to finish, and closes the data file.
     pub async fn shutdown(self) {
         self.server.shutdown().await;
+        drop(self.file);
     }
 }
 

@@ -1,14 +1,17 @@
 //! Errors of the emulator itself.
 
-use crate::{faults::InvalidFault, service::UnknownVersion, signature::InvalidAccessKey};
+use crate::{
+    data_error::DataError, faults::InvalidFault, service::UnknownVersion, signature::InvalidAccessKey, store::NotKept,
+};
 use aws_lc_rs::error::Unspecified;
 use std::{
     error::Error,
     fmt::{self, Display, Formatter},
     io,
+    path::PathBuf,
 };
 
-/// An emulator could not start, or could not sign a token.
+/// An emulator could not start, or could not do what it was asked.
 ///
 /// No variant contains a key.
 #[derive(Debug)]
@@ -31,6 +34,16 @@ pub enum EmulatorError {
     Certificate(Box<dyn Error + Send + Sync>),
     /// A random key could not be generated, or a token could not be signed. The cryptographic library gives no reason.
     Cryptography,
+    /// The file that `EmulatorBuilder::data` names cannot be used.
+    Data {
+        /// The file.
+        path: PathBuf,
+        /// Why it cannot be used, and what to do about it.
+        source: DataError,
+    },
+    /// A change could not be written to the data file. The log has the reason. Start the emulator again to continue with
+    /// what the file contains.
+    NotKept,
 }
 
 impl Display for EmulatorError {
@@ -42,6 +55,11 @@ impl Display for EmulatorError {
             Self::Bind { port, source } => write!(f, "cannot listen on 127.0.0.1:{port}: {source}"),
             Self::Certificate(source) => write!(f, "cannot generate a certificate: {source}"),
             Self::Cryptography => f.write_str("cannot generate a key or sign a token"),
+            Self::Data { path, source } => write!(f, "cannot use the data file {}: {source}", path.display()),
+            Self::NotKept => f.write_str(
+                "the change cannot be written to the data file; start the emulator again to continue with what the \
+                 file contains",
+            ),
         }
     }
 }
@@ -54,7 +72,8 @@ impl Error for EmulatorError {
             Self::Version(error) => Some(error),
             Self::Bind { source, .. } => Some(source),
             Self::Certificate(source) => Some(source.as_ref()),
-            Self::Cryptography => None,
+            Self::Data { source, .. } => Some(source),
+            Self::Cryptography | Self::NotKept => None,
         }
     }
 }
@@ -92,5 +111,11 @@ impl From<rustls::Error> for EmulatorError {
 impl From<Unspecified> for EmulatorError {
     fn from(_: Unspecified) -> Self {
         Self::Cryptography
+    }
+}
+
+impl From<NotKept> for EmulatorError {
+    fn from(NotKept: NotKept) -> Self {
+        Self::NotKept
     }
 }

@@ -48,9 +48,9 @@ struct Options {
     /// Accept only the documented form of a signature
     #[arg(long)]
     strict: bool,
-    /// Algorithm of token signatures: RS256 or ES256
-    #[arg(long, value_name = "NAME", default_value = "RS256", value_parser = token_algorithm)]
-    token_algorithm: TokenAlgorithm,
+    /// Algorithm of token signatures: RS256 or ES256 [default: RS256]
+    #[arg(long, value_name = "NAME", value_parser = token_algorithm)]
+    token_algorithm: Option<TokenAlgorithm>,
     /// Do not check the signatures of bearer tokens; audience and expiry are still checked
     #[arg(long)]
     accept_unverified_bearer: bool,
@@ -95,7 +95,6 @@ impl Options {
             .port(self.port)
             .https_port(self.https_port)
             .strict(self.strict)
-            .token_algorithm(self.token_algorithm)
             .accept_unverified_bearer(self.accept_unverified_bearer)
             .rate_limits(self.rate_limits)
             .explain(self.explain)
@@ -112,6 +111,9 @@ impl Options {
         }
         for version in &self.withdrawn_versions {
             builder = builder.withdraw_version(version);
+        }
+        if let Some(token_algorithm) = self.token_algorithm {
+            builder = builder.token_algorithm(token_algorithm);
         }
         builder
     }

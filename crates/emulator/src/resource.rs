@@ -13,6 +13,7 @@ use crate::{
     revocation_delay::RevocationDelay,
     service::WithdrawnVersions,
     signature::Tolerance,
+    store::{NotKept, Store, Ticket},
     tokens::{
         AccessToken, EntraUserClaims, Holder, IssuedToken, IssuedTokens, Issuer, Jwt, Payload, TeamsUserClaims,
         TokenKey, UserNumbers,
@@ -47,6 +48,16 @@ pub(crate) struct Resource {
     pub(crate) faults: Faults,
     pub(crate) revocation_delay: RevocationDelay,
     pub(crate) withdrawn_versions: WithdrawnVersions,
+    /// Keeps the registry, the assignments and the keys.
+    pub(crate) store: Store,
+}
+
+/// A token could not be issued.
+pub(crate) enum NotIssued {
+    /// It could not be signed.
+    NotSigned(Unspecified),
+    /// What it depends on could not be kept.
+    NotKept(NotKept),
 }
 
 /// The status of an access token.
@@ -80,14 +91,20 @@ impl Resource {
         scopes: &[String],
         lifetime: Duration,
         key: KeyNumber,
-    ) -> Result<(IdentityDetails, Option<AccessToken>), Unspecified> {
+    ) -> Result<(IdentityDetails, Option<AccessToken>), NotIssued> {
         if scopes.is_empty() {
             let created = self.registry.create(custom_id, false, self.clock.now());
+            self.store.wait(created.changed).await?;
             return Ok((created.identity, None));
         }
         let issuer = self.issuer().await?;
-        let Created { identity, revocations } = self.registry.create(custom_id, true, issuer.now);
+        let Created {
+            identity,
+            revocations,
+            changed,
+        } = self.registry.create(custom_id, true, issuer.now);
         let token = issuer.user_token(identity.id, self.numbers(revocations, key), scopes, lifetime)?;
+        self.store.wait(changed).await?;
         Ok((identity, Some(token)))
     }
 
@@ -98,12 +115,13 @@ impl Resource {
         scopes: &[String],
         lifetime: Duration,
         key: KeyNumber,
-    ) -> Result<Option<AccessToken>, Unspecified> {
+    ) -> Result<Option<AccessToken>, NotIssued> {
         let issuer = self.issuer().await?;
-        let Some(revocations) = self.registry.note_token(id, issuer.now) else {
+        let Some((revocations, changed)) = self.registry.note_token(id, issuer.now) else {
             return Ok(None);
         };
         let token = issuer.user_token(id, self.numbers(revocations, key), scopes, lifetime)?;
+        self.store.wait(changed).await?;
         Ok(Some(token))
     }
 
@@ -116,8 +134,8 @@ impl Resource {
         }
     }
 
-    /// Revokes the tokens that have been issued to a communication user; `false` if there is no such user.
-    pub(crate) fn revoke_tokens(&self, id: IdentityId) -> bool {
+    /// Revokes the tokens that have been issued to a communication user; `None` if there is no such user.
+    pub(crate) fn revoke_tokens(&self, id: IdentityId) -> Option<Ticket> {
         let now = self.clock.now();
         self.registry.revoke_tokens(id, now + self.revocation_delay.get(), now)
     }
@@ -127,8 +145,8 @@ impl Resource {
         &self,
         entra: &TeamsUserClaims,
         key: KeyNumber,
-    ) -> Result<AccessToken, Unspecified> {
-        self.issuer().await?.teams_user_token(entra, key)
+    ) -> Result<AccessToken, NotIssued> {
+        Ok(self.issuer().await?.teams_user_token(entra, key)?)
     }
 
     /// Issues a token in exchange for the Entra ID token of a user whom an assignment admits; `None` if none does.
@@ -137,13 +155,13 @@ impl Resource {
         access: Access,
         entra: &EntraUserClaims,
         scopes: &[&str],
-    ) -> Result<Option<(AssignedUser, AccessToken)>, Unspecified> {
+    ) -> Result<Option<(AssignedUser, AccessToken)>, NotIssued> {
         let issuer = self.issuer().await?;
         let assignment = match access {
             Access::TeamsExtension => self.teams_extension_assignments.admitting(entra),
             Access::Entra => self.entra_assignments.admitting(entra),
         };
-        let Some(assignment) = assignment else {
+        let Some((assignment, changed)) = assignment else {
             return Ok(None);
         };
         let user = AssignedUser {
@@ -153,6 +171,7 @@ impl Resource {
             user: entra.oid,
         };
         let token = issuer.assigned_user_token(&user, assignment, scopes, entra.exp)?;
+        self.store.wait(changed).await?;
         Ok(Some((user, token)))
     }
 
@@ -195,12 +214,27 @@ impl Resource {
         }
     }
 
-    async fn issuer(&self) -> Result<Issuer<'_>, Unspecified> {
+    /// Waits for what every token depends on.
+    async fn issuer(&self) -> Result<Issuer<'_>, NotIssued> {
+        let key = self.token_key.wait().await?;
+        self.store.wait(self.access_keys.changed()).await?;
         Ok(Issuer {
-            key: self.token_key.wait().await?,
+            key,
             resource_id: self.id,
             now: self.clock.now(),
             issued: &self.issued,
         })
+    }
+}
+
+impl From<Unspecified> for NotIssued {
+    fn from(error: Unspecified) -> Self {
+        Self::NotSigned(error)
+    }
+}
+
+impl From<NotKept> for NotIssued {
+    fn from(error: NotKept) -> Self {
+        Self::NotKept(error)
     }
 }

@@ -21,6 +21,25 @@ pub(crate) fn deserialize_unix<'de, D: Deserializer<'de>>(deserializer: D) -> Re
     OffsetDateTime::from_unix_timestamp(i64::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
+/// A time in a record: nanoseconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment(pub(crate) OffsetDateTime);
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let nanoseconds = i64::try_from(self.0.unix_timestamp_nanos()).map_err(ser::Error::custom)?;
+        serializer.serialize_i64(nanoseconds)
+    }
+}
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let nanoseconds = i64::deserialize(deserializer)?;
+        let time = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds.into());
+        time.map(Self).map_err(D::Error::custom)
+    }
+}
+
 /// A time to the second.
 pub(crate) struct WholeSeconds(pub(crate) OffsetDateTime);
 

@@ -1,11 +1,11 @@
 //! An assignment, and whom it admits.
 
 use crate::tokens::EntraUserClaims;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// An assignment in the service's JSON form.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Assignment {
     /// The object id of the principal.
@@ -18,7 +18,8 @@ pub(crate) struct Assignment {
 }
 
 /// The kind of principal that an assignment is for. The wider kinds come last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) enum PrincipalType {
     User,
     ResourceAccount,
@@ -72,11 +73,5 @@ impl PrincipalType {
             Self::Group => "group",
             Self::Tenant => "tenant",
         }
-    }
-}
-
-impl Serialize for PrincipalType {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
     }
 }

@@ -53,6 +53,7 @@ pub(super) async fn regenerate(
     let Ok(Path(kind)) = kind else {
         return Err(ServiceError::not_found());
     };
-    endpoint.resource.access_keys.regenerate(kind)?;
+    let changed = endpoint.resource.access_keys.regenerate(kind)?;
+    endpoint.resource.store.wait(changed).await?;
     Ok(Answer(StatusCode::OK, Credentials::of(&endpoint, kind)))
 }

@@ -1,5 +1,7 @@
 //! Revocations of an identity's tokens.
 
+use crate::timestamp::Moment;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use time::OffsetDateTime;
 
@@ -7,12 +9,12 @@ use time::OffsetDateTime;
 ///
 /// A token carries the number of revocations before it was issued, so it is revoked by any that has that number or a
 /// higher one.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Revocations {
     /// How many have taken effect, and are forgotten but for their number.
     settled: u64,
     /// When the others take effect, oldest first.
-    pending: VecDeque<OffsetDateTime>,
+    pending: VecDeque<Moment>,
 }
 
 impl Revocations {
@@ -23,8 +25,8 @@ impl Revocations {
 
     /// Adds one that takes effect at `effect`.
     pub(super) fn add(&mut self, effect: OffsetDateTime, now: OffsetDateTime) {
-        self.pending.push_back(effect);
-        while self.pending.front().is_some_and(|effect| *effect <= now) {
+        self.pending.push_back(Moment(effect));
+        while self.pending.front().is_some_and(|Moment(effect)| *effect <= now) {
             self.pending.pop_front();
             self.settled += 1;
         }
@@ -36,7 +38,7 @@ impl Revocations {
             return true;
         };
         let mut later = self.pending.iter().zip(0..).filter(|(_, index)| *index >= earlier);
-        later.any(|(effect, _)| *effect <= now)
+        later.any(|(Moment(effect), _)| *effect <= now)
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) async fn revoke(
     id: RawId,
 ) -> Result<StatusCode, ServiceError> {
     resource.count(Quota::RevokeTokens)?;
-    owned(resource.revoke_tokens(id.parse()?))
+    owned(&resource.store, resource.revoke_tokens(id.parse()?)).await
 }
 
 /// `POST /identities/{id}/:issueAccessToken`

@@ -1,6 +1,6 @@
 //! Error responses of the service.
 
-use crate::rate_limits::LimitExceeded;
+use crate::{rate_limits::LimitExceeded, resource::NotIssued, store::NotKept};
 use aws_lc_rs::error::Unspecified;
 use axum::{
     body::{Body, Bytes},
@@ -151,6 +151,21 @@ impl From<Unspecified> for ServiceError {
     /// The token key could not be generated, or could not sign. The cryptographic library gives no reason.
     fn from(_: Unspecified) -> Self {
         Self::internal().because("the token could not be signed")
+    }
+}
+
+impl From<NotKept> for ServiceError {
+    fn from(NotKept: NotKept) -> Self {
+        Self::internal().because("the change cannot be written to the data file; start the emulator again")
+    }
+}
+
+impl From<NotIssued> for ServiceError {
+    fn from(error: NotIssued) -> Self {
+        match error {
+            NotIssued::NotSigned(error) => error.into(),
+            NotIssued::NotKept(error) => error.into(),
+        }
     }
 }
 

@@ -82,7 +82,7 @@ pub(super) async fn delete(
     id: RawId,
 ) -> Result<StatusCode, ServiceError> {
     resource.count(Quota::DeleteIdentity)?;
-    owned(resource.registry.delete(id.parse()?))
+    owned(&resource.store, resource.registry.delete(id.parse()?)).await
 }
 
 fn custom_id(value: Value) -> Result<Option<String>, ServiceError> {

@@ -7,6 +7,7 @@ use crate::{
     endpoint::{Endpoint, Ports, Scheme},
     resource::Resource,
     service,
+    store::Opened,
     tokens::{EntraTokenRequest, TokenAlgorithm},
 };
 use axum::{Router, body::Body};
@@ -45,7 +46,7 @@ impl Service {
 
     async fn of(builder: EmulatorBuilder) -> Self {
         let builder = builder.token_algorithm(TokenAlgorithm::Es256);
-        let resource = Arc::new(builder.resource(Clock::new(|| NOW)).unwrap());
+        let resource = Arc::new(builder.resource(Clock::new(|| NOW), &Opened::default()).await.unwrap());
         let endpoint = Endpoint {
             scheme: Scheme::Https,
             ports: Ports { http: 0, https: 0 },

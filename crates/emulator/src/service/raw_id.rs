@@ -3,6 +3,7 @@
 use crate::{
     identity_id::IdentityId,
     service::{ServiceError, path},
+    store::{Store, Ticket},
 };
 use axum::extract::FromRequestParts;
 use http::{StatusCode, request::Parts};
@@ -25,11 +26,11 @@ impl RawId {
     }
 }
 
-/// The answer to an operation on an identity that answers without a body.
-pub(super) fn owned(is_owned: bool) -> Result<StatusCode, ServiceError> {
-    if is_owned {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(ServiceError::identity_not_owned())
-    }
+/// The answer to an operation on an identity that answers without a body, once its change is kept; `None` if there is
+/// no such identity.
+pub(super) async fn owned(store: &Store, changed: Option<Ticket>) -> Result<StatusCode, ServiceError> {
+    store
+        .wait(changed.ok_or_else(ServiceError::identity_not_owned)?)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
 }

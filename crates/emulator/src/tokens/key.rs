@@ -2,6 +2,7 @@
 
 use crate::tokens::SigningKey;
 use aws_lc_rs::error::Unspecified;
+use serde::{Deserialize, Serialize};
 use std::{
     fmt::{self, Debug, Formatter},
     sync::Arc,
@@ -10,7 +11,8 @@ use std::{
 use tokio::sync::SetOnce;
 
 /// The algorithm of token signatures.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum TokenAlgorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256 and a key of 2048 bits, which the service uses.
     #[default]
@@ -73,6 +75,14 @@ impl TokenKey {
             }
         }
         key
+    }
+
+    /// A key whose pair exists.
+    pub(super) fn of(algorithm: TokenAlgorithm, pair: SigningKey) -> Self {
+        Self {
+            algorithm,
+            pair: Arc::new(SetOnce::new_with(Some(Ok(pair)))),
+        }
     }
 
     /// A key whose pair is not generated yet.

@@ -7,6 +7,7 @@ mod entra_claims;
 mod entra_kind;
 mod issued_token;
 mod jwt;
+mod kept_key;
 mod key;
 mod numbers;
 mod payload;

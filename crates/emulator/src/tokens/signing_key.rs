@@ -3,6 +3,7 @@
 use crate::tokens::TokenAlgorithm;
 use aws_lc_rs::{
     digest,
+    encoding::{AsDer, Pkcs8V1Der},
     error::Unspecified,
     rand::SystemRandom,
     rsa::KeySize,
@@ -61,12 +62,33 @@ struct Header<'a> {
 
 impl SigningKey {
     pub(super) fn generate(algorithm: TokenAlgorithm) -> Result<Self, Unspecified> {
-        let (pair, alg) = match algorithm {
-            TokenAlgorithm::Rs256 => (Pair::Rsa(RsaKeyPair::generate(KeySize::Rsa2048)?), "RS256"),
-            TokenAlgorithm::Es256 => (
-                Pair::Ecdsa(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?),
-                "ES256",
-            ),
+        Self::of(match algorithm {
+            TokenAlgorithm::Rs256 => Pair::Rsa(RsaKeyPair::generate(KeySize::Rsa2048)?),
+            TokenAlgorithm::Es256 => Pair::Ecdsa(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?),
+        })
+    }
+
+    /// Restores a key from its [`pkcs8`](Self::pkcs8).
+    pub(super) fn restore(algorithm: TokenAlgorithm, pkcs8: &[u8]) -> Result<Self, Unspecified> {
+        let pair = match algorithm {
+            TokenAlgorithm::Rs256 => RsaKeyPair::from_pkcs8(pkcs8).map(Pair::Rsa),
+            TokenAlgorithm::Es256 => EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).map(Pair::Ecdsa),
+        };
+        Self::of(pair.map_err(|_| Unspecified)?)
+    }
+
+    /// The private key.
+    pub(super) fn pkcs8(&self) -> Result<Vec<u8>, Unspecified> {
+        match &self.pair {
+            Pair::Rsa(pair) => AsDer::<Pkcs8V1Der<'_>>::as_der(pair).map(|der| der.as_ref().to_vec()),
+            Pair::Ecdsa(pair) => pair.to_pkcs8v1().map(|der| der.as_ref().to_vec()),
+        }
+    }
+
+    fn of(pair: Pair) -> Result<Self, Unspecified> {
+        let alg = match pair {
+            Pair::Rsa(_) => "RS256",
+            Pair::Ecdsa(_) => "ES256",
         };
         // The service identifies its keys by certificate. There is none here, so the thumbprint is of the public key.
         let digest = digest::digest(&digest::SHA256, pair.public_key());

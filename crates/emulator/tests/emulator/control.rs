@@ -317,7 +317,7 @@ async fn an_access_key_can_be_regenerated_while_the_other_is_in_use() {
     assert_eq!(emulator.token_status(&by_primary), TokenStatus::Revoked);
     assert_eq!(emulator.token_status(&by_secondary), TokenStatus::Active);
 
-    emulator.regenerate_access_key(AccessKeyKind::Secondary).unwrap();
+    emulator.regenerate_access_key(AccessKeyKind::Secondary).await.unwrap();
     assert_eq!(emulator.token_status(&by_secondary), TokenStatus::Revoked);
     assert_eq!(get(&emulator, "access-keys").await.body["primary"], after["primary"]);
     assert_eq!(post(&emulator, "access-keys/tertiary/regenerate", "").await.status, 404);

@@ -52,7 +52,7 @@ async fn only_revocations_are_delayed_and_only_from_then_on() {
     assert_eq!(emulator.token_status(&revoked), TokenStatus::Revoked);
     assert_eq!(emulator.token_status(&deleted), TokenStatus::IdentityDeleted);
     assert_eq!(emulator.token_status(&other), TokenStatus::Active);
-    emulator.regenerate_access_key(AccessKeyKind::Primary).unwrap();
+    emulator.regenerate_access_key(AccessKeyKind::Primary).await.unwrap();
     assert_eq!(emulator.token_status(&other), TokenStatus::Revoked);
 }
 

@@ -73,7 +73,7 @@ async fn a_teams_users_token_has_the_services_shape_and_expires_with_the_entra_t
     let expires_on = OffsetDateTime::parse(&answer.text("/expiresOn"), &Rfc3339).unwrap();
     assert_eq!(expires_on.unix_timestamp(), claims["exp"].as_i64().unwrap());
     assert_eq!(emulator.token_status(&token), TokenStatus::Active);
-    emulator.regenerate_access_key(AccessKeyKind::Primary).unwrap();
+    emulator.regenerate_access_key(AccessKeyKind::Primary).await.unwrap();
     assert_eq!(emulator.token_status(&token), TokenStatus::Revoked);
     emulator.advance(Duration::from_secs(4270));
     assert_eq!(emulator.token_status(&token), TokenStatus::Expired);

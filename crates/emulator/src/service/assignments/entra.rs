@@ -71,14 +71,16 @@ pub(in crate::service) async fn put(
         principal_type,
         client_ids: Some(client_ids(&ids)?),
     };
-    let is_new = resource.entra_assignments.put(object_id, assignment.clone());
+    let (is_new, changed) = resource.entra_assignments.put(assignment.clone());
+    resource.store.wait(changed).await?;
     Ok(answer_to_put(assignment, is_new))
 }
 
 pub(in crate::service) async fn delete(
     State(Endpoint { resource, .. }): State<Endpoint>,
     Key(object_id): Key,
-) -> StatusCode {
-    resource.entra_assignments.delete(&object_id);
-    StatusCode::NO_CONTENT
+) -> Result<StatusCode, ServiceError> {
+    let changed = resource.entra_assignments.delete(&object_id);
+    resource.store.wait(changed).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -62,15 +62,16 @@ pub(in crate::service) async fn put(
         principal_type: principal_type(request.principal_type, PRINCIPAL_TYPES)?,
         client_ids: Some(client_ids(&request.client_ids.unwrap_or_default())?).filter(|ids| !ids.is_empty()),
     };
-    let key = (tenant_id, object_id);
-    let is_new = resource.teams_extension_assignments.put(key, assignment.clone());
+    let (is_new, changed) = resource.teams_extension_assignments.put(assignment.clone());
+    resource.store.wait(changed).await?;
     Ok(answer_to_put(assignment, is_new))
 }
 
 pub(in crate::service) async fn delete(
     State(Endpoint { resource, .. }): State<Endpoint>,
     Key(tenant_id, object_id): Key,
-) -> StatusCode {
-    resource.teams_extension_assignments.delete(&(tenant_id, object_id));
-    StatusCode::NO_CONTENT
+) -> Result<StatusCode, ServiceError> {
+    let changed = resource.teams_extension_assignments.delete(&(tenant_id, object_id));
+    resource.store.wait(changed).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -1,0 +1,126 @@
+//! State that outlives the emulator, if it has a file to keep it in.
+//!
+//! What is in memory is what counts. A change to it is written to the file before the request that made it is answered,
+//! and so is what the answer depends on: nothing that a client was told is lost with the process.
+
+mod changes;
+mod contents;
+#[cfg(test)]
+mod fake;
+
+use std::{fmt::Debug, sync::Arc};
+use tokio::sync::watch;
+
+pub(crate) use changes::Changes;
+pub(crate) use contents::Contents;
+#[cfg(test)]
+pub(crate) use fake::fake;
+
+/// The table of what there is only one of.
+pub(crate) const SETTINGS: &str = "settings";
+
+/// Where changes are kept: nowhere, unless there is a file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Store(Option<Arc<dyn Keep>>);
+
+/// A file that keeps changes.
+pub(crate) trait Keep: Debug + Send + Sync {
+    /// Has changes written, all of them at once, and after those of earlier calls.
+    fn write(&self, changes: Changes) -> Ticket;
+
+    /// Follows the last ticket whose changes have been written. The sender is dropped when nothing is written any more.
+    fn written(&self) -> watch::Receiver<Ticket>;
+}
+
+/// Stands for a change and all before it. The default is for what is not kept, or was there from the beginning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticket(pub(crate) u64);
+
+/// A change could not be written. The log has the reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotKept;
+
+impl Store {
+    #[cfg(test)]
+    pub(crate) fn new(file: Arc<dyn Keep>) -> Self {
+        Self(Some(file))
+    }
+
+    /// Whether there is a file.
+    pub(crate) fn keeps(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Has changes written, and returns without waiting for it. Call it while the state that they describe is locked, so
+    /// that they are written in the order in which they were made.
+    pub(crate) fn write(&self, describe: impl FnOnce(&mut Changes)) -> Ticket {
+        let Some(file) = &self.0 else {
+            return Ticket::default();
+        };
+        let mut changes = Changes::default();
+        describe(&mut changes);
+        file.write(changes)
+    }
+
+    /// Waits until a change has been written, so that it is there after a restart however the process ends.
+    pub(crate) async fn wait(&self, ticket: Ticket) -> Result<(), NotKept> {
+        let Some(file) = self.0.as_ref().filter(|_| ticket != Ticket::default()) else {
+            return Ok(());
+        };
+        let outcome = file.written().wait_for(|written| *written >= ticket).await.map(drop);
+        outcome.map_err(|_| NotKept)
+    }
+}
+
+/// A file that is open. Dropping it writes the last changes and closes it.
+pub(crate) type OpenFile = Box<dyn Debug + Send + Sync>;
+
+/// A store, its file, and what that contained when it was opened.
+#[derive(Debug, Default)]
+pub(crate) struct Opened {
+    pub(crate) store: Store,
+    pub(crate) contents: Contents,
+    pub(crate) file: Option<OpenFile>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        pin::pin,
+        task::{Context, Poll, Waker},
+    };
+
+    #[test]
+    fn a_change_is_waited_for_until_it_or_a_later_one_is_written() {
+        let (opened, written) = fake();
+        let store = &opened.store;
+        let tickets = [(); 3].map(|()| store.write(|_| {}));
+        let [mut first, mut second, mut third] = tickets.map(|ticket| Box::pin(store.wait(ticket)));
+        let mut context = Context::from_waker(Waker::noop());
+        assert_eq!(first.as_mut().poll(&mut context), Poll::Pending);
+        written.send_replace(tickets[1]);
+        assert_eq!(first.as_mut().poll(&mut context), Poll::Ready(Ok(())));
+        assert_eq!(second.as_mut().poll(&mut context), Poll::Ready(Ok(())));
+        assert_eq!(third.as_mut().poll(&mut context), Poll::Pending);
+
+        // When nothing is written any more, what was written still counts.
+        drop(written);
+        assert_eq!(third.as_mut().poll(&mut context), Poll::Ready(Err(NotKept)));
+        for (ticket, outcome) in [
+            (tickets[1], Ok(())),
+            (tickets[2], Err(NotKept)),
+            (Ticket::default(), Ok(())),
+        ] {
+            assert_eq!(pin!(store.wait(ticket)).poll(&mut context), Poll::Ready(outcome));
+        }
+    }
+
+    #[test]
+    fn without_a_file_nothing_is_described_or_waited_for() {
+        let store = Store::default();
+        let ticket = store.write(|_| panic!("a change is described"));
+        let mut context = Context::from_waker(Waker::noop());
+        assert_eq!(pin!(store.wait(ticket)).poll(&mut context), Poll::Ready(Ok(())));
+    }
+}
