@@ -1,5 +1,7 @@
 //! Options of an emulator.
 
+#[cfg(feature = "persistence")]
+use crate::data_file::DataFile;
 use crate::{
     access_keys::AccessKeys,
     assignments::Assignments,
@@ -22,6 +24,8 @@ use crate::{
     store::{Contents, Opened, SETTINGS},
     tokens::{IssuedTokens, TokenAlgorithm, TokenKey},
 };
+#[cfg(feature = "persistence")]
+use std::path::PathBuf;
 use std::{
     fmt::{self, Debug, Formatter},
     sync::{Arc, atomic::AtomicU64},
@@ -53,6 +57,8 @@ pub struct EmulatorBuilder {
     clock_offset: time::Duration,
     revocation_delay: Duration,
     withdrawn_versions: Vec<String>,
+    #[cfg(feature = "persistence")]
+    data: Option<PathBuf>,
 }
 
 impl EmulatorBuilder {
@@ -182,6 +188,24 @@ impl EmulatorBuilder {
         self
     }
 
+    /// The file that keeps identities, assignments, revocations and keys, so that an emulator that is started with it
+    /// again continues where this one ends, however it ends. The default is none. The file is created if it does not
+    /// exist, and no two emulators can use it at the same time.
+    ///
+    /// A change is on the disk before the request for it is answered. If it cannot be written, the answer is 500, and so
+    /// it is for every later change until the emulator is started again.
+    ///
+    /// The file contains the access keys and the private keys of tokens and of the https endpoint. Nobody but its owner
+    /// can read it, if the emulator has created it on a system with Unix permissions.
+    #[cfg(feature = "persistence")]
+    #[must_use]
+    pub fn data(self, path: impl Into<PathBuf>) -> Self {
+        Self {
+            data: Some(path.into()),
+            ..self
+        }
+    }
+
     /// Starts the emulator on 127.0.0.1. It is ready when this returns.
     ///
     /// Call it within a tokio runtime; the emulator runs on that runtime.
@@ -194,6 +218,12 @@ impl EmulatorBuilder {
         let (plain, http) = bind(self.port).await?;
         let (secured, https) = bind(self.https_port).await?;
         let ports = Ports { http, https };
+        #[cfg(feature = "persistence")]
+        let opened = match &self.data {
+            Some(path) => DataFile::open(path.clone()).await?,
+            None => Opened::default(),
+        };
+        #[cfg(not(feature = "persistence"))]
         let opened = Opened::default();
         let certificate = Certificate::open(&opened, OffsetDateTime::now_utc())?;
         let resource = Arc::new(self.resource(Clock::default(), &opened).await?);
@@ -263,7 +293,10 @@ fn resource_id(given: Option<Uuid>, contents: &Contents) -> Result<Uuid, Emulato
 
 impl Debug for EmulatorBuilder {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EmulatorBuilder")
+        let mut shown = f.debug_struct("EmulatorBuilder");
+        #[cfg(feature = "persistence")]
+        shown.field("data", &self.data);
+        shown
             .field("port", &self.port)
             .field("https_port", &self.https_port)
             .field("resource_id", &self.resource_id)

@@ -8,6 +8,8 @@ mod certificate;
 mod clock;
 mod control;
 mod data_error;
+#[cfg(feature = "persistence")]
+mod data_file;
 mod emulator;
 mod endpoint;
 mod error;

@@ -36,10 +36,10 @@ struct Options {
     /// Port for https; 0 takes any free port
     #[arg(long, value_name = "N", default_value_t = 0)]
     https_port: u16,
-    /// Primary access key of the resource, in base64 [default: random]
+    /// Primary access key of the resource, in base64 [default: that of the data file, or random]
     #[arg(long, value_name = "BASE64")]
     access_key: Option<String>,
-    /// Id of the resource [default: random]
+    /// Id of the resource [default: that of the data file, or random]
     #[arg(long, value_name = "GUID")]
     resource_id: Option<Uuid>,
     /// Write the CA certificate that https clients have to trust to this file, in PEM
@@ -48,7 +48,7 @@ struct Options {
     /// Accept only the documented form of a signature
     #[arg(long)]
     strict: bool,
-    /// Algorithm of token signatures: RS256 or ES256 [default: RS256]
+    /// Algorithm of token signatures: RS256 or ES256 [default: that of the data file, or RS256]
     #[arg(long, value_name = "NAME", value_parser = token_algorithm)]
     token_algorithm: Option<TokenAlgorithm>,
     /// Do not check the signatures of bearer tokens; audience and expiry are still checked
@@ -60,6 +60,9 @@ struct Options {
     /// Say in the message of a 401 why the request is refused, and what to do about it
     #[arg(long)]
     explain: bool,
+    /// Keep identities, assignments, revocations and keys in this file
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
     /// Inject a fault into requests; can be repeated. TEXT is an effect: status=N, latency=250ms, reset-before-commit,
     /// reset-after-commit, truncated-body or html-body; then, after commas, any of retry-after=SECONDS, times=N,
     /// share=0.05, operation=NAME
@@ -114,6 +117,9 @@ impl Options {
         }
         if let Some(token_algorithm) = self.token_algorithm {
             builder = builder.token_algorithm(token_algorithm);
+        }
+        if let Some(path) = &self.data {
+            builder = builder.data(path);
         }
         builder
     }

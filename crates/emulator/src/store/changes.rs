@@ -25,6 +25,23 @@ impl Changes {
     }
 }
 
+#[cfg(feature = "persistence")]
+impl Changes {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds later changes.
+    pub(crate) fn extend(&mut self, later: Self) {
+        self.0.extend(later.0);
+    }
+
+    /// The records in the order of their paths.
+    pub(crate) fn into_records(self) -> impl Iterator<Item = (String, Record)> {
+        self.0.into_iter()
+    }
+}
+
 impl Debug for Changes {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()

@@ -48,7 +48,7 @@ impl Contents {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "persistence"))]
 impl Contents {
     pub(crate) fn new(path: PathBuf, records: BTreeMap<String, Vec<u8>>) -> Self {
         Self { path, records }

@@ -41,7 +41,7 @@ pub(crate) struct Ticket(pub(crate) u64);
 pub(crate) struct NotKept;
 
 impl Store {
-    #[cfg(test)]
+    #[cfg(any(test, feature = "persistence"))]
     pub(crate) fn new(file: Arc<dyn Keep>) -> Self {
         Self(Some(file))
     }

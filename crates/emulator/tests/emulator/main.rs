@@ -10,6 +10,10 @@ mod binary;
 mod client;
 mod control;
 mod custom_ids;
+#[cfg(feature = "persistence")]
+mod data;
+#[cfg(feature = "persistence")]
+mod data_refusals;
 mod entra_assignments;
 mod entra_user;
 mod explain;

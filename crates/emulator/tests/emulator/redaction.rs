@@ -7,6 +7,7 @@ use crate::{
 #[cfg(feature = "cli")]
 use crate::{
     client::{Answer, Client, PREVIEW, VERSION, http},
+    data::Temporary,
     process::{Process, command, temporary},
 };
 #[cfg(feature = "cli")]
@@ -67,7 +68,15 @@ async fn debug_shows_no_secret() {
 #[tokio::test]
 async fn the_log_contains_no_part_of_a_secret_at_any_level() {
     let ca = temporary(&format!("{}.pem", Uuid::new_v4()));
-    let arguments = ["--access-key", KEY, "--ca-out", ca.to_str().unwrap()];
+    let data = Temporary::new();
+    let arguments = [
+        "--access-key",
+        KEY,
+        "--ca-out",
+        ca.to_str().unwrap(),
+        "--data",
+        data.to_str().unwrap(),
+    ];
     let process = Process::spawn(command(&arguments).env("RUST_LOG", "trace"))
         .await
         .unwrap();

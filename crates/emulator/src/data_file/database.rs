@@ -1,0 +1,144 @@
+//! The database in a file.
+
+use crate::{data_error::DataError, store::Changes};
+use redb::{
+    Builder, DatabaseError, ReadableTable, StorageBackend, StorageError, TableDefinition, TableError,
+    backends::FileBackend,
+};
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    fs::{self, OpenOptions},
+    io::ErrorKind,
+    path::Path,
+};
+
+/// The version of the tables and records that follow. It changes when an earlier emulator would misread them.
+const FORMAT: u64 = 1;
+
+const FORMATS: TableDefinition<'_, &str, u64> = TableDefinition::new("acs_identity_emulator");
+/// The only row of [`FORMATS`].
+const VERSION: &str = "format";
+/// JSON by table and key: `<table>/<key>`.
+const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records");
+
+/// What the name of a file ends with while it is being created.
+const INCOMPLETE: &str = ".incomplete";
+
+/// Bytes of pages in memory. The emulator reads every record once, when it starts.
+const CACHE: usize = 8 * 1024 * 1024;
+
+/// An open database. No other process can open it in the meantime.
+pub(super) struct Database(redb::Database);
+
+impl Database {
+    /// Opens the database in a file, and creates both if there is no such file.
+    pub(super) fn open(path: &Path) -> Result<Self, DataError> {
+        if path.try_exists().map_err(failed)? {
+            Self::of(lock(path)?)
+        } else {
+            Self::create(path)
+        }
+    }
+
+    /// Creates the database under another name first, so that a process that is killed meanwhile does not leave half of
+    /// it under this one. What such a process has left is overwritten, but only while nobody else has it open.
+    fn create(path: &Path) -> Result<Self, DataError> {
+        let mut incomplete = path.as_os_str().to_owned();
+        incomplete.push(INCOMPLETE);
+        let file = lock(incomplete.as_ref())?;
+        if path.try_exists().map_err(failed)? {
+            // Another emulator was faster: what is locked here may be its file.
+            return Err(DataError::InUse);
+        }
+        file.set_len(0).map_err(failed)?;
+        let database = Self::of(file)?;
+        fs::rename(&incomplete, path).map_err(failed)?;
+        Ok(database)
+    }
+
+    /// The database in a locked file, which is a new one if the file is empty.
+    fn of(file: FileBackend) -> Result<Self, DataError> {
+        // Newer versions of redb read nothing older than this format.
+        let database = Builder::new()
+            .create_with_file_format_v3(true)
+            .set_cache_size(CACHE)
+            .create_with_backend(file);
+        let database = Self(database.map_err(refused)?);
+        database.check_format()?;
+        Ok(database)
+    }
+
+    /// Refuses a database of something else or of another format, and marks a new one.
+    fn check_format(&self) -> Result<(), DataError> {
+        let reader = self.0.begin_read().map_err(failed)?;
+        match reader.open_table(FORMATS) {
+            Ok(formats) => match formats.get(VERSION).map_err(failed)?.map(|version| version.value()) {
+                Some(FORMAT) => Ok(()),
+                Some(version) if version > FORMAT => Err(DataError::NewerFormat),
+                _ => Err(DataError::NotADataFile),
+            },
+            Err(TableError::TableDoesNotExist(_)) if reader.list_tables().map_err(failed)?.next().is_none() => {
+                self.mark().map_err(DataError::Failed)
+            }
+            Err(TableError::Storage(error)) => Err(failed(error)),
+            Err(_) => Err(DataError::NotADataFile),
+        }
+    }
+
+    fn mark(&self) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let writer = self.0.begin_write()?;
+        writer.open_table(FORMATS)?.insert(VERSION, FORMAT)?;
+        writer.open_table(RECORDS)?;
+        Ok(writer.commit()?)
+    }
+
+    /// All records.
+    pub(super) fn read(&self) -> Result<BTreeMap<String, Vec<u8>>, Box<dyn Error + Send + Sync>> {
+        let records = self.0.begin_read()?.open_table(RECORDS)?;
+        let records = records.iter()?.map(|record| {
+            let (path, json) = record?;
+            Ok((path.value().to_owned(), json.value().to_vec()))
+        });
+        records.collect()
+    }
+
+    /// Writes changes. All of them, or none if it fails, are on the disk when this returns.
+    pub(super) fn commit(&self, changes: Changes) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let writer = self.0.begin_write()?;
+        {
+            let mut records = writer.open_table(RECORDS)?;
+            for (path, record) in changes.into_records() {
+                match record {
+                    Some(json) => records.insert(path.as_str(), json?.as_slice())?,
+                    None => records.remove(path.as_str())?,
+                };
+            }
+        }
+        Ok(writer.commit()?)
+    }
+}
+
+/// Opens a file, and creates it if it does not exist, so that no other process can open it in this way. It will contain
+/// secrets, so nobody else may read it.
+fn lock(path: &Path) -> Result<FileBackend, DataError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    FileBackend::new(options.open(path).map_err(failed)?).map_err(refused)
+}
+
+fn refused(error: DatabaseError) -> DataError {
+    match error {
+        DatabaseError::DatabaseAlreadyOpen => DataError::InUse,
+        DatabaseError::Storage(StorageError::Io(error)) if error.kind() == ErrorKind::InvalidData => {
+            DataError::NotADataFile
+        }
+        error => failed(error),
+    }
+}
+
+fn failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> DataError {
+    DataError::Failed(error.into())
+}

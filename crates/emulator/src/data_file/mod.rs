@@ -1,0 +1,99 @@
+//! The file that keeps the emulator's state.
+
+mod database;
+mod queue;
+
+use crate::{
+    data_error::DataError,
+    error::EmulatorError,
+    store::{Contents, Opened, Store, Ticket},
+};
+use database::Database;
+use queue::Queue;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
+use tokio::{sync::watch, task};
+use tracing::error;
+
+/// The thread that writes.
+const THREAD: &str = "data-file";
+
+/// An open file. Dropping it writes the last changes and closes it.
+#[derive(Debug)]
+pub(crate) struct DataFile {
+    queue: Arc<Queue>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl DataFile {
+    /// Opens the file, and creates it if it does not exist.
+    ///
+    /// After a process that was killed, this checks the whole file, so it does not run on a thread of the runtime. A
+    /// panic is that of the database, which does not expect its file to be cut short.
+    pub(crate) async fn open(path: PathBuf) -> Result<Opened, EmulatorError> {
+        let open = {
+            let path = path.clone();
+            move || {
+                let database = Database::open(&path)?;
+                let records = database.read().map_err(DataError::Failed)?;
+                let contents = Contents::new(path.clone(), records);
+                let (file, store) = Self::start(database, path)?;
+                Ok(Opened {
+                    store,
+                    contents,
+                    file: Some(Box::new(file)),
+                })
+            }
+        };
+        let opened = task::spawn_blocking(open).await;
+        let opened = opened.unwrap_or_else(|_| Err(DataError::damaged("the database")));
+        opened.map_err(|source| EmulatorError::Data { path, source })
+    }
+
+    /// Starts the thread that writes.
+    fn start(database: Database, path: PathBuf) -> Result<(Self, Store), DataError> {
+        let (sender, written) = watch::channel(Ticket::default());
+        let queue = Arc::new(Queue::new(written));
+        let store = Store::new(queue.clone());
+        let writer = {
+            let queue = queue.clone();
+            let thread = thread::Builder::new().name(THREAD.to_owned());
+            thread.spawn(move || write(&database, &queue, &sender, &path))
+        };
+        let file = Self {
+            queue,
+            writer: Some(writer.map_err(|error| DataError::Failed(error.into()))?),
+        };
+        Ok((file, store))
+    }
+}
+
+impl Drop for DataFile {
+    fn drop(&mut self) {
+        self.queue.close();
+        // If the thread panicked, the panic has been reported.
+        self.writer.take().map(JoinHandle::join);
+    }
+}
+
+/// Writes changes until there are no more, or until it fails.
+///
+/// What could not be written stays in memory, so no later change may be written without it. To continue where the file
+/// ends, the emulator has to be started again.
+fn write(database: &Database, queue: &Queue, written: &watch::Sender<Ticket>, path: &Path) {
+    while let Some((ticket, changes)) = queue.take() {
+        if let Err(error) = database.commit(changes) {
+            error!(
+                path = %path.display(),
+                %error,
+                "the state cannot be written; every change from here on is answered with 500 and lost, until the \
+                 emulator is started again"
+            );
+            return;
+        }
+        written.send_replace(ticket);
+    }
+}

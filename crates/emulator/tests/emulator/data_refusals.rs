@@ -1,0 +1,173 @@
+//! Data files that cannot be used.
+
+use crate::data::Temporary;
+#[cfg(feature = "cli")]
+use crate::process::{Process, command};
+use acs_identity_emulator::{DataError, Emulator, EmulatorBuilder, EmulatorError, TokenAlgorithm, Uuid};
+use redb::{Database, TableDefinition};
+use std::{
+    fs::{self, OpenOptions},
+    path::Path,
+};
+
+const FORMATS: TableDefinition<'_, &str, u64> = TableDefinition::new("acs_identity_emulator");
+const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records");
+
+fn builder(path: &Path) -> EmulatorBuilder {
+    Emulator::builder().data(path).token_algorithm(TokenAlgorithm::Es256)
+}
+
+/// Why the emulator does not start. The error names the file.
+async fn refusal(builder: EmulatorBuilder, path: &Path) -> (DataError, String) {
+    let error = builder.start().await.unwrap_err();
+    let message = error.to_string();
+    assert!(
+        message.starts_with(&format!("cannot use the data file {}: ", path.display())),
+        "{message}"
+    );
+    match error {
+        EmulatorError::Data { path: named, source } => {
+            assert_eq!(named, path);
+            (source, message)
+        }
+        error => panic!("{error:?}"),
+    }
+}
+
+/// A file that an emulator has left.
+async fn used() -> Temporary {
+    let path = Temporary::new();
+    builder(&path).start().await.unwrap().shutdown().await;
+    path
+}
+
+/// Changes the database as another program would.
+fn edit(path: &Path, edit: impl FnOnce(&redb::WriteTransaction)) {
+    let database = Database::create(path).unwrap();
+    let writer = database.begin_write().unwrap();
+    edit(&writer);
+    writer.commit().unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_is_in_use_is_refused() {
+    let path = Temporary::new();
+    let emulator = builder(&path).start().await.unwrap();
+    let (error, message) = refusal(builder(&path), &path).await;
+    assert!(matches!(error, DataError::InUse), "{error:?}");
+    assert!(message.ends_with("another emulator is using it; stop that one, or name another file"));
+    drop(emulator);
+    builder(&path).start().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_not_a_data_file_is_refused_and_left_alone() {
+    let text = Temporary::new();
+    fs::write(&*text, "to be or not to be ".repeat(1000)).unwrap();
+    let of_another_program = Temporary::new();
+    edit(&of_another_program, |writer| {
+        writer.open_table(RECORDS).unwrap();
+    });
+    let without_format = Temporary::new();
+    edit(&without_format, |writer| {
+        writer.open_table(FORMATS).unwrap();
+    });
+    for path in [text, of_another_program, without_format] {
+        let before = fs::read(&*path).unwrap();
+        let (error, message) = refusal(builder(&path), &path).await;
+        assert!(matches!(error, DataError::NotADataFile), "{error:?}");
+        assert!(
+            message.ends_with("it is not a data file of the emulator; name another file"),
+            "{message}"
+        );
+        assert!(before == fs::read(&*path).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_format_is_refused() {
+    let path = used().await;
+    edit(&path, |writer| {
+        writer.open_table(FORMATS).unwrap().insert("format", 2).unwrap();
+    });
+    let (error, message) = refusal(builder(&path), &path).await;
+    assert!(matches!(error, DataError::NewerFormat), "{error:?}");
+    assert!(message.ends_with("a newer version of the emulator wrote it; use that version, or name another file"));
+}
+
+#[tokio::test]
+async fn another_resource_id_is_refused_and_the_files_own_is_not() {
+    let path = Temporary::new();
+    let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    builder(&path).resource_id(one).start().await.unwrap();
+    let (error, message) = refusal(builder(&path).resource_id(other), &path).await;
+    assert!(
+        matches!(error, DataError::OtherResource { stored } if stored == one),
+        "{error:?}"
+    );
+    assert!(message.contains(&one.to_string()), "{message}");
+    let emulator = builder(&path).resource_id(one).start().await.unwrap();
+    assert_eq!(emulator.resource_id(), one);
+}
+
+#[tokio::test]
+async fn a_file_that_was_cut_short_is_refused() {
+    let path = used().await;
+    let file = OpenOptions::new().write(true).open(&*path).unwrap();
+    file.set_len(fs::metadata(&*path).unwrap().len() / 2).unwrap();
+    let (error, message) = refusal(builder(&path), &path).await;
+    assert!(matches!(error, DataError::Failed(_)), "{error:?}");
+    assert!(message.contains("damaged"), "{message}");
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_refused_and_not_shown() {
+    for name in [
+        "settings/accessKeys",
+        "settings/tokenKey",
+        "settings/certificate",
+        "settings/resourceId",
+        "settings/entraAssignments",
+        "identities/8:acs:x",
+    ] {
+        for json in [r#""a secret""#, r#"{"secret":"#, r#"{"settled":0,"revocations":{}}"#] {
+            let path = used().await;
+            edit(&path, |writer| {
+                let mut records = writer.open_table(RECORDS).unwrap();
+                records.insert(name, json.as_bytes()).unwrap();
+            });
+            let (error, message) = refusal(builder(&path), &path).await;
+            assert!(matches!(error, DataError::Failed(_)), "{error:?}");
+            let shown = name.trim_start_matches("settings/").split('/').next().unwrap();
+            assert!(message.contains(&format!("`{shown}` is damaged")), "{message}");
+            assert!(!format!("{message} {error:?}").contains("secret"), "{message}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_directory_that_does_not_exist_is_refused() {
+    let path = Temporary::new();
+    let inside = path.join("data.redb");
+    let (error, _) = refusal(builder(&inside), &inside).await;
+    assert!(matches!(error, DataError::Failed(_)), "{error:?}");
+}
+
+#[cfg(feature = "cli")]
+#[tokio::test]
+async fn two_processes_cannot_use_one_file() {
+    let path = Temporary::new();
+    let arguments = ["--data", path.to_str().unwrap(), "--token-algorithm", "ES256"];
+    let process = Process::start(&arguments).await;
+    let Err(ended) = Process::spawn(&mut command(&arguments)).await else {
+        panic!("both start");
+    };
+    assert_eq!((ended.code, ended.log.lines().count()), (Some(1), 1), "{ended:?}");
+    assert!(ended.log.contains(path.to_str().unwrap()), "{}", ended.log);
+    assert!(ended.log.contains("another emulator is using it"), "{}", ended.log);
+
+    let id = process.client().create().await;
+    process.into_log().await;
+    let process = Process::start(&arguments).await;
+    assert_eq!(process.client().delete(&id).await.status, 204);
+}
