@@ -19,6 +19,8 @@ mod entra_user;
 mod explain;
 mod fault_control;
 mod faults;
+#[cfg(all(feature = "cli", unix))]
+mod full_disk;
 mod https;
 mod identities;
 mod lifecycle;
