@@ -23,6 +23,8 @@ mod faults;
 mod full_disk;
 mod https;
 mod identities;
+#[cfg(feature = "cli")]
+mod killed;
 mod lifecycle;
 #[cfg(feature = "cli")]
 mod process;

@@ -114,6 +114,11 @@ impl Process {
         }
     }
 
+    /// Kills the emulator without warning, and does not wait for its end.
+    pub(crate) fn kill(&mut self) {
+        self.child.start_kill().unwrap();
+    }
+
     /// Kills the emulator and returns its log.
     pub(crate) async fn into_log(mut self) -> String {
         self.child.kill().await.unwrap();
