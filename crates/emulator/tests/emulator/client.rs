@@ -73,6 +73,14 @@ impl Answer {
         }
         assert_eq!((self.status, &self.body), (status, &json!({"error": error})));
     }
+
+    /// Asserts that the control surface refuses a body, and tells this remedy.
+    #[track_caller]
+    pub(crate) fn assert_invalid_request(&self, remedy: &str) {
+        let (code, message) = (self.text("/error/code"), self.text("/error/message"));
+        assert_eq!((self.status, code.as_str()), (400, "InvalidRequest"), "{message}");
+        assert!(message.contains(remedy), "{remedy}: {message}");
+    }
 }
 
 /// Sends requests to one endpoint, signed with one access key.

@@ -80,13 +80,7 @@ async fn the_answer_tells_what_is_wrong_with_a_fault() {
         (r#"{"effect":"htmlBody","share":-1}"#, "from 0 to 1"),
     ] {
         let answer = control(&client, "POST", "faults", body).await;
-        assert_eq!(
-            (answer.status, answer.text("/error/code").as_str()),
-            (400, "InvalidRequest"),
-            "{body}"
-        );
-        let message = answer.text("/error/message");
-        assert!(message.contains(remedy), "{body}: {message}");
+        answer.assert_invalid_request(remedy);
     }
     assert_eq!(emulator.faults(), []);
 }

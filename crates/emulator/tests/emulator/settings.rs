@@ -189,13 +189,7 @@ async fn a_wrong_setting_changes_nothing() {
         ),
     ] {
         let answer = change(&client, body).await;
-        assert_eq!(
-            (answer.status, answer.text("/error/code").as_str()),
-            (400, "InvalidRequest"),
-            "{body}"
-        );
-        let message = answer.text("/error/message");
-        assert!(message.contains(remedy), "{body}: {message}");
+        answer.assert_invalid_request(remedy);
     }
     assert_eq!(get(&client).await, before);
 }
