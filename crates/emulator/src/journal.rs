@@ -30,8 +30,8 @@ pub(crate) struct Entry {
     operation: Option<Operation>,
     #[serde(skip_serializing_if = "Option::is_none")]
     identity: Option<String>,
-    /// Absent if a fault reset the connection before there was one. If it did so after the operation, this is the
-    /// status that was not sent.
+    /// Absent if a fault reset the connection before there was one, or if the client gave the request up. If the fault
+    /// did so after the operation, this is the status that was not sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
     #[serde(rename = "durationMs", serialize_with = "milliseconds")]
@@ -121,7 +121,8 @@ fn cut(text: &str) -> String {
 }
 
 fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(duration.as_secs_f64() * 1e3)
+    let microseconds = u32::try_from(duration.as_micros()).unwrap_or(u32::MAX);
+    serializer.serialize_f64(f64::from(microseconds) / 1e3)
 }
 
 #[cfg(test)]

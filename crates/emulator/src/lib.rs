@@ -19,6 +19,7 @@ mod http_date;
 mod identity_id;
 mod journal;
 mod json_object;
+mod note;
 mod operation;
 mod rate_limits;
 mod recent;

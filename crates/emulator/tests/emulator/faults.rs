@@ -1,7 +1,7 @@
 //! Injected faults, as clients meet them.
 
 use crate::{
-    client::{Answer, Client, VERSION, builder, start},
+    client::{Answer, Client, VERSION, builder, http, start},
     signer::{self, ToSign},
     wire::{address, raw_request},
 };
@@ -37,8 +37,8 @@ async fn creation(client: &Client) -> reqwest::Result<Response> {
     client.signed("POST", &format!("/identities{VERSION}"), "").send().await
 }
 
-/// What was read until a connection ended, and how it ended.
-async fn raw_creation(emulator: &Emulator) -> (String, io::Result<usize>) {
+/// Sends a creation over a connection of its own.
+async fn send_creation(emulator: &Emulator) -> TcpStream {
     let target = format!("/identities{VERSION}");
     let to_sign = ToSign {
         method: "POST",
@@ -50,6 +50,12 @@ async fn raw_creation(emulator: &Emulator) -> (String, io::Result<usize>) {
     let request = raw_request(&to_sign, &target, to_sign.host, "x-ms-date", &emulator.access_key());
     let mut stream = TcpStream::connect(to_sign.host).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
+    stream
+}
+
+/// What was read until a connection ended, and how it ended.
+async fn raw_creation(emulator: &Emulator) -> (String, io::Result<usize>) {
+    let mut stream = send_creation(emulator).await;
     let mut answer = Vec::new();
     let ended = stream.read_to_end(&mut answer).await;
     (String::from_utf8(answer).unwrap(), ended)
@@ -392,4 +398,31 @@ async fn the_list_of_requests_tells_what_struck_them() {
 fn told(request: &Value) -> Value {
     let members = ["operation", "status", "code", "fault"];
     members.iter().map(|member| request[member].clone()).collect()
+}
+
+/// A client that does not wait for a late answer is what latencies are for.
+#[tokio::test]
+async fn a_request_that_its_client_gives_up_is_listed_without_a_status() {
+    let emulator = start().await;
+    inject(&emulator, Fault::latency(Duration::from_secs(600)));
+    let stream = send_creation(&emulator).await;
+    let until = async |is_so: &dyn Fn(&Value) -> bool| {
+        let url = format!("{}requests", emulator.control_endpoint());
+        loop {
+            let list = Answer::of(http().get(&url)).await.body;
+            if hits(&emulator) == [(1, None)] && is_so(&list["requests"]) {
+                return list["requests"][0].clone();
+            }
+        }
+    };
+    // It is not listed as long as the client waits.
+    until(&|requests| requests == &json!([])).await;
+    drop(stream);
+    let given_up = time::timeout(Duration::from_secs(60), until(&|requests| requests != &json!([])));
+    let given_up = given_up.await.unwrap();
+    assert_eq!(given_up.get("status"), None);
+    assert_eq!(given_up["operation"], "createIdentity");
+    assert_eq!(given_up["fault"], "latency=600000ms");
+    assert_eq!(given_up["explanation"], "the connection was closed before the answer");
+    assert_eq!(emulator.identity_count(), 0);
 }
