@@ -25,9 +25,13 @@ use tracing_subscriber::EnvFilter;
 #[cfg(unix)]
 const MAX_OPEN_FILES: u64 = 65_536;
 
+const AFTER_HELP: &str = "\
+When it is ready, it prints one line of JSON on stdout, with the connection strings of both endpoints. Open its
+controlEndpoint in a browser to see requests as they come. The log goes to stderr; RUST_LOG sets its level.";
+
 /// Azure Communication Services Identity on loopback: checks signatures, issues signed tokens, needs no Azure account
 #[derive(Parser)]
-#[command(version)]
+#[command(version, after_help = AFTER_HELP)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 struct Options {
     /// Port for http; 0 takes any free port
@@ -190,6 +194,7 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     if let Some(path) = options.ca_out {
         fs::write(&path, emulator.ca_pem()).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
+    info!("to see requests as they come, open {}", emulator.control_endpoint());
     announce(&emulator)?;
     signals.next().await;
     info!("shutting down; a second signal ends the emulator at once");

@@ -35,15 +35,15 @@ pub(super) async fn require_local(
     next: Next,
 ) -> Result<Response, ServiceError> {
     let refuse = |reason| {
-        let message = "The control surface is for programs on this machine.";
-        Err(ServiceError::new(StatusCode::FORBIDDEN, "Forbidden", message).because(reason))
+        let message = format!("The control surface is for programs on this machine: {reason}.");
+        Err(ServiceError::new(StatusCode::FORBIDDEN, "Forbidden", message))
     };
     let headers = request.headers();
     let Some(host) = header::text(headers, HOST).filter(|host| is_loopback(host)) else {
         return refuse("the Host is not 127.0.0.1, [::1] or localhost");
     };
     if header::text(headers, SEC_FETCH_SITE).is_some_and(|site| !matches!(site, "same-origin" | "none")) {
-        return refuse("a page of another site asks for it. Open it in a window of its own");
+        return refuse("a page of another site asks for it. Type the address, or paste it");
     }
     if headers.contains_key(ORIGIN) && header::text(headers, ORIGIN) != Some(&format!("{scheme}://{host}")) {
         return refuse("the Origin is not the emulator's own");

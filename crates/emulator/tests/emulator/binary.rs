@@ -33,11 +33,13 @@ async fn it_announces_itself_and_serves_over_http_and_https() {
     let token = https.issue_chat(&id).await;
     assert_eq!(decode(&token, 0)["alg"], "RS256");
 
+    let page = process.text("controlEndpoint").to_owned();
     let log = process.into_log().await;
     let lines: Vec<_> = log.lines().collect();
-    assert_eq!(lines.len(), 2, "{log}");
+    assert_eq!(lines.len(), 3, "{log}");
+    assert!(lines[0].ends_with(&page), "{log}");
     assert!(
-        lines[0].ends_with(r#"method=POST path="/identities" status=201"#),
+        lines[1].ends_with(r#"method=POST path="/identities" status=201"#),
         "{log}"
     );
     assert!(!log.contains(KEY) && !log.contains(&token), "{log}");
@@ -170,6 +172,7 @@ async fn faults_and_settings_are_there_from_the_beginning() {
     let log = process.into_log().await;
     let lines: Vec<_> = log.lines().collect();
     let ends = [
+        "/_emulator/".to_owned(),
         r#"status=503 fault="status=503,retry-after=2,times=1; latency=1ms,times=1" code="ServiceUnavailable""#
             .to_owned(),
         "status=201".to_owned(),

@@ -363,3 +363,28 @@ async fn the_page_is_found_without_the_slash() {
     assert!(answer.starts_with("HTTP/1.1 308 "), "{answer}");
     assert!(answer.contains("\r\nlocation: /_emulator/\r\n"), "{answer}");
 }
+
+#[tokio::test]
+async fn the_page_offers_every_api_version_for_withdrawal() {
+    let emulator = start().await;
+    let page = http()
+        .get(emulator.control_endpoint())
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    let offered: Vec<_> = page
+        .split(r#"name="withdrawnVersions" value=""#)
+        .skip(1)
+        .map(|rest| rest.split_once('"').unwrap().0)
+        .collect();
+    let wrong = http()
+        .patch(format!("{}settings", emulator.control_endpoint()))
+        .body(r#"{"withdrawnVersions":["x"]}"#);
+    Answer::of(wrong)
+        .await
+        .assert_invalid_request(&format!("name one of {}", offered.join(", ")));
+    assert!(!offered.is_empty());
+}

@@ -205,7 +205,7 @@ async fn the_binary_explains_in_its_log_and_with_its_option_in_responses() {
         let message = create_with_slash(&client, &date).await.text("/error/message");
         assert_eq!(message.contains(SLASH), !arguments.is_empty(), "{message}");
         let log = process.into_log().await;
-        let line = log.lines().next().unwrap();
+        let line = log.lines().last().unwrap();
         assert!(
             line.contains(&format!("status=401 code=\"Denied\" reason={SLASH}POST\\n/")),
             "{log}"

@@ -15,11 +15,9 @@ function make(name, properties = {}, ...children) {
 
 /** Sends a request to the control surface, and returns its JSON. A failure is an error with the emulator's words. */
 async function call(method, path, body) {
-  const response = await fetch(path, {
-    method,
-    body: body && JSON.stringify(body),
-    cache: "no-store",
-    redirect: "error",
+  const options = { method, body: body && JSON.stringify(body), cache: "no-store", redirect: "error" };
+  const response = await fetch(path, options).catch((error) => {
+    throw new Error(`The emulator does not answer: ${error.message}`);
   });
   const text = await response.text();
   const json = text ? JSON.parse(text) : undefined;
@@ -146,7 +144,7 @@ const FAULT_WORDS = {
 };
 
 function fault({ id, hits, remaining, ...rest }) {
-  const words = Object.entries(rest).map(([name, value]) => FAULT_WORDS[name](value));
+  const words = Object.entries(rest).map(([name, value]) => FAULT_WORDS[name]?.(value) ?? `${name} ${value}`);
   const counts = [`struck ${hits}`, remaining === undefined ? "" : `${remaining} left`].filter(Boolean);
   const off = make("button", { type: "button" }, "Switch off");
   off.addEventListener("click", () => act(off, () => call("DELETE", `faults/${id}`)));
@@ -169,11 +167,13 @@ function accessKey(fieldset) {
     const input = make("input", { readOnly: true, name });
     input.addEventListener("focus", () => input.select());
     const copy = make("button", { type: "button", ariaLabel: `Copy the ${kind} ${scheme} connection string` }, "Copy");
-    copy.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(input.value);
-      copy.textContent = "Copied";
-      setTimeout(() => (copy.textContent = "Copy"), 2000);
-    });
+    copy.addEventListener("click", () =>
+      act(copy, async () => {
+        await navigator.clipboard.writeText(input.value);
+        copy.textContent = "Copied";
+        setTimeout(() => (copy.textContent = "Copy"), 2000);
+      }),
+    );
     fieldset.append(make("div", { className: "copy" }, make("label", {}, scheme, input), copy));
     return input;
   });
@@ -251,28 +251,31 @@ function settingsForm() {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const data = new FormData(form);
-    const body = {
+    const chosen = {
       clockOffsetSeconds: Number(data.get("clockOffsetSeconds")),
       revocationDelaySeconds: Number(data.get("revocationDelaySeconds")),
       withdrawnVersions: data.getAll("withdrawnVersions"),
     };
+    // What is as it was shown may have been changed elsewhere since.
+    const isChanged = ([name, value]) => JSON.stringify(value) !== JSON.stringify(shownSettings[name]);
+    const changes = Object.fromEntries(Object.entries(chosen).filter(isChanged));
     act(event.submitter ?? $("button", form), async () => {
-      await call("PATCH", "settings", body);
-      shownSettings = undefined;
+      await call("PATCH", "settings", changes);
+      form.dataset.touched = "";
     });
   });
+  form.addEventListener("input", () => (form.dataset.touched = "true"));
 }
 
 let shownSettings;
 
-/** Fills in the settings when they have changed, and not while somebody is about to change them. */
+/** Fills in the settings, but not while somebody is changing them. */
 function settings(now) {
-  const json = JSON.stringify(now);
   const form = $("#setting");
-  if (json === shownSettings || (shownSettings !== undefined && form.contains(document.activeElement))) {
+  if (form.dataset.touched) {
     return;
   }
-  shownSettings = json;
+  shownSettings = now;
   form.clockOffsetSeconds.value = now.clockOffsetSeconds;
   form.revocationDelaySeconds.value = now.revocationDelaySeconds;
   for (const box of form.querySelectorAll("[name=withdrawnVersions]")) {
@@ -313,7 +316,7 @@ async function watch() {
         }
       } catch (error) {
         trouble.dataset.lost = true;
-        trouble.textContent = `The emulator does not answer: ${error.message}`;
+        trouble.textContent = error.message;
         trouble.hidden = false;
       }
     }
@@ -324,7 +327,6 @@ async function watch() {
 $("#watch").addEventListener("click", ({ currentTarget: button }) => {
   const live = button.ariaPressed !== "true";
   button.ariaPressed = String(live);
-  button.textContent = live ? "Live" : "Stopped";
 });
 
 faultForm();
