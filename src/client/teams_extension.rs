@@ -65,7 +65,7 @@ impl CommunicationIdentityClient {
     ) -> Result<Response<TeamsExtensionAssignment>> {
         let options = options.unwrap_or_default();
         let request = requests::create_or_replace_assignment(&self.service, assignment, principal)?;
-        let context = &options.method_options.context;
+        let context = options.method_options.context;
         let success = &[StatusCode::Created, StatusCode::Ok];
         Ok(self.pipeline.send(context, request, success).await?.into())
     }
@@ -113,7 +113,7 @@ impl CommunicationIdentityClient {
     ) -> Result<Response<TeamsExtensionAssignment>> {
         let options = options.unwrap_or_default();
         let request = requests::get_assignment(&self.service, assignment);
-        let context = &options.method_options.context;
+        let context = options.method_options.context;
         let response = self.pipeline.send(context, request, &[StatusCode::Ok]).await?;
         Ok(response.into())
     }
@@ -157,7 +157,7 @@ impl CommunicationIdentityClient {
     ) -> Result<Response<(), NoFormat>> {
         let options = options.unwrap_or_default();
         let request = requests::delete_assignment(&self.service, assignment);
-        let context = &options.method_options.context;
+        let context = options.method_options.context;
         let response = self.pipeline.send(context, request, &[StatusCode::NoContent]).await?;
         Ok(response.into())
     }

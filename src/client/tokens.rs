@@ -64,7 +64,7 @@ impl CommunicationIdentityClient {
     ) -> Result<Response<CommunicationAccessToken>> {
         let options = options.unwrap_or_default();
         let request = requests::get_token(&self.service, user, scopes, options.token_expires_in)?;
-        let context = &options.method_options.context;
+        let context = options.method_options.context;
         let response = self.pipeline.send(context, request, &[StatusCode::Ok]).await?;
         Ok(response.into())
     }
@@ -103,7 +103,7 @@ impl CommunicationIdentityClient {
     ) -> Result<Response<(), NoFormat>> {
         let options = options.unwrap_or_default();
         let request = requests::revoke_tokens(&self.service, user);
-        let context = &options.method_options.context;
+        let context = options.method_options.context;
         let response = self.pipeline.send(context, request, &[StatusCode::NoContent]).await?;
         Ok(response.into())
     }
@@ -155,7 +155,7 @@ impl CommunicationIdentityClient {
     ) -> Result<Response<CommunicationAccessToken>> {
         let options = options.unwrap_or_default();
         let request = requests::exchange_teams_user_token(&self.service, &request)?;
-        let context = &options.method_options.context;
+        let context = options.method_options.context;
         let response = self.pipeline.send(context, request, &[StatusCode::Ok]).await?;
         Ok(response.into())
     }
@@ -200,7 +200,7 @@ impl CommunicationIdentityClient {
     ) -> Result<Response<ExchangedAccessToken>> {
         let options = options.unwrap_or_default();
         let request = requests::exchange_teams_extension_token(&self.service)?;
-        let context = &options.method_options.context;
+        let context = options.method_options.context;
         Ok(self.pipeline.send_for_user(context, request, entra_token).await?.into())
     }
 }

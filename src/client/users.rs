@@ -51,7 +51,7 @@ impl CommunicationIdentityClient {
         let options = options.unwrap_or_default();
         let custom_id = options.custom_id.as_deref();
         let request = requests::create_user(&self.service, custom_id)?;
-        let context = &options.method_options.context;
+        let context = options.method_options.context;
         Ok(self.pipeline.create(context, request, custom_id).await?.into())
     }
 
@@ -105,7 +105,7 @@ impl CommunicationIdentityClient {
         let options = options.unwrap_or_default();
         let custom_id = options.custom_id.as_deref();
         let request = requests::create_user_and_token(&self.service, custom_id, scopes, options.token_expires_in)?;
-        let context = &options.method_options.context;
+        let context = options.method_options.context;
         Ok(self.pipeline.create(context, request, custom_id).await?.into())
     }
 
@@ -149,7 +149,7 @@ impl CommunicationIdentityClient {
     ) -> Result<Response<CommunicationUserDetail>> {
         let options = options.unwrap_or_default();
         let request = requests::get_user(&self.service, user)?;
-        let context = &options.method_options.context;
+        let context = options.method_options.context;
         let response = self.pipeline.send(context, request, &[StatusCode::Ok]).await?;
         Ok(response.into())
     }
@@ -186,7 +186,7 @@ impl CommunicationIdentityClient {
     ) -> Result<Response<(), NoFormat>> {
         let options = options.unwrap_or_default();
         let request = requests::delete_user(&self.service, user);
-        let context = &options.method_options.context;
+        let context = options.method_options.context;
         let response = self.pipeline.send(context, request, &[StatusCode::NoContent]).await?;
         Ok(response.into())
     }

@@ -85,18 +85,17 @@ impl ServicePipeline {
     /// Sends a request that may be executed more than once.
     pub(crate) async fn send(
         &self,
-        context: &Context<'_>,
+        context: Context<'_>,
         request: Request,
         success: &[StatusCode],
     ) -> Result<RawResponse> {
-        self.exchange(context.to_borrowed(), request, Effect::Repeatable, success)
-            .await
+        self.exchange(context, request, Effect::Repeatable, success).await
     }
 
     /// Sends a request in the name of a user, who proves it with an Entra token.
     pub(crate) async fn send_for_user(
         &self,
-        context: &Context<'_>,
+        context: Context<'_>,
         request: Request,
         token: Secret,
     ) -> Result<RawResponse> {
@@ -105,7 +104,7 @@ impl ServicePipeline {
                 "an Entra token must not travel in plain text: create the client with an https endpoint",
             ));
         }
-        let context = context.to_borrowed().with_value(UserToken(token));
+        let context = context.with_value(UserToken(token));
         self.exchange(context, request, Effect::Repeatable, &[StatusCode::Ok])
             .await
     }
@@ -118,12 +117,12 @@ impl ServicePipeline {
     /// Earlier previews of the service answer 200 for a user that there is already.
     pub(crate) async fn create(
         &self,
-        context: &Context<'_>,
+        context: Context<'_>,
         request: Request,
         custom_id: Option<&str>,
     ) -> Result<RawResponse> {
         let success = &[StatusCode::Created, StatusCode::Ok];
-        self.exchange(context.to_borrowed(), request, Effect::User { custom_id }, success)
+        self.exchange(context, request, Effect::User { custom_id }, success)
             .await
     }
 
@@ -139,8 +138,7 @@ impl ServicePipeline {
         success: &[StatusCode],
     ) -> Result<RawResponse> {
         let deadline = self.timeout.and_then(|timeout| self.clock.now().checked_add(timeout));
-        let call = Arc::new(Call::new(self.repetition(effect), deadline));
-        context.insert(Arc::clone(&call));
+        context.insert(Call::new(self.repetition(effect), deadline));
         set_request_id(&context, &mut request);
 
         let mut time = TimeLimit::new(self.timeout);
@@ -153,25 +151,29 @@ impl ServicePipeline {
             ..Default::default()
         };
         let exchanged = async { buffered(self.pipeline.stream(&context, &mut request, Some(options)).await?).await };
-        let result = time.wait_for(exchanged).await;
+        let result = match time.wait_for(exchanged).await {
+            Ok(Ok(response)) if success.contains(&response.status()) => return Ok(response),
+            failure => failure,
+        };
 
+        let call = context.value::<Call>();
+        let may_have_created_user = call.is_some_and(Call::may_have_created_user);
         let failed = FailedCall {
             request: &request,
             authentication: match context.value::<UserToken>() {
                 Some(_) => Authentication::UserToken,
                 None => self.authentication,
             },
-            outcome_unknown: call.may_have_created_user().then(|| self.outcome_unknown(effect)),
+            outcome_unknown: may_have_created_user.then(|| self.outcome_unknown(effect)),
         };
-        match result {
-            Ok(Ok(response)) if success.contains(&response.status()) => Ok(response),
-            Ok(Ok(response)) => Err(failed.answered(response)),
-            Ok(Err(error)) => Err(failed.raised(error)),
+        Err(match result {
+            Ok(Ok(response)) => failed.answered(response),
+            Ok(Err(error)) => failed.raised(error),
             Err(timeout) => {
-                let error = timed_out(timeout, &request, &call.take_last_failure());
-                Err(failed.unanswered(error))
+                let why = call.map(Call::take_last_failure).unwrap_or_default();
+                failed.unanswered(timed_out(timeout, &request, &why))
             }
-        }
+        })
     }
 
     /// Waits until no other creation with a custom id is under way.

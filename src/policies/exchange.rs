@@ -30,7 +30,7 @@ pub(crate) struct ExchangePolicy;
 #[async_trait::async_trait]
 impl Policy for ExchangePolicy {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
-        if let Some(call) = ctx.value::<Arc<Call>>() {
+        if let Some(call) = ctx.value::<Call>() {
             call.send();
         }
         let (policy, next) = next_policy(next)?;

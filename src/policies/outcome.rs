@@ -36,7 +36,7 @@ pub(crate) struct OutcomePolicy {
 impl Policy for OutcomePolicy {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
         let (policy, next) = next_policy(next)?;
-        let Some(call) = ctx.value::<Arc<Call>>() else {
+        let Some(call) = ctx.value::<Call>() else {
             return policy.send(ctx, request, next).await;
         };
         let this_try = call.begin_try();

@@ -94,8 +94,9 @@ impl Exchange {
             Operation::EntraUser => requests::exchange_entra_token(&self.service),
             Operation::TeamsExtensionUser => requests::exchange_teams_extension_token(&self.service),
         };
-        let context = Context::new();
-        let answer = self.pipeline.send_for_user(&context, request?, entra_token.clone());
+        let answer = self
+            .pipeline
+            .send_for_user(Context::new(), request?, entra_token.clone());
         let answer: Response<ExchangedAccessToken> = answer.await?.into();
         Ok(answer.into_model()?.access_token)
     }
