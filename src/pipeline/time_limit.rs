@@ -1,7 +1,7 @@
 //! The time that a call may take in all.
 
 use crate::runtime;
-use azure_core::{sleep, time::Duration};
+use azure_core::{async_runtime::get_async_runtime, time::Duration};
 use futures::{
     FutureExt as _,
     future::{BoxFuture, Either, select},
@@ -14,10 +14,10 @@ use std::pin::pin;
 pub(super) struct TimeLimit(Option<(Duration, BoxFuture<'static, ()>)>);
 
 impl TimeLimit {
-    /// The time begins with the first wait.
+    /// The time begins now.
     pub(super) fn new(timeout: Option<Duration>) -> Self {
         let timeout = timeout.filter(|_| runtime::is_available());
-        Self(timeout.map(|timeout| (timeout, sleep(timeout).boxed())))
+        Self(timeout.map(|timeout| (timeout, get_async_runtime().sleep(timeout))))
     }
 
     /// If the time is over, the whole time that there was.
