@@ -3,6 +3,7 @@
 mod clock;
 mod connection_string;
 mod credential;
+mod date;
 mod endpoint;
 mod entra;
 mod key_credential;

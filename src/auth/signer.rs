@@ -1,6 +1,6 @@
 //! The signature of every try with an access key.
 
-use super::{AzureKeyCredential, signing::Unsigned, signing_clock::SigningClock};
+use super::{AzureKeyCredential, date::header_date, signing::Unsigned, signing_clock::SigningClock};
 use crate::{
     policies::{Next, buffered},
     service::CONTENT_SHA256,
@@ -13,7 +13,7 @@ use azure_core::{
         headers::{AUTHORIZATION, MS_DATE},
         policies::PolicyResult,
     },
-    time::{OffsetDateTime, to_rfc7231},
+    time::OffsetDateTime,
 };
 
 /// Signs a request, again at every try: a signature is valid for five minutes, and retries can take longer.
@@ -58,7 +58,7 @@ impl Signer {
             ));
         };
         let now = self.clock.now();
-        let date = to_rfc7231(&now);
+        let date = header_date(now);
         let signature = self.credential.sign(&Unsigned {
             method: request.method(),
             url: request.url(),
