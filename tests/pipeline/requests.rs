@@ -13,7 +13,7 @@ use azure_communication_identity::{
     },
 };
 use azure_core::{
-    Bytes,
+    Bytes, Uuid,
     error::ErrorKind,
     http::{
         ClientMethodOptions, Context, Method, Request, StatusCode, headers::CLIENT_REQUEST_ID,
@@ -165,6 +165,9 @@ async fn all_tries_of_a_call_have_one_request_id_and_the_callers_own_comes_first
         .collect();
     assert_eq!(ids[0], ids[1], "two tries of one call");
     assert_ne!(ids[1], ids[2], "two calls");
+    for id in &ids[..3] {
+        assert!(Uuid::parse_str(id).is_ok(), "{id}");
+    }
     assert_eq!(ids[3], "my-own-id");
 }
 
