@@ -1,0 +1,25 @@
+//! What the benches share: a server with one answer, and two ways to ask it for a token.
+
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "part of several programs, and each uses some of it"
+)]
+
+mod caller;
+mod server;
+mod spread;
+
+pub(crate) use caller::Caller;
+pub(crate) use server::Server;
+pub(crate) use spread::Spread;
+
+use std::{env, error::Error};
+
+/// What a bench ends with.
+pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// What a bench was called with, without what `cargo bench` adds.
+pub(crate) fn arguments() -> Vec<String> {
+    env::args().skip(1).filter(|argument| argument != "--bench").collect()
+}
