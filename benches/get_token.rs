@@ -1,0 +1,188 @@
+//! How many tokens per second the client gets, and what CPU time each takes, beside azure_core's pipeline without us.
+//!
+//! ```sh
+//! RUST_BACKTRACE=0 cargo bench --bench get_token
+//! ```
+//!
+//! A server in another process gives every request the same answer. The client has one core to itself and the server
+//! another, if `taskset` and a second core are there. In each round every caller has its turn, in an order of chance; the
+//! ratios are of the same round. The pipeline takes part twice, to show how far two equal callers are apart.
+
+#![allow(clippy::print_stdout, reason = "a bench shows what it measures")]
+
+mod support;
+
+use crate::support::{Caller, Outcome, Server, Spread, arguments};
+use std::{
+    env, fs,
+    hash::{BuildHasher, RandomState},
+    io::{BufRead, BufReader},
+    process::{self, Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+use tokio::{runtime::Runtime, task::JoinSet};
+
+const ROUNDS: usize = 21;
+const TURN: Duration = Duration::from_millis(500);
+const IN_FLIGHT: [usize; 2] = [1, 32];
+
+fn main() -> Outcome {
+    match arguments().as_slice() {
+        [] => compare(),
+        [serve] if serve == "serve" => {
+            let server = Server::bind()?;
+            println!("{}", server.endpoint);
+            server.serve()
+        }
+        _ => Err("pass nothing, or `serve`".into()),
+    }
+}
+
+fn compare() -> Outcome {
+    let pinned = pin_this_process();
+    let server = ServerProcess::start(pinned)?;
+    let cores = if pinned {
+        "The client runs on core 0, the server on core 1."
+    } else {
+        "Client and server share the cores, for want of `taskset` or of a second core."
+    };
+    let backtrace = env::var("RUST_BACKTRACE").unwrap_or_else(|_| "not set".to_owned());
+    println!("{cores} RUST_BACKTRACE is {backtrace}.");
+    println!("Median (lowest to highest) of {ROUNDS} rounds of {TURN:?}:");
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let callers = [
+        ("pipeline", Caller::pipeline(&server.endpoint)?),
+        ("pipeline again", Caller::pipeline(&server.endpoint)?),
+        ("client", Caller::client(&server.endpoint)?),
+    ];
+    for in_flight in IN_FLIGHT {
+        println!("\n{in_flight} in flight");
+        let mut turns = callers.each_ref().map(|_| Vec::new());
+        for _ in 0..ROUNDS {
+            for index in shuffled(callers.len()) {
+                if let (Some((_, caller)), Some(turns)) = (callers.get(index), turns.get_mut(index)) {
+                    turns.push(take_turn(&runtime, caller, in_flight)?);
+                }
+            }
+        }
+        let [baseline, ..] = &turns;
+        for ((name, _), turns) in callers.iter().zip(&turns) {
+            show(name, turns, baseline).ok_or("nothing was measured")?;
+        }
+    }
+    Ok(())
+}
+
+/// What a caller did in its turn.
+struct Turn {
+    requests_per_second: f64,
+    /// Of a request, in microseconds.
+    cpu_time: f64,
+}
+
+/// Keeps some calls in flight until the turn is over.
+fn take_turn(runtime: &Runtime, caller: &Caller, in_flight: usize) -> Outcome<Turn> {
+    let (started, cpu_time) = (Instant::now(), cpu_time()?);
+    let requests = runtime.block_on(async {
+        let mut calls = JoinSet::new();
+        for _ in 0..in_flight {
+            let mut caller = caller.clone();
+            calls.spawn(async move {
+                let mut requests = 0;
+                while started.elapsed() < TURN {
+                    caller.get_token().await?;
+                    requests += 1;
+                }
+                azure_core::Result::Ok(requests)
+            });
+        }
+        let requests: azure_core::Result<Vec<u32>> = calls.join_all().await.into_iter().collect();
+        requests.map(|requests| f64::from(requests.into_iter().sum::<u32>()))
+    })?;
+    let cpu_time = cpu_time_since(cpu_time)?;
+    Ok(Turn {
+        requests_per_second: requests / started.elapsed().as_secs_f64(),
+        cpu_time: cpu_time.as_secs_f64() * 1e6 / requests,
+    })
+}
+
+/// Shows the turns of a caller beside those of another in the same rounds. `None` if there are none.
+fn show(name: &str, turns: &[Turn], baseline: &[Turn]) -> Option<()> {
+    let requests = |turn: &Turn| turn.requests_per_second;
+    let cpu_time = |turn: &Turn| turn.cpu_time;
+    let spread = |of: fn(&Turn) -> f64| Spread::of(turns.iter().map(of));
+    let ratio = |of: fn(&Turn) -> f64| Spread::of(turns.iter().zip(baseline).map(|(turn, base)| of(turn) / of(base)));
+    println!(
+        "{name:<14}  requests per second {:.0}, × {:.3}\n{:14}  µs of CPU per request {:.1}, × {:.3}",
+        spread(requests)?,
+        ratio(requests)?,
+        "",
+        spread(cpu_time)?,
+        ratio(cpu_time)?,
+    );
+    Some(())
+}
+
+/// The numbers below `len`, in an order of chance.
+fn shuffled(len: usize) -> Vec<usize> {
+    let chance = RandomState::new();
+    let mut order: Vec<_> = (0..len).collect();
+    order.sort_by_key(|index| chance.hash_one(index));
+    order
+}
+
+/// The CPU time of this thread so far, in its own code and in the kernel. All that a caller does, it does on one thread.
+fn cpu_time() -> Outcome<Duration> {
+    let stat = fs::read_to_string("/proc/thread-self/schedstat")?;
+    let nanoseconds = stat.split_whitespace().next().ok_or("the CPU time is not known")?;
+    Ok(Duration::from_nanos(nanoseconds.parse()?))
+}
+
+fn cpu_time_since(before: Duration) -> Outcome<Duration> {
+    Ok(cpu_time()?.saturating_sub(before))
+}
+
+/// Pins this process to core 0; `false` if that is not possible, or would leave no core for the server.
+fn pin_this_process() -> bool {
+    let has_two_cores = std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
+    has_two_cores
+        && Command::new("taskset")
+            .args(["--cpu-list", "--pid", "0", &process::id().to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+}
+
+/// This program as a server. Dropping it kills it.
+struct ServerProcess {
+    child: Child,
+    endpoint: String,
+}
+
+impl ServerProcess {
+    fn start(pinned: bool) -> Outcome<Self> {
+        let program = env::current_exe()?;
+        let mut command = Command::new(&program);
+        if pinned {
+            command = Command::new("taskset");
+            command.args(["--cpu-list", "1"]).arg(program);
+        }
+        let mut process = Self {
+            child: command.arg("serve").stdout(Stdio::piped()).spawn()?,
+            endpoint: String::new(),
+        };
+        let stdout = process.child.stdout.take().ok_or("the server has no stdout")?;
+        BufReader::new(stdout).read_line(&mut process.endpoint)?;
+        process.endpoint.truncate(process.endpoint.trim_end().len());
+        Ok(process)
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
