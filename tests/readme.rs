@@ -12,7 +12,7 @@ use std::{collections::BTreeSet, error::Error};
 use support::emulator_options;
 
 /// The snippets that this file includes.
-const SNIPPETS: [&str; 16] = [
+const SNIPPETS: [&str; 17] = [
     "claims",
     "connection_string",
     "create_user",
@@ -25,6 +25,7 @@ const SNIPPETS: [&str; 16] = [
     "key_credential",
     "refresh",
     "revoke_tokens",
+    "shared_transport",
     "teams_phone",
     "teams_user",
     "token_lifetime",
@@ -47,6 +48,7 @@ fn clients_are_made() -> Result<(), Box<dyn Error>> {
     include_markdown!("README.md", "connection_string", scope);
     include_markdown!("README.md", "key_credential", scope);
     include_markdown!("README.md", "entra", scope);
+    include_markdown!("README.md", "shared_transport", scope);
     Ok(())
 }
 
