@@ -2,12 +2,16 @@
 
 use crate::{
     error::EmulatorError,
+    hidden::hide,
     signature::AccessKey,
     store::{Contents, Opened, SETTINGS, Store, Ticket},
 };
 use aws_lc_rs::error::Unspecified;
 use serde::{Deserialize, Serialize};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::{
+    borrow::Cow,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+};
 
 /// One of a resource's two access keys. Both are valid, so that one can be regenerated while the other is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +106,13 @@ impl AccessKeys {
     pub(crate) fn both(&self) -> [Arc<NumberedKey>; 2] {
         let pair = self.read();
         [pair.primary.clone(), pair.secondary.clone()]
+    }
+
+    /// A text of a request without the keys, in case the client has put one there.
+    pub(crate) fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let pair = self.read();
+        let text = hide(text.into(), pair.primary.key.as_base64());
+        hide(text, pair.secondary.key.as_base64())
     }
 
     /// Whether a token that was made with this key is still valid.

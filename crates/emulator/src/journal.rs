@@ -5,7 +5,6 @@ use crate::{
     recent::{Numbered, Recent},
     timestamp,
 };
-use http::Method;
 use percent_encoding::percent_decode_str;
 use serde::{Serialize, Serializer};
 use std::time::Duration;
@@ -48,8 +47,9 @@ pub(crate) struct Entry {
 /// What the journal needs to know of a request.
 pub(crate) struct Answered<'a> {
     pub(crate) time: OffsetDateTime,
-    pub(crate) method: &'a Method,
+    pub(crate) method: &'a str,
     pub(crate) path: &'a str,
+    pub(crate) operation: Option<Operation>,
     /// The identity that was created or found, if the path does not name it.
     pub(crate) identity: Option<String>,
     pub(crate) status: Option<u16>,
@@ -72,6 +72,7 @@ impl Journal {
             time,
             method,
             path,
+            operation,
             identity,
             status,
             duration,
@@ -79,10 +80,9 @@ impl Journal {
             explanation,
             fault,
         } = answered;
-        let operation = Operation::of(method, path);
         let entry = Entry {
             time,
-            method: cut(method.as_str()),
+            method: cut(method),
             path: cut(path),
             operation,
             identity: identity.or_else(|| identity_in(path)),
@@ -133,8 +133,9 @@ mod tests {
     fn add(journal: &Journal, method: &str, path: &str, status: u16) {
         journal.add(Answered {
             time: datetime!(2026-08-01 00:00 UTC),
-            method: &method.parse().unwrap(),
+            method,
             path,
+            operation: Operation::of(&method.parse().unwrap(), path),
             identity: None,
             status: Some(status),
             duration: Duration::from_micros(1500),

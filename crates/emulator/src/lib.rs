@@ -15,6 +15,7 @@ mod endpoint;
 mod error;
 mod faults;
 mod header;
+mod hidden;
 mod http_date;
 mod identity_id;
 mod journal;

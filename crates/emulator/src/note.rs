@@ -4,6 +4,7 @@ use crate::{
     endpoint::Endpoint,
     faults::Strike,
     journal::Answered,
+    operation::Operation,
     reset::ResetConnection,
     resource::Resource,
     service::{ConcernedIdentity, Refusal},
@@ -32,7 +33,7 @@ pub(crate) async fn note(State(endpoint): State<Endpoint>, request: Request, nex
 }
 
 /// A request. When it is dropped, answered or not, it is logged without its query, headers and body, which may contain
-/// secrets, and added to the journal.
+/// secrets, and without access keys, and added to the journal.
 struct Noted {
     resource: Arc<Resource>,
     started: Instant,
@@ -99,7 +100,9 @@ impl Outcome {
 
 impl Drop for Noted {
     fn drop(&mut self) {
-        let (method, path) = (&self.method, self.path.as_str());
+        let access_keys = &self.resource.access_keys;
+        let method = &*access_keys.hide(self.method.as_str());
+        let path = &*access_keys.hide(&self.path);
         let Outcome {
             status,
             code,
@@ -114,6 +117,7 @@ impl Drop for Noted {
             time: self.resource.clock.now(),
             method,
             path,
+            operation: Operation::of(&self.method, &self.path),
             identity,
             status,
             duration: self.started.elapsed(),

@@ -6,7 +6,7 @@ use crate::{
     header,
     resource::Resource,
     service::{RequestBody, ServiceError, bearer},
-    signature::{SignatureError, SignedRequest, explain, verify},
+    signature::{SignatureError, SignedRequest, explain_for_any, verify},
     tokens::SERVICE_AUDIENCES,
 };
 use axum::{
@@ -76,11 +76,8 @@ fn check_signature(resource: &Resource, head: &Parts, body: &[u8]) -> Result<Key
         ),
         _ => ServiceError::denied(),
     };
-    let explanations = keys
-        .iter()
-        .filter_map(|numbered| explain(&request, &numbered.key, now, tolerance));
-    let best = explanations.max_by_key(|explanation| explanation.mistake().is_some());
-    Err(match best {
+    let keys = keys.each_ref().map(|numbered| &numbered.key);
+    Err(match explain_for_any(&request, &keys, now, tolerance) {
         Some(explanation) => answer.because(&explanation),
         None => answer.because(&error),
     })

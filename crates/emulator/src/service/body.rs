@@ -3,7 +3,7 @@
 use crate::{header, json_object::JsonObject, service::ServiceError};
 use axum::{
     body::{Body, Bytes},
-    extract::{FromRequest, Request},
+    extract::{FromRequest, MatchedPath, Request},
 };
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -60,7 +60,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         if !is_json(&head.headers) {
             // The service ignores it too, but silently, which has misled users (MicrosoftDocs/azure-docs#96255).
             warn!(
-                path = head.uri.path(),
+                route = head.extensions.get().map(MatchedPath::as_str),
                 "the body is ignored: its Content-Type is not application/json"
             );
             return Ok(Self(None));

@@ -70,6 +70,34 @@ pub fn explain(
     now: OffsetDateTime,
     tolerance: Tolerance,
 ) -> Option<Explanation> {
+    explain_for_any(request, &[key], now, tolerance)
+}
+
+/// The same for a resource with several keys, none of which is shown: the explanation that tells the most, by the first
+/// key if that makes no difference.
+pub(crate) fn explain_for_any(
+    request: &SignedRequest<'_>,
+    keys: &[&AccessKey],
+    now: OffsetDateTime,
+    tolerance: Tolerance,
+) -> Option<Explanation> {
+    let secrets = Secrets::new(keys, request.authorization);
+    let explanations = keys
+        .iter()
+        .map(|key| explain_for(request, key, &secrets, now, tolerance));
+    let explanations: Vec<_> = explanations.collect::<Option<_>>()?;
+    let told = |explanation: &Explanation| (explanation.mistake.is_some(), explanation.signed_instead.is_some());
+    // Of equals, `max_by_key` returns the last.
+    explanations.into_iter().rev().max_by_key(told)
+}
+
+fn explain_for(
+    request: &SignedRequest<'_>,
+    key: &AccessKey,
+    secrets: &Secrets<'_>,
+    now: OffsetDateTime,
+    tolerance: Tolerance,
+) -> Option<Explanation> {
     let error = verify(request, key, now, tolerance).err()?;
     let authorization = request
         .authorization
@@ -78,7 +106,6 @@ pub fn explain(
         x_ms_date: to_be_signed(request, authorization.as_ref(), tolerance),
         ..*request
     };
-    let secrets = Secrets::new(key, request.authorization);
     let string_to_sign = format!(
         r"{}\n{}\n{};{};{}",
         secrets.header(Some(request.method)),

@@ -48,6 +48,7 @@ mod verify;
 
 pub use access_key::{AccessKey, InvalidAccessKey};
 pub use error::SignatureError;
+pub(crate) use explain::explain_for_any;
 pub use explain::{Explanation, explain};
 pub use mistake::Mistake;
 pub use verify::{MAX_CLOCK_SKEW, SignedRequest, Tolerance, verify};

@@ -1,6 +1,6 @@
 //! Parts of a request in a form that can be shown: on one line, of bounded length, without secrets.
 
-use crate::signature::AccessKey;
+use crate::{hidden::hide, signature::AccessKey};
 
 /// The most characters of a header that are shown.
 const MAX_HEADER: usize = 100;
@@ -9,18 +9,18 @@ const MAX_TARGET: usize = 300;
 
 /// The texts that are not shown wherever they stand.
 pub(super) struct Secrets<'a> {
-    key: &'a str,
+    keys: &'a [&'a AccessKey],
     signature: &'a str,
 }
 
 impl<'a> Secrets<'a> {
-    /// The secrets of a request with this `Authorization`.
-    pub(super) fn new(key: &'a AccessKey, authorization: Option<&'a str>) -> Self {
+    /// The secrets of a resource with these keys, and of a request with this `Authorization`.
+    pub(super) fn new(keys: &'a [&'a AccessKey], authorization: Option<&'a str>) -> Self {
         let (_, signature) = authorization
             .and_then(|text| text.split_once("Signature="))
             .unwrap_or_default();
         Self {
-            key: key.as_base64(),
+            keys,
             signature: signature.split('&').next().unwrap_or_default().trim(),
         }
     }
@@ -62,12 +62,8 @@ impl<'a> Secrets<'a> {
     }
 
     fn line(&self, text: &str, max: usize) -> String {
-        let mut text = text.to_owned();
-        for secret in [self.key, self.signature] {
-            if !secret.is_empty() {
-                text = text.replace(secret, "[hidden]");
-            }
-        }
+        let keys = self.keys.iter().map(|key| key.as_base64());
+        let text = keys.chain([self.signature]).fold(text.into(), hide);
         let mut line: String = text.chars().take(max).flat_map(char::escape_debug).collect();
         if text.chars().nth(max).is_some() {
             line.push_str("[cut]");
@@ -97,7 +93,10 @@ mod tests {
     fn assert_shown(show: impl Fn(&Secrets<'_>) -> String, expected: &str) {
         let key = KEY.parse().unwrap();
         assert_eq!(
-            show(&Secrets::new(&key, Some("HMAC-SHA256 Signature=c2lnbmVk"))),
+            show(&Secrets::new(
+                &[&key, &"b3RoZXI=".parse().unwrap()],
+                Some("HMAC-SHA256 Signature=c2lnbmVk")
+            )),
             expected
         );
     }
@@ -144,6 +143,7 @@ mod tests {
     #[test]
     fn a_secret_in_the_wrong_place_is_hidden() {
         assert_shown(|secrets| secrets.header(Some(&format!("a{KEY}b"))), "a[hidden]b");
+        assert_shown(|secrets| secrets.header(Some("ab3RoZXI=b")), "a[hidden]b");
         assert_shown(|secrets| secrets.target("/c2lnbmVk/a"), "/[hidden]/a");
     }
 }

@@ -26,6 +26,7 @@ mod identities;
 #[cfg(feature = "cli")]
 mod killed;
 mod lifecycle;
+mod misplaced_key;
 #[cfg(feature = "cli")]
 mod process;
 mod properties;
