@@ -7,7 +7,7 @@ use crate::{
     service::{
         Answer, ServiceError,
         body::Json,
-        raw_id::{RawId, owned},
+        raw_id::{RawId, existing, owned},
     },
     tokens::AccessToken,
 };
@@ -35,7 +35,7 @@ pub(super) async fn revoke(
     id: RawId,
 ) -> Result<StatusCode, ServiceError> {
     resource.count(Quota::RevokeTokens)?;
-    owned(&resource.store, resource.revoke_tokens(id.parse()?)).await
+    owned(&resource, resource.revoke_tokens(id.parse(&resource)?)).await
 }
 
 /// `POST /identities/{id}/:issueAccessToken`
@@ -57,11 +57,9 @@ pub(super) async fn issue(
     check_scopes(&scopes, "scopes")?;
     let lifetime = lifetime(request.expires_in_minutes)?;
 
-    let token = resource.issue_user_token(id.parse()?, &scopes, lifetime, key).await?;
-    Ok(Answer(
-        StatusCode::OK,
-        token.ok_or_else(ServiceError::identity_not_owned)?,
-    ))
+    let id = id.parse(&resource)?;
+    let token = resource.issue_user_token(id, &scopes, lifetime, key).await?;
+    Ok(Answer(StatusCode::OK, existing(&resource, token)?))
 }
 
 /// Checks that all scopes exist.

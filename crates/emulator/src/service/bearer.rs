@@ -8,6 +8,9 @@ use crate::{
 };
 use http::{HeaderMap, header::AUTHORIZATION};
 
+/// The part of a request that is explained.
+pub(super) const PART: &str = "bearer token";
+
 /// The bearer token of a request; `None` if it has none.
 pub(super) fn token(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = header::text(headers, AUTHORIZATION)?.split_once(' ')?;
@@ -22,9 +25,8 @@ pub(super) async fn accept<'a>(
     refusal: fn() -> ServiceError,
 ) -> Result<Jwt<'a>, ServiceError> {
     if endpoint.scheme == Scheme::Http {
-        return Err(ServiceError::denied().because(
-            "bearer tokens are accepted only over https. Use the https endpoint, or sign with the access key.",
-        ));
+        let reason = "it is accepted only over https. Use the https endpoint, or sign with the access key.";
+        return Err(ServiceError::denied().because_of(PART, reason));
     }
     let resource = &endpoint.resource;
     let signatures = if resource.accept_unverified_bearer {
@@ -32,5 +34,5 @@ pub(super) async fn accept<'a>(
     } else {
         Signatures::Of(resource.token_key.wait().await?)
     };
-    check(token, audiences, signatures, resource.clock.now()).map_err(|error| refusal().because(&error))
+    check(token, audiences, signatures, resource.clock.now()).map_err(|error| refusal().because_of(PART, error))
 }

@@ -66,6 +66,11 @@ impl ServiceError {
         }
     }
 
+    /// The same, beginning with the part of the request that is at fault.
+    pub(super) fn because_of(self, part: &str, reason: impl Display) -> Self {
+        self.because(&format_args!("{part}: {reason}"))
+    }
+
     /// Adds the reason, if there is one, to the message of a 401 response.
     pub(super) fn explained(mut self) -> Self {
         if let (StatusCode::UNAUTHORIZED, Some(reason)) = (self.status, &self.reason) {

@@ -10,7 +10,7 @@ use crate::{
         api_version::IsPreview,
         body::Json,
         identity::{Identity, IdentityAndToken},
-        raw_id::{RawId, owned},
+        raw_id::{RawId, existing, owned},
     },
 };
 use axum::extract::{Extension, State};
@@ -71,9 +71,8 @@ pub(super) async fn get(
     State(Endpoint { resource, .. }): State<Endpoint>,
     id: RawId,
 ) -> Result<Answer<Identity>, ServiceError> {
-    let identity = resource.registry.get(id.parse()?);
-    let identity = identity.ok_or_else(ServiceError::identity_not_owned)?;
-    Ok(Answer(StatusCode::OK, identity.into()))
+    let identity = resource.registry.get(id.parse(&resource)?);
+    Ok(Answer(StatusCode::OK, existing(&resource, identity)?.into()))
 }
 
 /// `DELETE /identities/{id}`
@@ -82,7 +81,7 @@ pub(super) async fn delete(
     id: RawId,
 ) -> Result<StatusCode, ServiceError> {
     resource.count(Quota::DeleteIdentity)?;
-    owned(&resource.store, resource.registry.delete(id.parse()?)).await
+    owned(&resource, resource.registry.delete(id.parse(&resource)?)).await
 }
 
 fn custom_id(value: Value) -> Result<Option<String>, ServiceError> {

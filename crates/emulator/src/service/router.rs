@@ -73,7 +73,11 @@ fn owners_router(endpoint: &Endpoint) -> Router<Endpoint> {
         .merge(group(preview, api_version::PREVIEW_ONLY))
         .merge(group(teams_user, api_version::TEAMS_USER))
         .merge(group(teams_extension, api_version::TEAMS_EXTENSION))
-        .fallback(|| async { ServiceError::not_found() })
+        .fallback(|| async {
+            let reason =
+                "no operation has it. Paths are case-sensitive, and have neither a doubled nor a trailing slash.";
+            ServiceError::not_found().because_of("path", reason)
+        })
         .method_not_allowed_fallback(|| async { ServiceError::method_not_allowed() })
         .layer(from_fn_with_state(endpoint.clone(), authentication::require))
 }

@@ -59,5 +59,10 @@ async fn teams_user(resource: &Resource, token: &str) -> Result<TeamsUserClaims,
     let signatures = Signatures::Of(resource.token_key.wait().await?);
     check(token, TEAMS_AUDIENCES, signatures, resource.clock.now())
         .and_then(|token| token.payload().claims().ok_or(EntraTokenError::Malformed))
-        .map_err(|error| explained(ServiceError::invalid_access_token().because(&error), resource))
+        .map_err(|error| {
+            explained(
+                ServiceError::invalid_access_token().because_of("token in the body", error),
+                resource,
+            )
+        })
 }

@@ -32,11 +32,12 @@ pub(super) async fn require(
 
 async fn user(endpoint: &Endpoint, audiences: Audiences, headers: &HeaderMap) -> Result<EntraUserClaims, ServiceError> {
     let Some(token) = bearer::token(headers) else {
-        return Err(ServiceError::denied().because(
+        return Err(ServiceError::denied().because_of(
+            bearer::PART,
             "the user's Entra ID token is missing. Send it as `Authorization: Bearer <token>`; the access key does not count here.",
         ));
     };
     let token = bearer::accept(endpoint, token, audiences, ServiceError::invalid_access_token).await?;
-    let malformed = || ServiceError::invalid_access_token().because(&EntraTokenError::Malformed);
+    let malformed = || ServiceError::invalid_access_token().because_of(bearer::PART, EntraTokenError::Malformed);
     token.payload().claims().ok_or_else(malformed)
 }

@@ -14,6 +14,8 @@ const DENIED: &str = "Denied by the resource provider.";
 const SLASH: &str = "host: the signature is right for the host with a slash at its end. Sign the host without the \
                      endpoint's trailing slash. The string to sign is `";
 
+const NOT_OWNED: &str = "Provided identity doesn't belong to the resource.";
+
 /// A creation whose host is signed with the endpoint's slash.
 async fn create_with_slash(client: &Client, date: &str) -> Answer {
     let to_sign = ToSign {
@@ -78,6 +80,105 @@ async fn a_refusal_is_listed_with_its_explanation() {
     assert!(refusal["time"].as_str().unwrap().ends_with("+00:00"), "{refusal}");
     assert_eq!(refusal["operation"], "createIdentity");
     assert!(refusal["durationMs"].as_f64().unwrap() > 0.0, "{refusal}");
+}
+
+#[tokio::test]
+async fn a_mistake_is_named_whichever_key_it_is_made_with() {
+    let emulator = builder().explain(true).start().await.unwrap();
+    for access_key in [emulator.access_key(), emulator.secondary_access_key()] {
+        let client = Client {
+            access_key,
+            ..Client::over_http(&emulator)
+        };
+        let (body, sent) = (r#"{"createTokenWithScopes": []}"#, r#"{"createTokenWithScopes":[]}"#);
+        let to_sign = ToSign {
+            method: "POST",
+            target: &format!("/identities{VERSION}"),
+            host: client.host(),
+            date: &signer::now(),
+            body: body.as_bytes(),
+        };
+        let reserialised = Answer::of(client.signed_as(&to_sign).body(sent)).await;
+        let message = reserialised.text("/error/message");
+        assert!(message.contains("the same JSON with other white space"), "{message}");
+        assert!(message.contains("The client signed `POST"), "{message}");
+        let slash = create_with_slash(&client, &signer::now()).await;
+        let message = slash.text("/error/message");
+        assert!(message.starts_with(&format!("{DENIED} {SLASH}")), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_is_not_owned_is_explained() {
+    let emulator = builder().explain(true).start().await.unwrap();
+    let client = Client::over_http(&emulator);
+    let deleted = client.create().await;
+    client.delete(&deleted).await;
+    let foreign = Client::over_http(&start().await).create().await;
+    let resource = |id: &str| id["8:acs:".len()..].split('_').next().unwrap().to_owned();
+    let (own, other) = (resource(&deleted), resource(&foreign));
+    for (id, reason) in [
+        (
+            deleted.clone(),
+            "it was deleted, or never created here. Create an identity,".to_owned(),
+        ),
+        (
+            foreign.clone(),
+            format!("the id is one of the resource {other}, and this emulator's resource is {own}. Use an id"),
+        ),
+        (foreign, "the id is one of".to_owned()),
+        (
+            format!("8:acs:{own}_{own}_{other}"),
+            "the id is that of an assigned user, not of an identity. Let".to_owned(),
+        ),
+        (
+            format!("8:acs:{own}_wf_{own}_{other}"),
+            "the id is that of an assigned user".to_owned(),
+        ),
+        (
+            "8:acs:a_b_c".to_owned(),
+            "the path does not contain the id of an identity".to_owned(),
+        ),
+        (
+            deleted.replace(':', "%253A"),
+            "the path does not contain the id of an identity".to_owned(),
+        ),
+        (
+            "%FF".to_owned(),
+            "the path does not contain the id of an identity".to_owned(),
+        ),
+    ] {
+        for answer in [
+            client.send("GET", &format!("/identities/{id}{PREVIEW}"), "").await,
+            client.issue(&id, json!({"scopes": ["chat"]})).await,
+            client.revoke(&id).await,
+            client.delete(&id).await,
+        ] {
+            let message = answer.text("/error/message");
+            assert!(
+                message.starts_with(&format!("{NOT_OWNED} identity: {reason}")),
+                "{message}"
+            );
+            let listed = refusals(&emulator).await.remove(0);
+            let explanation = listed["explanation"].as_str().unwrap();
+            assert_eq!(message, format!("{NOT_OWNED} {explanation}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_is_not_found_is_explained() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    for path in ["/Identities", "/identities/", "//identities"] {
+        assert_eq!(client.send("POST", &format!("{path}{VERSION}"), "").await.status, 404);
+        let requests = Answer::of(http().get(format!("{}requests", emulator.control_endpoint()))).await;
+        let explanation = requests.text("/requests/0/explanation");
+        assert!(
+            explanation.starts_with("path: no operation has it. Paths are case-sensitive"),
+            "{explanation}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -155,6 +256,13 @@ async fn a_refused_bearer_token_is_explained_and_not_shown() {
         let listed = refusals(&emulator).await.remove(0);
         let explanation = listed["explanation"].as_str().unwrap();
         assert!(message.ends_with(&format!(". {explanation}")), "{message}");
+        let is_in_body = listed["operation"] == "exchangeTeamsUserToken";
+        let part = if is_in_body {
+            "token in the body: "
+        } else {
+            "bearer token: "
+        };
+        assert!(explanation.starts_with(part), "{listed}");
         assert!(!message.contains("s3cr3t"), "{message}");
         assert_hides(&message, &[expired.clone(), good.clone(), other.clone()]);
     }
@@ -179,8 +287,12 @@ async fn the_response_explains_only_on_request() {
         assert_eq!((answer.status, answer.text("/error/code").as_str()), (401, "Denied"));
 
         let foreign = client.delete("8:acs:11111111-1111-1111-1111-111111111111_a").await;
-        let message = "Provided identity doesn't belong to the resource.";
-        foreign.assert_error(401, "IdentityNotOwned", message, None);
+        let message = foreign.text("/error/message");
+        assert_eq!(
+            (foreign.status, foreign.text("/error/code").as_str()),
+            (401, "IdentityNotOwned")
+        );
+        assert_eq!(message == NOT_OWNED, !explain, "{message}");
     }
 }
 
