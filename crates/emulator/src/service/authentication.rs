@@ -6,7 +6,7 @@ use crate::{
     header,
     resource::Resource,
     service::{RequestBody, ServiceError, bearer},
-    signature::{SignatureError, SignedRequest, explain_for_any, verify},
+    signature::{Explanation, SignatureError, SignedRequest, explain_for_any, verify},
     tokens::SERVICE_AUDIENCES,
 };
 use axum::{
@@ -77,8 +77,23 @@ fn check_signature(resource: &Resource, head: &Parts, body: &[u8]) -> Result<Key
         _ => ServiceError::denied(),
     };
     let keys = keys.each_ref().map(|numbered| &numbered.key);
+    let offset = resource.clock.offset().whole_seconds();
     Err(match explain_for_any(&request, &keys, now, tolerance) {
+        Some(explanation) if offset != 0 && matches!(error, SignatureError::ClockSkew { .. }) => {
+            answer.because_of("date", format_args!("{error}. {}", own_clock(offset, &explanation)))
+        }
         Some(explanation) => answer.because(&explanation),
         None => answer.because(&error),
     })
+}
+
+/// Why a date is refused although the client's clock may be right.
+fn own_clock(offset: i64, explanation: &Explanation) -> String {
+    let (seconds, direction) = (offset.abs(), if offset < 0 { "behind" } else { "ahead of" });
+    format!(
+        "This emulator's clock is set {seconds} s {direction} the machine's. Let the client follow the header `Date` of the \
+         responses, or reset the emulator's clock: `PATCH /_emulator/settings` with `{{\"clockOffsetSeconds\":0}}`. The \
+         string to sign is `{}`.",
+        explanation.string_to_sign()
+    )
 }

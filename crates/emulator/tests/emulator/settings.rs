@@ -70,6 +70,45 @@ async fn the_clock_can_be_off_from_the_beginning() {
 }
 
 #[tokio::test]
+async fn a_date_that_is_off_by_the_emulators_own_clock_is_not_blamed_on_the_client() {
+    let target = format!("/identities{VERSION}");
+    for (minutes, offset) in [(60, "3600 s ahead of"), (-60, "3600 s behind")] {
+        let clock_offset = time::Duration::minutes(minutes);
+        let emulator = builder()
+            .clock_offset(clock_offset)
+            .explain(true)
+            .start()
+            .await
+            .unwrap();
+        let client = Client::over_http(&emulator);
+        let refused = client.send("POST", &target, "").await;
+        let message = refused.text("/error/message");
+        assert!(
+            message.contains(&format!("This emulator's clock is set {offset} the machine's. Let")),
+            "{message}"
+        );
+        for blame in ["time zone", "UTC", "client's clock"] {
+            assert!(!message.contains(blame), "{message}");
+        }
+
+        let followed = client.signed_at(refused.header("date").unwrap(), "POST", &target, "");
+        assert_eq!(Answer::of(followed).await.status, 201);
+        let reset = r#"{"clockOffsetSeconds":0}"#;
+        assert!(message.contains(reset), "{message}");
+        assert_eq!(change(&client, reset).await.status, 200);
+        client.create().await;
+
+        let local = http_date(OffsetDateTime::now_utc() + clock_offset);
+        let refused = Answer::of(client.signed_at(&local, "POST", &target, "")).await;
+        let message = refused.text("/error/message");
+        assert!(
+            message.contains("time zone") && !message.contains("This emulator's"),
+            "{message}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_withdrawn_version_is_refused_and_not_listed() {
     let emulator = builder().withdraw_version("2021-03-07").start().await.unwrap();
     let client = Client::over_http(&emulator);
