@@ -256,6 +256,11 @@ impl Display for Explanation {
             (None, SignatureError::SignatureMismatch) => {
                 write!(f, "{}; no known mistake gives it", self.error)?;
             }
+            // Where the part is a header, the error would name it again.
+            (None, SignatureError::MissingHeader(_)) => f.write_str("the header is missing")?,
+            (None, SignatureError::MalformedAuthorization) => {
+                f.write_str("it is not `HMAC-SHA256 SignedHeaders=...&Signature=<base64>`")?;
+            }
             (None, error) => write!(f, "{error}")?,
         }
         write!(

@@ -2,31 +2,65 @@
 
 use serde::de::IgnoredAny;
 
-/// The text without white space between its tokens, and with one space after each comma and colon as Python's `json`
-/// writes it; `None` if it is not JSON.
-pub(super) fn other_forms(json: &str) -> Option<[String; 2]> {
-    serde_json::from_str::<IgnoredAny>(json).ok()?;
-    Some([rewrite(json, ""), rewrite(json, " ")])
+/// The most levels that are indented, so that a body of nothing but brackets does not grow without bounds.
+const MAX_INDENTED: usize = 32;
+
+/// What a serializer writes between tokens.
+#[derive(Clone, Copy)]
+enum Form {
+    /// Nothing.
+    Compact,
+    /// One space after each comma and colon, as Python's `json` does.
+    Spaced,
+    /// A line for each member and element, indented by so many spaces, and one space after each colon.
+    Indented(usize),
 }
 
-/// The text with only `space` between its tokens, after commas and colons.
-fn rewrite(json: &str, space: &str) -> String {
+/// The text in each form; `None` if it is not JSON.
+pub(super) fn other_forms(json: &str) -> Option<[String; 4]> {
+    serde_json::from_str::<IgnoredAny>(json).ok()?;
+    let forms = [Form::Compact, Form::Spaced, Form::Indented(2), Form::Indented(4)];
+    Some(forms.map(|form| rewrite(json, form)))
+}
+
+/// The text with only the white space of `form` between its tokens.
+fn rewrite(json: &str, form: Form) -> String {
     let mut written = String::with_capacity(json.len() * 2);
-    let (mut in_string, mut escaped) = (false, false);
+    let (mut in_string, mut escaped, mut depth) = (false, false, 0_usize);
+    let mut last = None;
     for c in json.chars() {
         if in_string {
             in_string = escaped || c != '"';
             escaped = !escaped && c == '\\';
-            written.push(c);
-        } else if !c.is_ascii_whitespace() {
+        } else if c.is_ascii_whitespace() {
+            continue;
+        } else {
             in_string = c == '"';
-            written.push(c);
-            if matches!(c, ',' | ':') {
-                written.push_str(space);
-            }
+            let closes = matches!(c, '}' | ']');
+            depth = depth.saturating_sub(closes.into());
+            written += &space(form, last, closes, depth);
+            depth += usize::from(matches!(c, '{' | '['));
         }
+        written.push(c);
+        last = Some(c);
     }
     written
+}
+
+/// What the form has between `last` and the next token, which closes a bracket or not. Empty brackets stay together.
+fn space(form: Form, last: Option<char>, closes: bool, depth: usize) -> String {
+    let begins_line = match last {
+        Some('{' | '[') => !closes,
+        Some(',') => true,
+        _ => closes,
+    };
+    match (form, last) {
+        (Form::Indented(indent), _) if begins_line => {
+            format!("\n{}", " ".repeat(indent * depth.min(MAX_INDENTED)))
+        }
+        (Form::Spaced, Some(',' | ':')) | (Form::Indented(_), Some(':')) => " ".to_owned(),
+        _ => String::new(),
+    }
 }
 
 #[cfg(test)]
@@ -37,12 +71,45 @@ mod tests {
     fn only_white_space_between_tokens_changes() {
         let json = "{ \"a \\\" : ,\" :[1,\n2 ],\"b\\\\\":\"\\u0020, é\" }\n";
         assert_eq!(
-            other_forms(json).unwrap(),
+            other_forms(json).unwrap()[..2],
             [
                 r#"{"a \" : ,":[1,2],"b\\":"\u0020, é"}"#,
                 r#"{"a \" : ,": [1, 2], "b\\": "\u0020, é"}"#,
             ]
         );
+    }
+
+    /// As Node.js and Python write it.
+    #[test]
+    fn members_and_elements_are_indented() {
+        let json = r#"{"a \" : {,": [1,2,[ ],{ }],"b\\":{"c":"]"},"d":[{"e":null}]}"#;
+        let indented = r#"{
+  "a \" : {,": [
+    1,
+    2,
+    [],
+    {}
+  ],
+  "b\\": {
+    "c": "]"
+  },
+  "d": [
+    {
+      "e": null
+    }
+  ]
+}"#;
+        let [_, _, by_two, by_four] = other_forms(json).unwrap();
+        assert_eq!(by_two, indented);
+        assert_eq!(by_four, indented.replace("  ", "    "));
+        assert_eq!(other_forms(indented), other_forms(json));
+    }
+
+    #[test]
+    fn nothing_but_brackets_does_not_grow_without_bounds() {
+        let json = format!("{}{}", "[".repeat(32_000), "]".repeat(32_000));
+        let [.., by_four] = other_forms(&json).unwrap();
+        assert!(by_four.len() < 10_000_000, "{}", by_four.len());
     }
 
     #[test]
