@@ -4,7 +4,7 @@ use crate::{
     error::EmulatorError,
     hidden::hide,
     signature::AccessKey,
-    store::{Contents, Opened, SETTINGS, Store, Ticket},
+    store::{Changes, Contents, Opened, SETTINGS, Store, Ticket},
 };
 use aws_lc_rs::error::Unspecified;
 use serde::{Deserialize, Serialize};
@@ -71,7 +71,7 @@ struct KeyRecord {
 
 impl AccessKeys {
     /// The keys that a store has kept; otherwise random ones. A given key takes the place of the primary one, as if that
-    /// was regenerated.
+    /// was regenerated. They are not [put](Self::put) into the store yet.
     pub(crate) fn open(given: Option<AccessKey>, opened: &Opened) -> Result<Self, EmulatorError> {
         let pair = match opened.contents.setting::<PairRecord>(SETTING)? {
             Some(record) => {
@@ -87,11 +87,15 @@ impl AccessKeys {
                 changed: Ticket::default(),
             },
         };
-        pair.keep(&opened.store);
         Ok(Self {
             pair: RwLock::new(pair),
             store: opened.store.clone(),
         })
+    }
+
+    /// Describes both keys as they are now.
+    pub(crate) fn put(&self, changes: &mut Changes) {
+        self.read().put(changes);
     }
 
     pub(crate) fn get(&self, kind: AccessKeyKind) -> Arc<NumberedKey> {
@@ -125,7 +129,7 @@ impl AccessKeys {
         let key = AccessKey::generate()?;
         let mut pair = self.pair.write().unwrap_or_else(PoisonError::into_inner);
         pair.replace(kind, key);
-        pair.changed = pair.keep(&self.store);
+        pair.changed = self.store.write(|changes| pair.put(changes));
         Ok(pair.changed)
     }
 
@@ -161,19 +165,16 @@ impl Pair {
         })
     }
 
-    /// Has both keys written as they are now.
-    fn keep(&self, store: &Store) -> Ticket {
+    fn put(&self, changes: &mut Changes) {
         let record = |key: &NumberedKey| KeyRecord {
             number: key.number.0,
             key: key.key.as_base64().to_owned(),
         };
-        store.write(|changes| {
-            let pair = PairRecord {
-                primary: record(&self.primary),
-                secondary: record(&self.secondary),
-            };
-            changes.put(SETTINGS, SETTING, &pair);
-        })
+        let pair = PairRecord {
+            primary: record(&self.primary),
+            secondary: record(&self.secondary),
+        };
+        changes.put(SETTINGS, SETTING, &pair);
     }
 }
 

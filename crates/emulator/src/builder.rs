@@ -214,7 +214,7 @@ impl EmulatorBuilder {
     ///
     /// [`EmulatorError`] if the access key is not base64, if a fault is not valid, if a version to withdraw is unknown, if
     /// a port is taken, if the data file cannot be used, or if a random key or the certificate cannot be generated.
-    pub async fn start(self) -> Result<Emulator, EmulatorError> {
+    pub async fn start(mut self) -> Result<Emulator, EmulatorError> {
         let (plain, http) = bind(self.port).await?;
         let (secured, https) = bind(self.https_port).await?;
         let ports = Ports { http, https };
@@ -225,10 +225,27 @@ impl EmulatorBuilder {
         };
         #[cfg(not(feature = "persistence"))]
         let opened = Opened::default();
-        let certificate = Certificate::open(&opened, OffsetDateTime::now_utc())?;
-        let resource = Arc::new(self.resource(Clock::default(), &opened).await?);
+        let new_key = if self.token_key.is_none() {
+            let (key, new) = TokenKey::open(self.token_algorithm, &opened)?;
+            self.token_key = Some(key);
+            new
+        } else {
+            None
+        };
+        let certificate = Certificate::open(&opened.contents, OffsetDateTime::now_utc())?;
         let ca_pem = certificate.ca_pem().to_owned();
-        let tls = TlsAcceptor::from(Arc::new(certificate.into_server_config()?));
+        let tls = TlsAcceptor::from(Arc::new(certificate.server_config()?));
+        let resource = Arc::new(self.resource(Clock::default(), &opened)?);
+        // Nothing but this write can fail from here on: a start that fails leaves the file as it was.
+        let kept = opened.store.write(|changes| {
+            changes.put(SETTINGS, RESOURCE_ID, &resource.id);
+            resource.access_keys.put(changes);
+            certificate.put(changes);
+        });
+        opened.store.wait(kept).await?;
+        if let Some(new_key) = new_key {
+            tokio::spawn(new_key.keep(opened.store));
+        }
         let router = |scheme| {
             router(Endpoint {
                 scheme,
@@ -242,8 +259,8 @@ impl EmulatorBuilder {
         Ok(Emulator::new(resource, server, ports, ca_pem, opened.file))
     }
 
-    /// The resource that the emulator serves, whose time is that of `clock`.
-    pub(crate) async fn resource(self, clock: Clock, opened: &Opened) -> Result<Resource, EmulatorError> {
+    /// The resource that the emulator serves, whose time is that of `clock`. Nothing of it is written yet.
+    pub(crate) fn resource(self, clock: Clock, opened: &Opened) -> Result<Resource, EmulatorError> {
         let access_key = self.access_key.map(|base64| base64.parse()).transpose()?;
         let faults = Faults::default();
         for fault in self.faults {
@@ -253,16 +270,11 @@ impl EmulatorBuilder {
         withdrawn_versions.set(&self.withdrawn_versions)?;
         clock.set_offset(self.clock_offset);
         let id = resource_id(self.resource_id, &opened.contents)?;
-        let access_keys = AccessKeys::open(access_key, opened)?;
-        let token_key = match self.token_key {
-            Some(given) => given,
-            None => TokenKey::open(self.token_algorithm, opened).await?,
-        };
-        let kept = opened.store.write(|changes| changes.put(SETTINGS, RESOURCE_ID, &id));
-        opened.store.wait(kept).await?;
+        let token_algorithm = self.token_algorithm.unwrap_or_default();
+        let token_key = self.token_key.unwrap_or_else(|| TokenKey::generate(token_algorithm));
         Ok(Resource {
             id,
-            access_keys,
+            access_keys: AccessKeys::open(access_key, opened)?,
             tolerance: self.tolerance,
             accept_unverified_bearer: self.accept_unverified_bearer,
             token_key,

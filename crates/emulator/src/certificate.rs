@@ -2,7 +2,7 @@
 
 use crate::{
     error::EmulatorError,
-    store::{Opened, SETTINGS},
+    store::{Changes, Contents, SETTINGS},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use rcgen::{
@@ -49,19 +49,20 @@ struct Record {
 
 impl Certificate {
     /// The certificate that a store has kept, so that its CA has to be trusted only once; a new one if there is none,
-    /// or not for long any more.
-    pub(crate) fn open(opened: &Opened, now: OffsetDateTime) -> Result<Self, EmulatorError> {
-        if let Some(record) = opened.contents.setting::<Record>(SETTING)? {
-            let kept = Self::restore(record).ok_or_else(|| opened.contents.damaged(SETTING))?;
+    /// or not for long any more. It is not [put](Self::put) into the store yet.
+    pub(crate) fn open(contents: &Contents, now: OffsetDateTime) -> Result<Self, EmulatorError> {
+        if let Some(record) = contents.setting::<Record>(SETTING)? {
+            let kept = Self::restore(record).ok_or_else(|| contents.damaged(SETTING))?;
             if (RENEWAL..=VALIDITY).contains(&(kept.expires - now)) {
                 return Ok(kept);
             }
         }
-        let new = Self::generate(now)?;
-        opened
-            .store
-            .write(|changes| changes.put(SETTINGS, SETTING, &new.record()));
-        Ok(new)
+        Ok(Self::generate(now)?)
+    }
+
+    /// Describes the certificate.
+    pub(crate) fn put(&self, changes: &mut Changes) {
+        changes.put(SETTINGS, SETTING, &self.record());
     }
 
     fn restore(record: Record) -> Option<Self> {
@@ -110,12 +111,12 @@ impl Certificate {
     }
 
     /// The configuration of a TLS server with this certificate.
-    pub(crate) fn into_server_config(self) -> Result<ServerConfig, rustls::Error> {
+    pub(crate) fn server_config(&self) -> Result<ServerConfig, rustls::Error> {
         // Named, so that it does not matter which provider the process has installed, if any.
         ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
-            .with_single_cert(vec![self.leaf], self.key.into())
+            .with_single_cert(vec![self.leaf.clone()], self.key.clone_key().into())
     }
 }
 
@@ -131,7 +132,6 @@ fn params_for(names: &[&str], common_name: &str, now: OffsetDateTime) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Contents;
     use std::path::PathBuf;
     use time::macros::datetime;
 
@@ -143,11 +143,8 @@ mod tests {
         let json = serde_json::to_vec(&generated.record()).unwrap();
         let opened = |days| {
             let path = format!("{SETTINGS}/{SETTING}");
-            let opened = Opened {
-                contents: Contents::new(PathBuf::new(), [(path, json.clone())].into()),
-                ..Opened::default()
-            };
-            Certificate::open(&opened, NOW + Duration::days(days)).unwrap()
+            let contents = Contents::new(PathBuf::new(), [(path, json.clone())].into());
+            Certificate::open(&contents, NOW + Duration::days(days)).unwrap()
         };
         for (days, is_kept) in [
             (-2, false),

@@ -3,8 +3,9 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use time::{Duration, OffsetDateTime};
 
-/// The most that the clock can be off, so that sums of times stay within the calendar.
-pub(crate) const CENTURY: Duration = Duration::days(100 * 365);
+/// The most that an emulator's clock can be off, and that a revocation can be delayed, so that sums of times stay within
+/// the calendar.
+pub const CENTURY: Duration = Duration::days(100 * 365);
 
 /// A clock, and how far ahead of it the emulator's is; negative if behind.
 #[derive(Debug)]

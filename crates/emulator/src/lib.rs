@@ -38,6 +38,7 @@ mod tokens;
 
 pub use access_keys::AccessKeyKind;
 pub use builder::EmulatorBuilder;
+pub use clock::CENTURY;
 pub use data_error::DataError;
 pub use emulator::Emulator;
 pub use error::EmulatorError;

@@ -1,13 +1,13 @@
 //! The emulator as a program: one JSON line on stdout when it is ready, a log on stderr.
 
-use acs_identity_emulator::{Emulator, EmulatorBuilder, Fault, TokenAlgorithm, Uuid};
+use acs_identity_emulator::{CENTURY, Emulator, EmulatorBuilder, Fault, TokenAlgorithm, Uuid};
 use clap::{Parser, builder::RangedI64ValueParser};
 use serde::Serialize;
 use std::{
     error::Error,
-    fs,
+    fs::File,
     io::{self, IsTerminal, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 use time::Duration;
@@ -78,7 +78,7 @@ struct Options {
         value_name = "SECONDS",
         default_value_t = 0,
         allow_hyphen_values = true,
-        value_parser = seconds(-CENTURY)
+        value_parser = seconds(-MAX_SECONDS)
     )]
     clock_offset: i64,
     /// Let revocations of tokens take effect so much later; for the service, this is up to 900
@@ -89,11 +89,11 @@ struct Options {
     withdrawn_versions: Vec<String>,
 }
 
-/// In seconds, the most that the emulator's clock can be off.
-const CENTURY: i64 = 100 * 365 * 24 * 60 * 60;
+/// The most that the emulator's clock can be off.
+const MAX_SECONDS: i64 = CENTURY.whole_seconds();
 
 fn seconds(min: i64) -> RangedI64ValueParser {
-    RangedI64ValueParser::new().range(min..=CENTURY)
+    RangedI64ValueParser::new().range(min..=MAX_SECONDS)
 }
 
 impl Options {
@@ -190,9 +190,11 @@ fn allow_many_connections() {
 
 async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let mut signals = StopSignals::listen()?;
+    // Opened first, as a start that fails should not have changed the data file.
+    let ca_out = options.ca_out.as_deref().map(CaFile::open).transpose()?;
     let emulator = options.builder().start().await?;
-    if let Some(path) = options.ca_out {
-        fs::write(&path, emulator.ca_pem()).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    if let Some(ca_out) = ca_out {
+        ca_out.write(emulator.ca_pem())?;
     }
     info!("to see requests as they come, open {}", emulator.control_endpoint());
     announce(&emulator)?;
@@ -203,6 +205,37 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
         () = signals.next() => {}
     }
     Ok(())
+}
+
+/// The file for the CA certificate.
+struct CaFile<'a> {
+    path: &'a Path,
+    file: File,
+}
+
+impl<'a> CaFile<'a> {
+    /// Opens the file, and leaves what it contains until there is something to write.
+    fn open(path: &'a Path) -> Result<Self, String> {
+        let file = File::options().write(true).create(true).truncate(false).open(path);
+        let file = file.map_err(|error| cannot_write(path, &error))?;
+        Ok(Self { path, file })
+    }
+
+    fn write(mut self, pem: &str) -> Result<(), String> {
+        self.replace(pem).map_err(|error| cannot_write(self.path, &error))
+    }
+
+    fn replace(&mut self, pem: &str) -> io::Result<()> {
+        // A pipe or a terminal has no length.
+        if self.file.metadata()?.is_file() {
+            self.file.set_len(0)?;
+        }
+        self.file.write_all(pem.as_bytes())
+    }
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> String {
+    format!("cannot write {}: {error}", path.display())
 }
 
 fn announce(emulator: &Emulator) -> io::Result<()> {

@@ -12,6 +12,8 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use time::Duration;
 
+const MAX_SECONDS: i64 = CENTURY.whole_seconds();
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Settings {
@@ -58,14 +60,14 @@ pub(super) async fn change(
     let offset = change.clock_offset_seconds.map(Duration::seconds);
     let delay = change.revocation_delay_seconds.map(Duration::seconds);
     if offset.is_some_and(|offset| offset.abs() > CENTURY) {
-        return Err(invalid(
-            "clockOffsetSeconds is at most 3153600000, a century, ahead or behind.",
-        ));
+        return Err(invalid(format!(
+            "clockOffsetSeconds is at most {MAX_SECONDS}, a century, ahead or behind."
+        )));
     }
     if delay.is_some_and(|delay| !(Duration::ZERO..=CENTURY).contains(&delay)) {
-        return Err(invalid(
-            "revocationDelaySeconds is at least 0 and at most 3153600000, a century.",
-        ));
+        return Err(invalid(format!(
+            "revocationDelaySeconds is at least 0 and at most {MAX_SECONDS}, a century."
+        )));
     }
     if let Some(versions) = &change.withdrawn_versions {
         let known = resource.withdrawn_versions.set(versions);

@@ -46,7 +46,7 @@ impl Service {
 
     async fn of(builder: EmulatorBuilder) -> Self {
         let builder = builder.token_algorithm(TokenAlgorithm::Es256);
-        let resource = Arc::new(builder.resource(Clock::new(|| NOW), &Opened::default()).await.unwrap());
+        let resource = Arc::new(builder.resource(Clock::new(|| NOW), &Opened::default()).unwrap());
         let endpoint = Endpoint {
             scheme: Scheme::Https,
             ports: Ports { http: 0, https: 0 },

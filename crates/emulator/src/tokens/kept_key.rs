@@ -2,11 +2,13 @@
 
 use crate::{
     error::EmulatorError,
-    store::{Opened, SETTINGS},
+    store::{NotKept, Opened, SETTINGS, Store},
     tokens::{SigningKey, TokenAlgorithm, TokenKey},
 };
+use aws_lc_rs::error::Unspecified;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// The name under which the key is kept.
 const SETTING: &str = "tokenKey";
@@ -19,25 +21,51 @@ struct Record {
 }
 
 impl TokenKey {
-    /// The key that a store has kept, unless that has another algorithm than the given one; otherwise a new one.
-    ///
-    /// If there is a file, a new key is waited for, as the tokens that it signs have to outlive the process.
-    pub(crate) async fn open(algorithm: Option<TokenAlgorithm>, opened: &Opened) -> Result<Self, EmulatorError> {
+    /// The key that a store has kept, unless that has another algorithm than the given one; otherwise a new one, which
+    /// still has to be kept if there is a file.
+    pub(crate) fn open(
+        algorithm: Option<TokenAlgorithm>,
+        opened: &Opened,
+    ) -> Result<(Self, Option<NewKey>), EmulatorError> {
         let kept = opened.contents.setting::<Record>(SETTING)?;
         if let Some(record) = kept.filter(|record| algorithm.is_none_or(|given| given == record.algorithm)) {
             let pkcs8 = BASE64_STANDARD.decode(&record.pkcs8).ok();
             let pair = pkcs8.and_then(|pkcs8| SigningKey::restore(record.algorithm, &pkcs8).ok());
             let pair = pair.ok_or_else(|| opened.contents.damaged(SETTING))?;
-            return Ok(Self::of(record.algorithm, pair));
+            return Ok((Self::of(record.algorithm, pair), None));
         }
-        let key = Self::generate(algorithm.unwrap_or_default());
-        if opened.store.keeps() {
-            let record = Record {
-                algorithm: key.algorithm(),
-                pkcs8: BASE64_STANDARD.encode(key.wait().await?.pkcs8()?),
-            };
-            opened.store.write(|changes| changes.put(SETTINGS, SETTING, &record));
+        let generated = Self::generate(algorithm.unwrap_or_default());
+        if !opened.store.keeps() {
+            return Ok((generated, None));
         }
-        Ok(key)
+        let kept = Self::pending(generated.algorithm());
+        Ok((kept.clone(), Some(NewKey { generated, kept })))
+    }
+}
+
+/// A new key. As the tokens that it signs have to outlive the process, nothing is signed before it is in the file.
+pub(crate) struct NewKey {
+    generated: TokenKey,
+    /// Pending until the other one is kept.
+    kept: TokenKey,
+}
+
+impl NewKey {
+    /// Waits for the key to be generated, and has it written. Whatever signs a token waits for both.
+    pub(crate) async fn keep(self, store: Store) {
+        let outcome = self.written(&store).await;
+        self.kept.set(outcome);
+    }
+
+    async fn written(&self, store: &Store) -> Result<Arc<SigningKey>, Unspecified> {
+        let pair = self.generated.shared().await?;
+        let record = Record {
+            algorithm: self.generated.algorithm(),
+            pkcs8: BASE64_STANDARD.encode(pair.pkcs8()?),
+        };
+        let changed = store.write(|changes| changes.put(SETTINGS, SETTING, &record));
+        // The log has the reason.
+        store.wait(changed).await.map_err(|NotKept| Unspecified)?;
+        Ok(pair)
     }
 }

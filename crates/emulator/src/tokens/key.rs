@@ -50,7 +50,7 @@ type Generate = fn(TokenAlgorithm) -> Result<SigningKey, Unspecified>;
 #[derive(Clone)]
 pub struct TokenKey {
     algorithm: TokenAlgorithm,
-    pair: Arc<SetOnce<Result<SigningKey, Unspecified>>>,
+    pair: Arc<SetOnce<Result<Arc<SigningKey>, Unspecified>>>,
 }
 
 impl TokenKey {
@@ -65,12 +65,12 @@ impl TokenKey {
     fn generate_with(algorithm: TokenAlgorithm, generate: Generate) -> Self {
         let key = Self::pending(algorithm);
         match algorithm {
-            TokenAlgorithm::Es256 => key.set(generate),
+            TokenAlgorithm::Es256 => key.set_generated(generate),
             TokenAlgorithm::Rs256 => {
                 let background = key.clone();
                 let thread = thread::Builder::new().name(THREAD.to_owned());
-                if thread.spawn(move || background.set(generate)).is_err() {
-                    key.set(generate);
+                if thread.spawn(move || background.set_generated(generate)).is_err() {
+                    key.set_generated(generate);
                 }
             }
         }
@@ -81,7 +81,7 @@ impl TokenKey {
     pub(super) fn of(algorithm: TokenAlgorithm, pair: SigningKey) -> Self {
         Self {
             algorithm,
-            pair: Arc::new(SetOnce::new_with(Some(Ok(pair)))),
+            pair: Arc::new(SetOnce::new_with(Some(Ok(Arc::new(pair))))),
         }
     }
 
@@ -101,16 +101,29 @@ impl TokenKey {
 
     /// Waits for the pair to be generated.
     pub(crate) async fn wait(&self) -> Result<&SigningKey, Unspecified> {
-        self.pair.wait().await.as_ref().map_err(|error| *error)
+        match self.pair.wait().await {
+            Ok(pair) => Ok(pair),
+            Err(error) => Err(*error),
+        }
+    }
+
+    /// Waits for the pair, and shares it.
+    pub(super) async fn shared(&self) -> Result<Arc<SigningKey>, Unspecified> {
+        self.pair.wait().await.clone()
     }
 
     /// The pair, if it is generated yet.
     pub(crate) fn get(&self) -> Option<&SigningKey> {
-        self.pair.get()?.as_ref().ok()
+        Some(self.pair.get()?.as_ref().ok()?)
     }
 
-    fn set(&self, generate: Generate) {
-        self.pair.set(generate(self.algorithm)).ok();
+    fn set_generated(&self, generate: Generate) {
+        self.set(generate(self.algorithm).map(Arc::new));
+    }
+
+    /// Ends the wait for the pair.
+    pub(super) fn set(&self, pair: Result<Arc<SigningKey>, Unspecified>) {
+        self.pair.set(pair).ok();
     }
 }
 

@@ -1,11 +1,12 @@
 //! Data files that cannot be used.
 
-use crate::data::Temporary;
 #[cfg(feature = "cli")]
 use crate::process::{Process, command};
-use acs_identity_emulator::{DataError, Emulator, EmulatorBuilder, EmulatorError, TokenAlgorithm, Uuid};
-use redb::{Database, TableDefinition};
+use crate::{data::Temporary, signer::KEY};
+use acs_identity_emulator::{DataError, Emulator, EmulatorBuilder, EmulatorError, Fault, TokenAlgorithm, Uuid};
+use redb::{Database, ReadableTable, TableDefinition};
 use std::{
+    collections::BTreeMap,
     fs::{self, OpenOptions},
     path::Path,
 };
@@ -143,6 +144,74 @@ async fn a_damaged_record_is_refused_and_not_shown() {
             assert!(!format!("{message} {error:?}").contains("secret"), "{message}");
         }
     }
+}
+
+/// All records, as another program would read them.
+fn records(path: &Path) -> BTreeMap<String, Vec<u8>> {
+    let database = Database::open(path).unwrap();
+    let records = database.begin_read().unwrap().open_table(RECORDS).unwrap();
+    let records = records.iter().unwrap().map(|record| {
+        let (path, json) = record.unwrap();
+        (path.value().to_owned(), json.value().to_vec())
+    });
+    records.collect()
+}
+
+/// The options ask for another access key and another token key.
+#[tokio::test]
+async fn a_start_that_fails_leaves_the_records_as_they_were() {
+    let changing = |path: &Path| builder(path).access_key(KEY).token_algorithm(TokenAlgorithm::Rs256);
+    for name in [
+        "settings/accessKeys",
+        "settings/tokenKey",
+        "settings/certificate",
+        "settings/resourceId",
+        "settings/teamsExtensionAssignments",
+        "settings/entraAssignments",
+        "teamsExtensionAssignments/x",
+        "entraAssignments/x",
+        "identities/8:acs:x",
+    ] {
+        let path = used().await;
+        edit(&path, |writer| {
+            let mut records = writer.open_table(RECORDS).unwrap();
+            records.insert(name, &br#"{"settled":0}"#[..]).unwrap();
+        });
+        let before = records(&path);
+        refusal(changing(&path), &path).await;
+        assert!(records(&path) == before, "{name}");
+    }
+
+    let path = used().await;
+    let before = records(&path);
+    refusal(changing(&path).resource_id(Uuid::nil()), &path).await;
+    changing(&path).fault(Fault::status(200)).start().await.unwrap_err();
+    changing(&path).withdraw_version("x").start().await.unwrap_err();
+    builder(&path).access_key("x").start().await.unwrap_err();
+    assert!(records(&path) == before);
+}
+
+#[cfg(feature = "cli")]
+#[tokio::test]
+async fn a_ca_file_that_cannot_be_written_leaves_the_records_as_they_were() {
+    let path = used().await;
+    let before = records(&path);
+    let ca_out = path.join("ca.pem");
+    let arguments = |data: &'_ Path| {
+        let [data, ca_out] = [data, &*ca_out].map(|path| path.to_str().unwrap().to_owned());
+        ["--data", &data, "--access-key", KEY, "--ca-out", &ca_out].map(str::to_owned)
+    };
+    let new = Temporary::new();
+    for data in [&path, &new] {
+        let arguments = arguments(data);
+        let Err(ended) = Process::spawn(&mut command(&arguments.each_ref().map(String::as_str))).await else {
+            panic!("it starts");
+        };
+        assert_eq!((ended.code, ended.log.lines().count()), (Some(1), 1), "{ended:?}");
+        assert!(ended.log.contains("cannot write "), "{}", ended.log);
+    }
+    assert!(records(&path) == before);
+    assert!(!new.exists());
 }
 
 #[tokio::test]
