@@ -1,5 +1,6 @@
 //! The database in a file.
 
+use super::length::check_length;
 use crate::{data_error::DataError, store::Changes};
 use redb::{
     Builder, DatabaseError, ReadableTable, StorageBackend, StorageError, TableDefinition, TableError,
@@ -12,6 +13,12 @@ use std::{
     io::ErrorKind,
     path::Path,
 };
+#[cfg(unix)]
+use std::{
+    fs::{File, Permissions},
+    io,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+};
 
 /// The version of the tables and records that follow. It changes when an earlier emulator would misread them.
 const FORMAT: u64 = 1;
@@ -21,6 +28,10 @@ const FORMATS: TableDefinition<'_, &str, u64> = TableDefinition::new("acs_identi
 const VERSION: &str = "format";
 /// JSON by table and key: `<table>/<key>`.
 const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records");
+
+/// Read and write, for nobody but the owner.
+#[cfg(unix)]
+const OWNER_ONLY: u32 = 0o600;
 
 /// What the name of a file ends with while it is being created.
 const INCOMPLETE: &str = ".incomplete";
@@ -35,7 +46,14 @@ impl Database {
     /// Opens the database in a file, and creates both if there is no such file.
     pub(super) fn open(path: &Path) -> Result<Self, DataError> {
         if path.try_exists().map_err(failed)? {
-            Self::of(lock(path)?)
+            let file = lock(path)?;
+            check_length(&file)?;
+            Self::of(file)
+        } else if path.is_symlink() {
+            // To create a file would put it in place of the link.
+            Err(failed(
+                "it is a link to a file that does not exist; create an empty file there, or name another file",
+            ))
         } else {
             Self::create(path)
         }
@@ -54,6 +72,8 @@ impl Database {
         file.set_len(0).map_err(failed)?;
         let database = Self::of(file)?;
         fs::rename(&incomplete, path).map_err(failed)?;
+        #[cfg(unix)]
+        sync_directory(path).map_err(failed)?;
         Ok(database)
     }
 
@@ -120,13 +140,25 @@ impl Database {
 }
 
 /// Opens a file, and creates it if it does not exist, so that no other process can open it in this way. It will contain
-/// secrets, so nobody else may read it.
+/// secrets, so nobody else may read it, even if somebody has created it empty.
 fn lock(path: &Path) -> Result<FileBackend, DataError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    FileBackend::new(options.open(path).map_err(failed)?).map_err(refused)
+    OpenOptionsExt::mode(&mut options, OWNER_ONLY);
+    let file = FileBackend::new(options.open(path).map_err(failed)?).map_err(refused)?;
+    #[cfg(unix)]
+    if file.len().map_err(failed)? == 0 {
+        fs::set_permissions(path, Permissions::from_mode(OWNER_ONLY)).map_err(failed)?;
+    }
+    Ok(file)
+}
+
+/// Has the new name of a file survive a crash of the machine.
+#[cfg(unix)]
+fn sync_directory(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn refused(error: DatabaseError) -> DataError {

@@ -1,16 +1,19 @@
 //! The file that keeps the emulator's state.
 
 mod database;
+mod length;
 mod queue;
 
 use crate::{
     data_error::DataError,
     error::EmulatorError,
-    store::{Contents, Opened, Store, Ticket},
+    store::{Changes, Contents, Opened, Store, Ticket},
 };
 use database::Database;
 use queue::Queue;
 use std::{
+    error::Error,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
     thread::{self, JoinHandle},
@@ -32,7 +35,7 @@ impl DataFile {
     /// Opens the file, and creates it if it does not exist.
     ///
     /// After a process that was killed, this checks the whole file, so it does not run on a thread of the runtime. A
-    /// panic is that of the database, which does not expect its file to be cut short.
+    /// panic is that of the database, which does not expect its file to be damaged.
     pub(crate) async fn open(path: PathBuf) -> Result<Opened, EmulatorError> {
         let open = {
             let path = path.clone();
@@ -61,7 +64,7 @@ impl DataFile {
         let writer = {
             let queue = queue.clone();
             let thread = thread::Builder::new().name(THREAD.to_owned());
-            thread.spawn(move || write(&database, &queue, &sender, &path))
+            thread.spawn(move || write(|changes| database.commit(changes), &queue, &sender, &path))
         };
         let file = Self {
             queue,
@@ -83,9 +86,16 @@ impl Drop for DataFile {
 ///
 /// What could not be written stays in memory, so no later change may be written without it. To continue where the file
 /// ends, the emulator has to be started again.
-fn write(database: &Database, queue: &Queue, written: &watch::Sender<Ticket>, path: &Path) {
+fn write(
+    commit: impl Fn(Changes) -> Result<(), Box<dyn Error + Send + Sync>>,
+    queue: &Queue,
+    written: &watch::Sender<Ticket>,
+    path: &Path,
+) {
     while let Some((ticket, changes)) = queue.take() {
-        if let Err(error) = database.commit(changes) {
+        // The database panics where it does not expect its file to be damaged. Nothing uses it after that.
+        let outcome = catch_unwind(AssertUnwindSafe(|| commit(changes)));
+        if let Err(error) = outcome.unwrap_or_else(|_| Err("the database panicked".into())) {
             error!(
                 path = %path.display(),
                 %error,
@@ -95,5 +105,53 @@ fn write(database: &Database, queue: &Queue, written: &watch::Sender<Ticket>, pa
             return;
         }
         written.send_replace(ticket);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{NotKept, SETTINGS};
+    use std::{
+        io,
+        sync::mpsc::{self, Sender},
+    };
+    use tracing::subscriber::with_default;
+
+    /// Sends what is logged to a test.
+    struct Log(Sender<String>);
+
+    impl io::Write for Log {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            self.0.send(String::from_utf8_lossy(text).into_owned()).unwrap();
+            Ok(text.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_the_database_is_logged_as_a_failure_and_ends_every_wait() {
+        let (sender, written) = watch::channel(Ticket::default());
+        let queue = Arc::new(Queue::new(written));
+        let store = Store::new(queue.clone());
+        let change = || store.write(|changes| changes.put(SETTINGS, "a", &1));
+        let ticket = change();
+        let (log, lines) = mpsc::channel();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || Log(log.clone())).finish();
+        with_default(subscriber, || {
+            write(|_| panic!("as redb does"), &queue, &sender, Path::new("a.redb"));
+        });
+        drop(sender);
+
+        assert_eq!(store.wait(ticket).await, Err(NotKept));
+        assert_eq!(store.wait(change()).await, Err(NotKept));
+        let log: String = lines.try_iter().collect();
+        assert!(
+            log.contains("the state cannot be written") && log.contains("a.redb"),
+            "{log}"
+        );
     }
 }

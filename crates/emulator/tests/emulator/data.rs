@@ -388,10 +388,14 @@ async fn an_empty_file_is_used() {
 #[cfg(unix)]
 #[tokio::test]
 async fn nobody_but_the_owner_can_read_the_file() {
-    use std::os::unix::fs::PermissionsExt;
+    use std::{fs::Permissions, os::unix::fs::PermissionsExt};
 
-    let path = Temporary::new();
-    drop(start(&path).await);
-    let mode = fs::metadata(&*path).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600, "{mode:o}");
+    let (new, empty) = (Temporary::new(), Temporary::new());
+    fs::write(&*empty, "").unwrap();
+    fs::set_permissions(&*empty, Permissions::from_mode(0o644)).unwrap();
+    for path in [new, empty] {
+        drop(start(&path).await);
+        let mode = fs::metadata(&*path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{mode:o}");
+    }
 }

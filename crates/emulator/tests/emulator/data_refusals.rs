@@ -114,11 +114,58 @@ async fn another_resource_id_is_refused_and_the_files_own_is_not() {
 #[tokio::test]
 async fn a_file_that_was_cut_short_is_refused() {
     let path = used().await;
+    let complete = fs::read(&*path).unwrap();
+    for len in [
+        9,
+        31,
+        32,
+        4095,
+        4096,
+        4097,
+        complete.len() / 2,
+        complete.len() - 4096,
+        complete.len() - 1,
+    ] {
+        fs::write(&*path, &complete[..len]).unwrap();
+        let (error, message) = refusal(builder(&path), &path).await;
+        assert!(matches!(error, DataError::Failed(_)), "{error:?}");
+        assert!(
+            message.ends_with("it is damaged, as it was cut short; name another file"),
+            "{len}: {message}"
+        );
+        assert_eq!(fs::metadata(&*path).unwrap().len(), len as u64);
+    }
+}
+
+#[cfg(feature = "cli")]
+#[tokio::test]
+async fn a_process_says_on_one_line_that_its_file_was_cut_short() {
+    let path = used().await;
     let file = OpenOptions::new().write(true).open(&*path).unwrap();
     file.set_len(fs::metadata(&*path).unwrap().len() / 2).unwrap();
-    let (error, message) = refusal(builder(&path), &path).await;
-    assert!(matches!(error, DataError::Failed(_)), "{error:?}");
-    assert!(message.contains("damaged"), "{message}");
+    let mut command = command(&["--data", path.to_str().unwrap()]);
+    let Err(ended) = Process::spawn(command.env("RUST_BACKTRACE", "1")).await else {
+        panic!("it starts");
+    };
+    assert_eq!((ended.code, ended.log.lines().count()), (Some(1), 1), "{}", ended.log);
+    assert!(ended.log.contains("it was cut short"), "{}", ended.log);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_to_nothing_is_refused_and_stays() {
+    let (path, target) = (Temporary::new(), Temporary::new());
+    std::os::unix::fs::symlink(&*target, &*path).unwrap();
+    let (_, message) = refusal(builder(&path), &path).await;
+    assert!(
+        message.contains("it is a link to a file that does not exist"),
+        "{message}"
+    );
+    assert!(path.is_symlink());
+
+    fs::write(&*target, "").unwrap();
+    builder(&path).start().await.unwrap().shutdown().await;
+    assert!(path.is_symlink() && !records(&target).is_empty());
 }
 
 #[tokio::test]
