@@ -74,6 +74,9 @@ pub(super) async fn introspect(
     let status = token
         .as_ref()
         .map_or(TokenStatus::Unknown, |token| resource.token_status(token));
+    if matches!(status, TokenStatus::Revoked | TokenStatus::IdentityDeleted) {
+        resource.store.wait_for_all().await?;
+    }
     let introspection = Introspection {
         active: status == TokenStatus::Active,
         status,

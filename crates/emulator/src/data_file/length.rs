@@ -36,7 +36,7 @@ fn is_complete(file: &FileBackend) -> io::Result<bool> {
 }
 
 /// The length of a database: one page for the header, then regions, each of which begins with pages of its own. The last
-/// region can have fewer data pages than the others.
+/// region can have fewer data pages than the others. `None` if there is no region.
 fn expected([page, region_header, region_data, regions, last_region_data]: [u32; 5]) -> Option<u64> {
     let [page, region_header, region_data, regions, last_region_data] =
         [page, region_header, region_data, regions, last_region_data].map(u64::from);
@@ -48,5 +48,6 @@ fn expected([page, region_header, region_data, regions, last_region_data]: [u32;
     let in_regions = regions
         .checked_mul(region_header + region_data)?
         .checked_add(last_region)?;
-    page.checked_mul(in_regions.checked_add(1)?)
+    let expected = page.checked_mul(in_regions.checked_add(1)?)?;
+    (expected > page).then_some(expected)
 }

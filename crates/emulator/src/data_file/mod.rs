@@ -13,7 +13,8 @@ use database::Database;
 use queue::Queue;
 use std::{
     error::Error,
-    panic::{AssertUnwindSafe, catch_unwind},
+    fmt::Display,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     path::{Path, PathBuf},
     sync::Arc,
     thread::{self, JoinHandle},
@@ -93,19 +94,26 @@ fn write(
     path: &Path,
 ) {
     while let Some((ticket, changes)) = queue.take() {
-        // The database panics where it does not expect its file to be damaged. Nothing uses it after that.
-        let outcome = catch_unwind(AssertUnwindSafe(|| commit(changes)));
-        if let Err(error) = outcome.unwrap_or_else(|_| Err("the database panicked".into())) {
-            error!(
-                path = %path.display(),
-                %error,
-                "the state cannot be written; every change from here on is answered with 500 and lost, until the \
-                 emulator is started again"
-            );
-            return;
-        }
-        written.send_replace(ticket);
+        // The database panics where it does not expect its file to be damaged.
+        match catch_unwind(AssertUnwindSafe(|| commit(changes))) {
+            Ok(Ok(())) => written.send_replace(ticket),
+            Ok(Err(error)) => return log(path, &*error),
+            Err(panic) => {
+                log(path, "the database panicked");
+                // As it is dropped, it has to know that it cannot be closed.
+                resume_unwind(panic)
+            }
+        };
     }
+}
+
+fn log(path: &Path, error: impl Display) {
+    error!(
+        path = %path.display(),
+        %error,
+        "the state cannot be written; every change from here on is answered with 500 and lost, until the emulator is \
+         started again"
+    );
 }
 
 #[cfg(test)]
@@ -141,9 +149,9 @@ mod tests {
         let ticket = change();
         let (log, lines) = mpsc::channel();
         let subscriber = tracing_subscriber::fmt().with_writer(move || Log(log.clone())).finish();
-        with_default(subscriber, || {
-            write(|_| panic!("as redb does"), &queue, &sender, Path::new("a.redb"));
-        });
+        let path = Path::new("a.redb");
+        let panics = || write(|_| panic!("as redb does"), &queue, &sender, path);
+        with_default(subscriber, || catch_unwind(AssertUnwindSafe(panics))).unwrap_err();
         drop(sender);
 
         assert_eq!(store.wait(ticket).await, Err(NotKept));

@@ -69,6 +69,12 @@ impl Keep for Queue {
         pending.ticket
     }
 
+    fn last(&self) -> Ticket {
+        let pending = self.lock();
+        let is_taken = u64::from(pending.changes.is_empty());
+        Ticket(pending.ticket.0 - is_taken)
+    }
+
     fn written(&self) -> watch::Receiver<Ticket> {
         self.written.clone()
     }

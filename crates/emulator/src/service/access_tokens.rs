@@ -59,7 +59,7 @@ pub(super) async fn issue(
 
     let id = id.parse(&resource)?;
     let token = resource.issue_user_token(id, &scopes, lifetime, key).await?;
-    Ok(Answer(StatusCode::OK, existing(&resource, token)?))
+    Ok(Answer(StatusCode::OK, existing(&resource, token).await?))
 }
 
 /// Checks that all scopes exist.

@@ -77,8 +77,12 @@ async fn exchange(
     scopes: &[&str],
 ) -> Result<Exchanged, ServiceError> {
     let issued = resource.issue_assigned_user_token(access, user, scopes).await?;
-    let not_assigned = || ServiceError::forbidden("No assignment admits the user with this application.");
-    let (user, access_token) = issued.ok_or_else(not_assigned)?;
+    let Some((user, access_token)) = issued else {
+        resource.store.wait_for_all().await?;
+        return Err(ServiceError::forbidden(
+            "No assignment admits the user with this application.",
+        ));
+    };
     let id = user.to_string();
     let answer = IdentityAndToken {
         identity: Identity::of_id(id.clone()),

@@ -72,7 +72,7 @@ pub(super) async fn get(
     id: RawId,
 ) -> Result<Answer<Identity>, ServiceError> {
     let identity = resource.registry.get(id.parse(&resource)?);
-    Ok(Answer(StatusCode::OK, existing(&resource, identity)?.into()))
+    Ok(Answer(StatusCode::OK, existing(&resource, identity).await?.into()))
 }
 
 /// `DELETE /identities/{id}`

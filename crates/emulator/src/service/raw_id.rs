@@ -48,8 +48,11 @@ impl RawId {
     }
 }
 
-/// What the registry has of an identity.
-pub(super) fn existing<T>(resource: &Resource, found: Option<T>) -> Result<T, ServiceError> {
+/// What the registry has of an identity; `None` if there is no such identity.
+pub(super) async fn existing<T>(resource: &Resource, found: Option<T>) -> Result<T, ServiceError> {
+    if found.is_none() {
+        resource.store.wait_for_all().await?;
+    }
     found.ok_or_else(|| {
         let reason = "it was deleted, or never created here. Create an identity, and use its id. `--data` keeps the \
                       identities of earlier runs.";
@@ -60,7 +63,8 @@ pub(super) fn existing<T>(resource: &Resource, found: Option<T>) -> Result<T, Se
 /// The answer to an operation on an identity that answers without a body, once its change is kept; `None` if there is
 /// no such identity.
 pub(super) async fn owned(resource: &Resource, changed: Option<Ticket>) -> Result<StatusCode, ServiceError> {
-    resource.store.wait(existing(resource, changed)?).await?;
+    let changed = existing(resource, changed).await?;
+    resource.store.wait(changed).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -19,6 +19,10 @@ impl Keep for FakeFile {
         Ticket(self.last.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
+    fn last(&self) -> Ticket {
+        Ticket(self.last.load(Ordering::Relaxed))
+    }
+
     fn written(&self) -> watch::Receiver<Ticket> {
         self.written.clone()
     }

@@ -28,6 +28,9 @@ pub(crate) trait Keep: Debug + Send + Sync {
     /// Has changes written, all of them at once, and after those of earlier calls.
     fn write(&self, changes: Changes) -> Ticket;
 
+    /// The ticket of the last change.
+    fn last(&self) -> Ticket;
+
     /// Follows the last ticket whose changes have been written. The sender is dropped when nothing is written any more.
     fn written(&self) -> watch::Receiver<Ticket>;
 }
@@ -70,6 +73,15 @@ impl Store {
         let outcome = file.written().wait_for(|written| *written >= ticket).await.map(drop);
         outcome.map_err(|_| NotKept)
     }
+
+    /// Waits until all changes so far have been written. Whoever is told that there is no such thing has to, as its
+    /// deletion may be among them.
+    pub(crate) async fn wait_for_all(&self) -> Result<(), NotKept> {
+        match &self.0 {
+            Some(file) => self.wait(file.last()).await,
+            None => Ok(()),
+        }
+    }
 }
 
 /// A file that is open. Dropping it writes the last changes and closes it.
@@ -103,13 +115,23 @@ mod tests {
         assert_eq!(first.as_mut().poll(&mut context), Poll::Ready(Ok(())));
         assert_eq!(second.as_mut().poll(&mut context), Poll::Ready(Ok(())));
         assert_eq!(third.as_mut().poll(&mut context), Poll::Pending);
+        let mut all = Box::pin(store.wait_for_all());
+        assert_eq!(all.as_mut().poll(&mut context), Poll::Pending);
+        written.send_replace(tickets[2]);
+        assert_eq!(all.as_mut().poll(&mut context), Poll::Ready(Ok(())));
+        store.write(|_| {});
+        assert_eq!(pin!(store.wait_for_all()).poll(&mut context), Poll::Pending);
+        assert_eq!(third.as_mut().poll(&mut context), Poll::Ready(Ok(())));
+        let mut fourth = Box::pin(store.wait(Ticket(4)));
+        assert_eq!(fourth.as_mut().poll(&mut context), Poll::Pending);
 
         // When nothing is written any more, what was written still counts.
         drop(written);
-        assert_eq!(third.as_mut().poll(&mut context), Poll::Ready(Err(NotKept)));
+        assert_eq!(fourth.as_mut().poll(&mut context), Poll::Ready(Err(NotKept)));
+        assert_eq!(pin!(store.wait_for_all()).poll(&mut context), Poll::Ready(Err(NotKept)));
         for (ticket, outcome) in [
-            (tickets[1], Ok(())),
-            (tickets[2], Err(NotKept)),
+            (tickets[2], Ok(())),
+            (Ticket(4), Err(NotKept)),
             (Ticket::default(), Ok(())),
         ] {
             assert_eq!(pin!(store.wait(ticket)).poll(&mut context), Poll::Ready(outcome));
@@ -122,5 +144,6 @@ mod tests {
         let ticket = store.write(|_| panic!("a change is described"));
         let mut context = Context::from_waker(Waker::noop());
         assert_eq!(pin!(store.wait(ticket)).poll(&mut context), Poll::Ready(Ok(())));
+        assert_eq!(pin!(store.wait_for_all()).poll(&mut context), Poll::Ready(Ok(())));
     }
 }

@@ -69,3 +69,26 @@ impl NewKey {
         Ok(pair)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Ticket, fake};
+    use std::{
+        pin::pin,
+        task::{Context, Poll, Waker},
+    };
+
+    #[test]
+    fn a_new_key_is_not_used_before_it_is_kept() {
+        let (opened, written) = fake();
+        let (key, new) = TokenKey::open(Some(TokenAlgorithm::Es256), &opened).unwrap();
+        let mut keep = pin!(new.unwrap().keep(opened.store));
+        let mut context = Context::from_waker(Waker::noop());
+        assert_eq!(keep.as_mut().poll(&mut context), Poll::Pending);
+        assert!(key.get().is_none());
+        written.send_replace(Ticket(1));
+        assert_eq!(keep.as_mut().poll(&mut context), Poll::Ready(()));
+        assert!(key.get().is_some());
+    }
+}

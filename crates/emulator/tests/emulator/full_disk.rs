@@ -5,6 +5,7 @@ use crate::{
     data::Temporary,
     process::{BINARY, Process, piped},
 };
+use acs_identity_emulator::Uuid;
 use serde_json::json;
 use tokio::process::Command;
 
@@ -38,7 +39,30 @@ async fn what_cannot_be_written_is_refused_until_the_next_start() {
     };
     refused.assert_error(500, "InternalServerError", "The request could not be processed.", None);
     // Nor is a change that needs no space, as the file lacks those before it.
+    let token = client.issue_chat(&ids[0]).await;
     assert_eq!(client.delete(&ids[0]).await.status, 500);
+    // Nor is anything that depends on it: the next start undoes it.
+    assert_eq!(client.delete(&ids[0]).await.status, 500);
+    for (method, target, body) in [
+        ("GET", format!("/identities/{}{PREVIEW}", ids[0]), ""),
+        (
+            "POST",
+            format!("/identities/{}/:revokeAccessTokens{PREVIEW}", ids[0]),
+            "",
+        ),
+        (
+            "POST",
+            format!("/identities/{}/:issueAccessToken{PREVIEW}", ids[0]),
+            r#"{"scopes":["chat"]}"#,
+        ),
+        ("GET", format!("/access/entra/assignments/{}{PREVIEW}", Uuid::nil()), ""),
+    ] {
+        let answer = client.send(method, &target, body).await;
+        assert_eq!(answer.status, 500, "{method} {target}");
+    }
+    let introspect = format!("{}tokens/introspect", process.text("controlEndpoint"));
+    let introspect = client.http.post(introspect).json(&json!({"token": token}));
+    assert_eq!(Answer::of(introspect).await.status, 500);
     // What needs no change goes on.
     client.issue_chat(&ids[1]).await;
     let log = process.into_log().await;

@@ -53,7 +53,7 @@ pub(in crate::service) async fn get(
     State(Endpoint { resource, .. }): State<Endpoint>,
     Key(object_id): Key,
 ) -> Result<Answer<Assignment>, ServiceError> {
-    answer_to_get(resource.entra_assignments.get(&object_id))
+    answer_to_get(&resource.store, resource.entra_assignments.get(&object_id)).await
 }
 
 pub(in crate::service) async fn put(

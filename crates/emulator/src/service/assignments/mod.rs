@@ -6,6 +6,7 @@ pub(super) mod teams_extension;
 use crate::{
     assignments::{Assignment, PrincipalType},
     service::{Answer, ServiceError, guid},
+    store::Store,
 };
 use http::StatusCode;
 use uuid::Uuid;
@@ -26,7 +27,10 @@ fn client_ids(ids: &[String]) -> Result<Vec<Uuid>, ServiceError> {
     ids.iter().map(|id| guid::parse(id, "ClientIds", "clientIds")).collect()
 }
 
-fn answer_to_get(assignment: Option<Assignment>) -> Result<Answer<Assignment>, ServiceError> {
+async fn answer_to_get(store: &Store, assignment: Option<Assignment>) -> Result<Answer<Assignment>, ServiceError> {
+    if assignment.is_none() {
+        store.wait_for_all().await?;
+    }
     let assignment = assignment.ok_or_else(ServiceError::assignment_not_found)?;
     Ok(Answer(StatusCode::OK, assignment))
 }

@@ -47,7 +47,8 @@ pub(in crate::service) async fn get(
     State(Endpoint { resource, .. }): State<Endpoint>,
     Key(tenant_id, object_id): Key,
 ) -> Result<Answer<Assignment>, ServiceError> {
-    answer_to_get(resource.teams_extension_assignments.get(&(tenant_id, object_id)))
+    let assignment = resource.teams_extension_assignments.get(&(tenant_id, object_id));
+    answer_to_get(&resource.store, assignment).await
 }
 
 pub(in crate::service) async fn put(
