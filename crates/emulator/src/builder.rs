@@ -225,13 +225,12 @@ impl EmulatorBuilder {
         };
         #[cfg(not(feature = "persistence"))]
         let opened = Opened::default();
-        let new_key = if self.token_key.is_none() {
-            let (key, new) = TokenKey::open(self.token_algorithm, &opened)?;
-            self.token_key = Some(key);
-            new
-        } else {
-            None
+        let (token_key, new_key) = match self.token_key.take() {
+            Some(given) => (given, None),
+            None => TokenKey::open(self.token_algorithm, &opened)?,
         };
+        let key_generated = token_key.generated();
+        self.token_key = Some(token_key);
         let certificate = Certificate::open(&opened.contents, OffsetDateTime::now_utc())?;
         let ca_pem = certificate.ca_pem().to_owned();
         let tls = TlsAcceptor::from(Arc::new(certificate.server_config()?));
@@ -256,7 +255,14 @@ impl EmulatorBuilder {
         let mut server = Server::new();
         server.serve(plain, None, router(Scheme::Http));
         server.serve(secured, Some(tls), router(Scheme::Https));
-        Ok(Emulator::new(resource, server, ports, ca_pem, opened.file))
+        Ok(Emulator::new(
+            resource,
+            server,
+            ports,
+            ca_pem,
+            opened.file,
+            key_generated,
+        ))
     }
 
     /// The resource that the emulator serves, whose time is that of `clock`. Nothing of it is written yet.

@@ -10,7 +10,7 @@ use crate::{
     server::Server,
     service::UnknownVersion,
     store::OpenFile,
-    tokens::{EntraToken, EntraTokenRequest, Jwt},
+    tokens::{EntraToken, EntraTokenRequest, Jwt, KeyGenerated},
 };
 use std::{
     fmt::{self, Debug, Formatter},
@@ -47,6 +47,7 @@ pub struct Emulator {
     ca_pem: String,
     /// Closed when requests have ended.
     file: Option<OpenFile>,
+    key_generated: KeyGenerated,
 }
 
 impl Emulator {
@@ -62,6 +63,7 @@ impl Emulator {
         ports: Ports,
         ca_pem: String,
         file: Option<OpenFile>,
+        key_generated: KeyGenerated,
     ) -> Self {
         Self {
             resource,
@@ -70,6 +72,7 @@ impl Emulator {
             https_endpoint: ports.endpoint(Scheme::Https),
             ca_pem,
             file,
+            key_generated,
         }
     }
 
@@ -279,6 +282,7 @@ impl Emulator {
     pub async fn shutdown(self) {
         self.server.shutdown().await;
         drop(self.file);
+        drop(self.key_generated);
     }
 }
 

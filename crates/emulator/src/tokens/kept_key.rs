@@ -38,7 +38,7 @@ impl TokenKey {
         if !opened.store.keeps() {
             return Ok((generated, None));
         }
-        let kept = Self::pending(generated.algorithm());
+        let kept = Self::after(&generated);
         Ok((kept.clone(), Some(NewKey { generated, kept })))
     }
 }

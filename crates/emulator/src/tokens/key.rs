@@ -5,8 +5,8 @@ use aws_lc_rs::error::Unspecified;
 use serde::{Deserialize, Serialize};
 use std::{
     fmt::{self, Debug, Formatter},
-    sync::Arc,
-    thread,
+    sync::{Arc, Mutex, PoisonError},
+    thread::{self, JoinHandle},
 };
 use tokio::sync::SetOnce;
 
@@ -51,6 +51,25 @@ type Generate = fn(TokenAlgorithm) -> Result<SigningKey, Unspecified>;
 pub struct TokenKey {
     algorithm: TokenAlgorithm,
     pair: Arc<SetOnce<Result<Arc<SigningKey>, Unspecified>>>,
+    generation: Generation,
+}
+
+/// The thread that generates a pair, until it has ended.
+#[derive(Clone, Default)]
+struct Generation(Arc<Mutex<Option<JoinHandle<()>>>>);
+
+/// Waits, when it is dropped, until a key has been generated.
+///
+/// AWS-LC aborts a process that ends while one of its threads still generates a key.
+pub(crate) struct KeyGenerated(Generation);
+
+impl Drop for KeyGenerated {
+    fn drop(&mut self) {
+        let KeyGenerated(Generation(thread)) = self;
+        let thread = thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // A panic of the thread leaves the key pending, which is no reason for another one here.
+        thread.map(JoinHandle::join);
+    }
 }
 
 impl TokenKey {
@@ -69,8 +88,9 @@ impl TokenKey {
             TokenAlgorithm::Rs256 => {
                 let background = key.clone();
                 let thread = thread::Builder::new().name(THREAD.to_owned());
-                if thread.spawn(move || background.set_generated(generate)).is_err() {
-                    key.set_generated(generate);
+                match thread.spawn(move || background.set_generated(generate)) {
+                    Ok(thread) => key.generation.begin(thread),
+                    Err(_) => key.set_generated(generate),
                 }
             }
         }
@@ -82,6 +102,7 @@ impl TokenKey {
         Self {
             algorithm,
             pair: Arc::new(SetOnce::new_with(Some(Ok(Arc::new(pair))))),
+            generation: Generation::default(),
         }
     }
 
@@ -90,7 +111,21 @@ impl TokenKey {
         Self {
             algorithm,
             pair: Arc::default(),
+            generation: Generation::default(),
         }
+    }
+
+    /// A key whose pair will be that of another one, which may still be generated.
+    pub(super) fn after(other: &Self) -> Self {
+        Self {
+            generation: other.generation.clone(),
+            ..Self::pending(other.algorithm)
+        }
+    }
+
+    /// To be dropped before the process may end.
+    pub(crate) fn generated(&self) -> KeyGenerated {
+        KeyGenerated(self.generation.clone())
     }
 
     /// The algorithm of the signatures.
@@ -127,6 +162,13 @@ impl TokenKey {
     }
 }
 
+impl Generation {
+    fn begin(&self, thread: JoinHandle<()>) {
+        let Self(begun) = self;
+        *begun.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+    }
+}
+
 impl Debug for TokenKey {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenKey")
@@ -138,6 +180,7 @@ impl Debug for TokenKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     #[tokio::test]
     async fn an_rsa_pair_is_generated_in_the_background() {
@@ -146,5 +189,19 @@ mod tests {
             _ => Err(Unspecified),
         });
         assert!(key.wait().await.is_ok());
+    }
+
+    #[test]
+    fn the_end_of_the_generation_is_waited_for() {
+        static ENDED: AtomicBool = AtomicBool::new(false);
+        let key = TokenKey::generate_with(TokenAlgorithm::Rs256, |_| {
+            (0..1000).for_each(|_| thread::yield_now());
+            ENDED.store(true, Ordering::SeqCst);
+            Err(Unspecified)
+        });
+        for key in [TokenKey::after(&key), key] {
+            drop(key.generated());
+            assert!(ENDED.load(Ordering::SeqCst));
+        }
     }
 }

@@ -26,5 +26,6 @@ pub(crate) use entra_check::{
 pub(crate) use entra_claims::{EntraUserClaims, TeamsUserClaims};
 pub(crate) use issued_token::{Holder, IssuedToken};
 pub(crate) use jwt::Jwt;
+pub(crate) use key::KeyGenerated;
 pub(crate) use payload::Payload;
 pub(crate) use signing_key::{Jwk, SigningKey};
