@@ -7,6 +7,9 @@ use azure_core::{Error, Result, error::ErrorKind};
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
+/// The most levels that a path shows. The service's own answers have two.
+const MAX_LEVELS: usize = 8;
+
 /// Reads a body as JSON.
 pub(super) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     serde_json::from_slice(body).map_err(|error| {
@@ -38,7 +41,7 @@ fn malformed(fault: &str) -> Error {
     Error::with_message(ErrorKind::DataConversion, format!("the service's answer {fault}"))
 }
 
-/// The path of the value at a position that serde reported, such as `accessToken.expiresOn`.
+/// The beginning of the path of the value at a position that serde reported, such as `accessToken.expiresOn`.
 fn path(body: &[u8], line: usize, column: usize) -> String {
     let line_start: usize = body
         .split_inclusive(|&byte| byte == b'\n')
@@ -46,14 +49,19 @@ fn path(body: &[u8], line: usize, column: usize) -> String {
         .map(<[u8]>::len)
         .sum();
     let end = line_start.saturating_add(column);
-    open_levels(body.get(..end).unwrap_or(body))
-        .into_iter()
+    let mut levels = open_levels(body.get(..end).unwrap_or(body)).into_iter();
+    let mut names: Vec<String> = levels
+        .by_ref()
+        .take(MAX_LEVELS)
         .filter_map(|level| match level {
             Level::Object(name) => name.map(|name| if is_plain(&name) { name } else { "?".to_owned() }),
             Level::Array(index) => Some(index.to_string()),
         })
-        .collect::<Vec<_>>()
-        .join(".")
+        .collect();
+    if levels.next().is_some() {
+        names.push("…".to_owned());
+    }
+    names.join(".")
 }
 
 /// Whether a field's name can be shown: names of the service are short words, and no token is one.
@@ -160,6 +168,16 @@ mod tests {
         assert!(error("<html>").contains("is not JSON, at line 1, column 1"));
         assert!(error(r#"{"nested":{"text":"a" "#).contains("ends too early, at `nested.text`"));
         assert!(error("").contains("ends too early, at line 1, column 0"));
+    }
+
+    #[test]
+    fn an_error_is_short_however_deep_the_answer_is() {
+        for (open, path) in [("{\"a\":", "`a.a.a.a.a.a.a.a.…`"), ("{\"a\":[", "`a.0.a.0.a.0.a.0.…`")] {
+            let error = error(&open.repeat(10_000));
+            assert!(error.contains(path), "{error}");
+            assert!(error.len() < 200, "{error}");
+        }
+        assert!(error(&"{\"a\":".repeat(8)).contains("`a.a.a.a.a.a.a.a`"));
     }
 
     #[test]
