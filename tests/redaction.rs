@@ -6,6 +6,8 @@
 mod log;
 #[path = "support/raw_server.rs"]
 mod raw_server;
+#[path = "support/secrets.rs"]
+mod secrets;
 #[path = "../samples/support/mod.rs"]
 mod support;
 
@@ -28,6 +30,7 @@ use azure_core::{
 };
 use log::Log;
 use raw_server::{Connection, RawServer};
+use secrets::fragments;
 use std::{
     cell::RefCell,
     fmt::{self, Debug},
@@ -58,17 +61,6 @@ impl Policy for Wiretap {
         let (policy, next) = next.split_first().unwrap();
         policy.send(ctx, request, next).await
     }
-}
-
-/// Pieces of a secret that are long enough to be no coincidence, from its beginning, middle and end.
-fn fragments(secret: &str) -> Vec<&str> {
-    const LEN: usize = 12;
-    // All JWTs begin alike.
-    let secret = secret.split_once('.').map_or(secret, |(_, rest)| rest);
-    let last = secret.len() - LEN;
-    [0, last / 3, last / 2, last]
-        .map(|start| secret.get(start..start + LEN).unwrap())
-        .to_vec()
 }
 
 /// What was shown, and what must not be in it.

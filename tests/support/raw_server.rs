@@ -12,17 +12,24 @@ use std::{
     },
 };
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinHandle,
 };
 
 /// A listening server. It ends when it is dropped.
 pub(crate) struct RawServer {
     pub(crate) endpoint: String,
-    connections: Arc<AtomicUsize>,
-    requests: Arc<AtomicUsize>,
+    counters: Arc<Counters>,
     task: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Counters {
+    connections: AtomicUsize,
+    open: watch::Sender<usize>,
+    requests: watch::Sender<usize>,
 }
 
 impl RawServer {
@@ -34,22 +41,21 @@ impl RawServer {
     {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}/", listener.local_addr().unwrap());
-        let connections = Arc::new(AtomicUsize::new(0));
-        let requests = Arc::new(AtomicUsize::new(0));
-        let counters = (connections.clone(), requests.clone());
+        let counters = Arc::new(Counters::default());
+        let its_counters = counters.clone();
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                counters.0.fetch_add(1, Ordering::SeqCst);
+                its_counters.connections.fetch_add(1, Ordering::SeqCst);
+                its_counters.open.send_modify(|open| *open += 1);
                 tokio::spawn(handle(Connection {
-                    stream,
-                    requests: counters.1.clone(),
+                    stream: BufReader::new(stream),
+                    counters: its_counters.clone(),
                 }));
             }
         });
         Self {
             endpoint,
-            connections,
-            requests,
+            counters,
             task,
         }
     }
@@ -63,12 +69,24 @@ impl RawServer {
 
     /// How many connections were established.
     pub(crate) fn connections(&self) -> usize {
-        self.connections.load(Ordering::SeqCst)
+        self.counters.connections.load(Ordering::SeqCst)
     }
 
     /// How many requests arrived whole.
     pub(crate) fn requests(&self) -> usize {
-        self.requests.load(Ordering::SeqCst)
+        *self.counters.requests.borrow()
+    }
+
+    /// Waits until so many requests have arrived whole.
+    pub(crate) async fn requests_arrived(&self, count: usize) {
+        let mut requests = self.counters.requests.subscribe();
+        requests.wait_for(|requests| *requests >= count).await.unwrap();
+    }
+
+    /// Waits until no connection is open.
+    pub(crate) async fn all_closed(&self) {
+        let mut open = self.counters.open.subscribe();
+        open.wait_for(|open| *open == 0).await.unwrap();
     }
 }
 
@@ -80,38 +98,48 @@ impl Drop for RawServer {
 
 /// One connection of a client.
 pub(crate) struct Connection {
-    stream: TcpStream,
-    requests: Arc<AtomicUsize>,
+    stream: BufReader<TcpStream>,
+    counters: Arc<Counters>,
 }
 
 impl Connection {
-    /// Reads the head of one request and counts it; `None` when the client has closed the connection.
-    ///
-    /// The requests of these tests have no body.
+    /// Reads one request with its body and counts it; `None` when the client has closed the connection.
     pub(crate) async fn read_request(&mut self) -> io::Result<Option<String>> {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
             match self.stream.read_u8().await {
-                Ok(byte) => head.push(byte),
+                Ok(byte) => request.push(byte),
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
                 Err(error) => return Err(error),
             }
         }
-        self.requests.fetch_add(1, Ordering::SeqCst);
-        Ok(Some(String::from_utf8_lossy(&head).into_owned()))
+        let head = String::from_utf8_lossy(&request);
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let body = length.map_or(0, |length| length.parse().unwrap());
+        let head = request.len();
+        request.resize(head + body, 0);
+        self.stream.read_exact(request.get_mut(head..).unwrap()).await?;
+        self.counters.requests.send_modify(|requests| *requests += 1);
+        Ok(Some(String::from_utf8_lossy(&request).into_owned()))
     }
 
     /// How many requests have arrived at the server so far.
     pub(crate) fn committed(&self) -> usize {
-        self.requests.load(Ordering::SeqCst)
+        *self.counters.requests.borrow()
     }
 
-    pub(crate) async fn write(&mut self, bytes: &str) -> io::Result<()> {
-        self.stream.write_all(bytes.as_bytes()).await
+    pub(crate) async fn write(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        self.stream.write_all(bytes.as_ref()).await
     }
 
     /// Ends the connection with a reset instead of a close.
     pub(crate) fn reset(self) -> io::Result<()> {
-        self.stream.set_zero_linger()
+        self.stream.get_ref().set_zero_linger()
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.counters.open.send_modify(|open| *open -= 1);
     }
 }
