@@ -1,0 +1,104 @@
+//! Clocks that differ by ten minutes, of which a signature may be five off.
+
+use crate::{
+    bounded, emulator,
+    hidden::assert_fit_to_show,
+    operation::Operation,
+    rule::{Failure, Kind},
+    wiretap::{Wiretap, client, trusting},
+};
+use acs_identity_emulator::Fault;
+use azure_core::time::Duration;
+
+/// How far the service's clock is ahead.
+pub(crate) const OFFSETS: [Duration; 2] = [Duration::minutes(10), Duration::minutes(-10)];
+
+#[tokio::test]
+async fn a_clock_that_is_off_costs_one_request_and_no_call() {
+    for offset in OFFSETS {
+        for operation in Operation::ALL {
+            let emulator = emulator::start().await;
+            let http_client = trusting(&[emulator.ca_pem()]);
+            emulator.set_clock_offset(offset);
+            let subject = emulator::subject(&emulator).await;
+            let wiretap = Wiretap::new(&http_client);
+            let client = client(emulator.endpoint(), &emulator.access_key(), wiretap.options());
+            bounded(operation.call(&client, &subject)).await.unwrap();
+            assert_eq!(wiretap.sent(), 2, "{operation:?}");
+            bounded(client.create_user(None)).await.unwrap();
+            assert_eq!(wiretap.sent(), 3, "{operation:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_not_corrected_is_named_and_makes_nothing() {
+    let emulator = emulator::start().await;
+    let http_client = trusting(&[emulator.ca_pem()]);
+    let subject = emulator::subject(&emulator).await;
+    for offset in OFFSETS {
+        emulator.set_clock_offset(offset);
+        for operation in Operation::ALL {
+            let wiretap = Wiretap::new(&http_client);
+            let mut options = wiretap.options();
+            options.correct_clock_skew = false;
+            let client = client(emulator.endpoint(), &emulator.access_key(), options);
+            let error = bounded(operation.call(&client, &subject)).await.unwrap_err();
+            let expected = Failure {
+                kind: Kind::HttpResponse(401),
+                outcome_unknown: false,
+            };
+            assert_eq!((Failure::of(&error), wiretap.sent()), (expected, 1), "{error}");
+            assert!(error.to_string().contains("This machine's clock is"), "{error}");
+            assert_fit_to_show(&error, &wiretap.secrets(), "clock");
+        }
+    }
+    assert_eq!(emulator.identity_count(), 1);
+}
+
+/// The request that carries the right date is the second of a try; a creation that it loses is left open like any other.
+#[tokio::test]
+async fn what_breaks_off_after_the_clock_was_corrected_is_not_repeated_either() {
+    for offset in OFFSETS {
+        for operation in [Operation::CreateUser, Operation::CreateUserAndToken] {
+            let emulator = emulator::start().await;
+            let http_client = trusting(&[emulator.ca_pem()]);
+            let subject = emulator::subject(&emulator).await;
+            let before = emulator.identity_count();
+            emulator.set_clock_offset(offset);
+            // Every second request: not the one whose date is refused.
+            emulator.inject(Fault::reset_after_commit().share(0.5)).unwrap();
+            let wiretap = Wiretap::new(&http_client);
+            let client = client(emulator.endpoint(), &emulator.access_key(), wiretap.options());
+            let error = bounded(operation.call(&client, &subject)).await.unwrap_err();
+            let expected = Failure {
+                kind: Kind::Io,
+                outcome_unknown: true,
+            };
+            assert_eq!((Failure::of(&error), wiretap.sent()), (expected, 2), "{error}");
+            assert_eq!(emulator.identity_count() - before, 1);
+        }
+    }
+}
+
+/// A clock that jumps back and forth while many calls share the correction.
+#[tokio::test]
+async fn a_clock_that_jumps_under_load_loses_no_call() {
+    const ROUNDS: usize = 6;
+    const CALLS: usize = 20;
+    let emulator = emulator::start().await;
+    let http_client = trusting(&[emulator.ca_pem()]);
+    let client = client(
+        emulator.endpoint(),
+        &emulator.access_key(),
+        Wiretap::new(&http_client).options(),
+    );
+    for round in 0..ROUNDS {
+        emulator.set_clock_offset(OFFSETS[round % OFFSETS.len()]);
+        let calls = futures::future::join_all((0..CALLS).map(|_| client.create_user(None)));
+        for result in bounded(calls).await {
+            result.unwrap();
+        }
+    }
+    assert_eq!(emulator.identity_count(), ROUNDS * CALLS);
+}

@@ -1,0 +1,110 @@
+//! Redirects are answers, and never followed: what proves a request is for its host alone.
+
+use crate::{
+    asked::{KEY, SECRETS, subject},
+    bounded,
+    hidden::assert_fit_to_show,
+    operation::Operation,
+    raw_server::RawServer,
+    reply::answer,
+    rule::{Failure, Kind},
+    wiretap::{Wiretap, client, http_client},
+};
+use azure_communication_identity::CommunicationIdentityClientOptions;
+use std::{env, process::Command};
+
+pub(crate) const STATUSES: [u16; 5] = [301, 302, 303, 307, 308];
+
+/// Where a server sends on to.
+pub(crate) const TARGETS: [Target; 3] = [Target::SameHost, Target::SamePath, Target::AnotherHost];
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Target {
+    SameHost,
+    /// The request itself, again and again.
+    SamePath,
+    AnotherHost,
+}
+
+async fn run(options: impl Fn() -> CommunicationIdentityClientOptions) {
+    for (status, target) in STATUSES
+        .into_iter()
+        .flat_map(|status| TARGETS.map(|target| (status, target)))
+    {
+        let other = RawServer::start(|_| async { Ok(()) }).await;
+        let elsewhere = other.endpoint.clone();
+        let server = RawServer::start(move |mut connection| {
+            let elsewhere = elsewhere.clone();
+            async move {
+                while let Some(request) = connection.read_request().await? {
+                    let path = request.split(' ').nth(1).unwrap_or_default();
+                    let location = match target {
+                        Target::SameHost => "/elsewhere".to_owned(),
+                        Target::SamePath => path.to_owned(),
+                        Target::AnotherHost => format!("{}{}", elsewhere.trim_end_matches('/'), path),
+                    };
+                    let location = format!("location: {location}\r\n");
+                    connection.write(answer(status, &location, "").bytes).await?;
+                }
+                Ok(())
+            }
+        })
+        .await;
+        for operation in Operation::ALL {
+            let case = &format!("{status}, {target:?}, {operation:?}");
+            let before = server.requests();
+            let client = client(&server.endpoint, KEY, options());
+            let error = bounded(operation.call(&client, &subject())).await.unwrap_err();
+            let expected = Failure {
+                kind: Kind::HttpResponse(status),
+                outcome_unknown: false,
+            };
+            assert_eq!(Failure::of(&error), expected, "{case}");
+            assert!(
+                error.to_string().contains("The service never redirects"),
+                "{case}: {error}"
+            );
+            assert_fit_to_show(&error, &SECRETS.map(str::to_owned), case);
+            assert_eq!(server.requests() - before, 1, "{case}");
+            assert_eq!(other.connections(), 0, "{case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    run(|| Wiretap::new(&http_client()).options()).await;
+}
+
+/// The transport that clients have by default takes the proxies of the environment, so this runs again in a process
+/// without any.
+#[test]
+fn a_redirect_is_not_followed_by_the_default_transport() {
+    const WITHOUT_PROXIES: &str = "*";
+    if env::var("NO_PROXY").is_ok_and(|hosts| hosts == WITHOUT_PROXIES) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        return runtime
+            .unwrap()
+            .block_on(run(CommunicationIdentityClientOptions::default));
+    }
+    let mut child = Command::new(env::current_exe().unwrap());
+    for proxy in [
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "no_proxy",
+    ] {
+        child.env_remove(proxy);
+    }
+    let name = "redirects::a_redirect_is_not_followed_by_the_default_transport";
+    let output = child
+        .env("NO_PROXY", WITHOUT_PROXIES)
+        .args(["--exact", name])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}

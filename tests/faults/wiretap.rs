@@ -1,0 +1,150 @@
+//! A transport that counts what is sent, and keeps the signatures.
+
+use crate::asked::SECRETS;
+use azure_communication_identity::{
+    AzureKeyCredential, CommunicationIdentityClient, CommunicationIdentityClientOptions,
+};
+use azure_core::{
+    Result,
+    http::{
+        AsyncRawResponse, HttpClient, Method, Request, RetryOptions, StatusCode, Transport,
+        headers::{AUTHORIZATION, HeaderName},
+        policies::{RetryHeaders, RetryPolicy},
+    },
+    time::Duration,
+};
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
+
+/// How often a call is tried at most, by the options of [`Wiretap::options`].
+pub(crate) const TRIES: usize = 3;
+
+pub(crate) struct Wiretap {
+    http_client: reqwest::Client,
+    signatures: Mutex<Vec<String>>,
+    creations: Mutex<usize>,
+}
+
+impl Wiretap {
+    pub(crate) fn new(http_client: &reqwest::Client) -> Arc<Self> {
+        Arc::new(Self {
+            http_client: http_client.clone(),
+            signatures: Mutex::default(),
+            creations: Mutex::default(),
+        })
+    }
+
+    /// How many requests were sent.
+    pub(crate) fn sent(&self) -> usize {
+        self.signatures.lock().unwrap().len()
+    }
+
+    /// How many of them were to create a user.
+    pub(crate) fn creations_sent(&self) -> usize {
+        *self.creations.lock().unwrap()
+    }
+
+    /// What must be in no error: what the raw servers' side knows, and the signatures.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        let signatures = self.signatures.lock().unwrap();
+        SECRETS
+            .map(str::to_owned)
+            .into_iter()
+            .chain(signatures.iter().cloned())
+            .collect()
+    }
+
+    /// Options that send through this and retry at once.
+    pub(crate) fn options(self: &Arc<Self>) -> CommunicationIdentityClientOptions {
+        let mut options = CommunicationIdentityClientOptions::default();
+        options.client_options.transport = Some(Transport::new(self.clone()));
+        options.client_options.retry = RetryOptions::custom(Arc::new(AtOnce::new(TRIES)));
+        options
+    }
+}
+
+/// Core's retries without its waits, which are 10 to 265 milliseconds at least.
+#[derive(Debug)]
+pub(crate) struct AtOnce {
+    tries: usize,
+    headers: RetryHeaders,
+}
+
+impl AtOnce {
+    pub(crate) fn new(tries: usize) -> Self {
+        let retry_headers = ["x-ms-retry-after-ms", "retry-after-ms", "retry-after"].map(HeaderName::from_static);
+        let headers = RetryHeaders {
+            retry_headers: retry_headers.into(),
+        };
+        Self { tries, headers }
+    }
+}
+
+impl RetryPolicy for AtOnce {
+    fn is_expired(&self, _since_start: Duration, retries: u32) -> bool {
+        usize::try_from(retries).unwrap() + 1 >= self.tries
+    }
+
+    fn retry_headers(&self) -> Option<&RetryHeaders> {
+        Some(&self.headers)
+    }
+
+    /// Core's own.
+    fn retry_status_codes(&self) -> &[StatusCode] {
+        &[]
+    }
+
+    fn sleep_duration(&self, _retries: u32) -> Duration {
+        Duration::ZERO
+    }
+}
+
+impl fmt::Debug for Wiretap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wiretap")
+    }
+}
+
+#[async_trait::async_trait]
+impl HttpClient for Wiretap {
+    async fn execute_request(&self, request: &Request) -> Result<AsyncRawResponse> {
+        let authorization = request.headers().get_str(&AUTHORIZATION)?;
+        let (_, signature) = authorization.split_once("Signature=").unwrap();
+        self.signatures.lock().unwrap().push(signature.to_owned());
+        if request.method() == Method::Post && request.url().path() == "/identities" {
+            *self.creations.lock().unwrap() += 1;
+        }
+        HttpClient::execute_request(&self.http_client, request).await
+    }
+}
+
+/// An HTTP client like the one of azure_core, but without proxies and without a bound on its waits, so that it is the
+/// bound of the call that ends them. Each has connections of its own: a new server can get the port of one that is gone,
+/// to which connections are still kept alive.
+pub(crate) fn http_client() -> reqwest::Client {
+    trusting(&[])
+}
+
+/// One that trusts so many authorities.
+pub(crate) fn trusting(ca_pem: &[&str]) -> reqwest::Client {
+    let certificates = ca_pem
+        .iter()
+        .map(|pem| reqwest::Certificate::from_pem(pem.as_bytes()).unwrap());
+    reqwest::Client::builder()
+        .no_proxy()
+        .tls_certs_only(certificates)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap()
+}
+
+pub(crate) fn client(
+    endpoint: &str,
+    key: &str,
+    options: CommunicationIdentityClientOptions,
+) -> CommunicationIdentityClient {
+    let key = AzureKeyCredential::new(key).unwrap();
+    CommunicationIdentityClient::with_key_credential(endpoint, key, Some(options)).unwrap()
+}
