@@ -17,6 +17,7 @@ use azure_core::{
     },
     time::Duration,
 };
+use futures::FutureExt;
 use std::{
     collections::HashSet,
     sync::{
@@ -108,9 +109,9 @@ async fn rotate(emulator: &Emulator, orderly: bool) -> Results {
             // As the sample `key_rotation` has it: the other key first, and the old one when nobody uses it any more.
             key.update(&new_key).unwrap();
             load.calls_so_far().await;
-            emulator.regenerate_access_key(old).unwrap();
+            emulator.regenerate_access_key(old).await.unwrap();
         } else {
-            emulator.regenerate_access_key(old).unwrap();
+            emulator.regenerate_access_key(old).await.unwrap();
             load.goes_on().await;
             key.update(&new_key).unwrap();
         }
@@ -175,7 +176,9 @@ impl RetryPolicy for Rotating {
     }
 
     fn sleep_duration(&self, retries: u32) -> Duration {
-        self.emulator.regenerate_access_key(AccessKeyKind::Primary).unwrap();
+        // Without a data file, there is nothing to wait for.
+        let regenerated = self.emulator.regenerate_access_key(AccessKeyKind::Primary);
+        regenerated.now_or_never().unwrap().unwrap();
         self.key.update(&self.emulator.access_key()).unwrap();
         self.retries.sleep_duration(retries)
     }
