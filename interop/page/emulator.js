@@ -12,9 +12,13 @@ async function startEmulator(t, ...options) {
     stdio: ["ignore", "pipe", "inherit"],
     env: { ...process.env, RUST_LOG: "warn" },
   });
-  t.after(() => child.kill());
+  const emulator = { hasEnded: false, stop: () => child.kill() };
+  t.after(() => {
+    emulator.hasEnded = true;
+    emulator.stop();
+  });
   const [line] = await once(createInterface(child.stdout), "line");
-  return { ...JSON.parse(line), stop: () => child.kill() };
+  return Object.assign(emulator, JSON.parse(line));
 }
 
 /** Sends a request that is signed with the key of a connection string, for `host` if it is given. */
