@@ -12,6 +12,8 @@
 
 mod answers;
 mod asked;
+#[path = "../support/at_once.rs"]
+mod at_once;
 mod clock;
 mod connections;
 mod counts;

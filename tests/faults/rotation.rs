@@ -1,11 +1,12 @@
 //! Access keys that are regenerated while calls are under way.
 
 use crate::{
+    at_once::AtOnce,
     bounded,
     emulator::{start, subject},
     operation::Operation,
     rule::{Failure, Kind},
-    wiretap::{AtOnce, TRIES, Wiretap, trusting},
+    wiretap::{TRIES, Wiretap, trusting},
 };
 use acs_identity_emulator::{AccessKeyKind, Emulator, Fault};
 use azure_communication_identity::{AzureKeyCredential, CommunicationIdentityClient};

@@ -2,13 +2,14 @@
 
 use crate::{
     asked::{KEY, subject},
+    at_once::AtOnce,
     bounded,
     hidden::assert_fit_to_show,
     operation::Operation,
     raw_server::RawServer,
     reply::{End, Reply, answer},
     rule::{Failure, Kind},
-    wiretap::{AtOnce, Wiretap, client, http_client},
+    wiretap::{Wiretap, client, http_client},
 };
 use azure_core::{http::RetryOptions, time::Duration};
 use std::sync::Arc;

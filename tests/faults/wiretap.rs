@@ -1,17 +1,12 @@
 //! A transport that counts what is sent, and keeps the signatures.
 
-use crate::asked::SECRETS;
+use crate::{asked::SECRETS, at_once::AtOnce};
 use azure_communication_identity::{
     AzureKeyCredential, CommunicationIdentityClient, CommunicationIdentityClientOptions,
 };
 use azure_core::{
     Result,
-    http::{
-        AsyncRawResponse, HttpClient, Method, Request, RetryOptions, StatusCode, Transport,
-        headers::{AUTHORIZATION, HeaderName},
-        policies::{RetryHeaders, RetryPolicy},
-    },
-    time::Duration,
+    http::{AsyncRawResponse, HttpClient, Method, Request, RetryOptions, Transport, headers::AUTHORIZATION},
 };
 use std::{
     fmt,
@@ -62,42 +57,6 @@ impl Wiretap {
         options.client_options.transport = Some(Transport::new(self.clone()));
         options.client_options.retry = RetryOptions::custom(Arc::new(AtOnce::new(TRIES)));
         options
-    }
-}
-
-/// Core's retries without its waits, which are 10 to 265 milliseconds at least.
-#[derive(Debug)]
-pub(crate) struct AtOnce {
-    tries: usize,
-    headers: RetryHeaders,
-}
-
-impl AtOnce {
-    pub(crate) fn new(tries: usize) -> Self {
-        let retry_headers = ["x-ms-retry-after-ms", "retry-after-ms", "retry-after"].map(HeaderName::from_static);
-        let headers = RetryHeaders {
-            retry_headers: retry_headers.into(),
-        };
-        Self { tries, headers }
-    }
-}
-
-impl RetryPolicy for AtOnce {
-    fn is_expired(&self, _since_start: Duration, retries: u32) -> bool {
-        usize::try_from(retries).unwrap() + 1 >= self.tries
-    }
-
-    fn retry_headers(&self) -> Option<&RetryHeaders> {
-        Some(&self.headers)
-    }
-
-    /// Core's own.
-    fn retry_status_codes(&self) -> &[StatusCode] {
-        &[]
-    }
-
-    fn sleep_duration(&self, _retries: u32) -> Duration {
-        Duration::ZERO
     }
 }
 
