@@ -21,7 +21,7 @@ use azure_core::{
     time::Duration,
 };
 use failed_call::{FailedCall, timed_out};
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 use time_limit::TimeLimit;
 use turns::{Turn, Turns};
 
@@ -83,13 +83,13 @@ impl ServicePipeline {
     }
 
     /// Sends a request that may be executed more than once.
-    pub(crate) async fn send(
+    pub(crate) fn send(
         &self,
         context: Context<'_>,
         request: Request,
         success: &[StatusCode],
-    ) -> Result<RawResponse> {
-        self.exchange(context, request, Effect::Repeatable, success).await
+    ) -> impl Future<Output = Result<RawResponse>> {
+        self.exchange(context, request, Effect::Repeatable, success)
     }
 
     /// Sends a request in the name of a user, who proves it with an Entra token.
@@ -115,15 +115,14 @@ impl ServicePipeline {
     /// create several users, and to refuse the custom id from then on (Azure/azure-sdk-for-js#38531).
     ///
     /// Earlier previews of the service answer 200 for a user that there is already.
-    pub(crate) async fn create(
+    pub(crate) fn create(
         &self,
         context: Context<'_>,
         request: Request,
         custom_id: Option<&str>,
-    ) -> Result<RawResponse> {
+    ) -> impl Future<Output = Result<RawResponse>> {
         let success = &[StatusCode::Created, StatusCode::Ok];
         self.exchange(context, request, Effect::User { custom_id }, success)
-            .await
     }
 
     /// Runs the pipeline, and says in the caller's terms how it failed.
@@ -150,8 +149,13 @@ impl ServicePipeline {
             skip_checks: true,
             ..Default::default()
         };
-        let exchanged = async { buffered(self.pipeline.stream(&context, &mut request, Some(options)).await?).await };
-        let result = match time.wait_for(exchanged).await {
+        let exchanged = async {
+            // A future that is moved into another takes up room in both, and this is the largest.
+            let exchanged =
+                pin!(async { buffered(self.pipeline.stream(&context, &mut request, Some(options)).await?).await });
+            time.wait_for(exchanged).await
+        };
+        let result = match exchanged.await {
             Ok(Ok(response)) if success.contains(&response.status()) => return Ok(response),
             failure => failure,
         };
