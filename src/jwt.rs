@@ -6,6 +6,7 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 /// The URL-safe alphabet that tokens are written in (RFC 7515, section 2), with or without padding.
 const BASE64URL: GeneralPurpose = GeneralPurpose::new(
@@ -30,7 +31,11 @@ pub(crate) fn unverified_claims<T: DeserializeOwned>(token: &str) -> Result<T> {
     let claims = BASE64URL
         .decode(payload)
         .map_err(|_| malformed("its second part is not base64url"))?;
-    serde_json::from_slice(&claims).map_err(|_| malformed("its claims are not those of an access token"))
+    // An object, RFC 7519 says in section 7.2. On its own, serde also reads a struct from an array, by position.
+    let claims: serde_json::Result<Map<String, Value>> = serde_json::from_slice(&claims);
+    claims
+        .and_then(|claims| T::deserialize(Value::Object(claims)))
+        .map_err(|_| malformed("its claims are not those of an access token"))
 }
 
 fn malformed(reason: &str) -> Error {

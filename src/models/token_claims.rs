@@ -236,6 +236,7 @@ mod tests {
             json!({ "skypeid": skypeid, "exp": null }),
             json!({ "skypeid": skypeid, "exp": i64::MAX }),
             json!([skypeid]),
+            json!([skypeid, "chat", "SECRET", 1, 2]),
         ] {
             let token = token(&payload);
             let error = UnverifiedTokenClaims::decode(&token).unwrap_err();
