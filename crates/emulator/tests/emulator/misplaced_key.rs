@@ -83,6 +83,21 @@ async fn neither_key_is_shown_in_a_response_or_a_list() {
     assert_hides(&shown, &[KEY.to_owned(), secondary]);
 }
 
+#[tokio::test]
+async fn neither_key_is_shown_as_an_api_version() {
+    let emulator = builder().access_key(KEY).start().await.unwrap();
+    let client = Client::over_http(&emulator);
+    let secondary = emulator.secondary_access_key();
+    for key in [KEY, &secondary] {
+        let refused = client
+            .send("POST", &format!("/identities?api-version=a;accesskey={key}"), "")
+            .await;
+        let message = refused.text("/error/message");
+        assert_eq!(refused.text("/error/code"), "UnsupportedApiVersion");
+        assert!(message.ends_with("'a;accesskey=[hidden]'."), "{message}");
+    }
+}
+
 #[cfg(feature = "cli")]
 #[tokio::test]
 async fn neither_key_is_logged() {
