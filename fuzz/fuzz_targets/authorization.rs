@@ -1,0 +1,10 @@
+#![no_main]
+
+#[path = "../../tests/fuzz/authorization.rs"]
+mod authorization;
+#[path = "../../tests/fuzz/hidden.rs"]
+mod hidden;
+#[path = "../../tests/fuzz/wire.rs"]
+mod wire;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| authorization::check(data));

@@ -1,0 +1,10 @@
+#![no_main]
+
+#[path = "../../tests/fuzz/client.rs"]
+mod client;
+#[path = "../../tests/fuzz/error_body.rs"]
+mod error_body;
+#[path = "../../tests/fuzz/hidden.rs"]
+mod hidden;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| error_body::check(data));

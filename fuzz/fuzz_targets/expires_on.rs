@@ -1,0 +1,10 @@
+#![no_main]
+
+#[path = "../../tests/fuzz/client.rs"]
+mod client;
+#[path = "../../tests/fuzz/expires_on.rs"]
+mod expires_on;
+#[path = "../../tests/fuzz/hidden.rs"]
+mod hidden;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| expires_on::check(data));

@@ -1,0 +1,8 @@
+#![no_main]
+
+#[path = "../../tests/fuzz/hidden.rs"]
+mod hidden;
+#[path = "../../tests/fuzz/token_claims.rs"]
+mod token_claims;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| token_claims::check(data));
