@@ -12,15 +12,14 @@
 
 mod support;
 
-use crate::support::{Caller, Outcome, Server, Spread, arguments};
+use crate::support::{Caller, Outcome, Server, Spread, Turn, arguments};
 use std::{
-    env, fs,
+    env,
     hash::{BuildHasher, RandomState},
     io::{BufRead, BufReader},
     process::{self, Child, Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
-use tokio::{runtime::Runtime, task::JoinSet};
 
 const ROUNDS: usize = 21;
 const TURN: Duration = Duration::from_millis(500);
@@ -62,7 +61,7 @@ fn compare() -> Outcome {
         for _ in 0..ROUNDS {
             for index in shuffled(callers.len()) {
                 if let (Some((_, caller)), Some(turns)) = (callers.get(index), turns.get_mut(index)) {
-                    turns.push(take_turn(&runtime, caller, in_flight)?);
+                    turns.push(Turn::take(&runtime, caller, in_flight, TURN)?);
                 }
             }
         }
@@ -74,43 +73,10 @@ fn compare() -> Outcome {
     Ok(())
 }
 
-/// What a caller did in its turn.
-struct Turn {
-    requests_per_second: f64,
-    /// Of a request, in microseconds.
-    cpu_time: f64,
-}
-
-/// Keeps some calls in flight until the turn is over.
-fn take_turn(runtime: &Runtime, caller: &Caller, in_flight: usize) -> Outcome<Turn> {
-    let (started, cpu_time) = (Instant::now(), cpu_time()?);
-    let requests = runtime.block_on(async {
-        let mut calls = JoinSet::new();
-        for _ in 0..in_flight {
-            let mut caller = caller.clone();
-            calls.spawn(async move {
-                let mut requests = 0;
-                while started.elapsed() < TURN {
-                    caller.get_token().await?;
-                    requests += 1;
-                }
-                azure_core::Result::Ok(requests)
-            });
-        }
-        let requests: azure_core::Result<Vec<u32>> = calls.join_all().await.into_iter().collect();
-        requests.map(|requests| f64::from(requests.into_iter().sum::<u32>()))
-    })?;
-    let cpu_time = cpu_time_since(cpu_time)?;
-    Ok(Turn {
-        requests_per_second: requests / started.elapsed().as_secs_f64(),
-        cpu_time: cpu_time.as_secs_f64() * 1e6 / requests,
-    })
-}
-
 /// Shows the turns of a caller beside those of another in the same rounds. `None` if there are none.
 fn show(name: &str, turns: &[Turn], baseline: &[Turn]) -> Option<()> {
-    let requests = |turn: &Turn| turn.requests_per_second;
-    let cpu_time = |turn: &Turn| turn.cpu_time;
+    let requests = |turn: &Turn| turn.requests / turn.wall.as_secs_f64();
+    let cpu_time = |turn: &Turn| turn.cpu.as_secs_f64() * 1e6 / turn.requests;
     let spread = |of: fn(&Turn) -> f64| Spread::of(turns.iter().map(of));
     let ratio = |of: fn(&Turn) -> f64| Spread::of(turns.iter().zip(baseline).map(|(turn, base)| of(turn) / of(base)));
     println!(
@@ -130,17 +96,6 @@ fn shuffled(len: usize) -> Vec<usize> {
     let mut order: Vec<_> = (0..len).collect();
     order.sort_by_key(|index| chance.hash_one(index));
     order
-}
-
-/// The CPU time of this thread so far, in its own code and in the kernel. All that a caller does, it does on one thread.
-fn cpu_time() -> Outcome<Duration> {
-    let stat = fs::read_to_string("/proc/thread-self/schedstat")?;
-    let nanoseconds = stat.split_whitespace().next().ok_or("the CPU time is not known")?;
-    Ok(Duration::from_nanos(nanoseconds.parse()?))
-}
-
-fn cpu_time_since(before: Duration) -> Outcome<Duration> {
-    Ok(cpu_time()?.saturating_sub(before))
 }
 
 /// Pins this process to core 0; `false` if that is not possible, or would leave no core for the server.

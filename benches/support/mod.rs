@@ -1,4 +1,4 @@
-//! What the benches share: a server with one answer, and two ways to ask it for a token.
+//! What the benches share: a server that costs little, and the ways to ask it for a token.
 
 #![allow(
     dead_code,
@@ -9,10 +9,12 @@
 mod caller;
 mod server;
 mod spread;
+mod turn;
 
-pub(crate) use caller::Caller;
+pub(crate) use caller::{Caller, transport};
 pub(crate) use server::Server;
 pub(crate) use spread::Spread;
+pub(crate) use turn::Turn;
 
 use std::{env, error::Error};
 

@@ -3,14 +3,28 @@
 use super::Outcome;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
-    Request, Response,
+    Request, Response, StatusCode,
     body::{Bytes, Incoming},
     header::HeaderValue,
     server::conn::http1,
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use std::{io, net::TcpListener, thread};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
+use std::{
+    io,
+    net::TcpListener,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
 /// The headers of the recorded answers in `testdata/recordings/`, beside `content-length` and `date`, which hyper adds.
 const HEADERS: [(&str, &str); 9] = [
@@ -31,9 +45,11 @@ const HEADERS: [(&str, &str); 9] = [
 /// The length of the service's answers to a request for a token, in bytes.
 const BODY_LEN: usize = 1083;
 
-/// A server on loopback that gives every request the same answer, shaped as the service's to a request for a token.
+/// A server on loopback that gives every request for a token the same answer, shaped as the service's, and every request
+/// for a user a new one.
 pub(crate) struct Server {
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
     pub(crate) endpoint: String,
 }
 
@@ -43,7 +59,33 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
         let endpoint = format!("http://{}", listener.local_addr()?);
-        Ok(Self { listener, endpoint })
+        let tls = None;
+        Ok(Self {
+            listener,
+            tls,
+            endpoint,
+        })
+    }
+
+    /// Takes a free port for TLS; the second is the CA to trust, in PEM.
+    pub(crate) fn bind_tls() -> Outcome<(Self, String)> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "CA of a bench");
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let ca = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
+        let mut params = CertificateParams::new(["127.0.0.1".to_owned()])?;
+        params.use_authority_key_identifier_extension = true;
+        let key = KeyPair::generate()?;
+        let certificate = params.signed_by(&key, &ca)?.into();
+        let config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key.serialize_der().try_into()?)?;
+
+        let mut server = Self::bind()?;
+        server.tls = Some(Arc::new(config).into());
+        server.endpoint = server.endpoint.replace("http:", "https:");
+        Ok((server, ca.pem()))
     }
 
     /// Serves from another thread, as long as the process runs.
@@ -58,28 +100,69 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(self.listener)?;
-            let response = response();
+            let answers = Answers::new();
             loop {
                 let (stream, _) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                let response = response.clone();
-                let service = service_fn(move |request| answer(request, response.clone()));
-                // A client that closes its connection is no failure.
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+                tokio::spawn(serve_connection(stream, self.tls.clone(), answers.clone()));
             }
         })
     }
 }
 
-async fn answer(request: Request<Incoming>, response: Response<Full<Bytes>>) -> io::Result<Response<Full<Bytes>>> {
-    request.into_body().collect().await.map_err(io::Error::other)?;
-    Ok(response)
+async fn serve_connection(stream: TcpStream, tls: Option<TlsAcceptor>, answers: Answers) {
+    match tls {
+        None => answers.serve(stream).await,
+        Some(tls) => {
+            // A client that gives up its connection is no failure.
+            if let Ok(stream) = tls.accept(stream).await {
+                answers.serve(stream).await;
+            }
+        }
+    }
 }
 
-fn response() -> Response<Full<Bytes>> {
-    let rest = r#"{"token":"","expiresOn":"2026-08-02T00:00:00.1234567+00:00"}"#;
-    let token = "e".repeat(BODY_LEN - rest.len());
-    let body = rest.replacen(r#""""#, &format!(r#""{token}""#), 1);
+#[derive(Clone)]
+struct Answers {
+    token: Response<Full<Bytes>>,
+    users: Arc<AtomicU64>,
+}
+
+impl Answers {
+    fn new() -> Self {
+        let rest = r#"{"token":"","expiresOn":"2026-08-02T00:00:00.1234567+00:00"}"#;
+        let token = "e".repeat(BODY_LEN - rest.len());
+        Self {
+            token: response(rest.replacen(r#""""#, &format!(r#""{token}""#), 1)),
+            users: Arc::default(),
+        }
+    }
+
+    /// Serves a connection until the client closes it, which is no failure.
+    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin) {
+        let service = service_fn(|request| self.answer(request));
+        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+        connection.await.ok();
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
+        let is_for_user = request.uri().path() == "/identities";
+        request.into_body().collect().await.map_err(io::Error::other)?;
+        Ok(if is_for_user { self.user() } else { self.token.clone() })
+    }
+
+    /// A user that there was not before.
+    fn user(&self) -> Response<Full<Bytes>> {
+        let number = self.users.fetch_add(1, Ordering::Relaxed);
+        let mut response = response(format!(
+            r#"{{"identity":{{"id":"8:acs:bbbcbc1e-9f06-482a-b5d8-20e3f26ef0cd_45ab2481-1c1c-4005-be24-{number:012x}"}}}}"#
+        ));
+        *response.status_mut() = StatusCode::CREATED;
+        response
+    }
+}
+
+fn response(body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(body));
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));

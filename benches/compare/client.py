@@ -1,0 +1,97 @@
+"""Microsoft's clients for Python; see `run`. `client.py sync|aio ENDPOINT [ROOTS]`."""
+
+import asyncio
+import json
+import sys
+import time
+from datetime import datetime, timedelta
+from threading import Thread
+
+variant, endpoint, *roots = sys.argv[1:]
+USER = "8:acs:bbbcbc1e-9f06-482a-b5d8-20e3f26ef0cd_45ab2481-1c1c-4005-be24-0ffb879b1130"
+KEY = "c2VjcmV0IGFjY2VzcyBrZXkgb2YgdGhlIHJlc291cmNlIGluIGJhc2U2NA=="
+TRUST = {"connection_verify": roots[0]} if roots else {}
+ASKED = {"scopes": ["chat", "voip"], "token_expires_in": timedelta(hours=1)}
+
+
+def show_answer(token):
+    # This client leaves the time as the service wrote it.
+    expires_on = datetime.fromisoformat(token.expires_on[:19] + "+00:00")
+    show(token=len(token.token), expiresOn=int(expires_on.timestamp()))
+
+
+def show(**values):
+    print(json.dumps(values), flush=True)
+
+
+class Turn:
+    """Counts the requests of a turn until it is over, then shows what it came to."""
+
+    def __init__(self, seconds):
+        self.requests = 0
+        self.wall, self.cpu = time.monotonic(), time.process_time()
+        self.end = self.wall + float(seconds)
+
+    def goes_on(self):
+        return time.monotonic() < self.end
+
+    def show(self):
+        show(requests=self.requests, wall=time.monotonic() - self.wall, cpu=time.process_time() - self.cpu)
+
+
+def use_sync():
+    from azure.communication.identity import CommunicationIdentityClient, CommunicationUserIdentifier
+    from azure.core.credentials import AzureKeyCredential
+    from azure.core.pipeline.transport import RequestsTransport
+
+    transport = RequestsTransport(**TRUST)
+    transport.open()
+    for adapter in transport.session.adapters.values():
+        adapter.init_poolmanager(1, 32)  # By default, more than ten threads close each other's connections.
+    client = CommunicationIdentityClient(endpoint, AzureKeyCredential(KEY), transport=transport)
+    user = CommunicationUserIdentifier(USER)
+    client.get_token(user, **ASKED)
+    show_answer(client.get_token(user, **ASKED))
+
+    def ask(turn):
+        while turn.goes_on():
+            client.get_token(user, **ASKED)
+            turn.requests += 1
+
+    for line in sys.stdin:
+        in_flight, seconds = line.split()
+        turn = Turn(seconds)
+        threads = [Thread(target=ask, args=[turn]) for _ in range(int(in_flight))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        turn.show()
+
+
+async def use_aio():
+    from azure.communication.identity import CommunicationUserIdentifier
+    from azure.communication.identity.aio import CommunicationIdentityClient
+    from azure.core.credentials import AzureKeyCredential
+
+    user = CommunicationUserIdentifier(USER)
+    async with CommunicationIdentityClient(endpoint, AzureKeyCredential(KEY), **TRUST) as client:
+        await client.get_token(user, **ASKED)
+        show_answer(await client.get_token(user, **ASKED))
+
+        async def ask(turn):
+            while turn.goes_on():
+                await client.get_token(user, **ASKED)
+                turn.requests += 1
+
+        for line in sys.stdin:
+            in_flight, seconds = line.split()
+            turn = Turn(seconds)
+            await asyncio.gather(*(ask(turn) for _ in range(int(in_flight))))
+            turn.show()
+
+
+if variant == "sync":
+    use_sync()
+else:
+    asyncio.run(use_aio())
