@@ -22,7 +22,7 @@ text.client, text.reqwest { stroke: none; font-weight: 600 }
 
 def growth_chart(measured):
     """Two panels over the calls in flight: how many requests, and how much memory."""
-    total_width, total_height = 2 * (LEFT + WIDTH) + 24, TOP + HEIGHT + 44
+    total_width, total_height = 2 * (LEFT + WIDTH) + 36, TOP + HEIGHT + 44
     parts = [panel(measured, LEFT + number * (LEFT + WIDTH + 12), *PANELS[number]) for number in range(len(PANELS))]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total_width} {total_height}" '

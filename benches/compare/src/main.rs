@@ -62,6 +62,7 @@ fn caller(variant: &str, endpoint: &str) -> Outcome<Caller> {
     match variant {
         "client" => Caller::client(endpoint),
         "hyper" => Caller::client_over(endpoint, Transport::new(Arc::new(HyperTransport::new()))),
+        "pipeline" => Caller::pipeline(endpoint),
         "reqwest" => Caller::reqwest(endpoint),
         _ => Err(format!("there is no variant {variant}").into()),
     }
