@@ -48,6 +48,9 @@ fn compare() -> Outcome {
     let client = count("client", "0", &[])?;
     let client_with_backtrace = count("client", "1", &[])?;
     let sha256 = count("client", "0", &[SHA256_IN_SOFTWARE])?;
+    if sha256 == 0.0 {
+        return Err(format!("no function is named as in {SHA256_IN_SOFTWARE}").into());
+    }
 
     println!("Instructions per call, the mean of {PROCESSES} processes with {CALLS} calls:\n");
     println!("pipeline                                 {pipeline:>7.0}");

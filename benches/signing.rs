@@ -4,9 +4,9 @@
 //! cargo bench --bench signing
 //! ```
 //!
-//! The functions are none of the public ones, so their files are part of this program. Beside them, the bench measures what no implementation can do without: SHA-256 of the body, and HMAC-SHA256 of the
-//! string to sign, from the same library. The rounds of both alternate, so that their ratio is right even on a busy
-//! machine.
+//! The functions are not public, so this program includes their files. Beside them it measures what no implementation can do
+//! without: SHA-256 of the body, and HMAC-SHA256 of the string to sign, from the same library. The rounds of both alternate,
+//! so that their ratio is right even on a busy machine.
 
 #![allow(clippy::print_stdout, reason = "a bench shows what it measures")]
 

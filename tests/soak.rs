@@ -261,12 +261,16 @@ async fn nothing_is_lost_and_nothing_is_left_behind() {
 
     let struck: u64 = struck.iter().map(|fault| fault.hits).sum();
     let requests = u64::try_from(requests).unwrap();
-    assert!(struck >= requests / 21, "{struck} of {requests}");
+    assert!(
+        (requests / 21..=requests / 19).contains(&struck),
+        "{struck} of {requests}"
+    );
     // Every user who is left is one of whom a failure has told.
     assert!(emulator.identity_count() <= books.perhaps_left);
     becomes(tasks, || runtime.num_alive_tasks(), "tasks are left").await;
     becomes(held.files, || Held::now().files, "files are open").await;
-    // The first tenth fills connections, caches and the emulator's lists of the latest requests.
+    // The first tenth fills connections, caches and the emulator's lists of the latest requests. It takes a long run to tell
+    // what leaks from what does not.
     let (first, last) = (samples.first().unwrap(), samples.last().unwrap());
     assert!(
         last.kibibytes <= first.kibibytes + first.kibibytes / 10 + 4096,
