@@ -1,0 +1,66 @@
+//! Where keys may be fetched from.
+
+use crate::configuration_error::ConfigurationError;
+use url::{Host, Url};
+
+/// Parses the address of an issuer or of its keys: https, or http to a loopback host; no user, no fragment.
+pub(crate) fn parse(address: &str) -> Result<Url, ConfigurationError> {
+    let url = Url::parse(address).map_err(|_| ConfigurationError::new("is not a URL"))?;
+    let secure = match url.scheme() {
+        "https" => true,
+        "http" => is_loopback(&url),
+        _ => false,
+    };
+    if !secure {
+        return Err(ConfigurationError::new(
+            "has to begin with https://, or be http on a loopback host",
+        ));
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+        return Err(ConfigurationError::new("must have neither a user nor a fragment"));
+    }
+    Ok(url)
+}
+
+/// Whether this names the machine itself.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(domain)) => domain.eq_ignore_ascii_case("localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn https_is_needed_except_on_loopback() {
+        for (address, accepted) in [
+            ("https://contoso.logto.app/oidc", true),
+            ("https://10.0.0.1:8443/", true),
+            ("http://localhost:3001/oidc", true),
+            ("http://LOCALHOST/", true),
+            ("http://127.0.0.1/", true),
+            ("http://127.1.2.3/", true),
+            ("http://[::1]:80/", true),
+            ("http://contoso.logto.app/oidc", false),
+            ("http://10.0.0.1/", false),
+            ("http://0.0.0.0/", false),
+            ("http://localhost.contoso.com/", false),
+            ("http://127.0.0.1.contoso.com/", false),
+            ("http://127.0.0.1@contoso.com/", false),
+            ("https://user@contoso.com/", false),
+            ("https://:pass@contoso.com/", false),
+            ("https://contoso.com/#keys", false),
+            ("file:///etc/keys.json", false),
+            ("ftp://localhost/", false),
+            ("contoso.com", false),
+            ("", false),
+        ] {
+            assert_eq!(parse(address).is_ok(), accepted, "{address}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Requests for the discovery document and the keys.
+
+use super::{
+    address,
+    fetch_error::{FetchError, FetchErrorKind},
+    key_set::KeySet,
+    lifetime::{self, Bounds},
+};
+use crate::{algorithm::Algorithm, configuration_error::ConfigurationError};
+use http::{HeaderMap, StatusCode};
+use reqwest::{Client, redirect::Policy};
+use serde::Deserialize;
+use std::time::Duration;
+use url::Url;
+
+/// How much of an answer is read, in bytes: Entra ID's key sets are a quarter as long.
+pub(super) const LONGEST_BODY: usize = 64 * 1024;
+
+/// Where the keys of an issuer are found.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// At the `jwks_uri` of a discovery document, which has to be that of this issuer.
+    Discovery { document: Url, issuer: String },
+    /// At an address that is known.
+    Keys(Url),
+}
+
+impl Source {
+    /// The address that is asked first.
+    pub(super) fn url(&self) -> &Url {
+        match self {
+            Self::Discovery { document, .. } => document,
+            Self::Keys(url) => url,
+        }
+    }
+}
+
+/// How keys are fetched.
+#[derive(Debug)]
+pub(crate) struct Fetcher {
+    pub(crate) source: Source,
+    pub(crate) client: Client,
+    /// The longest that a request takes.
+    pub(crate) timeout: Duration,
+    pub(crate) bounds: Bounds,
+    pub(crate) algorithms: Vec<Algorithm>,
+}
+
+/// A client that follows no redirect. It uses the proxies of the environment, except for an issuer on loopback.
+pub(crate) fn client(source: &Source) -> Result<Client, ConfigurationError> {
+    let mut builder = Client::builder().redirect(Policy::none());
+    if address::is_loopback(source.url()) {
+        builder = builder.no_proxy();
+    }
+    builder
+        .build()
+        .map_err(|error| ConfigurationError::new(format!("cannot be created: {error}")).of("the HTTP client"))
+}
+
+impl Fetcher {
+    /// Finds out where the keys are.
+    pub(super) async fn discover(&self) -> Result<Url, FetchError> {
+        #[derive(Deserialize)]
+        struct Document {
+            issuer: String,
+            jwks_uri: String,
+        }
+
+        let (url, expected) = match &self.source {
+            Source::Keys(url) => return Ok(url.clone()),
+            Source::Discovery { document, issuer } => (document, issuer),
+        };
+        let (body, _) = self.get(url).await?;
+        let document: Document = serde_json::from_slice(&body).map_err(|_| FetchErrorKind::NotDiscovery.at(url))?;
+        if document.issuer != *expected {
+            return Err(FetchErrorKind::Issuer.at(url));
+        }
+        let keys = address::parse(&document.jwks_uri).map_err(|_| FetchErrorKind::KeysAddress.at(url))?;
+        // Nobody outside this machine is to direct requests into it.
+        if address::is_loopback(&keys) && !address::is_loopback(url) {
+            return Err(FetchErrorKind::KeysAddress.at(url));
+        }
+        Ok(keys)
+    }
+
+    /// Fetches the keys, and how long they live.
+    pub(super) async fn keys(&self, url: &Url) -> Result<(KeySet, Duration), FetchError> {
+        let (body, headers) = self.get(url).await?;
+        let keys = KeySet::parse(&body, &self.algorithms).ok_or_else(|| FetchErrorKind::NoKeys.at(url))?;
+        Ok((keys, lifetime::of(&headers, self.bounds)))
+    }
+
+    async fn get(&self, url: &Url) -> Result<(Vec<u8>, HeaderMap), FetchError> {
+        let failed = |error: reqwest::Error| FetchErrorKind::Http(error.without_url()).at(url);
+        let request = self.client.get(url.clone()).timeout(self.timeout);
+        let mut response = request
+            .header(http::header::ACCEPT, "application/json")
+            .send()
+            .await
+            .map_err(failed)?;
+        if response.url() != url {
+            return Err(FetchErrorKind::Redirected.at(url));
+        }
+        if response.status() != StatusCode::OK {
+            return Err(FetchErrorKind::Status(response.status()).at(url));
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > LONGEST_BODY {
+                return Err(FetchErrorKind::TooLong.at(url));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok((body, response.headers().clone()))
+    }
+}

@@ -1,0 +1,4 @@
+//! Guards for the tokens of particular issuers.
+
+pub(crate) mod entra;
+pub(crate) mod logto;

@@ -1,0 +1,130 @@
+//! What a token has to be.
+
+use super::{
+    audience::AudienceRule,
+    claims::{self, Claims},
+    jws::Header,
+};
+use crate::{
+    bearer::BearerToken,
+    caller::{Caller, Contents},
+    error::{GuardError, TokenFault},
+    keys::VerifyingKey,
+    providers::entra::Tenants,
+};
+use std::time::{Duration, SystemTime};
+
+/// The type of a token, which its header names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TokenType {
+    /// An access token of [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068#section-4): `at+jwt` or
+    /// `application/at+jwt`. No other token of the issuer has this type.
+    AccessToken,
+    /// Any of these: `at+jwt`, `application/at+jwt`, `JWT`. For issuers that do not follow RFC 9068: whether a token is
+    /// an access token, only its audience tells then.
+    Jwt,
+}
+
+impl TokenType {
+    fn accepts(self, typ: &str) -> bool {
+        // Media types are the same in any case, and `application/` may be left out.
+        let typ = typ.to_ascii_lowercase();
+        match typ.strip_prefix("application/").unwrap_or(&typ) {
+            "at+jwt" => true,
+            "jwt" => self == Self::Jwt,
+            _ => false,
+        }
+    }
+}
+
+/// Who issues the tokens.
+#[derive(Clone, Debug)]
+pub(crate) enum IssuerRule {
+    /// Exactly this issuer.
+    Is(String),
+    /// These tenants of Entra ID.
+    Entra(Tenants),
+}
+
+/// All that is asked of a token, besides a signature by a key of the issuer.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub(crate) issuer: IssuerRule,
+    pub(crate) audience: AudienceRule,
+    pub(crate) forbid_other_audiences: bool,
+    pub(crate) token_type: TokenType,
+    pub(crate) leeway: Duration,
+}
+
+impl Rules {
+    /// Checks a header, before a key is looked for.
+    pub(crate) fn check_header(&self, header: &Header) -> Result<(), TokenFault> {
+        if header.crit {
+            return Err(TokenFault::CriticalHeader);
+        }
+        if !header.typ.as_deref().is_some_and(|typ| self.token_type.accepts(typ)) {
+            return Err(TokenFault::Type);
+        }
+        Ok(())
+    }
+
+    /// Checks claims whose signature is valid, and says who is calling.
+    pub(crate) fn check(
+        &self,
+        token: BearerToken,
+        claims: Claims,
+        key: &VerifyingKey,
+        now: SystemTime,
+    ) -> Result<Caller, GuardError> {
+        let issuer = claims::text(&claims, "iss")?.ok_or(TokenFault::Issuer)?;
+        let audiences = claims::list(&claims, "aud")?;
+        let subject = claims::text(&claims, "sub")?.filter(|subject| !subject.is_empty());
+        let subject = subject.ok_or(TokenFault::Subject)?.to_owned();
+        let mut client_id = claims::text(&claims, "client_id")?.map(str::to_owned);
+        let mut scopes = claims::words(&claims, "scope")?;
+        let roles = claims::list(&claims, "roles")?;
+        match &self.issuer {
+            IssuerRule::Is(expected) if issuer != expected => return Err(TokenFault::Issuer.into()),
+            IssuerRule::Is(_) => {}
+            IssuerRule::Entra(tenants) => {
+                tenants.check(issuer, claims::text(&claims, "tid")?, key)?;
+                scopes = claims::words(&claims, "scp")?;
+                client_id = Some(Tenants::client_id(&claims)?);
+                if scopes.is_empty() && roles.is_empty() {
+                    return Err(TokenFault::NotAnAccessToken.into());
+                }
+            }
+        }
+        let expires_at = self.check_times(&claims, now)?;
+        let organization_id = claims::text(&claims, "organization_id")?;
+        let organization_id = self
+            .audience
+            .organization(&audiences, organization_id, self.forbid_other_audiences)?;
+        Ok(Caller::new(Contents {
+            token,
+            subject,
+            client_id,
+            organization_id,
+            scopes,
+            roles,
+            expires_at,
+            claims,
+        }))
+    }
+
+    /// Checks when the token is valid, and says until when.
+    fn check_times(&self, claims: &Claims, now: SystemTime) -> Result<SystemTime, TokenFault> {
+        let latest = now.checked_add(self.leeway).ok_or(TokenFault::Malformed)?;
+        let expires_at = claims::time(claims, "exp")?.ok_or(TokenFault::Expired)?;
+        let refused_at = expires_at.checked_add(self.leeway).ok_or(TokenFault::Malformed)?;
+        if refused_at <= now {
+            return Err(TokenFault::Expired);
+        }
+        for claim in ["nbf", "iat"] {
+            if claims::time(claims, claim)?.is_some_and(|time| time > latest) {
+                return Err(TokenFault::NotYetValid);
+            }
+        }
+        Ok(expires_at)
+    }
+}
