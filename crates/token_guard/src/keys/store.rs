@@ -96,7 +96,7 @@ impl KeyStore {
         }
         match current {
             // The issuer may have this key by now, which nobody can tell.
-            Current::Stale(_) => Err(self.state().unavailable(self.clock.now(), RETRY_INTERVAL)),
+            Current::Stale(_) => Err(self.state().unavailable(self.clock.now(), RETRY_INTERVAL, None)),
             Current::Fresh(_) if id.is_some() => Ok(self.refetched().await?.find(id, algorithm)?),
             Current::Fresh(_) | Current::Fetched(_) => Err(TokenFault::UnknownKey.into()),
         }
@@ -115,13 +115,20 @@ impl KeyStore {
                 return Ok(Current::Fresh(held.keys.clone()));
             }
             if state.is_failing(now) {
-                return state.stale(now, self.stale_for);
+                let stale = state.usable(now, self.stale_for);
+                return stale.ok_or_else(|| state.unavailable(now, RETRY_INTERVAL, None));
             }
             self.join(&mut state)
         };
         match flight.await {
             Ok(keys) => Ok(Current::Fetched(keys)),
-            Err(_) => self.state().stale(self.clock.now(), self.stale_for),
+            Err(error) => {
+                let state = self.state();
+                let now = self.clock.now();
+                state
+                    .usable(now, self.stale_for)
+                    .ok_or_else(|| state.unavailable(now, RETRY_INTERVAL, Some(error)))
+            }
         }
     }
 
@@ -139,14 +146,16 @@ impl KeyStore {
             } else if state.flight.as_ref().is_none_or(|flight| flight.peek().is_some()) {
                 return match (&state.failure, &state.held) {
                     (None, Some(held)) => Ok(held.keys.clone()),
-                    _ => Err(state.unavailable(now, UNKNOWN_KEY_INTERVAL)),
+                    _ => Err(state.unavailable(now, UNKNOWN_KEY_INTERVAL, None)),
                 };
             }
             self.join(&mut state)
         };
         match flight.await {
             Ok(keys) => Ok(keys),
-            Err(_) => Err(self.state().unavailable(self.clock.now(), UNKNOWN_KEY_INTERVAL)),
+            Err(error) => Err(self
+                .state()
+                .unavailable(self.clock.now(), UNKNOWN_KEY_INTERVAL, Some(error))),
         }
     }
 
@@ -233,24 +242,22 @@ impl State {
     }
 
     /// The keys that are held, as long as they may be used without a fetch that succeeds.
-    fn stale(&self, now: SystemTime, stale_for: Duration) -> Result<Current, GuardError> {
-        let usable =
-            |held: &&Held| age(held.fetched_at, now).is_some_and(|age| age < held.lifetime.saturating_add(stale_for));
-        match self.held.as_ref().filter(usable) {
-            Some(held) => Ok(Current::Stale(held.keys.clone())),
-            None => Err(self.unavailable(now, RETRY_INTERVAL)),
-        }
+    fn usable(&self, now: SystemTime, stale_for: Duration) -> Option<Current> {
+        let held = self.held.as_ref()?;
+        let usable_for = held.lifetime.saturating_add(stale_for);
+        let usable = age(held.fetched_at, now).is_some_and(|age| age < usable_for);
+        usable.then(|| Current::Stale(held.keys.clone()))
     }
 
-    /// The error after the last failure, which is followed by another try after an interval.
-    fn unavailable(&self, now: SystemTime, interval: Duration) -> GuardError {
-        let failed = self.failure.as_ref().and_then(|(at, _)| age(*at, now));
+    /// The error after this failure, or after the last one, which is followed by another try after an interval.
+    fn unavailable(&self, now: SystemTime, interval: Duration, error: Option<Arc<FetchError>>) -> GuardError {
+        let (failed, last) = match &self.failure {
+            Some((at, last)) => (age(*at, now), Some(last.clone())),
+            None => (None, None),
+        };
         GuardError::KeysUnavailable(KeysUnavailable {
             retry_after: interval.saturating_sub(failed.unwrap_or_default()),
-            source: self
-                .failure
-                .as_ref()
-                .map(|(_, error)| error.clone() as Arc<dyn Error + Send + Sync>),
+            source: error.or(last).map(|error| error as Arc<dyn Error + Send + Sync>),
         })
     }
 }

@@ -1,0 +1,625 @@
+//! Tokens that must not be accepted, each with what is wrong with it. Sources: RFC 8725, RFC 9068 and RFC 7515, and what
+//! JWT libraries are known to accept unless told otherwise.
+
+use crate::{
+    forge::{Key, base64, hmac_sha256, hmac_sha384, token},
+    setup::{AUDIENCE, NOW, Setup, short, with},
+};
+use serde_json::{Value, json};
+use token_guard::TokenType;
+
+/// The issuer's key, one that is not its, and the parts of a token that is accepted.
+struct Parts {
+    key: Key,
+    other: Key,
+    header: Value,
+    claims: Value,
+}
+
+impl Parts {
+    fn new(issuer: &str) -> Self {
+        Self {
+            key: Key::p384(),
+            other: Key::p384(),
+            header: json!({"alg": "ES384", "typ": "at+jwt", "kid": "key"}),
+            claims: json!({"iss": issuer, "aud": AUDIENCE, "sub": "alice", "iat": NOW, "exp": NOW + 300}),
+        }
+    }
+
+    fn header(&self, members: Value) -> String {
+        self.key.token(&with(&self.header, &members), &self.claims)
+    }
+
+    fn claims(&self, members: Value) -> String {
+        self.key.token(&self.header, &with(&self.claims, &members))
+    }
+
+    /// A token with a header and claims as text, signed with the issuer's key.
+    fn raw(&self, header: &str, claims: &str) -> String {
+        token(header, claims, |message| self.key.sign("ES384", message))
+    }
+
+    fn signed(&self, header: Value, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
+        token(&with(&self.header, &header).to_string(), &self.claims.to_string(), sign)
+    }
+}
+
+const OK: &str = "200";
+
+fn rows(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
+    let good = parts.header(json!({}));
+    let mut rows = vec![("nothing is wrong with it", good, OK)];
+    rows.extend(claims(parts));
+    rows.extend(times(parts));
+    rows.extend(headers(parts));
+    rows.extend(algorithms(parts));
+    rows.extend(own_keys(parts));
+    rows.extend(shapes(parts));
+    rows
+}
+
+fn claims(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
+    let issuer = parts.claims["iss"].as_str().unwrap();
+    let claims = |members| parts.claims(members);
+    vec![
+        ("no iss", claims(json!({"iss": null})), "401 invalid_token Issuer"),
+        (
+            "another iss",
+            claims(json!({"iss": "https://fabrikam.com"})),
+            "401 invalid_token Issuer",
+        ),
+        (
+            "iss with one more slash",
+            claims(json!({"iss": format!("{issuer}/")})),
+            "401 invalid_token Issuer",
+        ),
+        (
+            "iss in capitals",
+            claims(json!({"iss": issuer.to_uppercase()})),
+            "401 invalid_token Issuer",
+        ),
+        (
+            "iss is an array with ours",
+            claims(json!({"iss": [issuer, "https://fabrikam.com"]})),
+            "401 invalid_token Malformed",
+        ),
+        ("iss is empty", claims(json!({"iss": ""})), "401 invalid_token Issuer"),
+        ("no aud", claims(json!({"aud": null})), "401 invalid_token Audience"),
+        (
+            "another aud",
+            claims(json!({"aud": "https://api.fabrikam.com"})),
+            "401 invalid_token Audience",
+        ),
+        (
+            "aud goes on behind ours",
+            claims(json!({"aud": format!("{AUDIENCE}.evil.com")})),
+            "401 invalid_token Audience",
+        ),
+        (
+            "aud is a part of ours",
+            claims(json!({"aud": "https://api.contoso"})),
+            "401 invalid_token Audience",
+        ),
+        (
+            "aud is an empty array",
+            claims(json!({"aud": []})),
+            "401 invalid_token Audience",
+        ),
+        (
+            "aud is an array of others",
+            claims(json!({"aud": ["a", "b"]})),
+            "401 invalid_token Audience",
+        ),
+        ("aud is an array with ours", claims(json!({"aud": ["a", AUDIENCE]})), OK),
+        (
+            "aud has a number",
+            claims(json!({"aud": [AUDIENCE, 1]})),
+            "401 invalid_token Malformed",
+        ),
+        (
+            "aud is an object",
+            claims(json!({"aud": {AUDIENCE: true}})),
+            "401 invalid_token Malformed",
+        ),
+        ("no sub", claims(json!({"sub": null})), "401 invalid_token Subject"),
+        ("sub is empty", claims(json!({"sub": ""})), "401 invalid_token Subject"),
+        (
+            "sub is a number",
+            claims(json!({"sub": 1})),
+            "401 invalid_token Malformed",
+        ),
+        (
+            "scope is an array",
+            claims(json!({"scope": ["admin"]})),
+            "401 invalid_token Malformed",
+        ),
+        (
+            "roles is an object",
+            claims(json!({"roles": {"admin": true}})),
+            "401 invalid_token Malformed",
+        ),
+    ]
+}
+
+fn times(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
+    let claims = |members| parts.claims(members);
+    vec![
+        ("no exp", claims(json!({"exp": null})), "401 invalid_token Expired"),
+        (
+            "exp is 30 s past",
+            claims(json!({"exp": NOW - 30})),
+            "401 invalid_token Expired",
+        ),
+        (
+            "exp is the leeway past",
+            claims(json!({"exp": NOW - 10})),
+            "401 invalid_token Expired",
+        ),
+        ("exp is within the leeway", claims(json!({"exp": NOW - 9})), OK),
+        ("exp has a fraction", claims(json!({"exp": 1_800_000_300.5})), OK),
+        (
+            "exp is a text",
+            claims(json!({"exp": (NOW + 300).to_string()})),
+            "401 invalid_token Malformed",
+        ),
+        (
+            "exp is negative",
+            claims(json!({"exp": -1})),
+            "401 invalid_token Malformed",
+        ),
+        (
+            "exp is beyond time",
+            claims(json!({"exp": 1e300})),
+            "401 invalid_token Malformed",
+        ),
+        (
+            "exp is the largest number",
+            claims(json!({"exp": u64::MAX})),
+            "401 invalid_token Malformed",
+        ),
+        (
+            "exp is the largest time",
+            claims(json!({"exp": i64::MAX})),
+            "401 invalid_token Malformed",
+        ),
+        (
+            "nbf is in the future",
+            claims(json!({"nbf": NOW + 30})),
+            "401 invalid_token NotYetValid",
+        ),
+        (
+            "nbf is past the leeway",
+            claims(json!({"nbf": NOW + 11})),
+            "401 invalid_token NotYetValid",
+        ),
+        ("nbf is within the leeway", claims(json!({"nbf": NOW + 10})), OK),
+        (
+            "nbf is a text",
+            claims(json!({"nbf": "0"})),
+            "401 invalid_token Malformed",
+        ),
+        (
+            "iat is in the far future",
+            claims(json!({"iat": NOW + 100_000_000})),
+            "401 invalid_token NotYetValid",
+        ),
+        (
+            "iat is a text",
+            claims(json!({"iat": "now"})),
+            "401 invalid_token Malformed",
+        ),
+    ]
+}
+
+fn headers(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
+    let header = |members| parts.header(members);
+    let claims = parts.claims.to_string();
+    vec![
+        (
+            "an unknown crit",
+            header(json!({"crit": ["exp"], "exp": NOW})),
+            "401 invalid_token CriticalHeader",
+        ),
+        (
+            "crit of an unencoded payload",
+            header(json!({"crit": ["b64"], "b64": false})),
+            "401 invalid_token CriticalHeader",
+        ),
+        (
+            "crit is empty",
+            header(json!({"crit": []})),
+            "401 invalid_token CriticalHeader",
+        ),
+        (
+            "crit is null",
+            parts.raw(r#"{"alg":"ES384","typ":"at+jwt","kid":"key","crit":null}"#, &claims),
+            "401 invalid_token CriticalHeader",
+        ),
+        (
+            "typ of an id token",
+            header(json!({"typ": "JWT"})),
+            "401 invalid_token Type",
+        ),
+        (
+            "typ of a logout token",
+            header(json!({"typ": "logout+jwt"})),
+            "401 invalid_token Type",
+        ),
+        (
+            "typ of a DPoP proof",
+            header(json!({"typ": "dpop+jwt"})),
+            "401 invalid_token Type",
+        ),
+        ("no typ", header(json!({"typ": null})), "401 invalid_token Type"),
+        (
+            "typ is a number",
+            header(json!({"typ": 1})),
+            "401 invalid_token Malformed",
+        ),
+        ("typ as a media type", header(json!({"typ": "application/at+jwt"})), OK),
+        ("typ in capitals", header(json!({"typ": "AT+JWT"})), OK),
+        (
+            "an unknown kid",
+            header(json!({"kid": "another"})),
+            "401 invalid_token UnknownKey",
+        ),
+        (
+            "kid is a path",
+            header(json!({"kid": "../../dev/null"})),
+            "401 invalid_token UnknownKey",
+        ),
+        (
+            "kid is a query",
+            header(json!({"kid": "key' OR '1'='1"})),
+            "401 invalid_token UnknownKey",
+        ),
+        (
+            "no kid, where there are several keys",
+            header(json!({"kid": null})),
+            "401 invalid_token UnknownKey",
+        ),
+        (
+            "kid of a key for encryption",
+            header(json!({"kid": "encryption"})),
+            "401 invalid_token UnknownKey",
+        ),
+        (
+            "alg twice",
+            parts.raw(r#"{"alg":"none","alg":"ES384","typ":"at+jwt","kid":"key"}"#, &claims),
+            "401 invalid_token Malformed",
+        ),
+        (
+            "the header is an array",
+            parts.raw(r#"["ES384"]"#, &claims),
+            "401 invalid_token Malformed",
+        ),
+        (
+            "the header is not JSON",
+            parts.raw("ES384", &claims),
+            "401 invalid_token Malformed",
+        ),
+    ]
+}
+
+fn algorithms(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
+    let jwk = parts.key.jwk("key").to_string();
+    let public = parts.key.public_forms();
+    let hs256 = |secret: &[u8]| parts.signed(json!({"alg": "HS256"}), |message| hmac_sha256(secret, message));
+    vec![
+        (
+            "alg none, no signature",
+            parts.signed(json!({"alg": "none"}), |_| Vec::new()),
+            "401 invalid_token Algorithm",
+        ),
+        (
+            "alg None",
+            parts.signed(json!({"alg": "None"}), |_| Vec::new()),
+            "401 invalid_token Algorithm",
+        ),
+        (
+            "alg NONE",
+            parts.signed(json!({"alg": "NONE"}), |_| Vec::new()),
+            "401 invalid_token Algorithm",
+        ),
+        (
+            "alg none, a valid signature",
+            parts.header(json!({"alg": "none"})),
+            "401 invalid_token Algorithm",
+        ),
+        (
+            "no alg",
+            parts.header(json!({"alg": null})),
+            "401 invalid_token Malformed",
+        ),
+        (
+            "alg is empty",
+            parts.header(json!({"alg": ""})),
+            "401 invalid_token Algorithm",
+        ),
+        (
+            "HS256 with the JWK as the secret",
+            hs256(jwk.as_bytes()),
+            "401 invalid_token Algorithm",
+        ),
+        (
+            "HS256 with the point as the secret",
+            hs256(&public[0]),
+            "401 invalid_token Algorithm",
+        ),
+        (
+            "HS256 with the DER as the secret",
+            hs256(&public[1]),
+            "401 invalid_token Algorithm",
+        ),
+        (
+            "HS384 with the point as the secret",
+            parts.signed(json!({"alg": "HS384"}), |message| hmac_sha384(&public[0], message)),
+            "401 invalid_token Algorithm",
+        ),
+        (
+            "ES384 with an HMAC for a signature",
+            parts.signed(json!({}), |message| hmac_sha384(&public[0], message)),
+            "401 invalid_token Signature",
+        ),
+        (
+            "another algorithm of the family",
+            parts.header(json!({"alg": "ES256"})),
+            "401 invalid_token Algorithm",
+        ),
+        (
+            "an algorithm of another family",
+            parts.header(json!({"alg": "RS256"})),
+            "401 invalid_token Algorithm",
+        ),
+        (
+            "alg of Edwards curves",
+            parts.header(json!({"alg": "EdDSA"})),
+            "401 invalid_token Algorithm",
+        ),
+        (
+            "alg in lower case",
+            parts.header(json!({"alg": "es384"})),
+            "401 invalid_token Algorithm",
+        ),
+        (
+            "an algorithm that is not supported",
+            parts.header(json!({"alg": "ES512"})),
+            "401 invalid_token Algorithm",
+        ),
+    ]
+}
+
+fn own_keys(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
+    let with_own = |members: Value| parts.other.token(&with(&parts.header, &members), &parts.claims);
+    let own = parts.other.jwk("key");
+    let address = format!("{}/own", parts.claims["iss"].as_str().unwrap());
+    vec![
+        (
+            "signed with another key",
+            with_own(json!({})),
+            "401 invalid_token Signature",
+        ),
+        (
+            "brings its key as jwk",
+            with_own(json!({"jwk": own})),
+            "401 invalid_token Signature",
+        ),
+        (
+            "brings its key as jwk, no kid",
+            with_own(json!({"jwk": own, "kid": null})),
+            "401 invalid_token UnknownKey",
+        ),
+        (
+            "brings its key at jku",
+            with_own(json!({"jku": address})),
+            "401 invalid_token Signature",
+        ),
+        (
+            "brings its key at x5u",
+            with_own(json!({"x5u": address})),
+            "401 invalid_token Signature",
+        ),
+        (
+            "brings its key as x5c",
+            with_own(json!({"x5c": ["AAAA"]})),
+            "401 invalid_token Signature",
+        ),
+        (
+            "valid, with a jku, x5u, jwk and x5c to be ignored",
+            parts.header(json!({"jku": address, "x5u": address, "jwk": "none", "x5c": 1})),
+            OK,
+        ),
+    ]
+}
+
+fn shapes(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
+    let good = parts.header(json!({}));
+    let [header, claims, signature] = good.split('.').collect::<Vec<_>>()[..] else {
+        panic!("three parts")
+    };
+    let changed = base64(with(&parts.claims, &json!({"sub": "admin"})).to_string());
+    let long = parts.claims(json!({"padding": "a".repeat(16 * 1024)}));
+    vec![
+        (
+            "the claims are others",
+            format!("{header}.{changed}.{signature}"),
+            "401 invalid_token Signature",
+        ),
+        (
+            "no signature",
+            format!("{header}.{claims}."),
+            "401 invalid_token Signature",
+        ),
+        (
+            "no part for the signature",
+            format!("{header}.{claims}"),
+            "401 invalid_token NotAJwt",
+        ),
+        (
+            "the signature of zeros",
+            parts.signed(json!({}), |_| vec![0; 96]),
+            "401 invalid_token Signature",
+        ),
+        (
+            "the signature of another message",
+            format!("{header}.{claims}.{}", base64(parts.key.sign("ES384", b"a"))),
+            "401 invalid_token Signature",
+        ),
+        (
+            "the signature in ASN.1",
+            parts.signed(json!({}), |message| parts.key.sign_asn1(message)),
+            "401 invalid_token Signature",
+        ),
+        (
+            "the signature goes on",
+            format!("{good}AAAA"),
+            "401 invalid_token Signature",
+        ),
+        (
+            "the signature is padded",
+            format!("{good}="),
+            "401 invalid_token Malformed",
+        ),
+        (
+            "the signature is not base64url",
+            format!("{header}.{claims}.++//"),
+            "401 invalid_token Malformed",
+        ),
+        (
+            "five parts, as if encrypted",
+            format!("{good}.AAAA.AAAA"),
+            "401 invalid_token NotAJwt",
+        ),
+        ("a part before it", format!("AAAA.{good}"), "401 invalid_token NotAJwt"),
+        (
+            "opaque",
+            "qUFMNwqnmo6VdPuKQHSfDvAZUkBWxzXBgyCSHIaVlBv".to_owned(),
+            "401 invalid_token NotAJwt",
+        ),
+        ("dots", "..".to_owned(), "401 invalid_token Malformed"),
+        ("empty", String::new(), "401 invalid_token NotAJwt"),
+        (
+            "not ASCII",
+            format!("{header}.{claims}.é"),
+            "401 invalid_token Malformed",
+        ),
+        ("longer than any token", long, "401 invalid_token NotAJwt"),
+        (
+            "the claims are an array",
+            parts.raw(&parts.header.to_string(), "[]"),
+            "401 invalid_token Malformed",
+        ),
+        (
+            "the claims are not JSON",
+            parts.raw(&parts.header.to_string(), "alice"),
+            "401 invalid_token Malformed",
+        ),
+        (
+            "the claims are nested deeply",
+            parts.raw(&parts.header.to_string(), &"[".repeat(9_000)),
+            "401 invalid_token Malformed",
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_token_is_found() {
+    let setup = Setup::new().await;
+    let parts = Parts::new(setup.issuer.url());
+    // Beside the key: one for encryption, and keys of kinds that are not known or not supported.
+    setup.issuer.serve_keys(&[
+        with(&parts.key.jwk("encryption"), &json!({"use": "enc"})),
+        json!({"kty": "AKP", "kid": "key", "alg": "ML-DSA-44", "pub": "AAAA"}),
+        json!({"kty": "EC", "kid": "p521", "crv": "P-521", "alg": "ES512", "x": "AAAA", "y": "AAAA"}),
+        json!({"kty": "oct", "kid": "secret", "k": "c2VjcmV0"}),
+        json!({"kty": "EC", "kid": "no coordinates", "crv": "P-256"}),
+        parts.other.jwk("a key that no token names"),
+        parts.key.jwk("key"),
+    ]);
+    let guard = setup.guard();
+    for (name, token, expected) in rows(&parts) {
+        assert_eq!(short(&guard.verify(&token).await), expected, "{name}");
+    }
+    // The keys, and once more for the unknown kids; nothing was asked for at the addresses that tokens brought.
+    assert_eq!(setup.issuer.key_requests(), 2);
+}
+
+#[tokio::test]
+async fn each_algorithm_is_verified_with_its_own_keys_only() {
+    let setup = Setup::new().await;
+    let parts = Parts::new(setup.issuer.url());
+    let (p256, p384, ed25519, rsa) = (Key::p256(), Key::p384(), Key::ed25519(), Key::rsa());
+    let rsa_alg = |alg: &str| with(&rsa.jwk(alg), &json!({"alg": alg}));
+    setup.issuer.serve_keys(&[
+        p256.jwk("p256"),
+        p384.jwk("p384"),
+        ed25519.jwk("ed25519"),
+        rsa.jwk("rsa"),
+        rsa_alg("RS384"),
+        rsa_alg("RS512"),
+        rsa_alg("PS256"),
+        rsa_alg("PS384"),
+        rsa_alg("PS512"),
+        // One id for two algorithms.
+        with(&rsa.jwk("twice"), &json!({"alg": "PS256"})),
+        with(&rsa.jwk("twice"), &json!({"alg": "RS256"})),
+    ]);
+    let guard = setup.guard();
+    for (key, id, alg, expected) in [
+        (&p256, "p256", "ES256", OK),
+        (&p384, "p384", "ES384", OK),
+        (&ed25519, "ed25519", "EdDSA", OK),
+        (&ed25519, "ed25519", "Ed25519", OK),
+        (&rsa, "rsa", "RS256", OK),
+        (&rsa, "RS384", "RS384", OK),
+        (&rsa, "RS512", "RS512", OK),
+        (&rsa, "PS256", "PS256", OK),
+        (&rsa, "PS384", "PS384", OK),
+        (&rsa, "PS512", "PS512", OK),
+        (&rsa, "twice", "RS256", OK),
+        (&rsa, "twice", "PS256", OK),
+        (&rsa, "twice", "RS384", "401 invalid_token Algorithm"),
+        (&rsa, "rsa", "PS256", "401 invalid_token Algorithm"),
+        (&rsa, "PS256", "RS256", "401 invalid_token Algorithm"),
+        (&p256, "p384", "ES384", "401 invalid_token Signature"),
+        (&p384, "p256", "ES256", "401 invalid_token Signature"),
+        (&ed25519, "p256", "ES256", "401 invalid_token Signature"),
+    ] {
+        let header = json!({"alg": alg, "typ": "at+jwt", "kid": id});
+        let outcome = guard.verify(&key.token(&header, &parts.claims)).await;
+        assert_eq!(short(&outcome), expected, "{id} {alg}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_without_kid_is_of_the_only_key() {
+    let setup = Setup::new().await;
+    let parts = Parts::new(setup.issuer.url());
+    setup.issuer.serve_keys(&[parts.key.jwk("key")]);
+    let guard = setup.guard();
+    assert_eq!(short(&guard.verify(&parts.header(json!({"kid": null}))).await), OK);
+    let forged = parts
+        .other
+        .token(&with(&parts.header, &json!({"kid": null})), &parts.claims);
+    assert_eq!(short(&guard.verify(&forged).await), "401 invalid_token Signature");
+}
+
+#[tokio::test]
+async fn other_types_are_accepted_where_that_is_configured() {
+    let setup = Setup::new().await;
+    let parts = Parts::new(setup.issuer.url());
+    setup.issuer.serve_keys(&[parts.key.jwk("key")]);
+    let guard = setup.builder().token_type(TokenType::Jwt).build().unwrap();
+    for (typ, expected) in [
+        (json!("JWT"), OK),
+        (json!("jwt"), OK),
+        (json!("at+jwt"), OK),
+        (json!("application/at+jwt"), OK),
+        (json!("logout+jwt"), "401 invalid_token Type"),
+        (json!(""), "401 invalid_token Type"),
+        (json!(null), "401 invalid_token Type"),
+    ] {
+        let outcome = guard.verify(&parts.header(json!({"typ": typ}))).await;
+        assert_eq!(short(&outcome), expected, "{typ}");
+    }
+}

@@ -1,0 +1,275 @@
+//! The guard in axum, in tower and in actix-web: the same answers from each.
+
+use crate::setup::{AUDIENCE, Setup};
+use actix_web::{App, HttpResponse, test, web};
+use axum::{Extension, Router, extract::FromRef, routing::get};
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use serde_json::{Value, json};
+use std::convert::Infallible;
+use token_guard::{Caller, GuardError, GuardLayer, TokenGuard};
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_http::cors::{Any, CorsLayer};
+
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// Status, content type, code of the problem or else the body, challenge, and whether there is a `Retry-After`.
+    fn summary(&self) -> (u16, Option<&str>, String, Option<&str>, bool) {
+        let content_type = self
+            .header("content-type")
+            .filter(|name| name.starts_with("application/"));
+        let problem: Value = serde_json::from_str(&self.body).unwrap_or_default();
+        let body = problem["code"].as_str().map_or(self.body.clone(), str::to_owned);
+        (
+            self.status,
+            content_type,
+            body,
+            self.header("www-authenticate"),
+            self.header("retry-after").is_some(),
+        )
+    }
+}
+
+fn request(authorization: &[&str]) -> http::request::Builder {
+    authorization
+        .iter()
+        .fold(Request::builder().uri("/user/info"), |request, value| {
+            request.header("authorization", *value)
+        })
+}
+
+async fn axum(router: Router, authorization: &[&str]) -> Answer {
+    let request = request(authorization).body(axum::body::Body::empty()).unwrap();
+    let response = router.oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Answer {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        body: String::from_utf8(body.to_vec()).unwrap(),
+    }
+}
+
+async fn extractor(guard: &TokenGuard, authorization: &[&str]) -> Answer {
+    #[derive(Clone)]
+    struct AppState {
+        guard: TokenGuard,
+    }
+
+    impl FromRef<AppState> for TokenGuard {
+        fn from_ref(state: &AppState) -> Self {
+            state.guard.clone()
+        }
+    }
+
+    async fn user_info(caller: Caller) -> Result<String, GuardError> {
+        caller.require_scope("read:profile")?;
+        Ok(caller.subject().to_owned())
+    }
+
+    let state = AppState { guard: guard.clone() };
+    axum(
+        Router::new().route("/user/info", get(user_info)).with_state(state),
+        authorization,
+    )
+    .await
+}
+
+async fn layer_of_axum(guard: &TokenGuard, authorization: &[&str]) -> Answer {
+    let layer = GuardLayer::new(guard.requiring_scopes(["read:profile"]));
+    let handler = |Extension(caller): Extension<Caller>| async move { caller.subject().to_owned() };
+    axum(
+        Router::new().route("/user/info", get(handler)).layer(layer),
+        authorization,
+    )
+    .await
+}
+
+async fn layer_of_tower(guard: &TokenGuard, authorization: &[&str]) -> Answer {
+    let layer = GuardLayer::new(guard.requiring_scopes(["read:profile"]));
+    let mut service = layer.layer(service_fn(|request: Request<()>| async move {
+        let subject = request.extensions().get::<Caller>().unwrap().subject().to_owned();
+        Ok::<_, Infallible>(http::Response::new(Full::<Bytes>::from(subject)))
+    }));
+    let response = service
+        .ready()
+        .await
+        .unwrap()
+        .call(request(authorization).body(()).unwrap())
+        .await
+        .unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Answer {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        body: String::from_utf8(body.to_vec()).unwrap(),
+    }
+}
+
+async fn actix(guard: &TokenGuard, authorization: &[&str]) -> Answer {
+    async fn user_info(caller: Caller) -> Result<String, GuardError> {
+        caller.require_scope("read:profile")?;
+        Ok(caller.subject().to_owned())
+    }
+
+    let app = App::new()
+        .app_data(web::Data::new(guard.clone()))
+        .route("/user/info", web::get().to(user_info));
+    let app = test::init_service(app).await;
+    let mut request = test::TestRequest::get().uri("/user/info");
+    for value in authorization {
+        request = request.append_header(("authorization", *value));
+    }
+    let response: HttpResponse = test::call_service(&app, request.to_request()).await.into();
+    let status = response.status().as_u16();
+    let mut headers = HeaderMap::new();
+    for (name, value) in response.headers() {
+        let name = http::HeaderName::from_bytes(name.as_str().as_bytes()).unwrap();
+        headers.append(name, http::HeaderValue::from_bytes(value.as_bytes()).unwrap());
+    }
+    let body = actix_web::body::to_bytes(response.into_body()).await.unwrap();
+    Answer {
+        status,
+        headers,
+        body: String::from_utf8(body.to_vec()).unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn each_framework_gives_the_same_answers() {
+    let setup = Setup::new().await;
+    let down = Setup::new().await;
+    down.issuer.set_available(false);
+    let token = |scope: &str| {
+        let token = setup
+            .issuer
+            .token(json!({"sub": "alice", "aud": AUDIENCE, "scope": scope}))
+            .unwrap();
+        format!("bearer {token}")
+    };
+    let good = token("read:profile write:profile");
+    let scopeless = token("write:profile");
+    let foreign = format!(
+        "Bearer {}",
+        setup.issuer.token(json!({"aud": "https://fabrikam.com"})).unwrap()
+    );
+    let (up, down) = (setup.guard(), down.guard());
+    let problem = Some("application/problem+json");
+    let realm = Some(r#"Bearer realm="api""#);
+    let invalid_format = Some(
+        r#"Bearer realm="api", error="invalid_request", error_description="The Authorization header has to be one: Bearer, a space, and a token.""#,
+    );
+    let invalid_token =
+        Some(r#"Bearer realm="api", error="invalid_token", error_description="The token is for another audience.""#);
+    let scope = Some(r#"Bearer realm="api", error="insufficient_scope", scope="read:profile""#);
+    for (guard, authorization, expected) in [
+        (&up, &[good.as_str()][..], (200, None, "alice", None, false)),
+        (
+            &up,
+            &[],
+            (401, problem, "auth.authorization_header_missing", realm, false),
+        ),
+        (
+            &up,
+            &["Bearer"],
+            (
+                401,
+                problem,
+                "auth.authorization_token_invalid_format",
+                invalid_format,
+                false,
+            ),
+        ),
+        (
+            &up,
+            &[&good, &good],
+            (
+                401,
+                problem,
+                "auth.authorization_token_invalid_format",
+                invalid_format,
+                false,
+            ),
+        ),
+        (
+            &up,
+            &["Basic YTpi"],
+            (
+                401,
+                problem,
+                "auth.authorization_token_type_not_supported",
+                realm,
+                false,
+            ),
+        ),
+        (&up, &[&foreign], (401, problem, "invalid_token", invalid_token, false)),
+        (&up, &[&scopeless], (403, problem, "auth.forbidden", scope, false)),
+        (&down, &[&good], (503, problem, "auth.keys_unavailable", None, true)),
+    ] {
+        let answers = [
+            ("extractor of axum", extractor(guard, authorization).await),
+            ("layer of axum", layer_of_axum(guard, authorization).await),
+            ("layer of tower", layer_of_tower(guard, authorization).await),
+            ("extractor of actix", actix(guard, authorization).await),
+        ];
+        for (name, answer) in &answers {
+            let (status, content_type, body, challenge, retry_after) = answer.summary();
+            assert_eq!(
+                (status, content_type, body.as_str(), challenge, retry_after),
+                expected,
+                "{name}"
+            );
+            let cache_control = (answer.status != 200).then_some("no-store");
+            assert_eq!(answer.header("cache-control"), cache_control, "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_preflight_is_answered_in_front_of_the_guard() {
+    let setup = Setup::new().await;
+    let api = Router::new()
+        .route("/user/info", get(|| async { "info" }))
+        .layer(GuardLayer::new(setup.guard()))
+        .layer(
+            CorsLayer::new()
+                .allow_origin(Any)
+                .allow_headers([http::header::AUTHORIZATION]),
+        );
+    let preflight = Request::builder()
+        .method(Method::OPTIONS)
+        .uri("/user/info")
+        .header("origin", "https://app.contoso.com")
+        .header("access-control-request-method", "GET")
+        .header("access-control-request-headers", "authorization")
+        .body(axum::body::Body::empty())
+        .unwrap();
+    let response = api.clone().oneshot(preflight).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()["access-control-allow-headers"], "authorization");
+    let refused = axum(api, &[]).await;
+    assert_eq!(refused.status, 401);
+    assert_eq!(refused.header("access-control-allow-origin"), Some("*"));
+}
+
+#[tokio::test]
+async fn actix_without_a_guard_lets_nobody_in() {
+    async fn user_info(_: Caller) -> &'static str {
+        "info"
+    }
+
+    let app = test::init_service(App::new().route("/user/info", web::get().to(user_info))).await;
+    let response = test::call_service(&app, test::TestRequest::get().uri("/user/info").to_request()).await;
+    assert_eq!(response.status().as_u16(), 500);
+}

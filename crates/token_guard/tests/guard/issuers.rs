@@ -1,0 +1,230 @@
+//! Entra ID, whose issuers, keys and claims differ from other issuers'. Sources: Microsoft's references of the claims of
+//! access tokens and id tokens, and its rules for validating tokens.
+
+use crate::{
+    forge::Key,
+    served::Served,
+    setup::{NOW, short, with},
+};
+use serde_json::{Value, json};
+use token_guard::{EntraApi, TokenGuard, testing::ManualClock};
+
+const TENANT: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
+const PARTNER: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
+const STRANGER: &str = "ccccdddd-2222-eeee-3333-ffff4444aaaa";
+const API: &str = "00001111-aaaa-2222-bbbb-3333cccc4444";
+
+struct Entra {
+    served: Served,
+    key: Key,
+}
+
+impl Entra {
+    /// Serves the documents of one tenant and of all of them, with a key for all tenants and one for a single one.
+    async fn start() -> Self {
+        let key = Key::rsa();
+        let served = Served::start().await;
+        let host = served.url("");
+        let document =
+            |issuer: &str| json!({"issuer": format!("{host}/{issuer}/v2.0"), "jwks_uri": format!("{host}/keys")});
+        let path = |tenant: &str| format!("/{tenant}/v2.0/.well-known/openid-configuration");
+        served.json(&path(TENANT), &document(TENANT));
+        served.json(&path("common"), &document("{tenantid}"));
+        let of = |id: &str, issuer: &str| {
+            with(
+                &key.jwk(id),
+                &json!({"use": "sig", "issuer": format!("{host}/{issuer}/v2.0")}),
+            )
+        };
+        let keys = json!({"keys": [of("shared", "{tenantid}"), of("stranger's", STRANGER), key.jwk("unbound")]});
+        served.json("/keys", &keys);
+        Self { served, key }
+    }
+
+    fn guard(&self, api: EntraApi) -> TokenGuard {
+        let api = api.authority(&self.served.url("/"));
+        TokenGuard::entra(api)
+            .clock(ManualClock::at(NOW).clock())
+            .build()
+            .unwrap()
+    }
+
+    /// An access token of version 2 for a user.
+    fn v2(&self, tenant: &str) -> Value {
+        json!({
+            "iss": self.served.url(&format!("/{tenant}/v2.0")),
+            "aud": API, "tid": tenant, "azp": "client", "scp": "access_as_user", "ver": "2.0",
+            "sub": "pairwise", "oid": "object", "iat": NOW, "nbf": NOW, "exp": NOW + 300,
+        })
+    }
+
+    /// An access token of version 1 for a user.
+    fn v1(&self, tenant: &str) -> Value {
+        let v1 = json!({
+            "iss": format!("https://sts.windows.net/{tenant}/"),
+            "aud": format!("api://{API}"), "azp": null, "appid": "client", "ver": "1.0",
+        });
+        with(&self.v2(tenant), &v1)
+    }
+
+    fn token(&self, key: &str, claims: &Value) -> String {
+        self.key
+            .token(&json!({"alg": "RS256", "typ": "JWT", "kid": key}), claims)
+    }
+}
+
+#[tokio::test]
+async fn tokens_of_both_versions_and_of_the_tenants_on_the_list_are_accepted() {
+    let entra = Entra::start().await;
+    let single = entra.guard(EntraApi::new(TENANT, API));
+    let several = entra.guard(EntraApi::new(&TENANT.to_uppercase(), API).allow_tenant(PARTNER));
+    let (ok, issuer, audience, no_access) = (
+        "200",
+        "401 invalid_token Issuer",
+        "401 invalid_token Audience",
+        "401 invalid_token NotAnAccessToken",
+    );
+    let v2 = |members: Value| with(&entra.v2(TENANT), &members);
+    let v1 = |members: Value| with(&entra.v1(TENANT), &members);
+    for (name, key, claims, expected) in [
+        ("version 2", "shared", v2(json!({})), [ok, ok]),
+        ("version 1", "shared", v1(json!({})), [ok, ok]),
+        ("a key without issuer", "unbound", v2(json!({})), [ok, ok]),
+        ("another tenant on the list", "shared", entra.v2(PARTNER), [issuer, ok]),
+        (
+            "another tenant on the list, version 1",
+            "shared",
+            entra.v1(PARTNER),
+            [issuer, ok],
+        ),
+        (
+            "a tenant not on the list",
+            "shared",
+            entra.v2(STRANGER),
+            [issuer, issuer],
+        ),
+        (
+            "a tenant not on the list, version 1",
+            "shared",
+            entra.v1(STRANGER),
+            [issuer, issuer],
+        ),
+        ("a key of another tenant", "stranger's", v2(json!({})), [issuer, issuer]),
+        (
+            "a key of another tenant, version 1",
+            "stranger's",
+            v1(json!({})),
+            [issuer, issuer],
+        ),
+        ("no tid", "shared", v2(json!({"tid": null})), [issuer, issuer]),
+        (
+            "the tid of another tenant",
+            "shared",
+            v2(json!({"tid": PARTNER})),
+            [issuer, issuer],
+        ),
+        (
+            "the issuer with a placeholder",
+            "shared",
+            v2(json!({"iss": entra.served.url("/{tenantid}/v2.0")})),
+            [issuer, issuer],
+        ),
+        (
+            "the issuer of another cloud",
+            "shared",
+            v1(json!({"iss": format!("https://sts.chinacloudapi.cn/{TENANT}/")})),
+            [issuer, issuer],
+        ),
+        (
+            "an application with a role",
+            "shared",
+            v2(json!({"scp": null, "roles": ["Calls.All"]})),
+            [ok, ok],
+        ),
+        (
+            "neither scope nor role",
+            "shared",
+            v2(json!({"scp": null})),
+            [no_access, no_access],
+        ),
+        (
+            "an empty scope",
+            "shared",
+            v2(json!({"scp": ""})),
+            [no_access, no_access],
+        ),
+        (
+            "scope in place of scp",
+            "shared",
+            v2(json!({"scp": null, "scope": "access_as_user"})),
+            [no_access, no_access],
+        ),
+        (
+            "an id token",
+            "shared",
+            v2(json!({"scp": null, "azp": null, "nonce": "n"})),
+            [no_access, no_access],
+        ),
+        (
+            "an id token with roles",
+            "shared",
+            v2(json!({"scp": null, "azp": null, "roles": ["a"]})),
+            [no_access, no_access],
+        ),
+        (
+            "another API",
+            "shared",
+            v2(json!({"aud": "00000003-0000-0000-c000-000000000000"})),
+            [audience, audience],
+        ),
+    ] {
+        let token = entra.token(key, &claims);
+        let outcomes = [
+            short(&single.verify(&token).await),
+            short(&several.verify(&token).await),
+        ];
+        assert_eq!(outcomes, expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_has_the_claims_of_entra() {
+    let entra = Entra::start().await;
+    let guard = entra.guard(EntraApi::new(TENANT, API).audience("https://contoso.com/api"));
+    for claims in [
+        entra.v2(TENANT),
+        entra.v1(TENANT),
+        with(&entra.v1(TENANT), &json!({"aud": "https://contoso.com/api"})),
+    ] {
+        let claims = with(
+            &claims,
+            &json!({"scp": "access_as_user Calls.Read", "client_id": "not this"}),
+        );
+        let caller = guard.verify(&entra.token("shared", &claims)).await.unwrap();
+        assert_eq!(caller.client_id(), Some("client"));
+        assert_eq!(caller.tenant_id(), Some(TENANT));
+        assert_eq!(caller.object_id(), Some("object"));
+        assert_eq!(caller.scopes(), ["access_as_user", "Calls.Read"]);
+        assert!(caller.roles().is_empty());
+    }
+    let application = with(&entra.v2(TENANT), &json!({"scp": null, "roles": ["Calls.All"]}));
+    let token = entra.token("shared", &application);
+    assert_eq!(short(&guard.requiring_roles(["Calls.All"]).verify(&token).await), "200");
+    assert_eq!(
+        short(&guard.requiring_scopes(["access_as_user"]).verify(&token).await),
+        "403 auth.forbidden"
+    );
+}
+
+#[tokio::test]
+async fn the_document_of_another_tenant_is_not_believed() {
+    let entra = Entra::start().await;
+    let path = format!("/{TENANT}/v2.0/.well-known/openid-configuration");
+    entra.served.json(
+        &path,
+        &json!({"issuer": entra.served.url("/{tenantid}/v2.0"), "jwks_uri": entra.served.url("/keys")}),
+    );
+    let guard = entra.guard(EntraApi::new(TENANT, API));
+    let token = entra.token("shared", &entra.v2(TENANT));
+    assert_eq!(short(&guard.verify(&token).await), "503 auth.keys_unavailable");
+}
