@@ -1,1 +1,215 @@
+//! The guard and npm's oidc-provider, the engine of Logto, which issues ES384 tokens here. `interop/oidc/run` starts this
+//! with the provider in `NODE_PATH`.
 
+use reqwest::Client;
+use serde_json::Value;
+use std::{
+    process::Stdio,
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
+};
+use token_guard::{Caller, Clock, GuardError, LogtoPermissions, TokenFault, TokenGuard};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+};
+
+const PROVIDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../interop/oidc/provider.mjs");
+const RESOURCE: &str = "https://api.contoso.com";
+
+/// The provider as a process.
+struct Provider {
+    process: Child,
+    /// What Logto calls the endpoint of a tenant.
+    endpoint: String,
+    client: Client,
+}
+
+impl Provider {
+    /// Starts it on a port that was free before, or on any.
+    async fn start(port: u16) -> Self {
+        let mut process = Command::new("node")
+            .arg(PROVIDER)
+            .env("PORT", port.to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let issuer = lines
+            .next_line()
+            .await
+            .unwrap()
+            .expect("the provider ended before it was ready");
+        Self {
+            process,
+            endpoint: issuer.strip_suffix("/oidc").unwrap().to_owned(),
+            client: Client::builder().no_proxy().build().unwrap(),
+        }
+    }
+
+    /// Ends it, and says where it was.
+    async fn stop(mut self) -> u16 {
+        self.process.kill().await.unwrap();
+        self.endpoint.rsplit(':').next().unwrap().parse().unwrap()
+    }
+
+    async fn restart(self) -> Self {
+        Self::start(self.stop().await).await
+    }
+
+    /// An access token from the provider's token endpoint: a JWT for a resource, or else an opaque one.
+    async fn token(&self, resource: Option<&str>, scope: &str) -> String {
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", "machine"),
+            ("client_secret", "of-the-machine"),
+            ("scope", scope),
+        ];
+        let mut body = String::new();
+        for (name, value) in form.into_iter().chain(resource.map(|resource| ("resource", resource))) {
+            let value: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+            body.push_str(&format!("{name}={value}&"));
+        }
+        let request = self.client.post(format!("{}/oidc/token", self.endpoint));
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let answer = request.body(body).send().await.unwrap().text().await.unwrap();
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        answer["access_token"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{answer}"))
+            .to_owned()
+    }
+
+    async fn key_requests(&self) -> u32 {
+        let request = self.client.get(format!("{}/key-requests", self.endpoint));
+        request.send().await.unwrap().text().await.unwrap().parse().unwrap()
+    }
+}
+
+/// The system's clock, which a test moves forward.
+#[derive(Clone, Default)]
+struct Ahead(Arc<Mutex<Duration>>);
+
+impl Ahead {
+    fn clock(&self) -> Clock {
+        let ahead = self.clone();
+        Clock::new(move || SystemTime::now() + *ahead.0.lock().unwrap())
+    }
+
+    fn advance(&self, by: Duration) {
+        *self.0.lock().unwrap() += by;
+    }
+}
+
+fn guard(provider: &Provider, ahead: &Ahead) -> TokenGuard {
+    let permissions = LogtoPermissions::GlobalApi {
+        resource: RESOURCE.to_owned(),
+    };
+    TokenGuard::logto(&provider.endpoint, permissions)
+        .clock(ahead.clock())
+        .build()
+        .unwrap()
+}
+
+fn fault(outcome: Result<Caller, GuardError>) -> TokenFault {
+    match outcome {
+        Err(GuardError::InvalidToken(fault)) => fault,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn is_503(outcome: Result<Caller, GuardError>) -> bool {
+    outcome.is_err_and(|error| error.status() == 503)
+}
+
+#[tokio::test]
+async fn a_token_for_the_api_is_accepted_and_others_are_not() {
+    let provider = Provider::start(0).await;
+    let guard = guard(&provider, &Ahead::default());
+    let token = provider.token(Some(RESOURCE), "read:messages").await;
+    let caller = guard.verify(&token).await.unwrap();
+    assert_eq!(caller.client_id(), Some("machine"));
+    assert_eq!(caller.scopes(), ["read:messages"]);
+    assert_eq!(
+        guard
+            .requiring_scopes(["write:messages"])
+            .verify(&token)
+            .await
+            .unwrap_err()
+            .status(),
+        403
+    );
+
+    let foreign = provider.token(Some("https://api.fabrikam.com"), "read:messages").await;
+    assert_eq!(fault(guard.verify(&foreign).await), TokenFault::Audience);
+    let opaque = provider.token(None, "").await;
+    assert_eq!(fault(guard.verify(&opaque).await), TokenFault::NotAJwt);
+    let (message, signature) = token.rsplit_once('.').unwrap();
+    let first = if signature.starts_with('A') { "B" } else { "A" };
+    let forged = format!("{message}.{first}{}", &signature[1..]);
+    assert_eq!(fault(guard.verify(&forged).await), TokenFault::Signature);
+    assert_eq!(provider.key_requests().await, 1);
+}
+
+#[tokio::test]
+async fn a_provider_that_restarts_with_another_key_is_followed_at_once() {
+    let provider = Provider::start(0).await;
+    let guard = guard(&provider, &Ahead::default());
+    let old = provider.token(Some(RESOURCE), "read:messages").await;
+    assert!(guard.verify(&old).await.is_ok());
+
+    let provider = provider.restart().await;
+    let new = provider.token(Some(RESOURCE), "read:messages").await;
+    assert!(guard.verify(&new).await.is_ok());
+    assert_eq!(provider.key_requests().await, 1);
+
+    // A flood of tokens with keys that the provider does not have, or no longer.
+    for _ in 0..100 {
+        assert_eq!(fault(guard.verify(&old).await), TokenFault::UnknownKey);
+    }
+    assert_eq!(provider.key_requests().await, 1);
+    assert!(guard.verify(&new).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_flood_of_unknown_keys_asks_for_them_once_in_30_seconds() {
+    let provider = Provider::start(0).await;
+    let ahead = Ahead::default();
+    let guard = guard(&provider, &ahead);
+    let flood = provider.token(Some(RESOURCE), "read:messages").await;
+    let provider = provider.restart().await;
+    assert!(guard.verify(&provider.token(Some(RESOURCE), "").await).await.is_ok());
+    for requests in 2..5 {
+        for _ in 0..100 {
+            assert_eq!(fault(guard.verify(&flood).await), TokenFault::UnknownKey);
+        }
+        assert_eq!(provider.key_requests().await, requests);
+        ahead.advance(Duration::from_secs(30));
+    }
+}
+
+#[tokio::test]
+async fn an_outage_is_bridged_and_then_is_503() {
+    let provider = Provider::start(0).await;
+    let ahead = Ahead::default();
+    let guard = guard(&provider, &ahead);
+    let token = provider.token(Some(RESOURCE), "read:messages").await;
+    assert!(guard.verify(&token).await.is_ok());
+
+    let elsewhere = Provider::start(0).await.token(Some(RESOURCE), "").await;
+    let port = provider.stop().await;
+    // A token with a key that cannot be looked for, then keys that are due, then keys that are too old.
+    assert!(is_503(guard.verify(&elsewhere).await));
+    ahead.advance(Duration::from_secs(50 * 60));
+    assert!(guard.verify(&token).await.is_ok());
+    ahead.advance(Duration::from_secs(49 * 3600));
+    assert!(is_503(guard.verify(&token).await));
+
+    let provider = Provider::start(port).await;
+    ahead.advance(Duration::from_secs(5));
+    let error = fault(guard.verify(&provider.token(Some(RESOURCE), "").await).await);
+    // It is two days later here than there.
+    assert_eq!(error, TokenFault::Expired);
+}

@@ -47,7 +47,8 @@ async fn no_part_of_a_token_is_in_an_error_a_log_or_debug() {
         .with_max_level(tracing::Level::TRACE)
         .with_writer(log.clone())
         .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    // No other test sets one; what they log in the meantime is searched too.
+    tracing::subscriber::set_global_default(subscriber).unwrap();
 
     let setup = Setup::new().await;
     let guard = setup.guard().requiring_scopes(["read:messages"]);
