@@ -109,6 +109,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// The values of the header, and the token or the code.
+    type Case<'a> = (&'a [&'a [u8]], Result<&'a str, &'a str>);
+
     fn extract(values: &[&[u8]]) -> Result<String, GuardError> {
         BearerToken::from_values(values.iter().copied()).map(|token| token.secret().to_owned())
     }
@@ -120,7 +123,7 @@ mod tests {
         const TYPE: &str = "auth.authorization_token_type_not_supported";
         let longest = format!("Bearer {}", "a".repeat(16 * 1024));
         let too_long = format!("{longest}a");
-        let cases: &[(&[&[u8]], Result<&str, &str>)] = &[
+        let cases: &[Case<'_>] = &[
             (&[], Err(MISSING)),
             (&[b""], Err(MISSING)),
             (&[b"   "], Err(MISSING)),
@@ -143,8 +146,8 @@ mod tests {
             (&[b"Bearer \"a.b.c\""], Err(FORMAT)),
             (&[b"Bearer =="], Err(FORMAT)),
             (&[b"Bearer a=b"], Err(FORMAT)),
-            (&[b"Bearer caf\xc3\xa9"], Err(FORMAT)),
-            (&[b"Bearer caf\xe9"], Err(FORMAT)),
+            (&[b"Bearer na\xc3\xafve"], Err(FORMAT)),
+            (&[b"Bearer na\xefve"], Err(FORMAT)),
             (&[b"Bearer a.b.c", b"Bearer a.b.c"], Err(FORMAT)),
             (&[b"Bearer a.b.c", b""], Err(FORMAT)),
             (&[b"", b"Bearer a.b.c"], Err(FORMAT)),

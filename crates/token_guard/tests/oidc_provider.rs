@@ -1,5 +1,6 @@
 //! The guard and npm's oidc-provider, the engine of Logto, which issues ES384 tokens here. `interop/oidc/run` starts this
 //! with the provider in `NODE_PATH`.
+#![cfg(test)]
 
 use reqwest::Client;
 use serde_json::Value;
@@ -13,6 +14,7 @@ use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
 };
+use url::form_urlencoded;
 
 const PROVIDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../interop/oidc/provider.mjs");
 const RESOURCE: &str = "https://api.contoso.com";
@@ -67,11 +69,10 @@ impl Provider {
             ("client_secret", "of-the-machine"),
             ("scope", scope),
         ];
-        let mut body = String::new();
-        for (name, value) in form.into_iter().chain(resource.map(|resource| ("resource", resource))) {
-            let value: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
-            body.push_str(&format!("{name}={value}&"));
-        }
+        let form = form.into_iter().chain(resource.map(|resource| ("resource", resource)));
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
         let request = self.client.post(format!("{}/oidc/token", self.endpoint));
         let request = request.header("content-type", "application/x-www-form-urlencoded");
         let answer = request.body(body).send().await.unwrap().text().await.unwrap();

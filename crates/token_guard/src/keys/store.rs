@@ -115,8 +115,8 @@ impl KeyStore {
                 return Ok(Current::Fresh(held.keys.clone()));
             }
             if state.is_failing(now) {
-                let stale = state.usable(now, self.stale_for);
-                return stale.ok_or_else(|| state.unavailable(now, RETRY_INTERVAL, None));
+                let usable = state.usable(now, self.stale_for);
+                return usable.ok_or_else(|| state.unavailable(now, RETRY_INTERVAL, None));
             }
             self.join(&mut state)
         };

@@ -26,12 +26,12 @@ impl Parts {
         }
     }
 
-    fn header(&self, members: Value) -> String {
-        self.key.token(&with(&self.header, &members), &self.claims)
+    fn header(&self, members: &Value) -> String {
+        self.key.token(&with(&self.header, members), &self.claims)
     }
 
-    fn claims(&self, members: Value) -> String {
-        self.key.token(&self.header, &with(&self.claims, &members))
+    fn claims(&self, members: &Value) -> String {
+        self.key.token(&self.header, &with(&self.claims, members))
     }
 
     /// A token with a header and claims as text, signed with the issuer's key.
@@ -39,15 +39,15 @@ impl Parts {
         token(header, claims, |message| self.key.sign("ES384", message))
     }
 
-    fn signed(&self, header: Value, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
-        token(&with(&self.header, &header).to_string(), &self.claims.to_string(), sign)
+    fn signed(&self, header: &Value, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
+        token(&with(&self.header, header).to_string(), &self.claims.to_string(), sign)
     }
 }
 
 const OK: &str = "200";
 
 fn rows(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
-    let good = parts.header(json!({}));
+    let good = parts.header(&json!({}));
     let mut rows = vec![("nothing is wrong with it", good, OK)];
     rows.extend(claims(parts));
     rows.extend(times(parts));
@@ -60,7 +60,7 @@ fn rows(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
 
 fn claims(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
     let issuer = parts.claims["iss"].as_str().unwrap();
-    let claims = |members| parts.claims(members);
+    let claims = |members: Value| parts.claims(&members);
     vec![
         ("no iss", claims(json!({"iss": null})), "401 invalid_token Issuer"),
         (
@@ -142,7 +142,7 @@ fn claims(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
 }
 
 fn times(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
-    let claims = |members| parts.claims(members);
+    let claims = |members: Value| parts.claims(&members);
     vec![
         ("no exp", claims(json!({"exp": null})), "401 invalid_token Expired"),
         (
@@ -212,7 +212,7 @@ fn times(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
 }
 
 fn headers(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
-    let header = |members| parts.header(members);
+    let header = |members: Value| parts.header(&members);
     let claims = parts.claims.to_string();
     vec![
         (
@@ -304,36 +304,36 @@ fn headers(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
 fn algorithms(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
     let jwk = parts.key.jwk("key").to_string();
     let public = parts.key.public_forms();
-    let hs256 = |secret: &[u8]| parts.signed(json!({"alg": "HS256"}), |message| hmac_sha256(secret, message));
+    let hs256 = |secret: &[u8]| parts.signed(&json!({"alg": "HS256"}), |message| hmac_sha256(secret, message));
     vec![
         (
             "alg none, no signature",
-            parts.signed(json!({"alg": "none"}), |_| Vec::new()),
+            parts.signed(&json!({"alg": "none"}), |_| Vec::new()),
             "401 invalid_token Algorithm",
         ),
         (
             "alg None",
-            parts.signed(json!({"alg": "None"}), |_| Vec::new()),
+            parts.signed(&json!({"alg": "None"}), |_| Vec::new()),
             "401 invalid_token Algorithm",
         ),
         (
             "alg NONE",
-            parts.signed(json!({"alg": "NONE"}), |_| Vec::new()),
+            parts.signed(&json!({"alg": "NONE"}), |_| Vec::new()),
             "401 invalid_token Algorithm",
         ),
         (
             "alg none, a valid signature",
-            parts.header(json!({"alg": "none"})),
+            parts.header(&json!({"alg": "none"})),
             "401 invalid_token Algorithm",
         ),
         (
             "no alg",
-            parts.header(json!({"alg": null})),
+            parts.header(&json!({"alg": null})),
             "401 invalid_token Malformed",
         ),
         (
             "alg is empty",
-            parts.header(json!({"alg": ""})),
+            parts.header(&json!({"alg": ""})),
             "401 invalid_token Algorithm",
         ),
         (
@@ -353,37 +353,37 @@ fn algorithms(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
         ),
         (
             "HS384 with the point as the secret",
-            parts.signed(json!({"alg": "HS384"}), |message| hmac_sha384(&public[0], message)),
+            parts.signed(&json!({"alg": "HS384"}), |message| hmac_sha384(&public[0], message)),
             "401 invalid_token Algorithm",
         ),
         (
             "ES384 with an HMAC for a signature",
-            parts.signed(json!({}), |message| hmac_sha384(&public[0], message)),
+            parts.signed(&json!({}), |message| hmac_sha384(&public[0], message)),
             "401 invalid_token Signature",
         ),
         (
             "another algorithm of the family",
-            parts.header(json!({"alg": "ES256"})),
+            parts.header(&json!({"alg": "ES256"})),
             "401 invalid_token Algorithm",
         ),
         (
             "an algorithm of another family",
-            parts.header(json!({"alg": "RS256"})),
+            parts.header(&json!({"alg": "RS256"})),
             "401 invalid_token Algorithm",
         ),
         (
             "alg of Edwards curves",
-            parts.header(json!({"alg": "EdDSA"})),
+            parts.header(&json!({"alg": "EdDSA"})),
             "401 invalid_token Algorithm",
         ),
         (
             "alg in lower case",
-            parts.header(json!({"alg": "es384"})),
+            parts.header(&json!({"alg": "es384"})),
             "401 invalid_token Algorithm",
         ),
         (
             "an algorithm that is not supported",
-            parts.header(json!({"alg": "ES512"})),
+            parts.header(&json!({"alg": "ES512"})),
             "401 invalid_token Algorithm",
         ),
     ]
@@ -426,19 +426,19 @@ fn own_keys(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
         ),
         (
             "valid, with a jku, x5u, jwk and x5c to be ignored",
-            parts.header(json!({"jku": address, "x5u": address, "jwk": "none", "x5c": 1})),
+            parts.header(&json!({"jku": address, "x5u": address, "jwk": "none", "x5c": 1})),
             OK,
         ),
     ]
 }
 
 fn shapes(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
-    let good = parts.header(json!({}));
+    let good = parts.header(&json!({}));
     let [header, claims, signature] = good.split('.').collect::<Vec<_>>()[..] else {
         panic!("three parts")
     };
     let changed = base64(with(&parts.claims, &json!({"sub": "admin"})).to_string());
-    let long = parts.claims(json!({"padding": "a".repeat(16 * 1024)}));
+    let long = parts.claims(&json!({"padding": "a".repeat(16 * 1024)}));
     vec![
         (
             "the claims are others",
@@ -457,7 +457,7 @@ fn shapes(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
         ),
         (
             "the signature of zeros",
-            parts.signed(json!({}), |_| vec![0; 96]),
+            parts.signed(&json!({}), |_| vec![0; 96]),
             "401 invalid_token Signature",
         ),
         (
@@ -467,7 +467,7 @@ fn shapes(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
         ),
         (
             "the signature in ASN.1",
-            parts.signed(json!({}), |message| parts.key.sign_asn1(message)),
+            parts.signed(&json!({}), |message| parts.key.sign_asn1(message)),
             "401 invalid_token Signature",
         ),
         (
@@ -597,7 +597,7 @@ async fn a_token_without_kid_is_of_the_only_key() {
     let parts = Parts::new(setup.issuer.url());
     setup.issuer.serve_keys(&[parts.key.jwk("key")]);
     let guard = setup.guard();
-    assert_eq!(short(&guard.verify(&parts.header(json!({"kid": null}))).await), OK);
+    assert_eq!(short(&guard.verify(&parts.header(&json!({"kid": null}))).await), OK);
     let forged = parts
         .other
         .token(&with(&parts.header, &json!({"kid": null})), &parts.claims);
@@ -619,7 +619,7 @@ async fn other_types_are_accepted_where_that_is_configured() {
         (json!(""), "401 invalid_token Type"),
         (json!(null), "401 invalid_token Type"),
     ] {
-        let outcome = guard.verify(&parts.header(json!({"typ": typ}))).await;
+        let outcome = guard.verify(&parts.header(&json!({"typ": typ}))).await;
         assert_eq!(short(&outcome), expected, "{typ}");
     }
 }

@@ -19,6 +19,8 @@ async fn reason(guard: &TokenGuard) -> String {
     guard.load_keys().await.unwrap_err().source().unwrap().to_string()
 }
 
+type Answer = Box<dyn Fn() -> Response + Send + Sync>;
+
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 
 #[tokio::test]
@@ -90,7 +92,7 @@ async fn keys_have_to_be_a_short_answer_of_200_without_redirect() {
         format!("{json}{}", " ".repeat(length - json.len()))
     };
     let status = |status: u16, body: String| http::Response::builder().status(status).body(Body::from(body)).unwrap();
-    let cases: Vec<(&str, Box<dyn Fn() -> Response + Send + Sync>, &str)> = vec![
+    let cases: Vec<(&str, Answer, &str)> = vec![
         (
             "/longest",
             Box::new({

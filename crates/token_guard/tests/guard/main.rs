@@ -1,4 +1,5 @@
 //! The guard seen from outside: tokens over a real socket, with an issuer of this crate's own.
+#![cfg(test)]
 
 mod attacks;
 mod configuration;
