@@ -109,21 +109,23 @@ impl TokenGuardBuilder {
         self
     }
 
-    /// Within which bounds the `Cache-Control` of the keys says how long they live: 5 minutes to a day unless set.
+    /// Within which bounds the `Cache-Control` of the keys says how long they live: 5 minutes to a day unless set. If it
+    /// does not say, they live for an hour, within these bounds too.
     pub fn key_lifetime(mut self, bounds: RangeInclusive<Duration>) -> Self {
         self.key_lifetime = bounds;
         self
     }
 
-    /// How long keys are used beyond their lifetime while the issuer cannot be reached: a day unless set. Then the answer
-    /// is 503.
+    /// How long keys are used beyond their lifetime, while others are fetched or the issuer cannot be reached: a day unless
+    /// set. Then requests wait for the fetch, and the answer is 503 if it fails.
     pub fn stale_keys_for(mut self, duration: Duration) -> Self {
         self.stale_keys_for = duration;
         self
     }
 
     /// The longest that a request to the issuer takes: 5 seconds unless set. There are two for the first keys, as the
-    /// discovery document comes first.
+    /// discovery document comes first. Nobody waits for keys longer than three times this, not even where the runtime that
+    /// asks for them has stopped to run.
     pub fn fetch_timeout(mut self, timeout: Duration) -> Self {
         self.fetch_timeout = timeout;
         self

@@ -50,7 +50,7 @@ impl Debug for Clock {
     }
 }
 
-/// How long ago something was. A clock that has been set back tells no age.
-pub(crate) fn age(since: SystemTime, now: SystemTime) -> Option<Duration> {
-    now.duration_since(since).ok()
+/// How long ago something was: no time, by a clock that has been set back.
+pub(crate) fn age(since: SystemTime, now: SystemTime) -> Duration {
+    now.duration_since(since).unwrap_or_default()
 }

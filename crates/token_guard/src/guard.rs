@@ -22,7 +22,8 @@ use std::{
 /// Decides who is calling, by the bearer token of a request.
 ///
 /// A guard is cheap to clone; clones share the issuer's keys, also those that
-/// [require more](Self::requiring_scopes). Keep one for each issuer and audience. It runs on tokio.
+/// [require more](Self::requiring_scopes). Keep one for each issuer and audience. It runs on tokio, with
+/// I/O and time enabled.
 ///
 /// # Examples
 ///

@@ -46,9 +46,10 @@ pub(crate) struct Fetcher {
     pub(crate) algorithms: Vec<Algorithm>,
 }
 
-/// A client that follows no redirect. It uses the proxies of the environment, except for an issuer on loopback.
+/// A client that follows no redirect. It uses the proxies of the environment, except for an issuer on loopback. It keeps no
+/// connection for the next fetch: that is far away, and the runtime that the connection belongs to may not run by then.
 pub(crate) fn client(source: &Source) -> Result<Client, ConfigurationError> {
-    let mut builder = Client::builder().redirect(Policy::none());
+    let mut builder = Client::builder().redirect(Policy::none()).pool_max_idle_per_host(0);
     if address::is_loopback(source.url()) {
         builder = builder.no_proxy();
     }
@@ -57,9 +58,29 @@ pub(crate) fn client(source: &Source) -> Result<Client, ConfigurationError> {
         .map_err(|error| ConfigurationError::new(format!("cannot be created: {error}")).of("the HTTP client"))
 }
 
+/// What a fetch brings.
+pub(super) struct Found {
+    pub(super) keys: KeySet,
+    pub(super) lifetime: Duration,
+    /// Where the keys are.
+    pub(super) url: Url,
+}
+
 impl Fetcher {
+    /// Fetches the keys, from where they are known to be, or else from where the issuer says that they are.
+    pub(super) async fn fetch(&self, known: Option<Url>) -> Result<Found, FetchError> {
+        let url = match known {
+            Some(url) => url,
+            None => self.discover().await?,
+        };
+        let (body, headers) = self.get(&url).await?;
+        let keys = KeySet::parse(&body, &self.algorithms).ok_or_else(|| FetchErrorKind::NoKeys.at(&url))?;
+        let lifetime = lifetime::of(&headers, self.bounds);
+        Ok(Found { keys, lifetime, url })
+    }
+
     /// Finds out where the keys are.
-    pub(super) async fn discover(&self) -> Result<Url, FetchError> {
+    async fn discover(&self) -> Result<Url, FetchError> {
         #[derive(Deserialize)]
         struct Document {
             issuer: String,
@@ -81,13 +102,6 @@ impl Fetcher {
             return Err(FetchErrorKind::KeysAddress.at(url));
         }
         Ok(keys)
-    }
-
-    /// Fetches the keys, and how long they live.
-    pub(super) async fn keys(&self, url: &Url) -> Result<(KeySet, Duration), FetchError> {
-        let (body, headers) = self.get(url).await?;
-        let keys = KeySet::parse(&body, &self.algorithms).ok_or_else(|| FetchErrorKind::NoKeys.at(url))?;
-        Ok((keys, lifetime::of(&headers, self.bounds)))
     }
 
     async fn get(&self, url: &Url) -> Result<(Vec<u8>, HeaderMap), FetchError> {

@@ -33,6 +33,8 @@ pub(crate) enum FetchErrorKind {
     NoKeys,
     /// There is no tokio runtime, or it ended.
     Runtime,
+    /// The runtime that the request was on stands still.
+    Stalled,
 }
 
 impl FetchErrorKind {
@@ -61,6 +63,7 @@ impl Display for FetchError {
             }
             FetchErrorKind::NoKeys => f.write_str("has no keys that signatures can be checked with"),
             FetchErrorKind::Runtime => f.write_str("was not asked: it takes a tokio runtime that runs"),
+            FetchErrorKind::Stalled => f.write_str("was not heard of: the tokio runtime that asked it stands still"),
         }
     }
 }

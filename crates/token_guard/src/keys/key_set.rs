@@ -31,15 +31,22 @@ impl KeySet {
     /// A set can have one key of an RSA pair for each of its algorithms, under the same id, so the token's algorithm
     /// tells these apart: never how a key is used.
     pub(crate) fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Result<Arc<VerifyingKey>, TokenFault> {
-        let named: Vec<_> = match (id, self.0.as_slice()) {
-            (None, [only]) => vec![only],
-            (None, _) => Vec::new(),
-            (Some(id), keys) => keys.iter().filter(|key| key.id.as_deref() == Some(id)).collect(),
-        };
-        if named.is_empty() {
+        let mut named = self.named(id).peekable();
+        if named.peek().is_none() {
             return Err(TokenFault::UnknownKey);
         }
-        let key = named.into_iter().find(|key| key.algorithm == algorithm);
+        let key = named.find(|key| key.algorithm == algorithm);
         key.cloned().ok_or(TokenFault::Algorithm)
+    }
+
+    /// Whether a token can be of a key of this set.
+    pub(crate) fn has(&self, id: Option<&str>) -> bool {
+        self.named(id).next().is_some()
+    }
+
+    fn named(&self, id: Option<&str>) -> impl Iterator<Item = &Arc<VerifyingKey>> {
+        let only = self.0.len() == 1;
+        let keys = self.0.iter();
+        keys.filter(move |key| id.map_or(only, |id| key.id.as_deref() == Some(id)))
     }
 }

@@ -1,7 +1,7 @@
 //! The cache of an issuer's keys.
 
 use super::{
-    fetch::Fetcher,
+    fetch::{Fetcher, Found},
     fetch_error::{FetchError, FetchErrorKind},
     key_set::KeySet,
     verifying_key::VerifyingKey,
@@ -18,9 +18,9 @@ use futures::{
 use std::{
     error::Error,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, task::AbortHandle, time::timeout};
 use url::Url;
 
 /// How often tokens with unknown keys can make the guard fetch keys that are not due. Anybody can send such tokens.
@@ -33,9 +33,6 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 const DISCOVERY_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 type Fetched = Result<Arc<KeySet>, Arc<FetchError>>;
-
-/// A fetch that everybody who needs it waits for. It is a task of its own, so that it goes on when they do not.
-type Flight = Shared<BoxFuture<'static, Fetched>>;
 
 /// Keeps the keys, and fetches them when they are due or a token names another one.
 pub(crate) struct KeyStore {
@@ -51,7 +48,9 @@ pub(crate) struct KeyStore {
 struct State {
     held: Option<Held>,
     flight: Option<Flight>,
-    /// Where the keys are, until a fetch fails or the keys have been fetched there for a day.
+    /// How many fetches there have been.
+    flights: u64,
+    /// Where the keys are, until a fetch fails, a token names an unknown key, or a day has passed.
     discovered: Option<(Url, SystemTime)>,
     /// The last failure, if nothing has been fetched since.
     failure: Option<(SystemTime, Arc<FetchError>)>,
@@ -65,13 +64,30 @@ struct Held {
     lifetime: Duration,
 }
 
+/// A fetch that everybody who needs it waits for. It is a task of its own, so that it goes on when they do not.
+#[derive(Clone)]
+struct Flight {
+    number: u64,
+    started: Instant,
+    task: AbortHandle,
+    outcome: Shared<BoxFuture<'static, Fetched>>,
+}
+
+/// What there is for a token.
+enum Supply {
+    /// Keys that are not due yet.
+    Fresh(Arc<KeySet>),
+    /// Keys that are due, as long as they may be used without others, and the fetch of others or why there is none.
+    Due(Option<Arc<KeySet>>, Result<Flight, Arc<FetchError>>),
+}
+
 /// The keys that a token is checked with.
 enum Current {
     /// They are not due yet.
     Fresh(Arc<KeySet>),
     /// They have been fetched for this token, or for another one at the same time.
     Fetched(Arc<KeySet>),
-    /// They are due, and cannot be fetched.
+    /// They are due, and others have not been fetched.
     Stale(Arc<KeySet>),
 }
 
@@ -88,7 +104,12 @@ impl KeyStore {
 
     /// The key that a token names.
     pub(crate) async fn key(&self, id: Option<&str>, algorithm: Algorithm) -> Result<Arc<VerifyingKey>, GuardError> {
-        let current = self.current().await?;
+        let current = match self.supply() {
+            Supply::Fresh(keys) => Current::Fresh(keys),
+            // An issuer that is slow to answer holds up nobody whose key is here.
+            Supply::Due(Some(keys), _) if keys.has(id) => Current::Stale(keys),
+            Supply::Due(_, flight) => self.landed(flight).await?,
+        };
         let (Current::Fresh(keys) | Current::Fetched(keys) | Current::Stale(keys)) = &current;
         match keys.find(id, algorithm) {
             Err(TokenFault::UnknownKey) => {}
@@ -96,7 +117,10 @@ impl KeyStore {
         }
         match current {
             // The issuer may have this key by now, which nobody can tell.
-            Current::Stale(_) => Err(self.state().unavailable(self.clock.now(), RETRY_INTERVAL, None)),
+            Current::Stale(_) => {
+                let (state, now) = self.state();
+                Err(state.unavailable(state.retry_after(now), None))
+            }
             Current::Fresh(_) if id.is_some() => Ok(self.refetched().await?.find(id, algorithm)?),
             Current::Fresh(_) | Current::Fetched(_) => Err(TokenFault::UnknownKey.into()),
         }
@@ -104,159 +128,216 @@ impl KeyStore {
 
     /// Fetches the keys if they are due.
     pub(crate) async fn load(&self) -> Result<(), GuardError> {
-        self.current().await.map(drop)
+        match self.supply() {
+            Supply::Fresh(_) => Ok(()),
+            Supply::Due(_, flight) => self.landed(flight).await.map(drop),
+        }
     }
 
-    async fn current(&self) -> Result<Current, GuardError> {
-        let flight = {
-            let now = self.clock.now();
-            let mut state = self.state();
-            if let Some(held) = state.held.as_ref().filter(|held| held.is_fresh(now)) {
-                return Ok(Current::Fresh(held.keys.clone()));
-            }
-            if state.is_failing(now) {
-                let usable = state.usable(now, self.stale_for);
-                return usable.ok_or_else(|| state.unavailable(now, RETRY_INTERVAL, None));
-            }
-            self.join(&mut state)
-        };
-        match flight.await {
-            Ok(keys) => Ok(Current::Fetched(keys)),
-            Err(error) => {
-                let state = self.state();
-                let now = self.clock.now();
-                state
-                    .usable(now, self.stale_for)
-                    .ok_or_else(|| state.unavailable(now, RETRY_INTERVAL, Some(error)))
-            }
+    fn supply(&self) -> Supply {
+        let (mut state, now) = self.state();
+        if let Some(held) = state.held.as_ref().filter(|held| held.is_fresh(now)) {
+            return Supply::Fresh(held.keys.clone());
         }
+        let flight = match state.failing(now) {
+            Some(error) => Err(error),
+            None => self.join(&mut state, now),
+        };
+        Supply::Due(state.usable(now, self.stale_for), flight)
+    }
+
+    /// The keys after a fetch, or those that may still be used if it fails.
+    async fn landed(&self, flight: Result<Flight, Arc<FetchError>>) -> Result<Current, GuardError> {
+        let outcome = match flight {
+            Ok(flight) => self.outcome(flight).await,
+            Err(error) => Err(error),
+        };
+        outcome.map(Current::Fetched).or_else(|error| {
+            let (state, now) = self.state();
+            let usable = state.usable(now, self.stale_for).map(Current::Stale);
+            usable.ok_or_else(|| state.unavailable(state.retry_after(now), Some(error)))
+        })
     }
 
     /// The keys after a fetch ahead of time, if there may be one now.
     async fn refetched(&self) -> Result<Arc<KeySet>, GuardError> {
         let flight = {
-            let now = self.clock.now();
-            let mut state = self.state();
-            let recent = state
-                .unknown_key_at
-                .and_then(|at| age(at, now))
-                .is_some_and(|age| age < UNKNOWN_KEY_INTERVAL);
-            if !recent {
+            let (mut state, now) = self.state();
+            if state.unknown_key_wait(now).is_zero() {
                 state.unknown_key_at = Some(now);
-            } else if state.flight.as_ref().is_none_or(|flight| flight.peek().is_some()) {
+                // The key may be where the issuer keeps its keys by now.
+                state.discovered = None;
+                self.join(&mut state, now)
+            } else if let Some(flight) = state.under_way(self.patience()) {
+                Ok(flight.clone())
+            } else {
                 return match (&state.failure, &state.held) {
                     (None, Some(held)) => Ok(held.keys.clone()),
-                    _ => Err(state.unavailable(now, UNKNOWN_KEY_INTERVAL, None)),
+                    _ => Err(state.unavailable(state.unknown_key_wait(now), None)),
                 };
             }
-            self.join(&mut state)
         };
-        match flight.await {
-            Ok(keys) => Ok(keys),
-            Err(error) => Err(self
-                .state()
-                .unavailable(self.clock.now(), UNKNOWN_KEY_INTERVAL, Some(error))),
-        }
+        let outcome = match flight {
+            Ok(flight) => self.outcome(flight).await,
+            Err(error) => Err(error),
+        };
+        outcome.map_err(|error| {
+            let (state, now) = self.state();
+            state.unavailable(state.unknown_key_wait(now), Some(error))
+        })
     }
 
     /// Joins the fetch that is under way, or starts one.
-    fn join(&self, state: &mut State) -> Flight {
-        if let Some(flight) = state.flight.as_ref().filter(|flight| flight.peek().is_none()) {
-            return flight.clone();
-        }
-        let url = self.fetcher.source.url().clone();
-        let flight = match (Handle::try_current(), self.me.upgrade()) {
-            (Ok(runtime), Some(store)) => {
-                let task = runtime.spawn(async move { store.fetch().await });
-                async move {
-                    task.await
-                        .unwrap_or_else(|_| Err(Arc::new(FetchErrorKind::Runtime.at(&url))))
-                }
-                .boxed()
-            }
-            _ => async move { Err(Arc::new(FetchErrorKind::Runtime.at(&url))) }.boxed(),
+    fn join(&self, state: &mut State, now: SystemTime) -> Result<Flight, Arc<FetchError>> {
+        let (Ok(runtime), Some(store)) = (Handle::try_current(), self.me.upgrade()) else {
+            return Err(self.failed(FetchErrorKind::Runtime));
         };
-        state.flight.insert(flight.shared()).clone()
+        if let Some(flight) = state.under_way(self.patience()) {
+            return Ok(flight.clone());
+        }
+        state.flights += 1;
+        let number = state.flights;
+        state.discovered.take_if(|(_, at)| age(*at, now) >= DISCOVERY_LIFETIME);
+        let known = state.discovered.as_ref().map(|(url, _)| url.clone());
+        let ended = self.failed(FetchErrorKind::Runtime);
+        let task = runtime.spawn(async move {
+            let found = store.fetcher.fetch(known).await;
+            store.land(number, now, found.map_err(Arc::new))
+        });
+        let flight = Flight {
+            number,
+            started: Instant::now(),
+            task: task.abort_handle(),
+            outcome: task.map(|ended_well| ended_well.unwrap_or(Err(ended))).boxed().shared(),
+        };
+        Ok(state.flight.insert(flight).clone())
     }
 
-    async fn fetch(&self) -> Fetched {
-        let outcome = self.discover_and_fetch().await;
-        let now = self.clock.now();
-        let mut state = self.state();
-        state.flight = None;
+    /// Waits for a fetch, on the runtime of who waits: the one that the fetch is on may have stopped to run.
+    async fn outcome(&self, flight: Flight) -> Fetched {
+        match timeout(self.patience(), flight.outcome).await {
+            Ok(outcome) => outcome,
+            Err(_) => self.land(
+                flight.number,
+                self.clock.now(),
+                Err(self.failed(FetchErrorKind::Stalled)),
+            ),
+        }
+    }
+
+    /// How long a fetch of two requests is waited for: they fail by themselves before, unless their runtime stands still.
+    fn patience(&self) -> Duration {
+        self.fetcher.timeout * 3
+    }
+
+    /// Ends a fetch that was started at some time. One that is no longer waited for changes nothing: what it brings may
+    /// have been answered long ago.
+    fn land(&self, number: u64, started_at: SystemTime, outcome: Result<Found, Arc<FetchError>>) -> Fetched {
+        let (mut state, now) = self.state();
+        let current = state.flight.take_if(|flight| flight.number == number).is_some();
         match outcome {
-            Ok((keys, lifetime)) => {
-                let keys = Arc::new(keys);
-                state.failure = None;
-                state.held = Some(Held {
-                    keys: keys.clone(),
-                    fetched_at: now,
-                    lifetime,
-                });
+            Ok(found) => {
+                let keys = Arc::new(found.keys);
+                if current {
+                    state.failure = None;
+                    state.discovered.get_or_insert((found.url, started_at));
+                    state.held = Some(Held {
+                        keys: keys.clone(),
+                        fetched_at: started_at,
+                        lifetime: found.lifetime,
+                    });
+                }
                 Ok(keys)
             }
             Err(error) => {
-                tracing::warn!(
-                    error = %error,
-                    cause = error.source().map(tracing::field::display),
-                    "the keys of the issuer could not be fetched"
-                );
-                let error = Arc::new(error);
-                state.discovered = None;
-                state.failure = Some((now, error.clone()));
+                if current {
+                    tracing::warn!(
+                        error = %error,
+                        cause = error.source().map(tracing::field::display),
+                        "the keys of the issuer could not be fetched"
+                    );
+                    state.discovered = None;
+                    state.failure = Some((now, error.clone()));
+                }
                 Err(error)
             }
         }
     }
 
-    async fn discover_and_fetch(&self) -> Result<(KeySet, Duration), FetchError> {
-        let now = self.clock.now();
-        let known = self.state().discovered.clone();
-        let known = known.filter(|(_, at)| age(*at, now).is_some_and(|age| age < DISCOVERY_LIFETIME));
-        let url = if let Some((url, _)) = known {
-            url
-        } else {
-            let url = self.fetcher.discover().await?;
-            self.state().discovered = Some((url.clone(), now));
-            url
-        };
-        self.fetcher.keys(&url).await
+    fn failed(&self, kind: FetchErrorKind) -> Arc<FetchError> {
+        Arc::new(kind.at(self.fetcher.source.url()))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The state, and the time: read while nobody else changes the state, so that nothing in it is of later.
+    fn state(&self) -> (MutexGuard<'_, State>, SystemTime) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.now();
+        state.set_back_to(now);
+        (state, now)
+    }
+}
+
+impl Flight {
+    fn is_under_way(&self, patience: Duration) -> bool {
+        !self.task.is_finished() && self.started.elapsed() < patience
     }
 }
 
 impl Held {
     fn is_fresh(&self, now: SystemTime) -> bool {
-        age(self.fetched_at, now).is_some_and(|age| age < self.lifetime)
+        age(self.fetched_at, now) < self.lifetime
     }
 }
 
 impl State {
-    /// Whether a fetch failed so recently that the next has to wait.
-    fn is_failing(&self, now: SystemTime) -> bool {
-        let failed = self.failure.as_ref().and_then(|(at, _)| age(*at, now));
-        failed.is_some_and(|age| age < RETRY_INTERVAL)
+    /// After the clock was set back, what lies in its future counts as of now: nothing lives longer than from now on.
+    fn set_back_to(&mut self, now: SystemTime) {
+        let times = [
+            self.held.as_mut().map(|held| &mut held.fetched_at),
+            self.discovered.as_mut().map(|(_, at)| at),
+            self.failure.as_mut().map(|(at, _)| at),
+            self.unknown_key_at.as_mut(),
+        ];
+        for time in times.into_iter().flatten() {
+            *time = now.min(*time);
+        }
+    }
+
+    /// The fetch that everybody waits for. One that takes too long is on a runtime that does not run.
+    fn under_way(&self, patience: Duration) -> Option<&Flight> {
+        self.flight.as_ref().filter(|flight| flight.is_under_way(patience))
+    }
+
+    /// The last failure, if it is so recent that the next fetch has to wait.
+    fn failing(&self, now: SystemTime) -> Option<Arc<FetchError>> {
+        let (at, error) = self.failure.as_ref()?;
+        (age(*at, now) < RETRY_INTERVAL).then(|| error.clone())
+    }
+
+    /// How long it takes until keys that are due are asked for again.
+    fn retry_after(&self, now: SystemTime) -> Duration {
+        let failed = self.failure.as_ref().map(|(at, _)| age(*at, now));
+        RETRY_INTERVAL.saturating_sub(failed.unwrap_or_default())
+    }
+
+    /// How long it takes until a token with an unknown key can start a fetch.
+    fn unknown_key_wait(&self, now: SystemTime) -> Duration {
+        let at = self.unknown_key_at;
+        at.map_or(Duration::ZERO, |at| UNKNOWN_KEY_INTERVAL.saturating_sub(age(at, now)))
     }
 
     /// The keys that are held, as long as they may be used without a fetch that succeeds.
-    fn usable(&self, now: SystemTime, stale_for: Duration) -> Option<Current> {
+    fn usable(&self, now: SystemTime, stale_for: Duration) -> Option<Arc<KeySet>> {
         let held = self.held.as_ref()?;
         let usable_for = held.lifetime.saturating_add(stale_for);
-        let usable = age(held.fetched_at, now).is_some_and(|age| age < usable_for);
-        usable.then(|| Current::Stale(held.keys.clone()))
+        (age(held.fetched_at, now) < usable_for).then(|| held.keys.clone())
     }
 
-    /// The error after this failure, or after the last one, which is followed by another try after an interval.
-    fn unavailable(&self, now: SystemTime, interval: Duration, error: Option<Arc<FetchError>>) -> GuardError {
-        let (failed, last) = match &self.failure {
-            Some((at, last)) => (age(*at, now), Some(last.clone())),
-            None => (None, None),
-        };
+    /// The error after this failure, or after the last one.
+    fn unavailable(&self, retry_after: Duration, error: Option<Arc<FetchError>>) -> GuardError {
+        let last = self.failure.as_ref().map(|(_, last)| last.clone());
         GuardError::KeysUnavailable(KeysUnavailable {
-            retry_after: interval.saturating_sub(failed.unwrap_or_default()),
+            retry_after,
             source: error.or(last).map(|error| error as Arc<dyn Error + Send + Sync>),
         })
     }

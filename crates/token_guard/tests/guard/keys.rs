@@ -10,6 +10,7 @@ use std::{error::Error, thread, time::Duration};
 use token_guard::{GuardError, TokenGuard, testing::ManualClock};
 use tokio::runtime::Builder;
 
+const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -86,6 +87,7 @@ async fn keys_live_as_long_as_their_cache_control_says() {
         for (advance, requests) in [(0, 1), (lifetime - 1, 1), (1, 2), (lifetime - 1, 2), (1, 3)] {
             setup.time.advance(advance * SECOND);
             assert_eq!(short(&guard.verify(&token).await), "200");
+            guard.load_keys().await.unwrap();
             assert_eq!(setup.issuer.key_requests(), requests, "{cache_control} {advance}");
         }
     }
@@ -100,19 +102,160 @@ async fn the_bounds_of_a_lifetime_can_be_set() {
     for (advance, requests) in [(0, 1), (0, 1), (1, 2)] {
         setup.time.advance(advance * SECOND);
         assert_eq!(short(&guard.verify(&token).await), "200");
+        guard.load_keys().await.unwrap();
         assert_eq!(setup.issuer.key_requests(), requests);
     }
 }
 
 #[tokio::test]
-async fn a_clock_that_was_set_back_does_not_keep_keys_alive() {
+async fn from_a_clock_that_was_set_back_keys_live_as_long_as_from_a_fetch() {
     let setup = Setup::new().await;
+    setup.issuer.set_cache_control("max-age=600");
     let guard = setup.guard();
     let token = setup.token();
     assert_eq!(short(&guard.verify(&token).await), "200");
-    setup.time.set_back(5 * SECOND);
+    setup.time.set_back(DAY);
+    for (advance, requests) in [(0, 1), (599, 1), (1, 2)] {
+        setup.time.advance(advance * SECOND);
+        guard.load_keys().await.unwrap();
+        assert_eq!(setup.issuer.key_requests(), requests);
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_opens_no_gap_in_an_outage_nor_in_a_flood() {
+    let setup = Setup::new().await;
+    setup.issuer.set_cache_control("max-age=600");
+    let guard = setup.guard();
+    let token = {
+        let times = json!({"aud": AUDIENCE, "iat": NOW - 86_400, "exp": NOW + 86_400});
+        setup.issuer.token(times).unwrap()
+    };
     assert_eq!(short(&guard.verify(&token).await), "200");
+    for requests in [2, 2] {
+        let flood = setup.with_unknown_key("unknown");
+        assert_eq!(short(&guard.verify(&flood).await), "401 invalid_token UnknownKey");
+        assert_eq!(setup.issuer.key_requests(), requests);
+        setup.time.set_back(SECOND);
+    }
+    setup.issuer.set_available(false);
+    setup.time.advance(HOUR);
+    guard.load_keys().await.unwrap();
+    setup.time.set_back(2 * HOUR);
+    guard.load_keys().await.unwrap();
+    assert_eq!(short(&guard.verify(&token).await), "200");
+}
+
+#[tokio::test]
+async fn keys_that_are_due_are_used_while_an_issuer_does_not_answer() {
+    let setup = Setup::new().await;
+    let served = Served::start_held().await;
+    served.json("/jwks", &json!({"keys": [setup.issuer.public_key()]}));
+    let builder = setup.builder().keys_at(&served.url("/jwks"));
+    let guard = builder.fetch_timeout(50 * MILLISECOND).build().unwrap();
+    let token = setup.token();
+    served.release(1);
+    assert_eq!(short(&guard.verify(&token).await), "200");
+
+    setup.time.advance(HOUR);
+    for _ in 0..3 {
+        assert_eq!(short(&guard.verify(&token).now_or_never().unwrap()), "200");
+    }
+    let unknown = setup.with_unknown_key("maybe new");
+    assert_eq!(short(&guard.verify(&unknown).await), "503 auth.keys_unavailable");
+    assert_eq!(served.requests(), ["/jwks", "/jwks"]);
+    setup.time.advance(DAY);
+    assert_eq!(short(&guard.verify(&token).await), "503 auth.keys_unavailable");
+}
+
+#[test]
+fn a_fetch_on_a_runtime_that_stands_still_is_given_up() {
+    let runtime = || Builder::new_current_thread().enable_all().build().unwrap();
+    let serving = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let (setup, served) = serving.block_on(async { (Setup::new().await, Served::start_held().await) });
+    served.json("/jwks", &json!({"keys": [setup.issuer.public_key()]}));
+    let guard = setup
+        .builder()
+        .keys_at(&served.url("/jwks"))
+        .fetch_timeout(50 * MILLISECOND)
+        .build()
+        .unwrap();
+    let token = setup.token();
+
+    let first = runtime();
+    first.block_on(async {
+        let (guard, token) = (guard.clone(), token.clone());
+        tokio::spawn(async move { guard.verify(&token).await });
+        while served.requests().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    });
+    // Nobody runs the first runtime any more.
+    let second = runtime();
+    let error = second.block_on(guard.verify(&token)).unwrap_err();
+    assert_eq!(error.status(), 503);
+    assert!(
+        error.source().unwrap().to_string().contains("stands still"),
+        "{error:?}"
+    );
+    setup.time.advance(5 * SECOND);
+    served.release(3);
+    assert_eq!(short(&second.block_on(guard.verify(&token))), "200");
+
+    // What comes of it when the first runtime runs again is out of date, and no reason to leave the issuer alone.
+    setup.time.advance(HOUR);
+    first.block_on(async {
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+    });
+    second.block_on(guard.load_keys()).unwrap();
+    assert_eq!(served.requests().len(), 3);
+}
+
+#[test]
+fn a_fetch_in_the_background_on_a_runtime_that_ended_is_made_up_for() {
+    let runtime = || Builder::new_current_thread().enable_all().build().unwrap();
+    let serving = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let setup = serving.block_on(Setup::new());
+    let guard = setup.guard();
+    let token = setup.token();
+    runtime().block_on(guard.load_keys()).unwrap();
+    setup.time.advance(HOUR);
+    let outcome = runtime().block_on(async { guard.verify(&token).now_or_never().unwrap() });
+    assert_eq!(short(&outcome), "200");
+    assert_eq!(setup.issuer.key_requests(), 1);
+    runtime().block_on(guard.load_keys()).unwrap();
     assert_eq!(setup.issuer.key_requests(), 2);
+}
+
+#[tokio::test]
+async fn a_key_at_another_address_is_found_at_once() {
+    let setup = Setup::new().await;
+    let served = Served::start().await;
+    let url = served.url("");
+    let discovery = "/.well-known/openid-configuration";
+    served.json(discovery, &json!({"issuer": url, "jwks_uri": served.url("/a")}));
+    served.json("/a", &json!({"keys": [setup.issuer.public_key()]}));
+    let builder = TokenGuard::builder(&url, [AUDIENCE]).clock(setup.time.clock());
+    let guard = builder.build().unwrap();
+    let token = || setup.issuer.token(json!({"iss": url, "aud": AUDIENCE})).unwrap();
+    assert_eq!(short(&guard.verify(&token()).await), "200");
+
+    // The old keys are still served where they were.
+    setup.issuer.rotate().unwrap();
+    served.json(discovery, &json!({"issuer": url, "jwks_uri": served.url("/b")}));
+    served.json("/b", &json!({"keys": [setup.issuer.public_key()]}));
+    assert_eq!(short(&guard.verify(&token()).await), "200");
+    assert_eq!(served.requests(), [discovery, "/a", discovery, "/b"]);
 }
 
 #[tokio::test]
@@ -181,12 +324,13 @@ async fn an_issuer_that_fails_is_left_alone_for_5_seconds() {
 #[tokio::test]
 async fn a_key_that_cannot_be_looked_for_is_503() {
     let setup = Setup::new().await;
-    let guard = setup.guard();
+    let keys_at = format!("{}/jwks", setup.issuer.url());
+    let guard = setup.builder().keys_at(&keys_at).build().unwrap();
     let token = setup.token();
     assert_eq!(short(&guard.verify(&token).await), "200");
     setup.issuer.set_available(false);
     let unknown = setup.with_unknown_key("maybe new");
-    for (advance, requests, seconds) in [(0, 2, 30), (1, 2, 29), (28, 2, 1), (1, 2, 30)] {
+    for (advance, requests, seconds) in [(0, 2, 30), (1, 2, 29), (28, 2, 1), (1, 3, 30)] {
         setup.time.advance(advance * SECOND);
         let error = guard.verify(&unknown).await.unwrap_err();
         assert_eq!(retry_after(&error), seconds);
@@ -208,12 +352,14 @@ async fn a_set_without_keys_replaces_none() {
     setup.issuer.serve_keys(&[]);
     setup.time.advance(600 * SECOND);
     assert_eq!(short(&guard.verify(&token).await), "200");
+    guard.load_keys().await.unwrap();
     let public_key = setup.issuer.public_key();
     setup
         .issuer
         .serve_keys(&[json!({"kty": "oct", "k": "c2VjcmV0", "alg": "HS256"})]);
     setup.time.advance(600 * SECOND);
     assert_eq!(short(&guard.verify(&token).await), "200");
+    guard.load_keys().await.unwrap();
     setup.issuer.serve_keys(&[public_key]);
     setup.time.advance(DAY);
     assert_eq!(short(&guard.verify(&token).await), "200");
@@ -261,7 +407,7 @@ async fn the_discovery_document_is_read_again_after_a_failure_and_after_a_day() 
         .unwrap();
     assert_eq!(short(&guard.verify(&token).await), "200");
     setup.time.advance(HOUR);
-    assert_eq!(short(&guard.verify(&token).await), "200");
+    guard.load_keys().await.unwrap();
     assert_eq!(served.requests(), [discovery, "/a", "/a"]);
     // The keys move.
     served.answer("/a", || http::Response::builder().status(410).body("".into()).unwrap());
@@ -271,11 +417,12 @@ async fn the_discovery_document_is_read_again_after_a_failure_and_after_a_day() 
     );
     served.json("/b", &keys);
     setup.time.advance(HOUR);
-    assert_eq!(short(&guard.verify(&token).await), "200");
+    guard.load_keys().await.unwrap();
     setup.time.advance(5 * SECOND);
-    assert_eq!(short(&guard.verify(&token).await), "200");
+    guard.load_keys().await.unwrap();
     assert_eq!(served.requests()[3..], ["/a", discovery, "/b"]);
     setup.time.advance(DAY);
+    guard.load_keys().await.unwrap();
     assert_eq!(short(&guard.verify(&token).await), "200");
     assert_eq!(served.requests()[6..], [discovery, "/b"]);
 }
@@ -306,10 +453,6 @@ fn a_guard_outlives_the_runtime_that_it_was_used_on() {
     thread::spawn(move || drop(first)).join().unwrap();
     served.release(2);
     let second = runtime();
-    assert_eq!(
-        short(&second.block_on(guard.verify(&token))),
-        "503 auth.keys_unavailable"
-    );
     assert_eq!(short(&second.block_on(guard.verify(&token))), "200");
 }
 
