@@ -6,12 +6,16 @@
 //! ```
 //!
 //! Without `ISSUER`, it brings an issuer of its own, on loopback, and prints a curl command with a token. `PORT` is where
-//! the API listens on loopback, any free port unless it is set. With the argument `--once`, it sends that request itself,
-//! and ends.
+//! the API listens on loopback, any free port unless it is set. With the argument `--once`, it sends a request without the
+//! token and one with it itself, and ends: as a failure, unless the answers are 401 and 200.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example shows what it does")]
 
-use axum::{Json, Router, http::header, routing::get};
+use axum::{
+    Json, Router,
+    http::{StatusCode, header},
+    routing::get,
+};
 use serde_json::{Value, json};
 use std::{env, error::Error, process::ExitCode, time::UNIX_EPOCH};
 use token_guard::{Caller, TokenGuard, testing::TestIssuer};
@@ -101,9 +105,15 @@ async fn user_info(caller: Caller) -> Json<Value> {
 /// Asks the API without the token and with it.
 async fn ask(url: &str, token: &str) -> Outcome {
     let client = reqwest::Client::builder().no_proxy().build()?;
-    let without = client.get(url).send().await?;
-    println!("{}\n{}\n", without.status(), without.text().await?);
-    let with = client.get(url).bearer_auth(token).send().await?.error_for_status()?;
-    println!("{}\n{}", with.status(), with.text().await?);
+    let without = client.get(url);
+    let with = client.get(url).bearer_auth(token);
+    for (request, expected) in [(without, StatusCode::UNAUTHORIZED), (with, StatusCode::OK)] {
+        let response = request.send().await?;
+        let status = response.status();
+        println!("{status}\n{}\n", response.text().await?);
+        if status != expected {
+            return Err(format!("the answer has to be {expected}").into());
+        }
+    }
     Ok(())
 }
