@@ -110,7 +110,7 @@ impl TokenGuardBuilder {
     }
 
     /// Within which bounds the `Cache-Control` of the keys says how long they live: 5 minutes to a day unless set. If it
-    /// does not say, they live for an hour, within these bounds too.
+    /// does not say, they live for an hour, within these bounds too. The bounds are a second and a year at the utmost.
     pub fn key_lifetime(mut self, bounds: RangeInclusive<Duration>) -> Self {
         self.key_lifetime = bounds;
         self
@@ -123,7 +123,7 @@ impl TokenGuardBuilder {
         self
     }
 
-    /// The longest that a request to the issuer takes: 5 seconds unless set. There are two for the first keys, as the
+    /// The longest that a request to the issuer takes: 5 seconds unless set, an hour at most. There are two for the first keys, as the
     /// discovery document comes first. Nobody waits for keys longer than three times this, not even where the runtime that
     /// asks for them has stopped to run.
     pub fn fetch_timeout(mut self, timeout: Duration) -> Self {
@@ -150,9 +150,11 @@ impl TokenGuardBuilder {
     ///
     /// # Errors
     ///
-    /// If the issuer is neither an `https` URL nor one with `http` to a loopback host, has a query or a fragment; if an
+    /// If the issuer is neither an `https` URL nor one with `http` to a loopback host, has a user, a query, a fragment or
+    /// white space around it; if the address of the keys is neither of these URLs, or has a user or a fragment; if an
     /// audience or the algorithms are empty; if a tenant id of Entra ID is no GUID; if the leeway is longer than a minute;
-    /// if the bounds of the lifetime are the wrong way round; or if no HTTP client can be created.
+    /// if the bounds of the lifetime are the wrong way round, below a second or beyond a year; if the timeout is zero or
+    /// longer than an hour; or if no HTTP client can be created.
     pub fn build(self) -> Result<TokenGuard, ConfigurationError> {
         self.check()?;
         let (issuer, source) = self.issuer()?;
@@ -192,10 +194,11 @@ impl TokenGuardBuilder {
         if self.leeway > MINUTE {
             return refuse("the leeway", "is longer than a minute");
         }
-        if self.key_lifetime.is_empty() || *self.key_lifetime.end() > 365 * DAY {
+        let (shortest, longest) = (*self.key_lifetime.start(), *self.key_lifetime.end());
+        if self.key_lifetime.is_empty() || shortest < Duration::from_secs(1) || longest > 365 * DAY {
             return refuse(
                 "the lifetime of keys",
-                "has bounds that are the wrong way round, or beyond a year",
+                "has bounds that are the wrong way round, below a second, or beyond a year",
             );
         }
         if self.fetch_timeout.is_zero() || self.fetch_timeout > HOUR {
@@ -214,6 +217,9 @@ impl TokenGuardBuilder {
             }
         };
         let named = |error: ConfigurationError| error.of("the issuer");
+        if base.trim() != base {
+            return Err(named(ConfigurationError::new("has white space around it")));
+        }
         if address::parse(&base).map_err(named)?.query().is_some() {
             return Err(named(ConfigurationError::new("must have no query")));
         }

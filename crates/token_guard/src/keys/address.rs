@@ -22,6 +22,12 @@ pub(crate) fn parse(address: &str) -> Result<Url, ConfigurationError> {
     Ok(url)
 }
 
+/// Parses the `jwks_uri` of a discovery document. One from outside this machine is not to direct requests into it.
+pub(crate) fn of_keys(jwks_uri: &str, document: &Url) -> Option<Url> {
+    let keys = parse(jwks_uri).ok()?;
+    (is_loopback(document) || !is_loopback(&keys)).then_some(keys)
+}
+
 /// Whether this names the machine itself.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
@@ -35,6 +41,27 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_an_issuer_on_loopback_has_its_keys_there() {
+        let outside = "https://contoso.com/.well-known/openid-configuration";
+        let inside = "http://127.0.0.1:3001/.well-known/openid-configuration";
+        for (keys, accepted) in [
+            ("https://contoso.com/keys", [true, true]),
+            ("https://keys.fabrikam.com/", [true, true]),
+            ("http://contoso.com/keys", [false, false]),
+            ("http://127.0.0.1/keys", [false, true]),
+            ("https://127.0.0.1/keys", [false, true]),
+            ("https://127.9.9.9/keys", [false, true]),
+            ("https://2130706433/keys", [false, true]),
+            ("https://localhost/keys", [false, true]),
+            ("https://[::1]/keys", [false, true]),
+            ("keys", [false, false]),
+        ] {
+            let outcomes = [outside, inside].map(|document| of_keys(keys, &Url::parse(document).unwrap()).is_some());
+            assert_eq!(outcomes, accepted, "{keys}");
+        }
+    }
 
     #[test]
     fn https_is_needed_except_on_loopback() {

@@ -96,12 +96,7 @@ impl Fetcher {
         if document.issuer != *expected {
             return Err(FetchErrorKind::Issuer.at(url));
         }
-        let keys = address::parse(&document.jwks_uri).map_err(|_| FetchErrorKind::KeysAddress.at(url))?;
-        // Nobody outside this machine is to direct requests into it.
-        if address::is_loopback(&keys) && !address::is_loopback(url) {
-            return Err(FetchErrorKind::KeysAddress.at(url));
-        }
-        Ok(keys)
+        address::of_keys(&document.jwks_uri, url).ok_or_else(|| FetchErrorKind::KeysAddress.at(url))
     }
 
     async fn get(&self, url: &Url) -> Result<(Vec<u8>, HeaderMap), FetchError> {
