@@ -25,6 +25,7 @@ pub(crate) struct Contents {
     pub(crate) token: BearerToken,
     pub(crate) subject: String,
     pub(crate) client_id: Option<String>,
+    pub(crate) is_application: bool,
     pub(crate) organization_id: Option<String>,
     pub(crate) scopes: Vec<String>,
     pub(crate) roles: Vec<String>,
@@ -50,6 +51,16 @@ impl Caller {
         self.0.client_id.as_deref()
     }
 
+    /// Whether an application acts for itself, and for no user: a daemon.
+    ///
+    /// Of Entra ID, such tokens have an [`idtyp`](https://learn.microsoft.com/entra/identity-platform/optional-claims-reference)
+    /// of `app` or, where there is no such claim, no `scp`. Of other issuers, their `sub` is their `client_id`
+    /// ([RFC 9068](https://www.rfc-editor.org/rfc/rfc9068#section-2.2)).
+    #[must_use]
+    pub fn is_application(&self) -> bool {
+        self.0.is_application
+    }
+
     /// The organisation that the token is for, of Logto: the `organization_id` claim, or the audience of a token for an
     /// organisation's own permissions.
     #[must_use]
@@ -63,7 +74,8 @@ impl Caller {
         &self.0.scopes
     }
 
-    /// The `roles` claim, which is what Entra ID has for applications that act for no user.
+    /// The `roles` claim. Of Entra ID, it has the permissions of an application that acts for no user, but a user's roles in
+    /// the API too: [`is_application`](Self::is_application) tells which.
     #[must_use]
     pub fn roles(&self) -> &[String] {
         &self.0.roles
@@ -136,6 +148,18 @@ impl Caller {
         Err(Denial::Role(vec![role.to_owned()]).into())
     }
 
+    /// Asks for an application that acts for no user.
+    ///
+    /// # Errors
+    ///
+    /// [`Denial::Application`], a 403, if the token is a user's.
+    pub fn require_application(&self) -> Result<(), GuardError> {
+        if self.is_application() {
+            return Ok(());
+        }
+        Err(Denial::Application.into())
+    }
+
     /// Asks for an organisation: the one that the request is about, such as a part of its path.
     ///
     /// # Errors
@@ -158,6 +182,7 @@ impl Debug for Caller {
         f.debug_struct("Caller")
             .field("subject", &self.0.subject)
             .field("client_id", &self.0.client_id)
+            .field("is_application", &self.0.is_application)
             .field("organization_id", &self.0.organization_id)
             .field("scopes", &self.0.scopes)
             .field("roles", &self.0.roles)

@@ -103,6 +103,10 @@ pub enum Denial {
     Role(Vec<String>),
     /// It is for another organisation, or for none where there has to be one, or for one where there has to be none.
     Organization,
+    /// It is a user's, where it has to be that of an application which acts for none.
+    Application,
+    /// It is of Entra ID, and has neither a scope nor a role.
+    NoPermission,
     /// It is for another audience, where that is
     /// [asked to be a 403](crate::TokenGuardBuilder::forbid_other_audiences).
     Audience,
@@ -114,6 +118,8 @@ impl Display for Denial {
             Self::Scope(scopes) => write!(f, "The token has to have the scopes: {}.", scopes.join(" ")),
             Self::Role(roles) => write!(f, "The token has to have the roles: {}.", roles.join(" ")),
             Self::Organization => f.write_str("The token is not for this organization."),
+            Self::Application => f.write_str("The token has to be that of an application which acts for no user."),
+            Self::NoPermission => f.write_str("The token has neither a scope nor a role."),
             Self::Audience => f.write_str(TokenFault::Audience.description()),
         }
     }

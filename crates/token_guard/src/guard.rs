@@ -64,7 +64,9 @@ struct Shared {
 struct Requirements {
     scopes: Vec<String>,
     roles: Vec<String>,
-    organization_id: Option<String>,
+    /// All of these, so two are too many for any token.
+    organization_ids: Vec<String>,
+    application: bool,
 }
 
 impl TokenGuard {
@@ -114,15 +116,25 @@ impl TokenGuard {
     }
 
     /// The same guard, which also asks for all of these roles. A token without one of them gets a 403.
+    ///
+    /// Users have roles too: add [`requiring_application`](Self::requiring_application) for an API of daemons.
     #[must_use]
     pub fn requiring_roles<S: Into<String>>(&self, roles: impl IntoIterator<Item = S>) -> Self {
         self.requiring(|requirements| requirements.roles.extend(roles.into_iter().map(Into::into)))
     }
 
-    /// The same guard, which also asks for this organisation. A token for another one, or for none, gets a 403.
+    /// The same guard, which also asks for an application that acts for no user, as
+    /// [`Caller::is_application`] tells. A user's token gets a 403.
+    #[must_use]
+    pub fn requiring_application(&self) -> Self {
+        self.requiring(|requirements| requirements.application = true)
+    }
+
+    /// The same guard, which also asks for this organisation. A token for another one, or for none, gets a 403; of a guard
+    /// that asks for two, every token does.
     #[must_use]
     pub fn requiring_organization(&self, organization_id: &str) -> Self {
-        self.requiring(|requirements| requirements.organization_id = Some(organization_id.to_owned()))
+        self.requiring(|requirements| requirements.organization_ids.push(organization_id.to_owned()))
     }
 
     fn requiring(&self, change: impl FnOnce(&mut Requirements)) -> Self {
@@ -191,8 +203,12 @@ impl TokenGuard {
 
 impl Requirements {
     fn check(&self, caller: &Caller) -> Result<(), Denial> {
-        if self.organization_id.is_some() && self.organization_id.as_deref() != caller.organization_id() {
+        let organization = caller.organization_id();
+        if !self.organization_ids.iter().all(|id| organization == Some(id.as_str())) {
             return Err(Denial::Organization);
+        }
+        if self.application && !caller.is_application() {
+            return Err(Denial::Application);
         }
         if !self.scopes.iter().all(|scope| caller.has_scope(scope)) {
             return Err(Denial::Scope(self.scopes.clone()));

@@ -16,8 +16,13 @@ const AUTHORITY: &str = "https://login.microsoftonline.com";
 ///
 /// Tokens of both versions are accepted, whichever the registration asks for: their issuers are
 /// `https://sts.windows.net/{tenant}/` and `https://login.microsoftonline.com/{tenant}/v2.0`. A token has to be an
-/// [access token](https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference), with scopes or
-/// roles; an id token for the same registration is refused.
+/// [access token](https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference); an id token for the
+/// same registration is refused. It has to have a scope or a role, or it gets a 403: Entra ID gives tokens for an API to
+/// every application of the tenant.
+///
+/// Scopes are what users have let an application do in their names. Roles can be those of an application that acts for
+/// itself, but also a user's: ask for [`requiring_application`](crate::TokenGuard::requiring_application) where only daemons
+/// are to call.
 ///
 /// # Examples
 ///
@@ -144,5 +149,38 @@ impl Tenants {
 
     fn v2_issuer(&self, tenant: &str) -> String {
         format!("{}/{tenant}/v2.0", self.authority)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn each_cloud_has_its_own_issuers_of_both_versions() {
+        const TENANT: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
+        const AUTHORITIES: [&str; 3] = [
+            "https://login.microsoftonline.com",
+            "https://login.microsoftonline.us",
+            "https://login.partner.microsoftonline.cn",
+        ];
+        // Of RFC 8037, appendix A.2.
+        let key = json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
+        let key = VerifyingKey::from_json(&key).unwrap();
+        for (issuer, accepted) in [
+            ("https://login.microsoftonline.com/{}/v2.0", [true, false, false]),
+            ("https://login.microsoftonline.us/{}/v2.0", [false, true, false]),
+            ("https://login.partner.microsoftonline.cn/{}/v2.0", [false, false, true]),
+            ("https://sts.windows.net/{}/", [true, true, false]),
+            ("https://sts.chinacloudapi.cn/{}/", [false, false, true]),
+        ] {
+            let issuer = issuer.replace("{}", TENANT);
+            let outcomes = AUTHORITIES.map(|authority| {
+                let api = EntraApi::new(TENANT, TENANT).authority(authority);
+                api.tenants().unwrap().check(&issuer, Some(TENANT), &key).is_ok()
+            });
+            assert_eq!(outcomes, accepted, "{issuer}");
+        }
     }
 }

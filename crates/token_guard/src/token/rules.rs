@@ -8,7 +8,7 @@ use super::{
 use crate::{
     bearer::BearerToken,
     caller::{Caller, Contents},
-    error::{GuardError, TokenFault},
+    error::{Denial, GuardError, TokenFault},
     keys::VerifyingKey,
     providers::entra::Tenants,
 };
@@ -90,20 +90,25 @@ impl Rules {
                 tenants.check(issuer, claims::text(&claims, "tid")?, key)?;
                 scopes = claims::words(&claims, "scp")?;
                 client_id = Some(Tenants::client_id(&claims)?);
-                if scopes.is_empty() && roles.is_empty() {
-                    return Err(TokenFault::NotAnAccessToken.into());
-                }
             }
         }
+        let is_application = match &self.issuer {
+            IssuerRule::Is(_) => client_id.as_ref() == Some(&subject),
+            IssuerRule::Entra(_) => claims::text(&claims, "idtyp")?.map_or(scopes.is_empty(), |kind| kind == "app"),
+        };
         let expires_at = self.check_times(&claims, now)?;
         let organization_id = claims::text(&claims, "organization_id")?;
         let organization_id = self
             .audience
             .organization(&audiences, organization_id, self.forbid_other_audiences)?;
+        if matches!(self.issuer, IssuerRule::Entra(_)) && scopes.is_empty() && roles.is_empty() {
+            return Err(Denial::NoPermission.into());
+        }
         Ok(Caller::new(Contents {
             token,
             subject,
             client_id,
+            is_application,
             organization_id,
             scopes,
             roles,

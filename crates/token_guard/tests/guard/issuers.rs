@@ -78,8 +78,9 @@ type Row = (&'static str, &'static str, Value, [&'static str; 2]);
 
 /// Which key signs which claims, and what guards of one tenant and of two say to that.
 fn rows(entra: &Entra) -> Vec<Row> {
-    let (ok, issuer, audience, no_access) = (
+    let (ok, forbidden, issuer, audience, no_access) = (
         "200",
+        "403 auth.forbidden",
         "401 invalid_token Issuer",
         "401 invalid_token Audience",
         "401 invalid_token NotAnAccessToken",
@@ -145,19 +146,31 @@ fn rows(entra: &Entra) -> Vec<Row> {
             "neither scope nor role",
             "shared",
             v2(json!({"scp": null})),
-            [no_access, no_access],
+            [forbidden, forbidden],
         ),
         (
             "an empty scope",
             "shared",
             v2(json!({"scp": ""})),
-            [no_access, no_access],
+            [forbidden, forbidden],
+        ),
+        (
+            "neither scope nor role, expired",
+            "shared",
+            v2(json!({"scp": null, "exp": NOW - 60})),
+            ["401 invalid_token Expired"; 2],
+        ),
+        (
+            "neither scope nor role, for another API",
+            "shared",
+            v2(json!({"scp": null, "aud": "00000003-0000-0000-c000-000000000000"})),
+            [audience, audience],
         ),
         (
             "scope in place of scp",
             "shared",
             v2(json!({"scp": null, "scope": "access_as_user"})),
-            [no_access, no_access],
+            [forbidden, forbidden],
         ),
         (
             "an id token",
@@ -222,6 +235,30 @@ async fn a_caller_has_the_claims_of_entra() {
         short(&guard.requiring_scopes(["access_as_user"]).verify(&token).await),
         "403 auth.forbidden"
     );
+}
+
+#[tokio::test]
+async fn users_and_daemons_are_told_apart() {
+    let entra = Entra::start().await;
+    let guard = entra.guard(EntraApi::new(TENANT, API)).requiring_roles(["Calls.All"]);
+    let daemons = guard.requiring_application();
+    // Microsoft's reference of optional claims: idtyp is app for tokens of applications alone, and user for others if asked.
+    for (members, daemon) in [
+        (json!({"scp": null}), true),
+        (json!({"scp": null, "idtyp": "app"}), true),
+        (json!({"scp": "access_as_user"}), false),
+        (json!({"scp": "access_as_user", "idtyp": "user"}), false),
+        (json!({"scp": null, "idtyp": "user"}), false),
+        (json!({"scp": "access_as_user", "idtyp": "app"}), true),
+    ] {
+        let claims = with(&with(&entra.v2(TENANT), &json!({"roles": ["Calls.All"]})), &members);
+        let token = entra.token("shared", &claims);
+        let caller = guard.verify(&token).await.unwrap();
+        assert_eq!(caller.is_application(), daemon, "{members}");
+        assert_eq!(caller.require_application().is_ok(), daemon, "{members}");
+        let expected = if daemon { "200" } else { "403 auth.forbidden" };
+        assert_eq!(short(&daemons.verify(&token).await), expected, "{members}");
+    }
 }
 
 #[tokio::test]

@@ -105,6 +105,10 @@ async fn the_organization_has_to_be_that_of_the_request() {
             short(&guard.requiring_organization("org2").verify(&token).await),
             "403 auth.forbidden"
         );
+        for both in [["org1", "org2"], ["org2", "org1"]] {
+            let guard = guard.requiring_organization(both[0]).requiring_organization(both[1]);
+            assert_eq!(short(&guard.verify(&token).await), "403 auth.forbidden", "{both:?}");
+        }
     }
 }
 
@@ -135,6 +139,27 @@ async fn all_scopes_and_roles_that_are_required_have_to_be_there() {
     }
     // However much is required, the keys are shared.
     assert_eq!(setup.issuer.key_requests(), 1);
+}
+
+#[tokio::test]
+async fn an_application_that_acts_for_itself_is_its_own_subject() {
+    let setup = Setup::new().await;
+    let guard = setup.guard().requiring_application();
+    for (claims, expected) in [
+        (json!({"aud": AUDIENCE, "sub": "app", "client_id": "app"}), "200"),
+        (
+            json!({"aud": AUDIENCE, "sub": "alice", "client_id": "app"}),
+            "403 auth.forbidden",
+        ),
+        (json!({"aud": AUDIENCE, "sub": "app"}), "403 auth.forbidden"),
+        (
+            json!({"aud": AUDIENCE, "sub": "alice", "idtyp": "app"}),
+            "403 auth.forbidden",
+        ),
+    ] {
+        let token = setup.issuer.token(claims.clone()).unwrap();
+        assert_eq!(short(&guard.verify(&token).await), expected, "{claims}");
+    }
 }
 
 #[tokio::test]
