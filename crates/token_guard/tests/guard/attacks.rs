@@ -3,6 +3,7 @@
 
 use crate::{
     forge::{Key, base64, hmac_sha256, hmac_sha384, token},
+    served::Served,
     setup::{AUDIENCE, NOW, Setup, short, with},
 };
 use serde_json::{Value, json};
@@ -14,11 +15,14 @@ struct Parts {
     other: Key,
     header: Value,
     claims: Value,
+    /// Where the other key is served.
+    own_address: String,
 }
 
 impl Parts {
     fn new(issuer: &str) -> Self {
         Self {
+            own_address: String::new(),
             key: Key::p384(),
             other: Key::p384(),
             header: json!({"alg": "ES384", "typ": "at+jwt", "kid": "key"}),
@@ -392,7 +396,7 @@ fn algorithms(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
 fn own_keys(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
     let with_own = |members: Value| parts.other.token(&with(&parts.header, &members), &parts.claims);
     let own = parts.other.jwk("key");
-    let address = format!("{}/own", parts.claims["iss"].as_str().unwrap());
+    let address = &parts.own_address;
     vec![
         (
             "signed with another key",
@@ -525,7 +529,10 @@ fn shapes(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
 #[tokio::test]
 async fn what_is_wrong_with_a_token_is_found() {
     let setup = Setup::new().await;
-    let parts = Parts::new(setup.issuer.url());
+    let mut parts = Parts::new(setup.issuer.url());
+    let attacker = Served::start().await;
+    attacker.json("/keys", &json!({"keys": [parts.other.jwk("key")]}));
+    parts.own_address = attacker.url("/keys");
     // Beside the key: one for encryption, and keys of kinds that are not known or not supported.
     setup.issuer.serve_keys(&[
         with(&parts.key.jwk("encryption"), &json!({"use": "enc"})),
@@ -540,8 +547,9 @@ async fn what_is_wrong_with_a_token_is_found() {
     for (name, token, expected) in rows(&parts) {
         assert_eq!(short(&guard.verify(&token).await), expected, "{name}");
     }
-    // The keys, and once more for the unknown kids; nothing was asked for at the addresses that tokens brought.
+    // The keys, and once more for the unknown kids; nothing was asked for at the address that tokens brought.
     assert_eq!(setup.issuer.key_requests(), 2);
+    assert!(attacker.requests().is_empty());
 }
 
 #[tokio::test]
@@ -602,6 +610,33 @@ async fn a_token_without_kid_is_of_the_only_key() {
         .other
         .token(&with(&parts.header, &json!({"kid": null})), &parts.claims);
     assert_eq!(short(&guard.verify(&forged).await), "401 invalid_token Signature");
+}
+
+#[tokio::test]
+async fn the_leeway_can_be_set() {
+    let setup = Setup::new().await;
+    let parts = Parts::new(setup.issuer.url());
+    setup.issuer.serve_keys(&[parts.key.jwk("key")]);
+    let expired = "401 invalid_token Expired";
+    let early = "401 invalid_token NotYetValid";
+    for (members, expected) in [
+        (json!({"exp": NOW + 1}), [OK, OK]),
+        (json!({"exp": NOW}), [expired, OK]),
+        (json!({"exp": NOW - 59}), [expired, OK]),
+        (json!({"exp": NOW - 60}), [expired, expired]),
+        (json!({"nbf": NOW}), [OK, OK]),
+        (json!({"nbf": NOW + 1}), [early, OK]),
+        (json!({"nbf": NOW + 60}), [early, OK]),
+        (json!({"nbf": NOW + 61}), [early, early]),
+        (json!({"iat": NOW + 1}), [early, OK]),
+    ] {
+        let token = parts.claims(&members);
+        for (seconds, expected) in [0, 60].into_iter().zip(expected) {
+            let builder = setup.builder().leeway(std::time::Duration::from_secs(seconds));
+            let outcome = builder.build().unwrap().verify(&token).await;
+            assert_eq!(short(&outcome), expected, "{members} {seconds}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -152,7 +152,7 @@ async fn keys_that_are_due_are_used_while_an_issuer_does_not_answer() {
     let served = Served::start_held().await;
     served.json("/jwks", &json!({"keys": [setup.issuer.public_key()]}));
     let builder = setup.builder().keys_at(&served.url("/jwks"));
-    let guard = builder.fetch_timeout(50 * MILLISECOND).build().unwrap();
+    let guard = builder.fetch_timeout(200 * MILLISECOND).build().unwrap();
     let token = setup.token();
     served.release(1);
     assert_eq!(short(&guard.verify(&token).await), "200");
@@ -181,7 +181,7 @@ fn a_fetch_on_a_runtime_that_stands_still_is_given_up() {
     let guard = setup
         .builder()
         .keys_at(&served.url("/jwks"))
-        .fetch_timeout(50 * MILLISECOND)
+        .fetch_timeout(200 * MILLISECOND)
         .build()
         .unwrap();
     let token = setup.token();
@@ -297,6 +297,24 @@ async fn an_outage_is_bridged_by_stale_keys_then_503_and_never_401() {
         short(&guard.verify(&setup.with_unknown_key("not new")).await),
         "401 invalid_token UnknownKey"
     );
+}
+
+#[tokio::test]
+async fn how_long_stale_keys_are_used_can_be_set() {
+    for (stale_for, expected) in [
+        (0, "503 auth.keys_unavailable"),
+        (60, "200"),
+        (59, "503 auth.keys_unavailable"),
+    ] {
+        let setup = Setup::new().await;
+        setup.issuer.set_cache_control("max-age=600");
+        let guard = setup.builder().stale_keys_for(stale_for * SECOND).build().unwrap();
+        let token = setup.token();
+        assert_eq!(short(&guard.verify(&token).await), "200");
+        setup.issuer.set_available(false);
+        setup.time.advance(659 * SECOND);
+        assert_eq!(short(&guard.verify(&token).await), expected, "{stale_for}");
+    }
 }
 
 #[tokio::test]
