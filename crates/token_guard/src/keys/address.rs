@@ -1,6 +1,7 @@
 //! Where keys may be fetched from.
 
 use crate::configuration_error::ConfigurationError;
+use std::net::Ipv4Addr;
 use url::{Host, Url};
 
 /// Parses the address of an issuer or of its keys: https, or http to a loopback host; no user, no fragment.
@@ -25,7 +26,23 @@ pub(crate) fn parse(address: &str) -> Result<Url, ConfigurationError> {
 /// Parses the `jwks_uri` of a discovery document. One from outside this machine is not to direct requests into it.
 pub(crate) fn of_keys(jwks_uri: &str, document: &Url) -> Option<Url> {
     let keys = parse(jwks_uri).ok()?;
-    (is_loopback(document) || !is_loopback(&keys)).then_some(keys)
+    (is_loopback(document) || !leads_inside(&keys)).then_some(keys)
+}
+
+/// Whether this may be another name of the machine itself, such as systems have several.
+fn leads_inside(url: &Url) -> bool {
+    let inside = |address: Ipv4Addr| address.is_loopback() || address.octets().starts_with(&[0]);
+    match url.host() {
+        Some(Host::Domain(domain)) => {
+            let domain = domain.trim_end_matches('.').to_ascii_lowercase();
+            domain == "localhost" || domain.ends_with(".localhost")
+        }
+        Some(Host::Ipv4(address)) => inside(address),
+        Some(Host::Ipv6(address)) => {
+            address.is_loopback() || address.is_unspecified() || address.to_ipv4_mapped().is_some_and(inside)
+        }
+        None => true,
+    }
 }
 
 /// Whether this names the machine itself.
@@ -56,6 +73,17 @@ mod tests {
             ("https://2130706433/keys", [false, true]),
             ("https://localhost/keys", [false, true]),
             ("https://[::1]/keys", [false, true]),
+            ("https://localhost./keys", [false, true]),
+            ("https://keys.localhost/keys", [false, true]),
+            ("https://keys.LOCALHOST./keys", [false, true]),
+            ("https://0.0.0.0/keys", [false, true]),
+            ("https://0.1.2.3/keys", [false, true]),
+            ("https://[::]/keys", [false, true]),
+            ("https://[::ffff:127.0.0.1]/keys", [false, true]),
+            ("https://[::ffff:0.0.0.0]/keys", [false, true]),
+            ("https://[::ffff:10.0.0.1]/keys", [true, true]),
+            ("https://localhost.contoso.com/keys", [true, true]),
+            ("https://mylocalhost/keys", [true, true]),
             ("keys", [false, false]),
         ] {
             let outcomes = [outside, inside].map(|document| of_keys(keys, &Url::parse(document).unwrap()).is_some());

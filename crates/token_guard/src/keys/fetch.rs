@@ -6,7 +6,7 @@ use super::{
     key_set::KeySet,
     lifetime::{self, Bounds},
 };
-use crate::{algorithm::Algorithm, configuration_error::ConfigurationError};
+use crate::{algorithm::Algorithm, configuration_error::ConfigurationError, json};
 use http::{HeaderMap, StatusCode};
 use reqwest::{Client, redirect::Policy};
 use serde::Deserialize;
@@ -81,22 +81,12 @@ impl Fetcher {
 
     /// Finds out where the keys are.
     async fn discover(&self) -> Result<Url, FetchError> {
-        #[derive(Deserialize)]
-        struct Document {
-            issuer: String,
-            jwks_uri: String,
-        }
-
         let (url, expected) = match &self.source {
             Source::Keys(url) => return Ok(url.clone()),
             Source::Discovery { document, issuer } => (document, issuer),
         };
         let (body, _) = self.get(url).await?;
-        let document: Document = serde_json::from_slice(&body).map_err(|_| FetchErrorKind::NotDiscovery.at(url))?;
-        if document.issuer != *expected {
-            return Err(FetchErrorKind::Issuer.at(url));
-        }
-        address::of_keys(&document.jwks_uri, url).ok_or_else(|| FetchErrorKind::KeysAddress.at(url))
+        jwks_uri(&body, url, expected).map_err(|kind| kind.at(url))
     }
 
     async fn get(&self, url: &Url) -> Result<(Vec<u8>, HeaderMap), FetchError> {
@@ -121,5 +111,47 @@ impl Fetcher {
             body.extend_from_slice(&chunk);
         }
         Ok((body, response.headers().clone()))
+    }
+}
+
+/// Reads the address of the keys out of the discovery document at `url`, which has to be that of the issuer.
+fn jwks_uri(body: &[u8], url: &Url, issuer: &str) -> Result<Url, FetchErrorKind> {
+    #[derive(Deserialize)]
+    struct Document {
+        issuer: String,
+        jwks_uri: String,
+    }
+
+    let document: Document = json::object(body).ok_or(FetchErrorKind::NotDiscovery)?;
+    if document.issuer != issuer {
+        return Err(FetchErrorKind::Issuer);
+    }
+    address::of_keys(&document.jwks_uri, url).ok_or(FetchErrorKind::KeysAddress)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    const ISSUER: &str = "https://contoso.com";
+    const KEYS: &str = "https://contoso.com/keys";
+
+    proptest! {
+        #[test]
+        fn a_document_is_believed_with_both_of_its_members_and_whatever_others(
+            others in prop::collection::btree_map("[a-z_]{1,12}", "\\PC{0,12}|https://[a-z]{1,8}/", 0..8),
+            issuer in prop_oneof![Just(json!(ISSUER)), Just(json!([ISSUER])), "\\PC{0,12}".prop_map(Value::from)],
+            keys in prop_oneof![Just(json!(KEYS)), Just(json!(null)), "http://[a-z]{1,8}/".prop_map(Value::from)],
+        ) {
+            let mut document = json!(others);
+            document["issuer"] = issuer.clone();
+            document["jwks_uri"] = keys.clone();
+            let url = Url::parse("https://contoso.com/.well-known/openid-configuration").unwrap();
+            let found = jwks_uri(document.to_string().as_bytes(), &url, ISSUER).ok();
+            let expected = (issuer == ISSUER && keys == KEYS).then(|| Url::parse(KEYS).unwrap());
+            prop_assert_eq!(found, expected);
+        }
     }
 }

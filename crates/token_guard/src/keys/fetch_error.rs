@@ -9,7 +9,8 @@ use url::Url;
 /// A request for the discovery document or the keys that failed.
 #[derive(Debug)]
 pub(crate) struct FetchError {
-    url: Url,
+    /// The address without its query, which can hold a secret.
+    place: String,
     kind: FetchErrorKind,
 }
 
@@ -40,7 +41,7 @@ pub(crate) enum FetchErrorKind {
 impl FetchErrorKind {
     pub(crate) fn at(self, url: &Url) -> FetchError {
         FetchError {
-            url: url.clone(),
+            place: format!("{}{}", url.origin().ascii_serialization(), url.path()),
             kind: self,
         }
     }
@@ -48,7 +49,7 @@ impl FetchErrorKind {
 
 impl Display for FetchError {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ", self.url)?;
+        write!(f, "{} ", self.place)?;
         match &self.kind {
             FetchErrorKind::Http(error) if error.is_timeout() => f.write_str("did not answer in time"),
             FetchErrorKind::Http(error) if error.is_connect() => f.write_str("cannot be connected to"),

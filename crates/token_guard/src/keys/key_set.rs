@@ -1,7 +1,7 @@
 //! The keys of an issuer at one time.
 
 use super::verifying_key::VerifyingKey;
-use crate::{algorithm::Algorithm, error::TokenFault};
+use crate::{algorithm::Algorithm, error::TokenFault, json};
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ impl KeySet {
             keys: Vec<Value>,
         }
 
-        let set: Set = serde_json::from_slice(json).ok()?;
+        let set: Set = json::object(json)?;
         let keys = set.keys.iter().filter_map(VerifyingKey::from_json);
         let keys: Vec<_> = keys
             .filter(|key| algorithms.contains(&key.algorithm))
@@ -48,5 +48,35 @@ impl KeySet {
         let only = self.0.len() == 1;
         let keys = self.0.iter();
         keys.filter(move |key| id.map_or(only, |id| key.id.as_deref() == Some(id)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    proptest! {
+        #[test]
+        fn keys_are_found_among_whatever_else_a_set_has(
+            others in prop::collection::btree_map("[a-z]{1,6}", "\\PC{0,12}", 0..6),
+            before in prop::collection::vec(prop_oneof![
+                Just(json!(null)),
+                any::<String>().prop_map(Value::from),
+                Just(json!({"kty": "oct", "k": "c2VjcmV0", "kid": "key"})),
+                prop::collection::btree_map("kty|crv|kid|x", "\\PC{0,12}", 0..4).prop_map(|key| json!(key)),
+            ], 0..6),
+        ) {
+            let mut set = json!(others);
+            let mut keys = before;
+            // Of RFC 8037, appendix A.2.
+            let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+            keys.push(json!({"kty": "OKP", "crv": "Ed25519", "kid": "key", "x": x}));
+            set["keys"] = json!(keys);
+            let set = KeySet::parse(set.to_string().as_bytes(), &[Algorithm::EdDsa]).unwrap();
+            prop_assert!(set.find(Some("key"), Algorithm::EdDsa).is_ok());
+            prop_assert_eq!(set.0.len(), 1);
+        }
     }
 }

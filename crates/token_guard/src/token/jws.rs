@@ -1,6 +1,6 @@
 //! The parts of a token.
 
-use crate::{algorithm::Algorithm, error::TokenFault};
+use crate::{algorithm::Algorithm, error::TokenFault, json};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use serde_json::{Map, Value};
@@ -46,16 +46,16 @@ impl<'a> Jws<'a> {
         let header = decode(header).ok_or(TokenFault::NotAJwt)?;
         Ok(Self {
             message,
-            header: serde_json::from_slice(&header).map_err(|_| TokenFault::Malformed)?,
+            header: json::object(&header).ok_or(TokenFault::Malformed)?,
             payload,
             signature: decode(signature).ok_or(TokenFault::Malformed)?,
         })
     }
 
-    /// The claims, which are only to be read once the signature has been checked.
+    /// The claims, which are to be believed once the signature has been checked.
     pub(crate) fn claims(&self) -> Result<Map<String, Value>, TokenFault> {
         let payload = decode(self.payload).ok_or(TokenFault::Malformed)?;
-        serde_json::from_slice(&payload).map_err(|_| TokenFault::Malformed)
+        json::object(&payload).ok_or(TokenFault::Malformed)
     }
 }
 
@@ -67,8 +67,43 @@ fn decode(part: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use serde_json::json;
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(json!(null)),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+            prop::collection::vec(any::<String>(), 0..3).prop_map(Value::from),
+            Just(json!({"a": []})),
+        ]
+    }
 
     proptest! {
+        #[test]
+        fn what_a_header_has_of_its_own_is_read_whatever_else_it_has(
+            others in prop::collection::btree_map("[a-z0-9]{1,6}", any_value(), 0..8),
+            alg in any::<String>(),
+            kid in any::<Option<String>>(),
+        ) {
+            let mut header = Map::from_iter(others);
+            header.remove("typ");
+            let critical = header.contains_key("crit");
+            header.extend([("alg".to_owned(), json!(alg)), ("kid".to_owned(), json!(kid))]);
+            let token = format!("{}.e30.AAAA", URL_SAFE_NO_PAD.encode(Value::Object(header).to_string()));
+            let header = Jws::parse(&token).unwrap().header;
+            prop_assert_eq!((header.alg, header.kid, header.typ, header.crit), (alg, kid, None, critical));
+        }
+
+        #[test]
+        fn claims_are_read_as_they_are(claims in prop::collection::btree_map(any::<String>(), any_value(), 0..8)) {
+            let claims = Map::from_iter(claims);
+            let payload = URL_SAFE_NO_PAD.encode(Value::Object(claims.clone()).to_string());
+            let token = format!("{}.{payload}.AAAA", URL_SAFE_NO_PAD.encode(r#"{"alg":"ES384"}"#));
+            prop_assert_eq!(Jws::parse(&token).unwrap().claims().unwrap(), claims);
+        }
+
         #[test]
         fn nothing_that_is_sent_as_a_token_panics(token in "[A-Za-z0-9_.-]{0,200}") {
             if let Ok(jws) = Jws::parse(&token) {

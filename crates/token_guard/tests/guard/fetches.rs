@@ -41,6 +41,7 @@ async fn a_discovery_document_has_to_be_the_issuers_own_and_name_a_secure_addres
             "did not answer a discovery document",
         ),
         (json!("document"), "did not answer a discovery document"),
+        (json!([own, keys]), "did not answer a discovery document"),
         (
             json!({"issuer": own, "jwks_uri": "http://10.0.0.1/jwks"}),
             "neither https",
@@ -149,6 +150,14 @@ async fn keys_have_to_be_a_short_answer_of_200_without_redirect() {
             }),
             "no keys",
         ),
+        (
+            "/array_of_array",
+            Box::new({
+                let keys = json!([keys["keys"]]).to_string();
+                move || status(200, keys.clone())
+            }),
+            "no keys",
+        ),
     ];
     for (path, answer, expected) in cases {
         served.answer(path, answer);
@@ -187,6 +196,21 @@ async fn a_client_that_follows_redirects_brings_no_keys() {
         .unwrap();
     let reason = reason(&guard).await;
     assert!(reason.contains("redirected"), "{reason}");
+}
+
+#[tokio::test]
+async fn the_query_of_an_address_is_in_no_error() {
+    let served = Served::start().await;
+    let keys_at = served.url("/jwks?code=s3cr3t");
+    let guard = builder(&served.url("")).keys_at(&keys_at).build().unwrap();
+    let error = guard.load_keys().await.unwrap_err();
+    let reason = error.source().unwrap();
+    assert_eq!(
+        reason.to_string(),
+        format!("{} answered 404 Not Found", served.url("/jwks"))
+    );
+    let shown = format!("{error:?} {reason:?} {guard:?}");
+    assert!(!shown.contains("s3cr3t"), "{shown}");
 }
 
 #[tokio::test]
