@@ -1,6 +1,7 @@
 //! A public key of an issuer, and what it is for.
 
 use crate::algorithm::Algorithm;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{
     DecodingKey,
     crypto::aws_lc,
@@ -38,6 +39,9 @@ impl VerifyingKey {
         {
             return None;
         }
+        if !is_whole(&jwk) {
+            return None;
+        }
         let named = json.get("alg").map(|name| name.as_str().unwrap_or_default());
         Some(Self {
             algorithm: algorithm(&jwk, named)?,
@@ -52,6 +56,31 @@ impl VerifyingKey {
         // The provider is named, as the process's default panics in a build that has several.
         (aws_lc::DEFAULT_PROVIDER.verifier_factory)(&self.algorithm.jwa(), &self.key)
             .is_ok_and(|verifier| verifier.verify(message, signature).is_ok())
+    }
+}
+
+/// Whether the numbers of a key are as long as they have to be
+/// ([RFC 7518](https://www.rfc-editor.org/rfc/rfc7518#section-6.2.1.2),
+/// [RFC 8037](https://www.rfc-editor.org/rfc/rfc8037#section-2)), and those of RSA as signatures are checked with.
+fn is_whole(jwk: &Jwk) -> bool {
+    let bytes = |number: &str| URL_SAFE_NO_PAD.decode(number).unwrap_or_default();
+    match &jwk.algorithm {
+        AlgorithmParameters::EllipticCurve(key) => {
+            let length = match key.curve {
+                EllipticCurve::P256 => 32,
+                EllipticCurve::P384 => 48,
+                _ => return false,
+            };
+            bytes(&key.x).len() == length && bytes(&key.y).len() == length
+        }
+        AlgorithmParameters::OctetKeyPair(key) => bytes(&key.x).len() == 32,
+        AlgorithmParameters::RSA(key) => {
+            let modulus = bytes(&key.n);
+            let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
+            let first = modulus.get(zeros).map_or(0, |byte| byte.leading_zeros() as usize);
+            (2048..=8192).contains(&((modulus.len() - zeros) * 8 - first))
+        }
+        _ => false,
     }
 }
 
@@ -84,6 +113,7 @@ fn algorithm(jwk: &Jwk, named: Option<&str>) -> Option<Algorithm> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     // The public keys of RFC 7515, appendices A.2 and A.3, of RFC 8037, appendix A.2, and of RFC 7517, appendix A.1.
@@ -151,6 +181,57 @@ mod tests {
                 expected,
                 "{key}"
             );
+        }
+    }
+
+    #[test]
+    fn a_key_whose_numbers_are_too_short_or_too_long_is_ignored() {
+        let number = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let modulus = |length: usize, first: u8| {
+            let mut modulus = vec![255; length];
+            modulus[0] = first;
+            json!({"n": number(&modulus)})
+        };
+        for (key, members, accepted) in [
+            (ec256(), json!({"x": number(&[1; 31])}), false),
+            (ec256(), json!({"y": number(&[1; 33])}), false),
+            (ec256(), json!({"x": ""}), false),
+            (ec256(), json!({"crv": "P-384"}), false),
+            (ed25519(), json!({"x": number(&[1; 31])}), false),
+            (ed25519(), json!({"x": number(&[1; 33])}), false),
+            (rsa(), modulus(128, 128), false),
+            (rsa(), modulus(256, 127), false),
+            (rsa(), modulus(256, 128), true),
+            (rsa(), modulus(257, 0), true),
+            (rsa(), modulus(1024, 255), true),
+            (rsa(), modulus(1025, 1), false),
+            (rsa(), json!({"n": ""}), false),
+        ] {
+            let key = with(key, &members);
+            assert_eq!(VerifyingKey::from_json(&key).is_some(), accepted, "{key}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_members_make_a_key_or_none(members in prop::collection::btree_map(
+            "kty|crv|alg|use|key_ops|kid|x|y|n|e|issuer|[a-z]{1,5}",
+            prop_oneof![
+                "EC|OKP|RSA|P-256|P-384|Ed25519|ES256|RS256|sig|[A-Za-z0-9_-]{0,90}".prop_map(Value::from),
+                any::<i64>().prop_map(Value::from),
+                Just(json!(null)),
+                Just(json!(["verify"])),
+            ],
+            0..10,
+        )) {
+            let members = json!(members);
+            for key in [json!({}), ec256(), ed25519(), rsa()] {
+                let key = with(key, &members);
+                if let Some(read) = VerifyingKey::from_json(&key) {
+                    prop_assert_eq!(json!(read.id), key.get("kid").cloned().unwrap_or_default());
+                    prop_assert!(key["alg"].is_null() || key["alg"].is_string());
+                }
+            }
         }
     }
 
