@@ -69,6 +69,8 @@ pub enum TokenFault {
     NotYetValid,
     /// It is of Entra ID, and not an access token.
     NotAnAccessToken,
+    /// It has `cnf`: it is only for who proves to have a key, which a bearer does not.
+    SenderConstrained,
 }
 
 impl TokenFault {
@@ -89,6 +91,7 @@ impl TokenFault {
             Self::Expired => "The token has expired.",
             Self::NotYetValid => "The token is not valid yet.",
             Self::NotAnAccessToken => "The token is not an access token.",
+            Self::SenderConstrained => "The token is bound to a key of its sender, which is not supported.",
         }
     }
 }

@@ -83,6 +83,10 @@ impl TokenGuard {
     /// Starts to set up a guard for the tokens of Logto. `endpoint` is that of the tenant, such as
     /// `https://contoso.logto.app`, without `/oidc`.
     ///
+    /// With [`LogtoPermissions::Organization`] and [`LogtoPermissions::OrganizationApi`], a token for *any* organisation of
+    /// the tenant is accepted: ask for the right one by [`requiring_organization`](Self::requiring_organization) or, in a
+    /// handler, by [`Caller::require_organization`].
+    ///
     /// # Examples
     ///
     /// ```
@@ -178,12 +182,14 @@ impl TokenGuard {
         let (key, claims) = {
             let jws = Jws::parse(token.secret())?;
             rules.check_header(&jws.header)?;
+            let claims = jws.claims()?;
+            rules.check_issuer(&claims)?;
             let algorithm = jws.header.algorithm().ok_or(TokenFault::Algorithm)?;
             let key = keys.key(jws.header.kid.as_deref(), algorithm).await?;
             if !key.verifies(jws.message.as_bytes(), &jws.signature) {
                 return Err(TokenFault::Signature.into());
             }
-            (key, jws.claims()?)
+            (key, claims)
         };
         let caller = rules.check(token, claims, &key, clock.now())?;
         self.requirements.check(&caller)?;

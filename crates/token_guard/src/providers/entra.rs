@@ -126,12 +126,11 @@ impl Tenants {
         let tenant = tenant
             .filter(|tenant| self.ids.iter().any(|id| id == tenant))
             .ok_or(TokenFault::Issuer)?;
-        let v2 = self.v2_issuer(tenant);
-        if issuer != v2 && issuer != format!("{}/{tenant}/", self.v1_authority) {
+        if !self.is_issuer(issuer, tenant) {
             return Err(TokenFault::Issuer);
         }
         let key_issuer = key.issuer.as_ref().map(|issuer| issuer.replace("{tenantid}", tenant));
-        if key_issuer.is_some_and(|issuer| issuer != v2) {
+        if key_issuer.is_some_and(|issuer| issuer != self.v2_issuer(tenant)) {
             return Err(TokenFault::Issuer);
         }
         Ok(())
@@ -145,6 +144,15 @@ impl Tenants {
             None => claims::text(claims, "appid")?,
         };
         client.map(str::to_owned).ok_or(TokenFault::NotAnAccessToken)
+    }
+
+    /// Whether this is the issuer of one of the tenants.
+    pub(crate) fn are_issuers(&self, issuer: &str) -> bool {
+        self.ids.iter().any(|tenant| self.is_issuer(issuer, tenant))
+    }
+
+    fn is_issuer(&self, issuer: &str, tenant: &str) -> bool {
+        issuer == self.v2_issuer(tenant) || issuer == format!("{}/{tenant}/", self.v1_authority)
     }
 
     fn v2_issuer(&self, tenant: &str) -> String {

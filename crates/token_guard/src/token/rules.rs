@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 
 /// The type of a token, which its header names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum TokenType {
     /// An access token of [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068#section-4): `at+jwt` or
     /// `application/at+jwt`. No other token of the issuer has this type.
@@ -68,6 +69,17 @@ impl Rules {
         Ok(())
     }
 
+    /// Checks whose token it is, before a key is looked for: anybody can write so, but those that do not are refused
+    /// without a fetch.
+    pub(crate) fn check_issuer(&self, claims: &Claims) -> Result<(), TokenFault> {
+        let issuer = claims::text(claims, "iss")?.ok_or(TokenFault::Issuer)?;
+        let ours = match &self.issuer {
+            IssuerRule::Is(expected) => issuer == expected,
+            IssuerRule::Entra(tenants) => tenants.are_issuers(issuer),
+        };
+        ours.then_some(()).ok_or(TokenFault::Issuer)
+    }
+
     /// Checks claims whose signature is valid, and says who is calling.
     pub(crate) fn check(
         &self,
@@ -76,6 +88,10 @@ impl Rules {
         key: &VerifyingKey,
         now: SystemTime,
     ) -> Result<Caller, GuardError> {
+        // Proof of possession of that key would have to come with the request (RFC 8705, RFC 9449).
+        if claims.contains_key("cnf") {
+            return Err(TokenFault::SenderConstrained.into());
+        }
         let issuer = claims::text(&claims, "iss")?.ok_or(TokenFault::Issuer)?;
         let audiences = claims::list(&claims, "aud")?;
         let subject = claims::text(&claims, "sub")?.filter(|subject| !subject.is_empty());

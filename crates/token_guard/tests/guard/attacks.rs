@@ -133,6 +133,16 @@ fn claims(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
             "401 invalid_token Malformed",
         ),
         (
+            "bound to a certificate of its sender",
+            claims(json!({"cnf": {"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}})),
+            "401 invalid_token SenderConstrained",
+        ),
+        (
+            "bound to a DPoP key of its sender",
+            claims(json!({"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}})),
+            "401 invalid_token SenderConstrained",
+        ),
+        (
             "scope is an array",
             claims(json!({"scope": ["admin"]})),
             "401 invalid_token Malformed",
@@ -294,7 +304,12 @@ fn headers(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
         ),
         (
             "the header is an array",
-            parts.raw(r#"["ES384"]"#, &claims),
+            parts.raw(r#"["ES384","key","at+jwt"]"#, &claims),
+            "401 invalid_token Malformed",
+        ),
+        (
+            "the header is an array, with crit",
+            parts.raw(r#"["ES384","key","at+jwt",false]"#, &claims),
             "401 invalid_token Malformed",
         ),
         (

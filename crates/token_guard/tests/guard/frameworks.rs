@@ -164,6 +164,7 @@ async fn each_framework_gives_the_same_answers() {
         "Bearer {}",
         setup.issuer.token(json!({"aud": "https://fabrikam.com"})).unwrap()
     );
+    let theirs = format!("Bearer {}", down.token());
     let (up, down) = (setup.guard(), down.guard());
     let problem = Some("application/problem+json");
     let realm = Some(r#"Bearer realm="api""#);
@@ -215,7 +216,7 @@ async fn each_framework_gives_the_same_answers() {
         ),
         (&up, &[&foreign], (401, problem, "invalid_token", invalid_token, false)),
         (&up, &[&scopeless], (403, problem, "auth.forbidden", scope, false)),
-        (&down, &[&good], (503, problem, "auth.keys_unavailable", None, true)),
+        (&down, &[&theirs], (503, problem, "auth.keys_unavailable", None, true)),
     ] {
         let answers = [
             ("extractor of axum", extractor(guard, authorization).await),

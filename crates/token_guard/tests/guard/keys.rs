@@ -12,6 +12,7 @@ use tokio::runtime::Builder;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -71,8 +72,17 @@ async fn a_first_token_with_an_unknown_key_fetches_once() {
     assert_eq!(setup.issuer.key_requests(), 1);
     // Nor do tokens that are refused for something else fetch any.
     let other = setup.guard();
-    for token in ["", "a.b.c", "eyJhbGciOiJub25lIn0.e30."] {
+    let header = json!({"alg": "ES384", "typ": "at+jwt", "kid": "unknown"});
+    let foreign = setup
+        .issuer
+        .sign(&header, &json!({"iss": "https://fabrikam.com"}))
+        .unwrap();
+    for token in ["", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", &foreign] {
         assert!(other.verify(token).await.is_err());
+    }
+    for guard in [&guard, &other] {
+        setup.time.advance(MINUTE);
+        assert_eq!(short(&guard.verify(&foreign).await), "401 invalid_token Issuer");
     }
     assert_eq!(setup.issuer.key_requests(), 1);
 }
@@ -358,6 +368,31 @@ async fn a_key_that_cannot_be_looked_for_is_503() {
     setup.issuer.set_available(true);
     setup.time.advance(30 * SECOND);
     assert_eq!(short(&guard.verify(&unknown).await), "401 invalid_token UnknownKey");
+}
+
+#[tokio::test]
+async fn the_wait_for_an_unknown_key_counts_from_when_it_was_looked_for() {
+    let setup = Setup::new().await;
+    let served = Served::start_held().await;
+    served.json("/jwks", &json!({"keys": [setup.issuer.public_key()]}));
+    let guard = setup.builder().keys_at(&served.url("/jwks")).build().unwrap();
+    served.release(1);
+    guard.load_keys().await.unwrap();
+
+    served.json("/jwks", &json!("none"));
+    let unknown = setup.with_unknown_key("maybe new");
+    let slow = tokio::spawn({
+        let (guard, unknown) = (guard.clone(), unknown.clone());
+        async move { guard.verify(&unknown).await }
+    });
+    while served.requests().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    setup.time.advance(2 * SECOND);
+    served.release(1);
+    assert_eq!(retry_after(&slow.await.unwrap().unwrap_err()), 28);
+    setup.time.advance(SECOND);
+    assert_eq!(retry_after(&guard.verify(&unknown).await.unwrap_err()), 27);
 }
 
 #[tokio::test]

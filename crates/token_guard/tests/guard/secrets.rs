@@ -131,6 +131,7 @@ fn every_fault_says_what_is_wrong_with_the_token() {
         TokenFault::Expired,
         TokenFault::NotYetValid,
         TokenFault::NotAnAccessToken,
+        TokenFault::SenderConstrained,
     ];
     let descriptions: std::collections::HashSet<_> = faults.iter().map(|fault| fault.description()).collect();
     assert_eq!(descriptions.len(), faults.len());
