@@ -51,7 +51,10 @@ impl GuardError {
             (CACHE_CONTROL, HeaderValue::from_static("no-store")),
         ];
         if let Self::KeysUnavailable(unavailable) = self {
-            headers.push((RETRY_AFTER, unavailable.retry_after().as_secs().max(1).into()));
+            // Whole seconds, of which none is too early.
+            let wait = unavailable.retry_after();
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.push((RETRY_AFTER, seconds.max(1).into()));
         } else {
             let challenge = HeaderValue::try_from(self.challenge());
             headers.push((WWW_AUTHENTICATE, challenge.unwrap_or(HeaderValue::from_static(REALM))));
@@ -86,6 +89,7 @@ fn is_scope(scope: &str) -> bool {
 mod tests {
     use super::*;
     use crate::error::{KeysUnavailable, TokenFault};
+    use proptest::prelude::*;
     use serde_json::Value;
     use std::time::Duration;
 
@@ -108,22 +112,91 @@ mod tests {
 
     #[test]
     fn a_problem_says_what_happened() {
-        for (error, status, title) in [
-            (GuardError::HeaderMissing, 401, "Unauthorized"),
-            (TokenFault::Expired.into(), 401, "Unauthorized"),
-            (Denial::Organization.into(), 403, "Forbidden"),
-            (unavailable(5_000), 503, "Service Unavailable"),
+        for (error, status, title, code, detail) in [
+            (
+                GuardError::HeaderMissing,
+                401,
+                "Unauthorized",
+                "auth.authorization_header_missing",
+                "The request has no Authorization header.",
+            ),
+            (
+                GuardError::InvalidFormat,
+                401,
+                "Unauthorized",
+                "auth.authorization_token_invalid_format",
+                "The Authorization header has to be one: Bearer, a space, and a token.",
+            ),
+            (
+                GuardError::TypeNotSupported,
+                401,
+                "Unauthorized",
+                "auth.authorization_token_type_not_supported",
+                "The scheme of the Authorization header has to be Bearer.",
+            ),
+            (
+                TokenFault::Expired.into(),
+                401,
+                "Unauthorized",
+                "invalid_token",
+                "The token has expired.",
+            ),
+            (
+                scope(&["read:a", "write:a"]),
+                403,
+                "Forbidden",
+                "auth.forbidden",
+                "The token has to have the scopes: read:a write:a.",
+            ),
+            (
+                Denial::Organization.into(),
+                403,
+                "Forbidden",
+                "auth.forbidden",
+                "The token is not for this organization.",
+            ),
+            (
+                unavailable(5_000),
+                503,
+                "Service Unavailable",
+                "auth.keys_unavailable",
+                "The token cannot be checked at the moment. Try again later.",
+            ),
         ] {
-            let problem: Value = serde_json::from_str(&error.problem()).unwrap();
+            let response: Response<String> = error.to_response();
+            assert_eq!(response.status().as_u16(), status);
+            assert_eq!(response.headers()["content-type"], "application/problem+json");
+            assert_eq!(response.headers()["cache-control"], "no-store");
+            let problem: Value = serde_json::from_str(response.body()).unwrap();
             let expected = json!({
-                "type": "about:blank",
-                "title": title,
-                "status": status,
-                "detail": error.to_string(),
-                "code": error.code(),
+                "type": "about:blank", "title": title, "status": status, "detail": detail, "code": code,
             });
             assert_eq!(problem, expected);
-            assert!(error.to_string().ends_with('.'), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_challenge_says_whether_to_try_again_and_with_what() {
+        for (error, expected) in [
+            (GuardError::HeaderMissing, r#"Bearer realm="api""#),
+            (GuardError::TypeNotSupported, r#"Bearer realm="api""#),
+            (
+                GuardError::InvalidFormat,
+                concat!(
+                    r#"Bearer realm="api", error="invalid_request", "#,
+                    r#"error_description="The Authorization header has to be one: Bearer, a space, and a token.""#
+                ),
+            ),
+            (
+                TokenFault::Expired.into(),
+                r#"Bearer realm="api", error="invalid_token", error_description="The token has expired.""#,
+            ),
+            (
+                Denial::Organization.into(),
+                r#"Bearer realm="api", error="insufficient_scope""#,
+            ),
+        ] {
+            assert_eq!(header(&error, WWW_AUTHENTICATE).as_deref(), Some(expected));
         }
     }
 
@@ -145,9 +218,23 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn no_scope_leaves_its_quotes(scopes in prop::collection::vec("\\PC{0,12}|[ -~]{0,12}", 1..4)) {
+            let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
+            let challenge = header(&scope(&scopes), WWW_AUTHENTICATE).unwrap();
+            let rest = challenge.strip_prefix(r#"Bearer realm="api", error="insufficient_scope""#).unwrap();
+            if !rest.is_empty() {
+                let listed = rest.strip_prefix(r#", scope=""#).unwrap().strip_suffix('"').unwrap();
+                prop_assert!(!listed.contains(['"', '\\']));
+                prop_assert_eq!(listed.split(' ').collect::<Vec<_>>(), scopes);
+            }
+        }
+    }
+
     #[test]
     fn a_wait_is_told_in_whole_seconds_and_is_never_none() {
-        for (milliseconds, expected) in [(0, "1"), (999, "1"), (4_200, "4"), (30_000, "30")] {
+        for (milliseconds, expected) in [(0, "1"), (999, "1"), (1_000, "1"), (4_200, "5"), (30_000, "30")] {
             let error = unavailable(milliseconds);
             assert_eq!(header(&error, RETRY_AFTER).as_deref(), Some(expected));
             assert_eq!(header(&error, WWW_AUTHENTICATE), None);
