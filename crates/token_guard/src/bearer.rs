@@ -86,7 +86,7 @@ impl Debug for BearerToken {
     }
 }
 
-/// Without the spaces around it; others than these are part of no header value.
+/// Without the spaces around it. A tab stays, which is in no scheme and in no token.
 fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ', rest @ ..] | [rest @ .., b' '] = value {
         value = rest;

@@ -132,7 +132,7 @@ impl TokenGuardBuilder {
     }
 
     /// The client that asks the issuer, for proxies or CA certificates of your own. It should not follow redirects: what
-    /// comes from another address is not accepted.
+    /// comes from another address is not accepted. It is a client of reqwest 0.13.
     ///
     /// Unless set, it is one with the proxies of the environment, or without any for an issuer on loopback.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {

@@ -14,7 +14,9 @@ use tower_service::Service;
 /// Lets only those requests through that a guard lets through; each has its [`Caller`](crate::Caller) among its
 /// extensions. The others are answered by the guard.
 ///
-/// Put it within a layer that answers CORS preflights: these carry no token.
+/// Put it within a layer that answers CORS preflights: these carry no token. The service's responses have to have a body
+/// that is made `From<String>`, such as axum's, `String`, or `Full<Bytes>` of http-body-util, as the guard's answers are of
+/// the same type.
 ///
 /// # Examples
 ///

@@ -4,6 +4,7 @@ use crate::{builder::TokenGuardBuilder, token::audience::AudienceRule};
 
 /// Which of Logto's permission models an API uses ([its documentation](https://docs.logto.io/authorization)).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LogtoPermissions {
     /// Permissions of an API for everybody: the audience is the API resource's indicator, and a token for an organisation
     /// is refused.
