@@ -15,8 +15,8 @@ use std::{
 /// Who is calling, as their token tells: it has been checked, and every word of it is the issuer's.
 ///
 /// Handlers of axum and actix-web take it as an argument; behind a `GuardLayer` it is among the extensions of the
-/// request. `Debug` shows the subject, the client, the organisation, scopes, roles and the expiry; never the token, nor
-/// other claims.
+/// request. `Debug` shows the subject, the client and whether it acts for itself, the organisation, scopes, roles and the
+/// expiry; never the token, nor other claims.
 #[derive(Clone)]
 pub struct Caller(Arc<Contents>);
 

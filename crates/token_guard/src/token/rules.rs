@@ -71,13 +71,13 @@ impl Rules {
 
     /// Checks whose token it is, before a key is looked for: anybody can write so, but those that do not are refused
     /// without a fetch.
-    pub(crate) fn check_issuer(&self, claims: &Claims) -> Result<(), TokenFault> {
+    pub(crate) fn check_issuer<'a>(&self, claims: &'a Claims) -> Result<&'a str, TokenFault> {
         let issuer = claims::text(claims, "iss")?.ok_or(TokenFault::Issuer)?;
         let ours = match &self.issuer {
             IssuerRule::Is(expected) => issuer == expected,
             IssuerRule::Entra(tenants) => tenants.are_issuers(issuer),
         };
-        ours.then_some(()).ok_or(TokenFault::Issuer)
+        ours.then_some(issuer).ok_or(TokenFault::Issuer)
     }
 
     /// Checks claims whose signature is valid, and says who is calling.
@@ -92,21 +92,17 @@ impl Rules {
         if claims.contains_key("cnf") {
             return Err(TokenFault::SenderConstrained.into());
         }
-        let issuer = claims::text(&claims, "iss")?.ok_or(TokenFault::Issuer)?;
+        let issuer = self.check_issuer(&claims)?;
         let audiences = claims::list(&claims, "aud")?;
         let subject = claims::text(&claims, "sub")?.filter(|subject| !subject.is_empty());
         let subject = subject.ok_or(TokenFault::Subject)?.to_owned();
         let mut client_id = claims::text(&claims, "client_id")?.map(str::to_owned);
         let mut scopes = claims::words(&claims, "scope")?;
         let roles = claims::list(&claims, "roles")?;
-        match &self.issuer {
-            IssuerRule::Is(expected) if issuer != expected => return Err(TokenFault::Issuer.into()),
-            IssuerRule::Is(_) => {}
-            IssuerRule::Entra(tenants) => {
-                tenants.check(issuer, claims::text(&claims, "tid")?, key)?;
-                scopes = claims::words(&claims, "scp")?;
-                client_id = Some(Tenants::client_id(&claims)?);
-            }
+        if let IssuerRule::Entra(tenants) = &self.issuer {
+            tenants.check(issuer, claims::text(&claims, "tid")?, key)?;
+            scopes = claims::words(&claims, "scp")?;
+            client_id = Some(Tenants::client_id(&claims)?);
         }
         let is_application = match &self.issuer {
             IssuerRule::Is(_) => client_id.as_ref() == Some(&subject),
