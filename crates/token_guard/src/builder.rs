@@ -123,9 +123,9 @@ impl TokenGuardBuilder {
         self
     }
 
-    /// The longest that a request to the issuer takes: 5 seconds unless set, an hour at most. There are two for the first keys, as the
-    /// discovery document comes first. Nobody waits for keys longer than three times this, not even where the runtime that
-    /// asks for them has stopped to run.
+    /// The longest that a request to the issuer takes: 5 seconds unless set, an hour at most. There are two for the first
+    /// keys, as the discovery document comes first. Nobody waits for keys longer than three times this, not even where the
+    /// runtime that asks for them has stopped to run.
     pub fn fetch_timeout(mut self, timeout: Duration) -> Self {
         self.fetch_timeout = timeout;
         self
