@@ -92,8 +92,7 @@ impl CallOptions {
     pub(crate) fn overrides(query: &[(String, String)]) -> Option<Self> {
         let mut found = None;
         for (name, value) in query {
-            let name = name.to_ascii_lowercase();
-            let Some(path) = name.strip_prefix(PREFIX).filter(|path| *path != "baseurl") else {
+            let Some(path) = strip_prefix(name, PREFIX).filter(|path| !path.eq_ignore_ascii_case("baseurl")) else {
                 continue;
             };
             found.get_or_insert_with(Self::initial).bind(path, value);
@@ -103,7 +102,7 @@ impl CallOptions {
 
     /// Takes one override. Of repeated ones the last counts, but scopes add up.
     fn bind(&mut self, path: &str, value: &str) {
-        match path {
+        match path.to_ascii_lowercase().as_str() {
             "scopes" => {
                 let scopes = self.scopes.get_or_insert_default();
                 if !value.trim().is_empty() {
@@ -116,11 +115,11 @@ impl CallOptions {
             "contenttype" => value.clone_into(&mut self.content_type),
             "acceptheader" => value.clone_into(&mut self.accept),
             _ => {
-                if let Some(name) = path.strip_prefix("acquiretokenoptions.") {
+                if let Some(name) = strip_prefix(path, "acquiretokenoptions.") {
                     self.bind_acquire_token(name, value);
-                } else if let Some(name) = path.strip_prefix("extraheaderparameters.") {
+                } else if let Some(name) = strip_prefix(path, "extraheaderparameters.") {
                     insert(&mut self.headers, name, value);
-                } else if let Some(name) = path.strip_prefix("extraqueryparameters.") {
+                } else if let Some(name) = strip_prefix(path, "extraqueryparameters.") {
                     insert(&mut self.query, name, value);
                 }
             }
@@ -128,14 +127,15 @@ impl CallOptions {
     }
 
     fn bind_acquire_token(&mut self, name: &str, value: &str) {
+        let name = name.to_ascii_lowercase();
         if name == "forcerefresh" {
             let mut force = false;
             set_bool(&mut force, value);
             if force {
-                insert(&mut self.acquire_token, name, "true");
+                insert(&mut self.acquire_token, &name, "true");
             }
-        } else if ACQUIRE_TOKEN.contains(&name) {
-            insert(&mut self.acquire_token, name, value);
+        } else if ACQUIRE_TOKEN.contains(&name.as_str()) {
+            insert(&mut self.acquire_token, &name, value);
         }
     }
 
@@ -161,6 +161,12 @@ impl CallOptions {
         self.query.extend(overrides.query);
         self
     }
+}
+
+/// What follows a prefix in any case.
+fn strip_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let (beginning, rest) = text.split_at_checked(prefix.len())?;
+    beginning.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
 /// .NET's `bool.TryParse`.

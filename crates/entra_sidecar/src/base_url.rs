@@ -1,0 +1,140 @@
+//! The address of the sidecar.
+
+use crate::error::invalid_argument;
+use azure_core::{Error, Result, http::Url};
+use std::net::{Ipv4Addr, Ipv6Addr};
+use url::{Host, ParseError};
+
+/// Reads the base URL of a sidecar, such as `http://localhost:5000`. It may have a path, where an ingress puts it under
+/// one.
+///
+/// A sidecar hands out tokens to whoever reaches it and gets those of callers, so it is looked for beside the application
+/// and in private networks only, unless `allow_any_host`.
+///
+/// An error never shows what was passed: it could hold a password.
+pub(crate) fn parse_base_url(base_url: &str, allow_any_host: bool) -> Result<Url> {
+    let mut url = Url::parse(base_url).map_err(|error| match error {
+        ParseError::RelativeUrlWithoutBase => invalid("it does not start with http:// or https://"),
+        _ => invalid("it is not a URL"),
+    })?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(invalid("it does not start with http:// or https://"));
+    }
+    // The parser drops a user name that is empty.
+    if base_url.contains('@') {
+        return Err(invalid(
+            "it holds a user name or password, which the sidecar has no use for",
+        ));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(invalid("it has a query or fragment"));
+    }
+    if !allow_any_host && !url.host().is_some_and(|host| is_near(&host)) {
+        return Err(invalid(
+            "its host is neither loopback nor a private address, and would get the tokens of callers; if it is the \
+             sidecar's all the same, such as the name of a container, set allow_any_host in SidecarClientOptions",
+        ));
+    }
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
+    Ok(url)
+}
+
+/// Whether a host is this machine or in a private network. Names other than `localhost` can be anywhere; link-local
+/// addresses are left out, because clouds keep their metadata services there.
+fn is_near(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
+        Host::Ipv4(address) => is_near_v4(*address),
+        Host::Ipv6(address) => is_near_v6(*address),
+    }
+}
+
+fn is_near_v4(address: Ipv4Addr) -> bool {
+    address.is_loopback() || address.is_private()
+}
+
+fn is_near_v6(address: Ipv6Addr) -> bool {
+    match address.to_ipv4_mapped() {
+        Some(address) => is_near_v4(address),
+        None => address.is_loopback() || address.is_unique_local(),
+    }
+}
+
+fn invalid(reason: &str) -> Error {
+    invalid_argument(format!(
+        "invalid base URL of the sidecar: {reason}; it looks like http://localhost:5000"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refuse(base_url: &str, allow_any_host: bool) -> String {
+        let error = parse_base_url(base_url, allow_any_host).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("SECRET"), "{error:?}");
+        error.to_string()
+    }
+
+    #[test]
+    fn hosts_beside_the_application_and_in_private_networks_are_taken() {
+        for (base_url, expected) in [
+            ("http://localhost:5000", "http://localhost:5000/"),
+            ("http://LOCALHOST:5000/", "http://localhost:5000/"),
+            ("http://sidecar.localhost", "http://sidecar.localhost/"),
+            ("http://127.0.0.1:5178//", "http://127.0.0.1:5178/"),
+            ("http://[::1]:5000", "http://[::1]:5000/"),
+            ("https://10.1.2.3/", "https://10.1.2.3/"),
+            ("http://172.31.0.1", "http://172.31.0.1/"),
+            ("http://192.168.0.7:5000", "http://192.168.0.7:5000/"),
+            ("http://[fd00::7]/", "http://[fd00::7]/"),
+            ("http://[::ffff:10.0.0.1]/", "http://[::ffff:a00:1]/"),
+            ("http://localhost/agent/sidecar/", "http://localhost/agent/sidecar"),
+        ] {
+            assert_eq!(parse_base_url(base_url, false).unwrap().as_str(), expected);
+        }
+    }
+
+    #[test]
+    fn other_hosts_have_to_be_allowed() {
+        for base_url in [
+            "https://sidecar.contoso.com",
+            "http://sidecar:5000",
+            "http://localhost.contoso.com",
+            "http://127.0.0.1.nip.io",
+            "http://8.8.8.8",
+            "http://172.32.0.1",
+            "http://169.254.169.254",
+            "http://0.0.0.0",
+            "http://[2001:db8::1]",
+            "http://[fe80::1]",
+            "http://[::ffff:8.8.8.8]",
+            "http://2130706433.example",
+        ] {
+            assert!(refuse(base_url, false).contains("allow_any_host"), "{base_url}");
+            assert!(parse_base_url(base_url, true).is_ok(), "{base_url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_base_url_is_refused_even_then() {
+        for (base_url, reason) in [
+            ("", "does not start with http://"),
+            ("SECRET", "does not start with http://"),
+            ("localhost:5000", "does not start with http://"),
+            ("unix:///SECRET", "does not start with http://"),
+            ("http://", "not a URL"),
+            ("http://localhost:99999", "not a URL"),
+            ("http://@localhost", "user name or password"),
+            ("http://SECRET@localhost", "user name or password"),
+            ("http://user:SECRET@localhost:5000", "user name or password"),
+            ("http://localhost?SECRET", "query or fragment"),
+            ("http://localhost/#SECRET", "query or fragment"),
+        ] {
+            for allow_any_host in [false, true] {
+                assert!(refuse(base_url, allow_any_host).contains(reason), "{base_url}");
+            }
+        }
+    }
+}

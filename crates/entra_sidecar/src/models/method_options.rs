@@ -1,0 +1,45 @@
+//! The options of the client's operations.
+
+use super::{downstream_request::DownstreamRequest, token_overrides::TokenOverrides};
+use crate::agent::Agent;
+use azure_core::{fmt::SafeDebug, http::ClientMethodOptions};
+
+/// Options for [`authorization_header`](crate::SidecarClient::authorization_header) and
+/// [`authorization_header_as_app`](crate::SidecarClient::authorization_header_as_app).
+#[derive(Clone, Default, SafeDebug)]
+pub struct SidecarClientAuthorizationHeaderOptions<'a> {
+    /// The agent that the token is for.
+    pub agent: Option<Agent>,
+    /// What to change of how the token is acquired.
+    pub overrides: TokenOverrides,
+    /// The request that the header is for, which a `PoP` header is bound to. Its body is not sent.
+    pub request: Option<DownstreamRequest>,
+    /// Allows customization of the method call.
+    pub method_options: ClientMethodOptions<'a>,
+}
+
+/// Options for [`call_downstream_api`](crate::SidecarClient::call_downstream_api) and
+/// [`call_downstream_api_as_app`](crate::SidecarClient::call_downstream_api_as_app).
+#[derive(Clone, Default, SafeDebug)]
+pub struct SidecarClientCallDownstreamApiOptions<'a> {
+    /// The agent that the request is sent as.
+    pub agent: Option<Agent>,
+    /// What to change of how the token is acquired.
+    pub overrides: TokenOverrides,
+    /// Allows customization of the method call.
+    pub method_options: ClientMethodOptions<'a>,
+}
+
+/// Options for [`validate`](crate::SidecarClient::validate).
+#[derive(Clone, Default, SafeDebug)]
+pub struct SidecarClientValidateOptions<'a> {
+    /// Allows customization of the method call.
+    pub method_options: ClientMethodOptions<'a>,
+}
+
+/// Options for [`health`](crate::SidecarClient::health).
+#[derive(Clone, Default, SafeDebug)]
+pub struct SidecarClientHealthOptions<'a> {
+    /// Allows customization of the method call.
+    pub method_options: ClientMethodOptions<'a>,
+}

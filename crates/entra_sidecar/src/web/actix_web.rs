@@ -1,0 +1,38 @@
+//! Handlers of actix-web.
+
+use super::HandlerError;
+use crate::inbound_token::InboundToken;
+use actix_web::{
+    FromRequest, HttpRequest, HttpResponse, ResponseError,
+    body::BoxBody,
+    dev::Payload,
+    http::{StatusCode, header::AUTHORIZATION},
+};
+use std::future::{Ready, ready};
+
+/// Takes the caller's token out of the `Authorization` header.
+impl FromRequest for InboundToken {
+    type Error = HandlerError;
+    type Future = Ready<Result<Self, HandlerError>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let mut values = request.headers().get_all(AUTHORIZATION);
+        let value = values.next().filter(|_| values.next().is_none());
+        ready(HandlerError::caller(value.and_then(|value| value.to_str().ok())))
+    }
+}
+
+impl ResponseError for HandlerError {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        self.log();
+        let mut response = HttpResponse::build(self.status_code());
+        for header in self.headers() {
+            response.insert_header(header);
+        }
+        response.body(self.body())
+    }
+}

@@ -1,0 +1,225 @@
+//! Credentials: which tokens they take, and how often they ask for one.
+
+use crate::setup::{Setup, USER};
+use azure_core::{
+    Error, Uuid,
+    credentials::TokenCredential as _,
+    error::ErrorKind,
+    time::{Duration, OffsetDateTime},
+};
+use entra_sidecar::{
+    Agent, InboundToken, SidecarCredential, SidecarCredentialOptions, SidecarError, SidecarErrorKind,
+    SidecarOnBehalfOfCredential, SidecarScope,
+};
+use entra_sidecar_double::{
+    AllowOverrides, CLIENT_ID, DownstreamApi, Fault, SidecarDouble, SidecarDoubleBuilder, unsigned_token,
+};
+use serde_json::{Value, json};
+
+const SCOPE: &str = "https://storage.azure.com/.default";
+const AGENT: &str = "a9a8f3de-6a8d-4c52-a1c6-91f3d3ab4f10";
+/// In the year 2100.
+const FAR: i64 = 4_102_444_800;
+
+fn storage(api: DownstreamApi) -> SidecarDoubleBuilder {
+    SidecarDouble::builder().api("Storage", api)
+}
+
+fn app_api() -> DownstreamApi {
+    DownstreamApi::new([SCOPE]).request_app_token()
+}
+
+/// An API whose tokens have these claims.
+fn with_claims(claims: Value) -> DownstreamApi {
+    app_api().tokens(move |_| Ok(unsigned_token(&claims)))
+}
+
+fn scope() -> [SidecarScope; 1] {
+    [SidecarScope::new(SCOPE, "Storage")]
+}
+
+fn agent() -> Uuid {
+    Uuid::parse_str(AGENT).unwrap()
+}
+
+fn kind(error: &Error) -> Option<SidecarErrorKind> {
+    assert_eq!(error.kind(), &ErrorKind::Credential);
+    SidecarError::from_error(error).map(SidecarError::kind)
+}
+
+#[tokio::test]
+async fn a_token_of_the_application_is_kept_until_it_expires() {
+    let setup = Setup::of(storage(with_claims(
+        json!({ "aud": "https://storage.azure.com", "exp": FAR }),
+    )))
+    .await;
+    let credential = SidecarCredential::new(setup.client.clone(), scope(), None).unwrap();
+    let token = credential.get_token(&[SCOPE], None).await.unwrap();
+    assert_eq!(token.expires_on, OffsetDateTime::UNIX_EPOCH + Duration::seconds(FAR));
+    let again = credential.get_token(&[SCOPE], None).await.unwrap();
+    assert_eq!(again.token, token.token);
+    let request = &setup.double.requests()[..];
+    assert_eq!(request.len(), 1);
+    assert_eq!(request[0].path, "/AuthorizationHeaderUnauthenticated/Storage");
+    assert!(request[0].query.is_empty());
+
+    // One that has expired is not kept.
+    let setup = Setup::of(storage(with_claims(
+        json!({ "aud": "https://storage.azure.com", "exp": 1 }),
+    )))
+    .await;
+    let credential = SidecarCredential::new(setup.client.clone(), scope(), None).unwrap();
+    for _ in 0..2 {
+        credential.get_token(&[SCOPE], None).await.unwrap();
+    }
+    assert_eq!(setup.double.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn scopes_that_are_not_named_an_api_are_refused_before_anything_is_sent() {
+    let setup = Setup::of(storage(app_api())).await;
+    let credential = SidecarCredential::new(setup.client.clone(), scope(), None).unwrap();
+    for scopes in [
+        &["https://vault.azure.net/.default"][..],
+        &[],
+        &[SCOPE, SCOPE],
+        &["https://storage.azure.com"],
+    ] {
+        let error = credential.get_token(scopes, None).await.unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Credential);
+    }
+    assert!(setup.double.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_token_for_something_else_is_refused() {
+    for claims in [
+        json!({ "aud": "https://graph.microsoft.com", "exp": FAR }),
+        json!({ "aud": [], "exp": FAR }),
+        json!({ "exp": FAR }),
+        json!({ "aud": "https://storage.azure.com" }),
+        json!({ "aud": "https://storage.azure.com", "exp": "soon" }),
+    ] {
+        let setup = Setup::of(storage(with_claims(claims.clone()))).await;
+        let credential = SidecarCredential::new(setup.client.clone(), scope(), None).unwrap();
+        let error = credential.get_token(&[SCOPE], None).await.unwrap_err();
+        assert_eq!(kind(&error), Some(SidecarErrorKind::UnexpectedToken), "{claims}");
+    }
+    for api in [app_api().scheme("PoP"), app_api().tokens(|_| Ok("opaque".to_owned()))] {
+        let setup = Setup::of(storage(api)).await;
+        let credential = SidecarCredential::new(setup.client.clone(), scope(), None).unwrap();
+        let error = credential.get_token(&[SCOPE], None).await.unwrap_err();
+        assert_eq!(kind(&error), Some(SidecarErrorKind::UnexpectedToken));
+    }
+    // Tokens of version 2 name the API by its id, which has to be known.
+    let setup = Setup::of(storage(with_claims(json!({ "aud": CLIENT_ID, "exp": FAR })))).await;
+    let credential = SidecarCredential::new(
+        setup.client.clone(),
+        scope().map(|scope| scope.audience(CLIENT_ID)),
+        None,
+    )
+    .unwrap();
+    credential.get_token(&[SCOPE], None).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_agents_token_is_taken_only_if_it_is_the_agents() {
+    let (agent_id, user_id) = (agent(), Uuid::parse_str(USER).unwrap());
+    let agents = [
+        Agent::Autonomous { agent_id },
+        Agent::UserById { agent_id, user_id },
+        Agent::UserByName {
+            agent_id,
+            username: "Agent@contoso.com".to_owned(),
+        },
+    ];
+    for agent in agents {
+        let options = || {
+            Some(SidecarCredentialOptions {
+                agent: Some(agent.clone()),
+            })
+        };
+        // By default, the sidecar ignores agents on this route.
+        let setup = Setup::of(storage(app_api())).await;
+        let credential = SidecarCredential::new(setup.client.clone(), scope(), options()).unwrap();
+        let error = credential.get_token(&[SCOPE], None).await.unwrap_err();
+        assert_eq!(kind(&error), Some(SidecarErrorKind::UnexpectedToken));
+        assert!(error.to_string().contains("AllowOverrides"), "{error}");
+
+        let setup = Setup::of(storage(app_api()).allow_overrides(AllowOverrides::everywhere())).await;
+        let credential = SidecarCredential::new(setup.client.clone(), scope(), options()).unwrap();
+        credential.get_token(&[SCOPE], None).await.unwrap();
+    }
+
+    let other =
+        json!({ "aud": "https://storage.azure.com", "exp": FAR, "azp": AGENT, "oid": AGENT, "upn": "x@contoso.com" });
+    let setup = Setup::of(storage(with_claims(other))).await;
+    for agent in [
+        Agent::UserById { agent_id, user_id },
+        Agent::UserByName {
+            agent_id,
+            username: "y@contoso.com".to_owned(),
+        },
+    ] {
+        let options = SidecarCredentialOptions { agent: Some(agent) };
+        let credential = SidecarCredential::new(setup.client.clone(), scope(), Some(options)).unwrap();
+        let error = credential.get_token(&[SCOPE], None).await.unwrap_err();
+        assert!(error.to_string().contains("another user's"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_on_behalf_of_a_caller_is_the_callers() {
+    let setup = Setup::of(storage(DownstreamApi::new([
+        "https://storage.azure.com/user_impersonation",
+    ])))
+    .await;
+    let credential =
+        SidecarOnBehalfOfCredential::new(setup.client.clone(), setup.caller.clone(), scope(), None).unwrap();
+    credential.get_token(&[SCOPE], None).await.unwrap();
+    credential.get_token(&[SCOPE], None).await.unwrap();
+    let acquisitions = setup.double.acquisitions();
+    assert_eq!(acquisitions.len(), 1);
+    assert_eq!(acquisitions[0].caller.as_deref(), Some(setup.caller.token().secret()));
+
+    // One of the application would lend its rights to the caller.
+    let setup = Setup::of(storage(app_api())).await;
+    let credential =
+        SidecarOnBehalfOfCredential::new(setup.client.clone(), setup.caller.clone(), scope(), None).unwrap();
+    let error = credential.get_token(&[SCOPE], None).await.unwrap_err();
+    assert_eq!(kind(&error), Some(SidecarErrorKind::UnexpectedToken));
+    assert!(error.to_string().contains("RequestAppToken"), "{error}");
+
+    // An agent acts in the name of the caller, or as a user of its own.
+    let (agent_id, user_id) = (agent(), Uuid::parse_str(AGENT).unwrap());
+    for agent in [Agent::Autonomous { agent_id }, Agent::UserById { agent_id, user_id }] {
+        let setup = Setup::of(storage(DownstreamApi::new([
+            "https://storage.azure.com/user_impersonation",
+        ])))
+        .await;
+        let options = SidecarCredentialOptions { agent: Some(agent) };
+        let caller = setup.caller.clone();
+        let credential =
+            SidecarOnBehalfOfCredential::new(setup.client.clone(), caller, scope(), Some(options)).unwrap();
+        credential.get_token(&[SCOPE], None).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_the_sidecar_refuses_is_a_credentials_error_with_its_reason() {
+    let setup = Setup::of(storage(app_api())).await;
+    let credential = SidecarCredential::new(setup.client.clone(), scope(), None).unwrap();
+    setup.double.inject([Fault::before(403)]);
+    let error = credential.get_token(&[SCOPE], None).await.unwrap_err();
+    assert_eq!(kind(&error), Some(SidecarErrorKind::Forbidden));
+    assert!(error.to_string().contains("on its own machine"), "{error}");
+
+    let stranger = InboundToken::bearer("t").unwrap();
+    let credential = SidecarOnBehalfOfCredential::new(setup.client.clone(), stranger, scope(), None).unwrap();
+    let error = credential.get_token(&[SCOPE], None).await.unwrap_err();
+    assert_eq!(kind(&error), Some(SidecarErrorKind::CallerTokenRejected));
+    let unknown = [SidecarScope::new(SCOPE, "Stroage")];
+    let credential = SidecarCredential::new(setup.client.clone(), unknown, None).unwrap();
+    let error = credential.get_token(&[SCOPE], None).await.unwrap_err();
+    assert_eq!(kind(&error), Some(SidecarErrorKind::BadRequest));
+}

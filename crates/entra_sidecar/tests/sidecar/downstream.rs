@@ -1,0 +1,123 @@
+//! What downstream APIs answer, as it comes.
+
+use crate::setup::{Setup, echoing};
+use entra_sidecar::{DownstreamError, DownstreamRequest};
+use entra_sidecar_double::{DownstreamAnswer, DownstreamApi, SidecarDouble};
+use serde_json::{Value, json};
+
+fn answering(answer: DownstreamAnswer) -> DownstreamApi {
+    DownstreamApi::new(["s"]).answer(move |_| answer.clone())
+}
+
+#[tokio::test]
+async fn answers_of_all_kinds_are_no_errors() {
+    for (answer, status, content_type, text) in [
+        (DownstreamAnswer::status(202), 202, None, None),
+        (DownstreamAnswer::status(204), 204, None, None),
+        (
+            DownstreamAnswer::text(200, "text/html", "<p>"),
+            200,
+            Some("text/html"),
+            Some("<p>"),
+        ),
+        (
+            DownstreamAnswer::text(200, "text/plain", ""),
+            200,
+            Some("text/plain"),
+            None,
+        ),
+        (
+            DownstreamAnswer::text(302, "text/html", "moved"),
+            302,
+            Some("text/html"),
+            Some("moved"),
+        ),
+        (
+            DownstreamAnswer::json(404, &json!({"e":1})),
+            404,
+            Some("application/json"),
+            Some(r#"{"e":1}"#),
+        ),
+        (DownstreamAnswer::status(503), 503, None, None),
+        (DownstreamAnswer::status(599), 599, None, None),
+    ] {
+        let setup = Setup::of(SidecarDouble::builder().api("Graph", answering(answer))).await;
+        let request = DownstreamRequest::get("x");
+        let response = setup
+            .client
+            .call_downstream_api("Graph", &setup.caller, request, None)
+            .await
+            .unwrap();
+        assert_eq!(u16::from(response.status()), status);
+        assert_eq!(response.header("content-type"), content_type);
+        assert_eq!(response.text(), text);
+        assert_eq!(response.status().is_success(), response.error_for_status().is_ok());
+        assert_eq!(setup.double.calls().len(), 1, "no answer is retried by this client");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_becomes_an_error_on_request_which_shows_no_content() {
+    let answer = DownstreamAnswer::text(403, "text/plain", "SECRET");
+    let setup = Setup::of(SidecarDouble::builder().api("Graph", answering(answer))).await;
+    let request = DownstreamRequest::get("x");
+    let response = setup
+        .client
+        .call_downstream_api("Graph", &setup.caller, request, None)
+        .await
+        .unwrap();
+    let error = response.error_for_status().unwrap_err();
+    assert_eq!(error.to_string(), "the downstream API Graph answered 403 Forbidden");
+    assert_eq!(
+        DownstreamError::from_error(&error).unwrap().response().text(),
+        Some("SECRET")
+    );
+}
+
+#[tokio::test]
+async fn the_calls_of_the_source_document_work() {
+    let setup = Setup::of(SidecarDouble::builder().api("Graph", DownstreamApi::graph())).await;
+    let call = |request| setup.client.call_downstream_api("Graph", &setup.caller, request, None);
+
+    let me: Value = call(DownstreamRequest::get("me"))
+        .await
+        .unwrap()
+        .json()
+        .unwrap()
+        .unwrap();
+    assert_eq!(me["userPrincipalName"], "adelev@contoso.com");
+    let messages = call(DownstreamRequest::get("me/messages?$top=10")).await.unwrap();
+    let messages: Value = messages.json().unwrap().unwrap();
+    assert_eq!(messages["value"].as_array().unwrap().len(), 2);
+    let mail = json!({ "message": { "subject": "x" }, "saveToSentItems": false });
+    let sent = call(DownstreamRequest::post("me/sendMail").json(&mail).unwrap())
+        .await
+        .unwrap();
+    assert_eq!((u16::from(sent.status()), sent.json::<Value>().unwrap()), (202, None));
+    let calls = setup.double.calls();
+    assert_eq!(calls[1].acquisition.options.relative_path, "me/messages?$top=10");
+    assert_eq!(calls[2].body.as_deref(), Some(mail.to_string().as_str()));
+}
+
+#[tokio::test]
+async fn the_unauthenticated_route_sends_what_is_configured_whatever_is_asked_for() {
+    let api = DownstreamApi::new(["a/.default"])
+        .request_app_token()
+        .request("PUT", "configured");
+    let setup = Setup::of(echoing().api("App", api)).await;
+    for request in [
+        DownstreamRequest::as_configured(),
+        DownstreamRequest::delete("everything").query("a", "b"),
+    ] {
+        let response = setup
+            .client
+            .call_downstream_api_as_app("App", request, None)
+            .await
+            .unwrap();
+        let echo: Value = response.json().unwrap().unwrap();
+        assert_eq!(
+            (&echo["method"], &echo["path"], &echo["query"]),
+            (&json!("PUT"), &json!("configured"), &json!({}))
+        );
+    }
+}

@@ -1,0 +1,120 @@
+//! The credentials drive the identity client, over https against the emulator, which checks the tokens' signatures.
+
+use crate::setup::Setup;
+use acs_identity_emulator::{Emulator, EntraTokenRequest, TokenStatus};
+use azure_communication_identity::{
+    CommunicationIdentityClient, CommunicationIdentityClientOptions, CommunicationTokenScope, TeamsUserTokenRequest,
+};
+use azure_core::{
+    credentials::TokenCredential,
+    http::{RetryOptions, Transport},
+};
+use entra_sidecar::{
+    InboundToken, SidecarCredential, SidecarError, SidecarErrorKind, SidecarOnBehalfOfCredential, SidecarScope,
+};
+use entra_sidecar_double::{DownstreamApi, SidecarDouble};
+use std::sync::Arc;
+
+const ACS: &str = "https://communication.azure.com//.default";
+const TEAMS: &str = "https://auth.msft.communication.azure.com/Teams.ManageCalls";
+
+fn identity_client(emulator: &Emulator, credential: Arc<dyn TokenCredential>) -> CommunicationIdentityClient {
+    let certificate = reqwest::Certificate::from_pem(emulator.ca_pem().as_bytes()).unwrap();
+    let http_client = reqwest::Client::builder()
+        .no_proxy()
+        .tls_certs_only([certificate])
+        .build()
+        .unwrap();
+    let mut options = CommunicationIdentityClientOptions::default();
+    options.client_options.transport = Some(Transport::new(Arc::new(http_client)));
+    options.client_options.retry = RetryOptions::none();
+    CommunicationIdentityClient::new(emulator.https_endpoint(), credential, Some(options)).unwrap()
+}
+
+#[tokio::test]
+async fn the_application_creates_users_without_a_secret() {
+    let emulator = Emulator::builder().start().await.unwrap();
+    let minted = emulator
+        .mint_entra_token(&EntraTokenRequest::service())
+        .await
+        .unwrap()
+        .token;
+    let acs = DownstreamApi::new(["https://communication.azure.com/.default"]).request_app_token();
+    let setup = Setup::of(SidecarDouble::builder().api("Acs", acs.tokens(move |_| Ok(minted.clone())))).await;
+    let credential = SidecarCredential::new(setup.client.clone(), [SidecarScope::new(ACS, "Acs")], None).unwrap();
+
+    let client = identity_client(&emulator, credential);
+    let user = client.create_user(None).await.unwrap().into_model().unwrap();
+    let token = client
+        .get_token(&user, &[CommunicationTokenScope::Chat], None)
+        .await
+        .unwrap();
+    let token = token.into_model().unwrap().token;
+    assert_eq!(emulator.token_status(token.secret()), TokenStatus::Active);
+    assert_eq!(setup.double.requests().len(), 1, "one token serves both requests");
+}
+
+#[tokio::test]
+async fn a_forged_token_and_one_for_another_api_do_not_get_in() {
+    let emulator = Emulator::builder().start().await.unwrap();
+    // Of the right audience, but not signed by the emulator's Entra ID.
+    let acs = DownstreamApi::new(["https://communication.azure.com/.default"]).request_app_token();
+    let graph = DownstreamApi::new(["https://graph.microsoft.com/.default"]).request_app_token();
+    let setup = Setup::of(SidecarDouble::builder().api("Acs", acs).api("Graph", graph)).await;
+    let credential = |api| SidecarCredential::new(setup.client.clone(), [SidecarScope::new(ACS, api)], None).unwrap();
+
+    let error = identity_client(&emulator, credential("Acs"))
+        .create_user(None)
+        .await
+        .unwrap_err();
+    assert_eq!(error.http_status().map(u16::from), Some(401));
+    let error = identity_client(&emulator, credential("Graph"))
+        .create_user(None)
+        .await
+        .unwrap_err();
+    let kind = SidecarError::from_error(&error).map(SidecarError::kind);
+    assert_eq!(kind, Some(SidecarErrorKind::UnexpectedToken));
+    assert_eq!(emulator.identity_count(), 0);
+}
+
+#[tokio::test]
+async fn a_teams_users_token_is_exchanged_on_their_behalf() {
+    let emulator = Emulator::builder().start().await.unwrap();
+    let minted = emulator
+        .mint_entra_token(&EntraTokenRequest::teams_user())
+        .await
+        .unwrap();
+    let exchanged = minted.token.clone();
+    let teams = DownstreamApi::new([TEAMS]).tokens(move |_| Ok(exchanged.clone()));
+    let setup = Setup::of(SidecarDouble::builder().api("AcsTeams", teams)).await;
+    let caller = InboundToken::bearer(setup.double.caller_token(&minted.user_id.to_string())).unwrap();
+    let scope = SidecarScope::new(TEAMS, "AcsTeams").audience("https://auth.msft.communication.azure.com");
+    let credential = SidecarOnBehalfOfCredential::new(setup.client.clone(), caller, [scope.clone()], None).unwrap();
+    let token = credential.get_token(&[TEAMS], None).await.unwrap().token;
+
+    let key = CommunicationIdentityClient::with_connection_string(
+        &emulator.connection_string(),
+        Some({
+            let mut options = CommunicationIdentityClientOptions::default();
+            let http_client = reqwest::Client::builder().no_proxy().build().unwrap();
+            options.client_options.transport = Some(Transport::new(Arc::new(http_client)));
+            options
+        }),
+    )
+    .unwrap();
+    let request = TeamsUserTokenRequest {
+        token,
+        client_id: minted.app_id.to_string(),
+        user_object_id: minted.user_id.to_string(),
+    };
+    key.get_token_for_teams_user(request, None)
+        .await
+        .unwrap()
+        .into_model()
+        .unwrap();
+
+    // The caller of another object id does not get that user's token.
+    let credential =
+        SidecarOnBehalfOfCredential::new(setup.client.clone(), setup.caller.clone(), [scope], None).unwrap();
+    assert!(credential.get_token(&[TEAMS], None).await.is_err());
+}

@@ -1,0 +1,304 @@
+//! Failures, told apart.
+
+use crate::{
+    script::{Script, answer, failure},
+    setup::{Setup, USER, echoing, options},
+};
+use azure_core::{Error, error::ErrorKind};
+use entra_sidecar::{
+    DownstreamRequest, InboundToken, SidecarClient, SidecarClientOptions, SidecarError, SidecarErrorKind, SidecarHealth,
+};
+use entra_sidecar_double::{DownstreamApi, Fault, SidecarDouble, unsigned_token};
+use serde_json::json;
+use std::time::Duration;
+
+fn kind(error: &Error) -> SidecarErrorKind {
+    sidecar_error(error).kind()
+}
+
+fn sidecar_error(error: &Error) -> &SidecarError {
+    SidecarError::from_error(error).unwrap_or_else(|| panic!("{error:?}"))
+}
+
+fn refusing(detail: &'static str) -> DownstreamApi {
+    DownstreamApi::new(["User.Read"]).tokens(move |_| Err(detail.to_owned()))
+}
+
+#[tokio::test]
+async fn the_two_kinds_of_401_are_told_apart() {
+    let setup = Setup::of(
+        echoing()
+            .api(
+                "Consent",
+                refusing("AADSTS65001: The user adelev@contoso.com has not consented"),
+            )
+            .api("Secret", refusing("AADSTS7000215: Invalid client secret provided."))
+            .api("App", refusing("AADSTS65001: consent of an admin").request_app_token()),
+    )
+    .await;
+    let stranger = InboundToken::bearer(unsigned_token(&json!({ "oid": USER }))).unwrap();
+    let (client, caller) = (&setup.client, &setup.caller);
+
+    let rejected = client.authorization_header("Graph", &stranger, None).await.unwrap_err();
+    assert_eq!(kind(&rejected), SidecarErrorKind::CallerTokenRejected);
+    assert!(sidecar_error(&rejected).problem().is_none());
+    assert_eq!(rejected.http_status().map(u16::from), Some(401));
+    for error in [
+        client.validate(&stranger, None).await.map(drop).unwrap_err(),
+        client
+            .call_downstream_api("Graph", &stranger, DownstreamRequest::get("me"), None)
+            .await
+            .map(drop)
+            .unwrap_err(),
+    ] {
+        assert_eq!(kind(&error), SidecarErrorKind::CallerTokenRejected);
+    }
+
+    let consent = client.authorization_header("Consent", caller, None).await.unwrap_err();
+    assert_eq!(kind(&consent), SidecarErrorKind::InteractionRequired);
+    let problem = sidecar_error(&consent).problem().unwrap();
+    assert_eq!(
+        (problem.title.as_deref(), problem.status),
+        (Some("Unauthorized"), Some(401))
+    );
+    assert!(problem.detail.as_deref().unwrap().contains("adelev@contoso.com"));
+    let shown = format!("{consent} {consent:?}");
+    assert!(!shown.contains("adelev") && !shown.contains("AADSTS"), "{shown}");
+
+    let secret = client.authorization_header("Secret", caller, None).await.unwrap_err();
+    assert_eq!(kind(&secret), SidecarErrorKind::AcquisitionFailed);
+    // Nobody is there to be asked.
+    let app = client.authorization_header_as_app("App", None).await.unwrap_err();
+    assert_eq!(kind(&app), SidecarErrorKind::AcquisitionFailed);
+    // An API without RequestAppToken needs a caller.
+    let nobody = client.authorization_header_as_app("Graph", None).await.unwrap_err();
+    assert_eq!(kind(&nobody), SidecarErrorKind::AcquisitionFailed);
+}
+
+#[tokio::test]
+async fn an_api_that_is_not_configured_is_a_bad_request() {
+    let setup = Setup::of(echoing().api("Empty", DownstreamApi::new(Vec::<String>::new()))).await;
+    let (client, caller) = (&setup.client, &setup.caller);
+    let get = || DownstreamRequest::get("me");
+    for error in [
+        client
+            .authorization_header("Grpah", caller, None)
+            .await
+            .map(drop)
+            .unwrap_err(),
+        client
+            .authorization_header_as_app("Grpah", None)
+            .await
+            .map(drop)
+            .unwrap_err(),
+        client
+            .call_downstream_api("Grpah", caller, get(), None)
+            .await
+            .map(drop)
+            .unwrap_err(),
+        client
+            .call_downstream_api("Empty", caller, get(), None)
+            .await
+            .map(drop)
+            .unwrap_err(),
+        client
+            .call_downstream_api_as_app("Grpah", get(), None)
+            .await
+            .map(drop)
+            .unwrap_err(),
+    ] {
+        assert_eq!(kind(&error), SidecarErrorKind::BadRequest);
+        let detail = sidecar_error(&error).problem().unwrap().detail.as_deref().unwrap();
+        assert!(detail.contains("No scopes found"), "{detail}");
+        assert!(error.to_string().contains("DownstreamApis"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn validate_tells_a_missing_scope_and_returns_the_claims() {
+    let setup = Setup::of(echoing().require_scope("access_as_user")).await;
+    let validated = setup.client.validate(&setup.caller, None).await.unwrap();
+    assert_eq!(
+        (validated.protocol.as_str(), validated.object_id()),
+        ("Bearer", Some(USER))
+    );
+    assert_eq!(validated.token, *setup.caller.token());
+    assert_eq!(validated.scopes().collect::<Vec<_>>(), ["access_as_user"]);
+
+    let setup = Setup::of(echoing().require_scope("another")).await;
+    let error = setup.client.validate(&setup.caller, None).await.unwrap_err();
+    assert_eq!(kind(&error), SidecarErrorKind::MissingScope);
+}
+
+#[tokio::test]
+async fn a_host_name_that_is_not_local_is_explained() {
+    let double = echoing().start().await.unwrap();
+    let address = double.url().replace("http://", "").parse().unwrap();
+    let http_client = reqwest::Client::builder()
+        .no_proxy()
+        .resolve("sidecar.contoso.com", address)
+        .build()
+        .unwrap();
+    let transport = azure_core::http::Transport::new(std::sync::Arc::new(http_client));
+    let options = SidecarClientOptions {
+        allow_any_host: true,
+        ..crate::setup::with_transport(transport)
+    };
+    let base_url = format!("http://sidecar.contoso.com:{}", address.port());
+    let client = SidecarClient::new(&base_url, Some(options)).unwrap();
+    let error = client.authorization_header_as_app("Graph", None).await.unwrap_err();
+    assert_eq!(kind(&error), SidecarErrorKind::BadRequest);
+    assert!(error.to_string().contains("use localhost"), "{error}");
+}
+
+#[tokio::test]
+async fn each_status_is_of_its_kind() {
+    let caller = InboundToken::bearer("t").unwrap();
+    for (status, body, expected) in [
+        (401, "<html>", SidecarErrorKind::Protocol),
+        (403, "", SidecarErrorKind::Forbidden),
+        (404, "", SidecarErrorKind::Protocol),
+        (405, "", SidecarErrorKind::WrongMethod),
+        (302, "", SidecarErrorKind::Protocol),
+        (
+            500,
+            r#"{"title":"t","detail":"An unexpected error occurred."}"#,
+            SidecarErrorKind::SidecarFailed,
+        ),
+        (429, "", SidecarErrorKind::Unavailable),
+        (502, "<html>", SidecarErrorKind::Unavailable),
+        (503, "", SidecarErrorKind::Unavailable),
+        (504, "", SidecarErrorKind::Unavailable),
+        (418, "", SidecarErrorKind::Protocol),
+        (200, "<html>", SidecarErrorKind::Protocol),
+        (200, "{}", SidecarErrorKind::Protocol),
+        (204, "", SidecarErrorKind::Protocol),
+    ] {
+        let script = Script::new((0..3).map(|_| answer(status, body)));
+        let error = script
+            .client()
+            .authorization_header("Graph", &caller, None)
+            .await
+            .unwrap_err();
+        assert_eq!(kind(&error), expected, "{status} {body}: {error}");
+        assert!(!sidecar_error(&error).may_have_been_executed());
+        if status != 200 && status != 204 {
+            assert_eq!(sidecar_error(&error).status().map(u16::from), Some(status));
+        }
+    }
+    // A 401 on a route without a caller's token is no word of the sidecar's about one.
+    let script = Script::new([answer(401, "")]);
+    let error = script
+        .client()
+        .authorization_header_as_app("Graph", None)
+        .await
+        .unwrap_err();
+    assert_eq!(kind(&error), SidecarErrorKind::Protocol);
+}
+
+#[tokio::test]
+async fn a_sidecar_that_is_not_there_is_unavailable() {
+    let double = SidecarDouble::builder().start().await.unwrap();
+    let base_url = double.url();
+    drop(double);
+    // The port is free again once the listener is gone.
+    let client = SidecarClient::new(&base_url, Some(options())).unwrap();
+    let script = Script::new((0..3).map(|_| failure(ErrorKind::Connection, "connection refused")));
+    let caller = InboundToken::bearer("t").unwrap();
+    let refused = script
+        .client()
+        .authorization_header("Graph", &caller, None)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (kind(&refused), refused.kind()),
+        (SidecarErrorKind::Unavailable, &ErrorKind::Connection)
+    );
+    assert!(refused.to_string().contains("connection refused"), "{refused}");
+    let gone = client.health(None).await.unwrap_err();
+    assert_eq!(kind(&gone), SidecarErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn a_sidecar_that_does_not_answer_is_given_up() {
+    let double = echoing().start().await.unwrap();
+    let caller = InboundToken::bearer(double.caller_token(USER)).unwrap();
+    let options = SidecarClientOptions {
+        timeout: Some(azure_core::time::Duration::milliseconds(50)),
+        ..options()
+    };
+    let client = SidecarClient::new(&double.url(), Some(options)).unwrap();
+    double.inject([Fault::silence(), Fault::silence()]);
+    let error = client.authorization_header("Graph", &caller, None).await.unwrap_err();
+    assert_eq!(
+        (kind(&error), error.kind()),
+        (SidecarErrorKind::Unavailable, &ErrorKind::Io)
+    );
+    assert!(error.to_string().contains("longer than 50ms"), "{error}");
+    assert!(!sidecar_error(&error).may_have_been_executed());
+    let request = DownstreamRequest::post("me/sendMail");
+    let error = client
+        .call_downstream_api("Graph", &caller, request, None)
+        .await
+        .unwrap_err();
+    assert!(sidecar_error(&error).may_have_been_executed(), "{error}");
+    assert!(error.to_string().contains("not sent again"), "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_long_is_refused() {
+    let setup = Setup::new().await;
+    for (max_answer_len, succeeds) in [(100_000, true), (1_000, false)] {
+        let options = SidecarClientOptions {
+            max_answer_len,
+            ..options()
+        };
+        let client = SidecarClient::new(&setup.double.url(), Some(options)).unwrap();
+        let request = DownstreamRequest::put("x").text("text/plain", "x".repeat(2_000));
+        let result = client.call_downstream_api("Graph", &setup.caller, request, None).await;
+        assert_eq!(result.is_ok(), succeeds);
+        if let Err(error) = result {
+            assert_eq!(kind(&error), SidecarErrorKind::Protocol);
+            assert!(error.to_string().contains("longer than 1000 bytes"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn health_is_told_and_asked_for_once() {
+    let setup = Setup::new().await;
+    assert_eq!(setup.client.health(None).await.unwrap(), SidecarHealth::Healthy);
+    setup.double.set_healthy(false);
+    assert_eq!(setup.client.health(None).await.unwrap(), SidecarHealth::Unhealthy);
+    assert_eq!(setup.double.requests().len(), 2);
+
+    for (status, body, expected) in [
+        (200, "Degraded", Some(SidecarHealth::Degraded)),
+        (200, "<html>", None),
+        (503, "<html>", None),
+        (404, "", None),
+    ] {
+        let script = Script::new([answer(status, body)]);
+        let result = script.client().health(None).await;
+        assert_eq!(result.as_ref().ok().copied(), expected);
+        if let Err(error) = result {
+            assert_ne!(kind(&error), SidecarErrorKind::MissingScope);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_wait_that_is_asked_for_is_told() {
+    let setup = Setup::new().await;
+    setup
+        .double
+        .inject([Fault::before(503).retry_after(Duration::from_secs(7200))]);
+    let error = setup
+        .client
+        .authorization_header("Graph", &setup.caller, None)
+        .await
+        .unwrap_err();
+    let wait = sidecar_error(&error).retry_after();
+    assert_eq!(wait, Some(azure_core::time::Duration::hours(2)));
+    assert_eq!(setup.double.requests().len(), 1, "nobody waits for two hours");
+}

@@ -1,0 +1,15 @@
+//! The client seen from outside, against the double of the sidecar and against a transport that answers from a script.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod credentials;
+mod downstream;
+mod emulator;
+mod errors;
+mod redaction;
+mod requests;
+mod retries;
+mod script;
+mod setup;
+#[cfg(any(feature = "actix-web", feature = "axum"))]
+mod web;

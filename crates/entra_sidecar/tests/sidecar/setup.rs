@@ -1,0 +1,65 @@
+//! Clients for the tests.
+
+use azure_core::{
+    http::{ClientOptions, FixedRetryOptions, RetryOptions, Transport},
+    time::Duration,
+};
+use entra_sidecar::{InboundToken, SidecarClient, SidecarClientOptions};
+use entra_sidecar_double::{DownstreamApi, SidecarDouble, SidecarDoubleBuilder};
+use std::sync::Arc;
+
+/// The object id of the user who calls.
+pub(crate) const USER: &str = "7d0f1b0e-2a55-4ed8-9f83-5a1fb1cf7a01";
+
+/// Options without proxies, which retry twice and at once.
+pub(crate) fn options() -> SidecarClientOptions {
+    let http_client = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
+    with_transport(Transport::new(Arc::new(http_client)))
+}
+
+/// Options that retry twice and at once.
+pub(crate) fn with_transport(transport: Transport) -> SidecarClientOptions {
+    SidecarClientOptions {
+        client_options: ClientOptions {
+            transport: Some(transport),
+            retry: RetryOptions::fixed(FixedRetryOptions {
+                delay: Duration::milliseconds(1),
+                max_retries: 2,
+                max_total_elapsed: Duration::hours(1),
+            }),
+            ..Default::default()
+        },
+        ..Default::default()
+    }
+}
+
+/// A double with a client of it and a caller.
+pub(crate) struct Setup {
+    pub(crate) double: SidecarDouble,
+    pub(crate) client: SidecarClient,
+    pub(crate) caller: InboundToken,
+}
+
+impl Setup {
+    /// With the API `Graph`, which answers with what it got.
+    pub(crate) async fn new() -> Self {
+        Self::of(echoing()).await
+    }
+
+    pub(crate) async fn of(builder: SidecarDoubleBuilder) -> Self {
+        let double = builder.start().await.unwrap();
+        Self {
+            client: SidecarClient::new(&double.url(), Some(options())).unwrap(),
+            caller: InboundToken::bearer(double.caller_token(USER)).unwrap(),
+            double,
+        }
+    }
+}
+
+pub(crate) fn echoing() -> SidecarDoubleBuilder {
+    SidecarDouble::builder().api("Graph", DownstreamApi::new(["User.Read"]))
+}

@@ -1,0 +1,248 @@
+//! Handlers: the caller's token in, an answer for each error out.
+
+use crate::setup::{Setup, echoing, options};
+use entra_sidecar::{
+    DownstreamRequest, InboundToken, SidecarClient, SidecarCredential, SidecarScope, web::HandlerError,
+};
+use entra_sidecar_double::{DownstreamAnswer, DownstreamApi, Fault, SidecarDouble};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// What a handler of these tests does.
+async fn handle(sidecar: &SidecarClient, api: &str, caller: &InboundToken) -> Result<String, HandlerError> {
+    if api == "Validate" {
+        return Ok(sidecar.validate(caller, None).await?.protocol);
+    }
+    if api == "Credential" {
+        use azure_core::credentials::TokenCredential as _;
+        let scope = SidecarScope::new("https://storage.azure.com/.default", "App");
+        let credential = SidecarCredential::new(sidecar.clone(), [scope], None)?;
+        credential
+            .get_token(&["https://storage.azure.com/.default"], None)
+            .await?;
+    }
+    let request = DownstreamRequest::get("me");
+    let response = sidecar
+        .call_downstream_api(api, caller, request, None)
+        .await?
+        .error_for_status()?;
+    let answer: Option<Value> = response.json()?;
+    Ok(answer.unwrap_or_default().to_string())
+}
+
+/// The API of a case, a fault of the sidecar, and what is answered.
+fn cases() -> Vec<(&'static str, Option<Fault>, u16, &'static str)> {
+    vec![
+        ("Consent", None, 401, "interaction_required"),
+        ("Secret", None, 502, "sidecar_failed"),
+        ("Validate", None, 403, "missing_scope"),
+        ("D403", None, 403, "downstream_forbidden"),
+        ("D401", None, 502, "downstream_failed"),
+        ("D302", None, 502, "downstream_failed"),
+        ("D404", None, 502, "downstream_failed"),
+        ("D500", None, 502, "downstream_failed"),
+        ("D429", None, 503, "downstream_unavailable"),
+        ("D503", None, 503, "downstream_unavailable"),
+        ("Html", None, 502, "downstream_failed"),
+        ("Unknown", None, 502, "sidecar_failed"),
+        ("Credential", None, 502, "sidecar_failed"),
+        ("%20", None, 500, "internal_error"),
+        ("Graph", Some(Fault::before(403)), 502, "sidecar_failed"),
+        ("Graph", Some(Fault::before(405)), 502, "sidecar_failed"),
+        (
+            "Graph",
+            Some(Fault::before(503).retry_after(Duration::from_secs(7200))),
+            503,
+            "sidecar_unavailable",
+        ),
+    ]
+}
+
+async fn setup() -> Setup {
+    let mut builder = echoing()
+        .require_scope("another")
+        .api(
+            "Consent",
+            DownstreamApi::new(["a"]).tokens(|_| Err("AADSTS65001: PERSON".to_owned())),
+        )
+        .api(
+            "Secret",
+            DownstreamApi::new(["a"]).tokens(|_| Err("AADSTS7000215: PERSON".to_owned())),
+        )
+        .api(
+            "App",
+            DownstreamApi::new(["https://graph.microsoft.com/.default"]).request_app_token(),
+        )
+        .api(
+            "Html",
+            DownstreamApi::new(["a"]).answer(|_| DownstreamAnswer::text(200, "text/html", "PERSON")),
+        );
+    for (name, status) in [
+        ("D302", 302),
+        ("D401", 401),
+        ("D403", 403),
+        ("D404", 404),
+        ("D429", 429),
+        ("D500", 500),
+        ("D503", 503),
+    ] {
+        let api = DownstreamApi::new(["a"]).answer(move |_| DownstreamAnswer::text(status, "text/plain", "PERSON"));
+        builder = builder.api(name, api);
+    }
+    Setup::of(builder).await
+}
+
+/// What every answer to an error holds to.
+fn assert_problem(status: u16, expected_status: u16, code: &str, header: impl Fn(&str) -> Option<String>, body: &str) {
+    let problem: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (expected_status, Some(code)),
+        "{body}"
+    );
+    assert_eq!(problem["status"], json!(status));
+    assert!(problem["title"].is_string() && problem.get("detail").is_none());
+    assert!(!body.contains("PERSON") && !body.contains("AADSTS"), "{body}");
+    assert_eq!(header("content-type").as_deref(), Some("application/problem+json"));
+    let challenge = match code {
+        "caller_token_missing" => Some("Bearer"),
+        "caller_token_rejected" | "interaction_required" => Some(r#"Bearer error="invalid_token""#),
+        "missing_scope" => Some(r#"Bearer error="insufficient_scope""#),
+        _ => None,
+    };
+    assert_eq!(header("www-authenticate").as_deref(), challenge);
+    let wait = (code == "sidecar_unavailable").then_some("7200");
+    assert_eq!(header("retry-after").as_deref(), wait);
+}
+
+/// Authorization headers that no token is read from.
+const NO_TOKENS: [&str; 4] = ["", "Basic YTpi", "Bearer", "Bearer a b"];
+
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn axum_answers_for_each_error() {
+    use axum::{
+        Router,
+        extract::{Path, State},
+        routing::get,
+    };
+
+    async fn handler(
+        State(sidecar): State<SidecarClient>,
+        Path(api): Path<String>,
+        caller: InboundToken,
+    ) -> Result<String, HandlerError> {
+        handle(&sidecar, &api, &caller).await
+    }
+
+    let setup = setup().await;
+    let router = Router::new()
+        .route("/{api}", get(handler))
+        .with_state(setup.client.clone());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async { axum::serve(listener, router).await });
+    let http_client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let get = |api: &str| http_client.get(format!("http://{address}/{api}"));
+    let check = async |request: reqwest::RequestBuilder, status, code| {
+        let response = request.send().await.unwrap();
+        let (answered, headers) = (response.status().as_u16(), response.headers().clone());
+        let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+        assert_problem(answered, status, code, header, &response.text().await.unwrap());
+    };
+
+    let caller = setup.caller.token().secret();
+    let answer = get("Graph").bearer_auth(caller).send().await.unwrap();
+    assert_eq!(
+        (answer.status().as_u16(), answer.text().await.unwrap().contains("GET")),
+        (200, true)
+    );
+    for (api, fault, status, code) in cases() {
+        setup.double.inject(fault);
+        check(get(api).bearer_auth(caller), status, code).await;
+    }
+    check(get("Graph").bearer_auth("stranger"), 401, "caller_token_rejected").await;
+    check(get("Graph"), 401, "caller_token_missing").await;
+    check(
+        get("Graph").bearer_auth(caller).bearer_auth(caller),
+        401,
+        "caller_token_missing",
+    )
+    .await;
+    for value in NO_TOKENS {
+        check(get("Graph").header("authorization", value), 401, "caller_token_missing").await;
+    }
+    server.abort();
+}
+
+#[cfg(feature = "actix-web")]
+#[test]
+fn actix_web_answers_for_each_error() {
+    use actix_web::{
+        App, HttpRequest,
+        http::header::AUTHORIZATION,
+        test::{TestRequest, call_service, init_service, read_body},
+        web,
+    };
+
+    async fn handler(
+        sidecar: web::Data<SidecarClient>,
+        request: HttpRequest,
+        caller: InboundToken,
+    ) -> Result<String, HandlerError> {
+        handle(&sidecar, request.match_info().query("api"), &caller).await
+    }
+
+    actix_web::rt::System::new().block_on(async {
+        let setup = setup().await;
+        let app = App::new()
+            .app_data(web::Data::new(setup.client.clone()))
+            .route("/{api}", web::get().to(handler));
+        let app = init_service(app).await;
+        let get = |api: &str| TestRequest::get().uri(&format!("/{api}"));
+        let check = async |request: TestRequest, status, code| {
+            let response = call_service(&app, request.to_request()).await;
+            let (answered, headers) = (response.status().as_u16(), response.headers().clone());
+            let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+            let body = String::from_utf8(read_body(response).await.to_vec()).unwrap();
+            assert_problem(answered, status, code, header, &body);
+        };
+
+        let bearer = |token: &str| (AUTHORIZATION, format!("Bearer {token}"));
+        let caller = bearer(setup.caller.token().secret());
+        let answer = call_service(&app, get("Graph").insert_header(caller.clone()).to_request()).await;
+        assert_eq!(answer.status().as_u16(), 200);
+        for (api, fault, status, code) in cases() {
+            setup.double.inject(fault);
+            check(get(api).insert_header(caller.clone()), status, code).await;
+        }
+        check(
+            get("Graph").insert_header(bearer("stranger")),
+            401,
+            "caller_token_rejected",
+        )
+        .await;
+        check(get("Graph"), 401, "caller_token_missing").await;
+        let twice = get("Graph").append_header(caller.clone()).append_header(caller.clone());
+        check(twice, 401, "caller_token_missing").await;
+        for value in NO_TOKENS {
+            check(
+                get("Graph").insert_header((AUTHORIZATION, value)),
+                401,
+                "caller_token_missing",
+            )
+            .await;
+        }
+    });
+}
+
+#[tokio::test]
+async fn a_sidecar_that_is_not_there_is_503() {
+    let double = SidecarDouble::builder().start().await.unwrap();
+    let base_url = double.url();
+    drop(double);
+    let client = SidecarClient::new(&base_url, Some(options())).unwrap();
+    let error = client.health(None).await.unwrap_err();
+    let error = HandlerError::from(error);
+    assert_eq!((error.status(), error.code()), (503, "sidecar_unavailable"));
+}

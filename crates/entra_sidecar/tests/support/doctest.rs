@@ -1,0 +1,26 @@
+// What the examples of the documentation start with, by `include!`: a double of the sidecar, a client of it that no proxy
+// of the environment stands in the way of, and a caller's token.
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+type Started = Result<
+    (entra_sidecar_double::SidecarDouble, entra_sidecar::SidecarClient, entra_sidecar::InboundToken),
+    Box<dyn std::error::Error>,
+>;
+
+async fn start() -> Started {
+    use entra_sidecar_double::{DownstreamApi, SidecarDouble};
+
+    let sidecar = SidecarDouble::builder()
+        .api("Graph", DownstreamApi::graph())
+        .api("Storage", DownstreamApi::new(["https://storage.azure.com/user_impersonation"]))
+        .api("Acs", DownstreamApi::new(["https://communication.azure.com/.default"]).request_app_token())
+        .start()
+        .await?;
+    let caller = sidecar.caller_token("7d0f1b0e-2a55-4ed8-9f83-5a1fb1cf7a01");
+    let http_client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
+    let mut options = entra_sidecar::SidecarClientOptions::default();
+    options.client_options.transport = Some(azure_core::http::Transport::new(std::sync::Arc::new(http_client)));
+    let client = entra_sidecar::SidecarClient::new(&sidecar.url(), Some(options))?;
+    Ok((sidecar, client, entra_sidecar::InboundToken::bearer(caller)?))
+}
