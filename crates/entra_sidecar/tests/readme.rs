@@ -1,0 +1,55 @@
+//! Every Rust snippet of README.md compiles and runs; what talks to the sidecar talks to the double.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use include_file::include_markdown;
+use std::collections::BTreeSet;
+
+include!("support/doctest.rs");
+
+/// The snippets that this file includes.
+const SNIPPETS: [&str; 8] = [
+    "agent",
+    "call",
+    "client",
+    "credential",
+    "handler",
+    "header",
+    "send",
+    "validate",
+];
+
+#[test]
+fn every_snippet_is_included() {
+    let readme = include_str!("../README.md");
+    let found: BTreeSet<&str> = readme
+        .lines()
+        .filter_map(|line| line.strip_prefix("```rust"))
+        .map(str::trim)
+        .collect();
+    assert_eq!(found, SNIPPETS.into());
+}
+
+#[tokio::test]
+#[allow(unused_variables, reason = "snippets end with what they show")]
+async fn snippets_run() -> Outcome {
+    include_markdown!("README.md", "client", scope);
+    let (sidecar, client, caller) = start().await?;
+    let authorization = &format!("Bearer {}", caller.token().secret());
+    include_markdown!("README.md", "call", scope);
+    assert_eq!(sidecar.calls().len(), 1);
+    include_markdown!("README.md", "send", scope);
+    assert_eq!(sidecar.calls().len(), 2);
+    include_markdown!("README.md", "header", scope);
+    include_markdown!("README.md", "agent", scope);
+    include_markdown!("README.md", "validate", scope);
+    include_markdown!("README.md", "credential", scope);
+    Ok(())
+}
+
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn a_handler_is_one_of_axum() {
+    include_markdown!("README.md", "handler");
+    let _router: axum::Router<SidecarClient> = axum::Router::new().route("/api/profile", axum::routing::get(profile));
+}
