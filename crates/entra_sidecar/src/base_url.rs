@@ -29,7 +29,7 @@ pub(crate) fn parse_base_url(base_url: &str, allow_any_host: bool) -> Result<Url
     if url.query().is_some() || url.fragment().is_some() {
         return Err(invalid("it has a query or fragment"));
     }
-    if !allow_any_host && !url.host().is_some_and(|host| is_near(&host)) {
+    if !allow_any_host && !is_near(&url) {
         return Err(invalid(
             "its host is neither loopback nor a private address, and would get the tokens of callers; if it is the \
              sidecar's all the same, such as the name of a container, set allow_any_host in SidecarClientOptions",
@@ -42,11 +42,12 @@ pub(crate) fn parse_base_url(base_url: &str, allow_any_host: bool) -> Result<Url
 
 /// Whether a host is this machine or in a private network. Names other than `localhost` can be anywhere; link-local
 /// addresses are left out, because clouds keep their metadata services there.
-fn is_near(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
-        Host::Ipv4(address) => is_near_v4(*address),
-        Host::Ipv6(address) => is_near_v6(*address),
+pub(crate) fn is_near(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => is_near_v4(address),
+        Some(Host::Ipv6(address)) => is_near_v6(address),
+        None => false,
     }
 }
 

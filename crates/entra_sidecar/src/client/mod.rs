@@ -71,14 +71,15 @@ impl SidecarClient {
     /// ```
     pub fn new(base_url: &str, options: Option<SidecarClientOptions>) -> Result<Self> {
         let options = options.unwrap_or_default();
+        let base_url = parse_base_url(base_url, options.allow_any_host)?;
         let tracer_provider = &options.client_options.instrumentation.tracer_provider;
         Ok(Self {
             // The sidecar belongs to no resource provider, so its spans are in no namespace.
             tracer: tracer_provider
                 .as_ref()
                 .map(|provider| provider.get_tracer(None, env!("CARGO_PKG_NAME"), Some(env!("CARGO_PKG_VERSION")))),
-            base_url: parse_base_url(base_url, options.allow_any_host)?,
-            pipeline: SidecarPipeline::new(&options)?,
+            pipeline: SidecarPipeline::new(&base_url, &options)?,
+            base_url,
         })
     }
 

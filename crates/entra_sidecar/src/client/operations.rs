@@ -178,7 +178,7 @@ impl SidecarClient {
             .pipeline
             .send(context, request, Route::Validate, Repetition::Harmless)
             .await?;
-        ValidatedToken::from_body(response.body()).map_err(|error| unreadable(error, false))
+        ValidatedToken::from_body(response.body()).map_err(|error| unreadable(&error, false))
     }
 
     /// Asks how the sidecar is. The request is sent once: a probe wants to know how it is now.
@@ -241,7 +241,7 @@ impl SidecarClient {
             .pipeline
             .send(context, request, route, Repetition::Harmless)
             .await?;
-        AuthorizationHeader::from_body(response.body()).map_err(|error| unreadable(error, false))
+        AuthorizationHeader::from_body(response.body()).map_err(|error| unreadable(&error, false))
     }
 
     async fn call(
@@ -268,6 +268,6 @@ impl SidecarClient {
         let context = options.method_options.context;
         let response = self.pipeline.send(context, request, route, repetition).await?;
         DownstreamResponse::from_body(api_name, response.body())
-            .map_err(|error| unreadable(error, repetition == Repetition::Forbidden))
+            .map_err(|error| unreadable(&error, repetition == Repetition::Forbidden))
     }
 }

@@ -3,13 +3,10 @@
 use crate::error::invalid_argument;
 use azure_core::{Error, Result, error::ErrorKind};
 
-/// What a scope ends with that asks for all that is granted.
-const DEFAULT: &str = "/.default";
-
 /// A scope that an Azure client asks for, and the API of the sidecar's configuration that has it.
 ///
 /// The sidecar knows APIs by name, and by default takes no scopes from a request, so each scope is named an API here. The
-/// token's audience has to be the resource of the scope, which is what precedes `/.default`, or one that is added.
+/// token's audience has to be the resource of the scope, which is what precedes its last `/`, or one that is added.
 ///
 /// # Examples
 ///
@@ -56,7 +53,10 @@ impl SidecarScope {
 
     /// Whether a token with this audience is one for the scope.
     pub(super) fn accepts(&self, audience: &str) -> bool {
-        let resource = self.scope.strip_suffix(DEFAULT).unwrap_or(&self.scope);
+        let resource = match self.scope.rsplit_once('/') {
+            Some((resource, _permission)) if resource.contains("://") => resource,
+            _ => &self.scope,
+        };
         // Entra ID writes some resources with a slash at the end, whatever the scope has.
         let same = |expected: &str| expected.trim_end_matches('/') == audience.trim_end_matches('/');
         same(resource)
@@ -144,6 +144,12 @@ mod tests {
                 "https://communication.azure.com/",
                 true,
             ),
+            (
+                "https://storage.azure.com/user_impersonation",
+                "https://storage.azure.com",
+                true,
+            ),
+            ("https://storage.azure.com", "https://storage.azure.com", true),
             ("api://2f0b/.default", "api://2f0b", true),
             ("api://2f0b/.default", "2f0b", true),
             ("https://vault.azure.net/.default", "https://storage.azure.com", false),
@@ -155,6 +161,8 @@ mod tests {
             ("https://vault.azure.net/.default", "vault.azure.net", false),
             ("https://vault.azure.net/.default", "", false),
             ("https://vault.azure.net/.default", "2f0b", false),
+            ("https://vault.azure.net/.default", "https:", false),
+            ("User.Read", "https://graph.microsoft.com", false),
         ] {
             assert_eq!(
                 SidecarScope::new(scope, "x").accepts(audience),

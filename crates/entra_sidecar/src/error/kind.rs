@@ -2,7 +2,7 @@
 
 /// What kind of failure a [`SidecarError`](crate::SidecarError) is.
 ///
-/// The first four are about those who call, the others about the sidecar, its configuration and what lies in between.
+/// The first three are about those who call, the others about the sidecar, its configuration and what lies in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SidecarErrorKind {

@@ -45,7 +45,6 @@ pub struct SidecarError {
     retry_after: Option<Duration>,
     may_have_been_executed: bool,
     text: Cow<'static, str>,
-    source: Option<Error>,
 }
 
 impl SidecarError {
@@ -100,21 +99,6 @@ impl SidecarError {
             retry_after: None,
             may_have_been_executed: false,
             text: text.into(),
-            source: None,
-        }
-    }
-
-    /// A failure that another error led to. Its texts are shown.
-    pub(crate) fn caused(kind: SidecarErrorKind, what: &str, source: Error) -> Self {
-        let mut text = format!("{what}: {source}");
-        let mut cause = std::error::Error::source(&source);
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        Self {
-            source: Some(source),
-            ..Self::new(kind, text)
         }
     }
 
@@ -140,11 +124,7 @@ impl fmt::Display for SidecarError {
     }
 }
 
-impl std::error::Error for SidecarError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_ref().map(|error| error as _)
-    }
-}
+impl std::error::Error for SidecarError {}
 
 /// Finds an error of a type in an error and its sources.
 fn find<T: std::error::Error + 'static>(error: &Error) -> Option<&T> {

@@ -3,10 +3,14 @@
 mod call;
 mod exchange;
 mod outcome;
+#[cfg(feature = "reqwest")]
+mod transport;
 mod try_failure;
 
 pub(crate) use call::Repetition;
 
+#[cfg(feature = "reqwest")]
+use crate::base_url::is_near;
 use crate::{
     client::SidecarClientOptions,
     error::{Failure, SidecarError, SidecarErrorKind, invalid_argument},
@@ -17,7 +21,7 @@ use azure_core::{
     Error, Result,
     async_runtime::get_async_runtime,
     error::ErrorKind,
-    http::{Context, Pipeline, PipelineStreamOptions, RawResponse, Request, policies::Policy},
+    http::{Context, Pipeline, PipelineStreamOptions, RawResponse, Request, Url, policies::Policy},
     time::Duration,
 };
 use call::Call;
@@ -39,12 +43,17 @@ pub(crate) struct SidecarPipeline {
 }
 
 impl SidecarPipeline {
-    pub(crate) fn new(options: &SidecarClientOptions) -> Result<Self> {
+    pub(crate) fn new(base_url: &Url, options: &SidecarClientOptions) -> Result<Self> {
         check(options)?;
+        let mut client_options = options.client_options.clone();
+        #[cfg(feature = "reqwest")]
+        if client_options.transport.is_none() && is_near(base_url) {
+            client_options.transport = Some(transport::direct()?);
+        }
         let pipeline = Pipeline::new(
             option_env!("CARGO_PKG_NAME"),
             option_env!("CARGO_PKG_VERSION"),
-            options.client_options.clone(),
+            client_options,
             Vec::new(),
             vec![Arc::new(OutcomePolicy), Arc::new(ExchangePolicy)],
             None,
@@ -72,7 +81,6 @@ impl SidecarPipeline {
             skip_checks: true,
             ..Default::default()
         };
-        let host = request.url().authority().to_owned();
         let exchanged = async { buffered(self.pipeline.stream(&context, &mut request, Some(options)).await?).await };
         let error = match self.in_time(exchanged).await {
             Ok(result) => match result.map_err(TryFailure::take) {
@@ -84,7 +92,7 @@ impl SidecarPipeline {
                 Error::with_error(ErrorKind::Io, io::Error::from(io::ErrorKind::TimedOut), text)
             }
         };
-        Err(unanswered(error, route, repetition, &host))
+        Err(unanswered(&error, &request, at_most_once(route, repetition)).unwrap_or(error))
     }
 
     /// Sends a request, and makes an error of every answer but success.
@@ -124,10 +132,10 @@ fn at_most_once(route: Route, repetition: Repetition) -> bool {
     repetition == Repetition::Forbidden && route != Route::Health
 }
 
-/// The error of a call that got no whole answer.
-fn unanswered(error: Error, route: Route, repetition: Repetition, host: &str) -> Error {
-    let kind = error.kind().clone();
-    let (sidecar_kind, what) = match kind {
+/// The error of a call that got no whole answer; `None` for one that is not of the transport.
+fn unanswered(error: &Error, request: &Request, at_most_once: bool) -> Option<Error> {
+    let host = request.url().authority();
+    let (kind, what) = match error.kind() {
         ErrorKind::Connection | ErrorKind::Io => (
             SidecarErrorKind::Unavailable,
             format!("the sidecar at {host} did not answer"),
@@ -136,24 +144,34 @@ fn unanswered(error: Error, route: Route, repetition: Repetition, host: &str) ->
             SidecarErrorKind::Protocol,
             format!("what answered at {host} is not the sidecar"),
         ),
-        // A policy of the caller's own.
-        _ => return error,
+        _ => return None,
     };
-    let executed = kind != ErrorKind::Connection && at_most_once(route, repetition);
-    SidecarError::caused(sidecar_kind, &what, error)
-        .possibly_executed(executed)
-        .into_error(kind)
+    let executed = at_most_once && *error.kind() != ErrorKind::Connection;
+    let failure = SidecarError::new(kind, format!("{what}: {}", reasons(error, request)));
+    Some(failure.possibly_executed(executed).into_error(error.kind().clone()))
+}
+
+/// What an error and its sources say, but for the query of the request: that can hold names and keys, and transports show
+/// it. For the same reason the sources are not kept.
+fn reasons(error: &Error, request: &Request) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    match request.url().query() {
+        Some(query) if !query.is_empty() => text.replace(query, "…"),
+        _ => text,
+    }
 }
 
 /// The error of an answer that cannot be read.
-pub(crate) fn unreadable(error: Error, at_most_once: bool) -> Error {
-    SidecarError::caused(
-        SidecarErrorKind::Protocol,
-        "check the base URL, and any proxy in between",
-        error,
-    )
-    .possibly_executed(at_most_once)
-    .into_error(ErrorKind::DataConversion)
+pub(crate) fn unreadable(error: &Error, at_most_once: bool) -> Error {
+    let text = format!("{error}; check the base URL, and any proxy in between");
+    SidecarError::new(SidecarErrorKind::Protocol, text)
+        .possibly_executed(at_most_once)
+        .into_error(ErrorKind::DataConversion)
 }
 
 /// Splits off the policy that follows. Only the transport has none.

@@ -88,7 +88,7 @@ async fn a_teams_users_token_is_exchanged_on_their_behalf() {
     let teams = DownstreamApi::new([TEAMS]).tokens(move |_| Ok(exchanged.clone()));
     let setup = Setup::of(SidecarDouble::builder().api("AcsTeams", teams)).await;
     let caller = InboundToken::bearer(setup.double.caller_token(&minted.user_id.to_string())).unwrap();
-    let scope = SidecarScope::new(TEAMS, "AcsTeams").audience("https://auth.msft.communication.azure.com");
+    let scope = SidecarScope::new(TEAMS, "AcsTeams");
     let credential = SidecarOnBehalfOfCredential::new(setup.client.clone(), caller, [scope.clone()], None).unwrap();
     let token = credential.get_token(&[TEAMS], None).await.unwrap().token;
 

@@ -3,8 +3,8 @@
 use crate::setup::{Setup, USER};
 use azure_core::{Uuid, credentials::TokenCredential as _};
 use entra_sidecar::{
-    Agent, DownstreamRequest, InboundToken, SidecarCredential, SidecarOnBehalfOfCredential, SidecarScope,
-    TokenOverrides, models::SidecarClientAuthorizationHeaderOptions, web::HandlerError,
+    Agent, DownstreamRequest, InboundToken, SidecarClient, SidecarCredential, SidecarOnBehalfOfCredential,
+    SidecarScope, TokenOverrides, models::SidecarClientAuthorizationHeaderOptions, web::HandlerError,
 };
 use entra_sidecar_double::{DownstreamAnswer, DownstreamApi, SidecarDouble, unsigned_token};
 use serde_json::json;
@@ -83,9 +83,18 @@ async fn nothing_secret_is_shown_or_logged() {
     .unwrap();
     let header = setup
         .client
-        .authorization_header("Storage", &setup.caller, Some(options))
+        .authorization_header("Storage", &setup.caller, Some(options.clone()))
         .await
         .unwrap();
+    // Of a request that fails, transports show the address.
+    let gone = SidecarDouble::builder().start().await.unwrap().url();
+    let gone = SidecarClient::new(&gone, Some(crate::setup::options())).unwrap();
+    let error = gone
+        .authorization_header("Storage", &setup.caller, Some(options))
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("/AuthorizationHeader/Storage?…"), "{error}");
+    write!(shown, "{error} {error:?}").unwrap();
     let validated = setup.client.validate(&setup.caller, None).await.unwrap();
     let request = DownstreamRequest::post("x").text("text/plain", "BODY-OF-A-PERSON");
     write!(shown, "{request:?}").unwrap();

@@ -418,3 +418,13 @@ fn bounds_that_nothing_can_keep_are_refused() {
         assert!(error.to_string().contains("application_id"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn the_transport_of_the_client_reaches_loopback_past_the_proxies_of_the_environment() {
+    // Those of the environment that the tests run in: `.ci/run` has one there that nobody answers at.
+    let setup = Setup::new().await;
+    for options in [None, Some(entra_sidecar::SidecarClientOptions::default())] {
+        let client = SidecarClient::new(&setup.double.url(), options).unwrap();
+        client.authorization_header("Graph", &setup.caller, None).await.unwrap();
+    }
+}

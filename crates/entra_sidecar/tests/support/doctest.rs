@@ -1,5 +1,5 @@
-// What the examples of the documentation start with, by `include!`: a double of the sidecar, a client of it that no proxy
-// of the environment stands in the way of, and a caller's token.
+// What the examples of the documentation start with, by `include!`: a double of the sidecar, a client of it, and a
+// caller's token.
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -18,9 +18,6 @@ async fn start() -> Started {
         .start()
         .await?;
     let caller = sidecar.caller_token("7d0f1b0e-2a55-4ed8-9f83-5a1fb1cf7a01");
-    let http_client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
-    let mut options = entra_sidecar::SidecarClientOptions::default();
-    options.client_options.transport = Some(azure_core::http::Transport::new(std::sync::Arc::new(http_client)));
-    let client = entra_sidecar::SidecarClient::new(&sidecar.url(), Some(options))?;
+    let client = entra_sidecar::SidecarClient::new(&sidecar.url(), None)?;
     Ok((sidecar, client, entra_sidecar::InboundToken::bearer(caller)?))
 }
