@@ -57,14 +57,16 @@ async fn run() -> Outcome {
     });
 
     println!("The API listens. Without a token it answers 401:\n\n  curl -i {url}/api/profile\n");
+    let own_token = own.as_ref().map_or("<a token of your tenant>", |own| &own.token);
+    println!("With one it answers:\n\n  TOKEN='{own_token}'");
+    println!("  curl {url}/api/profile -H \"Authorization: Bearer $TOKEN\"");
+    println!("  curl {url}/api/messages -H \"Authorization: Bearer $TOKEN\"");
+    println!(
+        "  curl {url}/api/messages/send -H \"Authorization: Bearer $TOKEN\" --json '{{\"subject\":\"Lunch?\"}}'\n"
+    );
     let Some(own) = own else {
-        println!("With a token of your tenant:\n\n  curl {url}/api/profile -H \"Authorization: Bearer $TOKEN\"\n");
         return Ok(server.await?);
     };
-    let bearer = format!("-H 'Authorization: Bearer {}'", own.token);
-    println!("With this one, for an hour:\n\n  curl {url}/api/profile {bearer}\n");
-    println!("  curl {url}/api/messages {bearer}\n");
-    println!("  curl {url}/api/messages/send --json '{{\"subject\":\"Lunch?\"}}' {bearer}\n");
     if env::args().any(|argument| argument == "--once") {
         tokio::spawn(server.into_future());
         return ask(&url, &own).await;

@@ -88,7 +88,8 @@ async fn a_teams_users_token_is_exchanged_on_their_behalf() {
     let teams = DownstreamApi::new([TEAMS]).tokens(move |_| Ok(exchanged.clone()));
     let setup = Setup::of(SidecarDouble::builder().api("AcsTeams", teams)).await;
     let caller = InboundToken::bearer(setup.double.caller_token(&minted.user_id.to_string())).unwrap();
-    let scope = SidecarScope::new(TEAMS, "AcsTeams");
+    // The API has a name in scopes, and its application id in tokens.
+    let scope = SidecarScope::new(TEAMS, "AcsTeams").audience("1fd5118e-2576-4263-8130-9503064c837a");
     let credential = SidecarOnBehalfOfCredential::new(setup.client.clone(), caller, [scope.clone()], None).unwrap();
     let token = credential.get_token(&[TEAMS], None).await.unwrap().token;
 

@@ -17,7 +17,7 @@ fn kind(error: &Error) -> SidecarErrorKind {
 }
 
 fn sidecar_error(error: &Error) -> &SidecarError {
-    SidecarError::from_error(error).unwrap_or_else(|| panic!("{error:?}"))
+    SidecarError::from_error(error).unwrap()
 }
 
 fn refusing(detail: &'static str) -> DownstreamApi {

@@ -46,6 +46,7 @@ impl HttpClient for Script {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "an answer, as a failure is")]
 pub(crate) fn answer(status: u16, body: &str) -> Answer {
     let status = StatusCode::from(status);
     Ok(AsyncRawResponse::from_bytes(status, Headers::new(), body.to_owned()))
