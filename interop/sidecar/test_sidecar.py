@@ -9,13 +9,10 @@ import os
 
 import jwt
 import pytest
-from microsoft_agents.authentication.entra_auth_sidecar import (
-    SidecarAuth,
-    SidecarHttpClient,
-    SidecarTokenCredential,
-)
+from microsoft_agents.authentication.entra_auth_sidecar import SidecarAuth, SidecarHttpClient
 from microsoft_agents.authentication.entra_auth_sidecar._models import SidecarRequestOptions
 from microsoft_agents.authentication.entra_auth_sidecar.errors import SidecarAuthError, SidecarConfigurationError
+from microsoft_agents.authentication.entra_auth_sidecar.sidecar_token_credential import SidecarTokenCredential
 
 READY = json.loads(os.environ["DOUBLE_READY"])
 SCOPE = "https://api.botframework.com/.default"
