@@ -3,14 +3,11 @@
 mod call;
 mod exchange;
 mod outcome;
-#[cfg(feature = "reqwest")]
 mod transport;
 mod try_failure;
 
 pub(crate) use call::Repetition;
 
-#[cfg(feature = "reqwest")]
-use crate::base_url::is_near;
 use crate::{
     client::SidecarClientOptions,
     error::{Failure, SidecarError, SidecarErrorKind, invalid_argument},
@@ -45,15 +42,10 @@ pub(crate) struct SidecarPipeline {
 impl SidecarPipeline {
     pub(crate) fn new(base_url: &Url, options: &SidecarClientOptions) -> Result<Self> {
         check(options)?;
-        let mut client_options = options.client_options.clone();
-        #[cfg(feature = "reqwest")]
-        if client_options.transport.is_none() && is_near(base_url) {
-            client_options.transport = Some(transport::direct()?);
-        }
         let pipeline = Pipeline::new(
             option_env!("CARGO_PKG_NAME"),
             option_env!("CARGO_PKG_VERSION"),
-            client_options,
+            transport::client_options(base_url, options)?,
             Vec::new(),
             vec![Arc::new(OutcomePolicy), Arc::new(ExchangePolicy)],
             None,
@@ -192,11 +184,6 @@ fn check(options: &SidecarClientOptions) -> Result<()> {
                 "application_id has more than 24 characters, or others than letters, digits and !#$%&'*+-.^_`|~",
             ));
         }
-    }
-    if options.client_options.transport.is_none() && cfg!(not(feature = "reqwest")) {
-        return Err(invalid_argument(
-            "there is no HTTP transport: set client_options.transport, or turn this crate's feature `reqwest` on",
-        ));
     }
     if options.timeout.is_some_and(|timeout| timeout <= Duration::ZERO) {
         return Err(invalid_argument("timeout is not positive; set None for no bound"));

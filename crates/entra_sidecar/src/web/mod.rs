@@ -1,6 +1,6 @@
 //! Handlers of an API that uses the sidecar: the caller's token as an argument, and an answer for each error.
 //!
-//! With the feature `axum` or `actix-web`, an [`InboundToken`](crate::InboundToken) is an argument of a handler, and a
+//! With the feature `axum` or `actix-web`, an [`InboundToken`] is an argument of a handler, and a
 //! [`HandlerError`] can be its error. Other frameworks can take the [`status`](HandlerError::status), the
 //! [`headers`](HandlerError::headers) and the [`body`](HandlerError::body) of the answer.
 
