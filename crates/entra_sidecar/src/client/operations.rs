@@ -77,6 +77,11 @@ impl SidecarClient {
     /// [`SidecarError::may_have_been_executed`](crate::SidecarError::may_have_been_executed) tells whether it may have
     /// arrived when an error says that it failed.
     ///
+    /// By default, the sidecar honours overrides here. If its configuration turns them off
+    /// (`Sidecar:AllowOverrides:CallDownstreamApi`), it sends the verb and the path that it is configured with, **whatever
+    /// the request's**, and a GET that is retried here may be a POST there: send [`DownstreamRequest::as_configured`] to
+    /// such a sidecar, which is sent once.
+    ///
     /// # Arguments
     ///
     /// * `api_name` - The API's name in the sidecar's configuration (`DownstreamApis`).
@@ -121,6 +126,9 @@ impl SidecarClient {
     /// By default, the sidecar ignores agents and overrides here without a word, **the verb and the path included**: it
     /// sends the request that it is configured with. Send [`DownstreamRequest::as_configured`], or allow overrides in its
     /// configuration (`Sidecar:AllowOverrides:CallDownstreamApiUnauthenticated`).
+    ///
+    /// For the same reason a request is sent once, whatever its verb, unless
+    /// [`overrides_are_allowed`](SidecarClientCallDownstreamApiOptions::overrides_are_allowed) says that the verb counts.
     ///
     /// # Arguments
     ///
@@ -251,7 +259,9 @@ impl SidecarClient {
         request: DownstreamRequest,
         options: SidecarClientCallDownstreamApiOptions<'_>,
     ) -> Result<DownstreamResponse> {
-        let repetition = if request.is_idempotent() {
+        // Where the sidecar may ignore overrides, it may send another verb than the request's.
+        let is_verb_sent = caller.is_some() || options.overrides_are_allowed;
+        let repetition = if is_verb_sent && request.is_idempotent() {
             Repetition::Harmless
         } else {
             Repetition::Forbidden

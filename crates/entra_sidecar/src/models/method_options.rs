@@ -26,6 +26,11 @@ pub struct SidecarClientCallDownstreamApiOptions<'a> {
     pub agent: Option<Agent>,
     /// What to change of how the token is acquired.
     pub overrides: TokenOverrides,
+    /// Whether the sidecar's configuration is known to allow overrides to calls as the application
+    /// (`Sidecar:AllowOverrides:CallDownstreamApiUnauthenticated`). Then the verb of a request is the one that is sent, and
+    /// one that is idempotent is retried. Default: `false`, which sends every such call once. In the name of a caller it
+    /// has no effect.
+    pub overrides_are_allowed: bool,
     /// Allows customization of the method call.
     pub method_options: ClientMethodOptions<'a>,
 }

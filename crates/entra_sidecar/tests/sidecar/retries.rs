@@ -5,8 +5,8 @@ use crate::{
     setup::Setup,
 };
 use azure_core::{error::ErrorKind, http::Method};
-use entra_sidecar::{DownstreamRequest, InboundToken, SidecarError};
-use entra_sidecar_double::Fault;
+use entra_sidecar::{DownstreamRequest, InboundToken, SidecarError, models::SidecarClientCallDownstreamApiOptions};
+use entra_sidecar_double::{AllowOverrides, DownstreamApi, Fault, SidecarDouble};
 
 #[tokio::test]
 async fn what_only_reads_is_retried() {
@@ -64,6 +64,41 @@ async fn what_is_configured_is_sent_once_because_its_verb_is_not_known() {
             .is_err()
     );
     assert_eq!(setup.double.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn a_call_as_the_application_is_sent_once_unless_its_verb_is_known_to_count() {
+    let mail = || {
+        DownstreamApi::new(["a/.default"])
+            .request_app_token()
+            .request("POST", "users/1/sendMail")
+    };
+    let setup = Setup::of(SidecarDouble::builder().api("Mail", mail())).await;
+    setup.double.inject([Fault::after(504)]);
+    let error = setup
+        .client
+        .call_downstream_api_as_app("Mail", DownstreamRequest::get("users"), None)
+        .await
+        .unwrap_err();
+    assert_eq!(setup.double.calls().len(), 1, "a mail is not sent twice");
+    assert!(SidecarError::from_error(&error).unwrap().may_have_been_executed());
+
+    for (method, idempotent) in [(Method::Get, true), (Method::Post, false)] {
+        let builder = SidecarDouble::builder().api("Mail", mail());
+        let setup = Setup::of(builder.allow_overrides(AllowOverrides::everywhere())).await;
+        setup.double.inject([Fault::after(504)]);
+        let options = SidecarClientCallDownstreamApiOptions {
+            overrides_are_allowed: true,
+            ..Default::default()
+        };
+        let request = DownstreamRequest::new(method, "users");
+        let result = setup
+            .client
+            .call_downstream_api_as_app("Mail", request, Some(options))
+            .await;
+        assert_eq!(result.is_ok(), idempotent, "{method}");
+        assert_eq!(setup.double.calls().len(), if idempotent { 2 } else { 1 });
+    }
 }
 
 #[tokio::test]
