@@ -8,7 +8,7 @@ use crate::{
     inbound_token::InboundToken,
     models::AuthorizationHeader,
 };
-use azure_core::{Error, Result, Uuid, credentials::AccessToken, error::ErrorKind};
+use azure_core::{Error, Result, Uuid, credentials::AccessToken, error::ErrorKind, time::OffsetDateTime};
 
 /// Makes an access token of a header, if it is for the scope, the agent and the caller.
 pub(super) fn access_token(
@@ -41,6 +41,12 @@ pub(super) fn access_token(
     let expires_on = claims
         .expires_on
         .ok_or_else(|| unexpected(scope, "does not say when it expires"))?;
+    if expires_on <= OffsetDateTime::now_utc() {
+        return Err(unexpected(
+            scope,
+            "has already expired; check the clocks of this machine and of the sidecar's",
+        ));
+    }
     Ok(AccessToken::new(header.token().clone(), expires_on))
 }
 

@@ -8,13 +8,14 @@ use azure_core::{
     time::{Duration, OffsetDateTime},
 };
 use entra_sidecar::{
-    Agent, InboundToken, SidecarCredential, SidecarCredentialOptions, SidecarError, SidecarErrorKind,
-    SidecarOnBehalfOfCredential, SidecarScope,
+    Agent, InboundToken, SidecarClient, SidecarClientOptions, SidecarCredential, SidecarCredentialOptions,
+    SidecarError, SidecarErrorKind, SidecarOnBehalfOfCredential, SidecarScope,
 };
 use entra_sidecar_double::{
     AllowOverrides, CLIENT_ID, DownstreamApi, Fault, SidecarDouble, SidecarDoubleBuilder, unsigned_token,
 };
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const SCOPE: &str = "https://storage.azure.com/.default";
 const AGENT: &str = "a9a8f3de-6a8d-4c52-a1c6-91f3d3ab4f10";
@@ -62,17 +63,78 @@ async fn a_token_of_the_application_is_kept_until_it_expires() {
     assert_eq!(request.len(), 1);
     assert_eq!(request[0].path, "/AuthorizationHeaderUnauthenticated/Storage");
     assert!(request[0].query.is_empty());
+}
 
-    // One that has expired is not kept.
+#[tokio::test]
+async fn a_token_that_has_expired_is_refused() {
     let setup = Setup::of(storage(with_claims(
         json!({ "aud": "https://storage.azure.com", "exp": 1 }),
     )))
     .await;
     let credential = SidecarCredential::new(setup.client.clone(), scope(), None).unwrap();
-    for _ in 0..2 {
-        credential.get_token(&[SCOPE], None).await.unwrap();
+    let error = credential.get_token(&[SCOPE], None).await.unwrap_err();
+    assert_eq!(kind(&error), Some(SidecarErrorKind::UnexpectedToken));
+    assert!(error.to_string().contains("has already expired"), "{error}");
+}
+
+/// An API whose tokens expire within the time in which they are replaced; each is another.
+fn expiring() -> DownstreamApi {
+    let issued = AtomicUsize::new(0);
+    app_api().tokens(move |_| {
+        let expires_on = OffsetDateTime::now_utc() + Duration::minutes(4);
+        let number = issued.fetch_add(1, Ordering::Relaxed);
+        let claims = json!({ "aud": "https://storage.azure.com", "exp": expires_on.unix_timestamp(), "jti": number });
+        Ok(unsigned_token(&claims))
+    })
+}
+
+/// A client that gives up soon.
+fn impatient(setup: &Setup) -> SidecarClient {
+    let options = SidecarClientOptions {
+        timeout: Some(Duration::seconds(1)),
+        ..crate::setup::options()
+    };
+    SidecarClient::new(&setup.double.url(), Some(options)).unwrap()
+}
+
+#[tokio::test]
+async fn a_silent_sidecar_delays_nobody_while_the_last_token_is_valid() {
+    let setup = Setup::of(storage(expiring())).await;
+    let patient = SidecarCredential::new(setup.client.clone(), scope(), None).unwrap();
+    let first = patient.get_token(&[SCOPE], None).await.unwrap().token;
+    setup.double.inject([Fault::silence()]);
+    let mut refresh = patient.get_token(&[SCOPE], None);
+    let other = tokio::select! {
+        biased;
+        _ = &mut refresh => panic!("the sidecar is silent"),
+        other = patient.get_token(&[SCOPE], None) => other.unwrap().token,
+    };
+    assert_eq!(other, first);
+    drop(refresh);
+
+    // A refresh that is given up is not followed by another at once.
+    let setup = Setup::of(storage(expiring())).await;
+    let credential = SidecarCredential::new(impatient(&setup), scope(), None).unwrap();
+    let first = credential.get_token(&[SCOPE], None).await.unwrap().token;
+    setup.double.inject([Fault::silence()]);
+    for _ in 0..3 {
+        assert_eq!(credential.get_token(&[SCOPE], None).await.unwrap().token, first);
     }
-    assert_eq!(setup.double.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn those_who_wait_for_a_first_token_share_its_failure() {
+    let setup = Setup::of(storage(app_api())).await;
+    let credential = SidecarCredential::new(impatient(&setup), scope(), None).unwrap();
+    setup.double.inject([Fault::silence()]);
+    let ask = || credential.get_token(&[SCOPE], None);
+    let (a, b, c) = tokio::join!(ask(), ask(), ask());
+    for result in [a, b, c] {
+        let error = result.unwrap_err();
+        assert_eq!(kind(&error), Some(SidecarErrorKind::Unavailable));
+        assert!(error.to_string().contains("longer than 1s"), "{error}");
+    }
+    ask().await.unwrap();
 }
 
 #[tokio::test]
