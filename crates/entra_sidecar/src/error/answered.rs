@@ -62,7 +62,8 @@ impl Failure {
                 SidecarErrorKind::BadRequest,
                 "the API is not in its configuration (DownstreamApis), has no scopes there, or a parameter is not valid",
             ),
-            StatusCode::Forbidden if self.route == Route::Validate => (
+            // Without a body it is the answer to a caller on another machine.
+            StatusCode::Forbidden if self.route == Route::Validate && !body.is_empty() => (
                 SidecarErrorKind::MissingScope,
                 "the caller's token does not have the scope that it is configured to ask for (AzureAd:Scopes)",
             ),

@@ -12,7 +12,7 @@ pub enum SidecarErrorKind {
     /// Entra ID gave no token before the user does something: consents, proves who they are once more, or signs in
     /// again. (A 401 with a problem that names one of Entra ID's errors of this kind.)
     InteractionRequired,
-    /// The caller's token does not have the scope that the sidecar asks for in `validate`. (403.)
+    /// The caller's token does not have the scope that the sidecar asks for in `validate`. (403 with a body.)
     MissingScope,
     /// Entra ID gave no token, for a reason that the user can do nothing about, such as a wrong client secret. (A 401 with
     /// another problem.)
@@ -20,7 +20,8 @@ pub enum SidecarErrorKind {
     /// The sidecar does not know the API, or has no scopes for it, or does not take a parameter, or the host name that it
     /// is addressed by. (400.)
     BadRequest,
-    /// The sidecar answers callers on its own machine only. (403 elsewhere.)
+    /// The sidecar answers callers on its own machine only. (403 without a body, or on another route than that of
+    /// `validate`.)
     Forbidden,
     /// The route is there, but not for this verb. (405.)
     WrongMethod,

@@ -128,6 +128,11 @@ async fn validate_tells_a_missing_scope_and_returns_the_claims() {
     let setup = Setup::of(echoing().require_scope("another")).await;
     let error = setup.client.validate(&setup.caller, None).await.unwrap_err();
     assert_eq!(kind(&error), SidecarErrorKind::MissingScope);
+
+    // Without a body, the sidecar refuses callers on other machines.
+    setup.double.inject([Fault::before(403)]);
+    let error = setup.client.validate(&setup.caller, None).await.unwrap_err();
+    assert_eq!(kind(&error), SidecarErrorKind::Forbidden);
 }
 
 #[tokio::test]
