@@ -131,7 +131,8 @@ impl DownstreamRequest {
     ///
     /// # Arguments
     ///
-    /// * `media_type` - The media type, such as `text/plain`.
+    /// * `media_type` - The media type, such as `text/plain`. An operation refuses a request with any other text, because
+    ///   the sidecar would send no body with it.
     /// * `text` - The body.
     #[must_use]
     pub fn text(self, media_type: impl Into<String>, text: impl Into<String>) -> Self {
@@ -160,6 +161,13 @@ impl DownstreamRequest {
     /// The parameters of the query, and with them the verb, as any override would reset it. `overridden` tells of
     /// overrides beside these.
     pub(crate) fn parameters(&self, overridden: bool) -> Result<Vec<(String, String)>> {
+        let content_type = self.content.as_ref().map(|(media_type, _)| media_type.as_str());
+        if !content_type.is_none_or(is_media_type) {
+            return Err(invalid_argument(
+                "the media type of the body is not of the form type/subtype, such as text/plain; the sidecar would send no \
+                 body with it",
+            ));
+        }
         let Some(method) = self.method else {
             let extended = self.accept.is_some() || !self.headers.is_empty() || !self.query.is_empty();
             if overridden || extended {
@@ -170,7 +178,6 @@ impl DownstreamRequest {
             }
             return Ok(Vec::new());
         };
-        let content_type = self.content.as_ref().map(|(media_type, _)| media_type.as_str());
         let mut parameters = vec![("optionsOverride.HttpMethod".to_owned(), method.as_str().to_owned())];
         for (name, value) in [
             ("RelativePath", self.relative_path.as_deref()),
@@ -220,11 +227,65 @@ const NOT_PASSED_ON: [&str; 12] = [
 /// Beginnings of such headers.
 const PREFIXES_NOT_PASSED_ON: [&str; 3] = ["content-", "x-forwarded-", "x-ms-token-"];
 
+/// Whether a text is a media type, with or without parameters (RFC 9110, section 8.3.1).
+fn is_media_type(text: &str) -> bool {
+    let (essence, parameters) = text
+        .split_once(';')
+        .map_or((text, None), |(essence, rest)| (essence, Some(rest)));
+    let is_essence = essence
+        .trim_end_matches(' ')
+        .split_once('/')
+        .is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype));
+    is_essence && parameters.is_none_or(are_parameters)
+}
+
+/// Whether a text is one parameter of a media type or more: `name=value` or `name="value"`.
+fn are_parameters(text: &str) -> bool {
+    let Some((name, value)) = text.trim_start_matches(' ').split_once('=') else {
+        return false;
+    };
+    let rest = match value.strip_prefix('"') {
+        Some(quoted) => after_quoted(quoted),
+        None => {
+            let end = value.find([';', ' ']).unwrap_or(value.len());
+            value
+                .split_at_checked(end)
+                .filter(|(value, _)| is_token(value))
+                .map(|(_, rest)| rest)
+        }
+    };
+    is_token(name)
+        && rest.is_some_and(|rest| match rest.trim_start_matches(' ') {
+            "" => true,
+            rest => rest.strip_prefix(';').is_some_and(are_parameters),
+        })
+}
+
+/// What follows a text in quotes, of which the first has been read.
+fn after_quoted(text: &str) -> Option<&str> {
+    let mut is_escaped = false;
+    for (index, character) in text.char_indices() {
+        match character {
+            _ if !(' '..='~').contains(&character) => return None,
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '"' => return text.get(index + 1..),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Whether a text is a `token` (RFC 9110, section 5.6.2).
+fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
 fn check_header(name: &str) -> Result<()> {
-    let is_token = name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
-    if name.is_empty() || !is_token {
+    if !is_token(name) {
         return Err(invalid_argument("a header has a name that no header can have"));
     }
     let lower = name.to_ascii_lowercase();
@@ -247,4 +308,49 @@ fn check_line(value: &str, what: &str) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn media_types_are_told_from_other_texts() {
+        for (text, expected) in [
+            ("text/plain", true),
+            ("application/vnd.api+json", true),
+            ("text/plain; charset=utf-8", true),
+            ("text/plain;charset=\"utf-8\" ; a=b", true),
+            ("multipart/mixed; boundary=\"a; \\\" b\"", true),
+            ("", false),
+            ("json", false),
+            ("/", false),
+            ("text/", false),
+            ("/plain", false),
+            ("text/plain/x", false),
+            ("text /plain", false),
+            (" text/plain", false),
+            ("text/plain\r\nx: y", false),
+            ("text/pläin", false),
+            ("text/plain;", false),
+            ("text/plain; charset", false),
+            ("text/plain; charset=", false),
+            ("text/plain; charset=utf-8 x", false),
+            ("text/plain; a=\"b", false),
+            ("text/plain; a=\"\n\"", false),
+            ("text/plain; a=\"b\"c", false),
+        ] {
+            assert_eq!(is_media_type(text), expected, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_media_type_is_one_line_and_any_text_is_read_without_panic(text in "(text/plain ?; ?a=)?.*") {
+            if is_media_type(&text) {
+                prop_assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+            }
+        }
+    }
 }

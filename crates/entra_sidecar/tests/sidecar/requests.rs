@@ -364,6 +364,11 @@ async fn what_the_sidecar_would_ignore_or_take_for_something_else_is_refused() {
         get().query("$filter", ""),
         get().accept(""),
         DownstreamRequest::get("me\n"),
+        DownstreamRequest::post("me").text("json", "{}"),
+        DownstreamRequest::post("me").text("", "{}"),
+        DownstreamRequest::as_configured().text("json", "{}"),
+        DownstreamRequest::as_configured().text("", "{}"),
+        DownstreamRequest::as_configured().text("text/plain\r\na: b", "{}"),
     ] {
         assert!(
             setup
