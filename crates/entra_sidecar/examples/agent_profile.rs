@@ -22,6 +22,7 @@
 use axum::{
     Json, Router,
     extract::{FromRef, State},
+    http::StatusCode,
     routing::{get, post},
 };
 use entra_sidecar::{DownstreamRequest, InboundToken, SidecarClient, web::HandlerError};
@@ -165,19 +166,37 @@ async fn call(app: &App, caller: &Caller, request: DownstreamRequest) -> Result<
     Ok(response.error_for_status()?.json()?)
 }
 
-/// Asks the API for everything, without the token and with it.
+/// Asks the API for everything, without the token and with it, and checks what it answers.
 async fn ask(url: &str, own: &Own) -> Outcome {
     let client = reqwest::Client::builder().no_proxy().build()?;
-    let refused = client.get(format!("{url}/api/profile")).send().await?;
-    println!("{}\n{}\n", refused.status(), refused.text().await?);
     let message = json!({ "subject": "Lunch?" });
-    for request in [
-        client.get(format!("{url}/api/profile")),
-        client.get(format!("{url}/api/messages")),
-        client.post(format!("{url}/api/messages/send")).json(&message),
-    ] {
+    let requests = || {
+        [
+            client.get(format!("{url}/api/profile")),
+            client.get(format!("{url}/api/messages")),
+            client.post(format!("{url}/api/messages/send")).json(&message),
+        ]
+    };
+    for request in requests() {
+        let refused = request.send().await?;
+        println!("{}\n{}\n", refused.status(), refused.url().path());
+        if refused.status() != StatusCode::UNAUTHORIZED {
+            return Err("a request without a token was not refused".into());
+        }
+    }
+    let mut answers = Vec::new();
+    for request in requests() {
         let answer = request.bearer_auth(&own.token).send().await?.error_for_status()?;
-        println!("{}\n{}\n", answer.status(), answer.text().await?);
+        let (status, body) = (answer.status(), answer.json::<Value>().await?);
+        println!("{status}\n{body}\n");
+        answers.push(body);
+    }
+    let shown = answers
+        .iter()
+        .zip(["/userPrincipalName", "/value/0/subject", "/success"])
+        .map(|(body, place)| body.pointer(place).cloned());
+    if !shown.eq([json!("adelev@contoso.com"), json!("Lunch?"), json!(true)].map(Some)) {
+        return Err("the API answered something else than the profile, the messages and success".into());
     }
     let sent = own.sidecar.calls().pop().and_then(|call| call.body);
     if sent != Some(json!({ "message": message }).to_string()) {
