@@ -10,7 +10,7 @@ const MAX_LEN: usize = 64 * 1024;
 /// The token that a caller of your API sent, for the sidecar to check and to exchange.
 ///
 /// It goes to the sidecar as it is; that it is well-formed is no sign that it is valid. With the features `axum` and
-/// `actix-web` handlers can take it as an argument. `Debug` does not show it.
+/// `actix` handlers can take it as an argument. `Debug` does not show it.
 ///
 /// # Examples
 ///

@@ -1,10 +1,10 @@
 //! Handlers of an API that uses the sidecar: the caller's token as an argument, and an answer for each error.
 //!
-//! With the feature `axum` or `actix-web`, an [`InboundToken`] is an argument of a handler, and a
+//! With the feature `axum` or `actix`, an [`InboundToken`] is an argument of a handler, and a
 //! [`HandlerError`] can be its error. Other frameworks can take the [`status`](HandlerError::status), the
 //! [`headers`](HandlerError::headers) and the [`body`](HandlerError::body) of the answer.
 
-#[cfg(feature = "actix-web")]
+#[cfg(feature = "actix")]
 mod actix_web;
 #[cfg(feature = "axum")]
 mod axum;
@@ -106,7 +106,7 @@ impl HandlerError {
     }
 
     /// Logs what the answer does not say.
-    #[cfg(any(feature = "actix-web", feature = "axum"))]
+    #[cfg(any(feature = "actix", feature = "axum"))]
     fn log(&self) {
         tracing::warn!(
             status = self.status(),

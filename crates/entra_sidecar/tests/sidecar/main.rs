@@ -11,5 +11,5 @@ mod requests;
 mod retries;
 mod script;
 mod setup;
-#[cfg(any(feature = "actix-web", feature = "axum"))]
+#[cfg(any(feature = "actix", feature = "axum"))]
 mod web;

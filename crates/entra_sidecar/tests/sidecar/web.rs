@@ -36,6 +36,7 @@ fn cases() -> Vec<(&'static str, Option<Fault>, u16, &'static str)> {
         ("Consent", None, 401, "interaction_required"),
         ("Secret", None, 502, "sidecar_failed"),
         ("Validate", None, 403, "missing_scope"),
+        ("Validate", Some(Fault::before(403)), 502, "sidecar_failed"),
         ("D403", None, 403, "downstream_forbidden"),
         ("D401", None, 502, "downstream_failed"),
         ("D302", None, 502, "downstream_failed"),
@@ -175,7 +176,7 @@ async fn axum_answers_for_each_error() {
     server.abort();
 }
 
-#[cfg(feature = "actix-web")]
+#[cfg(feature = "actix")]
 #[test]
 fn actix_web_answers_for_each_error() {
     use actix_web::{
