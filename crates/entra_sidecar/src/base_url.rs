@@ -40,11 +40,19 @@ pub(crate) fn parse_base_url(base_url: &str, allow_any_host: bool) -> Result<Url
     Ok(url)
 }
 
-/// Whether a host is this machine or in a private network. Names other than `localhost` can be anywhere; link-local
-/// addresses are left out, because clouds keep their metadata services there.
+/// The addresses of metadata services of clouds that are private ones: of AWS and of Google Cloud. They hand out
+/// credentials, and want no tokens of callers.
+const METADATA_SERVICES: [Ipv6Addr; 2] = [
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+];
+
+/// Whether a host is this machine or in a private network. Names other than `localhost` can be anywhere, those that end
+/// with `.localhost` too where the resolver asks the network; link-local addresses are left out, because clouds keep their
+/// metadata services there.
 pub(crate) fn is_near(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => is_near_v4(address),
         Some(Host::Ipv6(address)) => is_near_v6(address),
         None => false,
@@ -58,7 +66,7 @@ fn is_near_v4(address: Ipv4Addr) -> bool {
 fn is_near_v6(address: Ipv6Addr) -> bool {
     match address.to_ipv4_mapped() {
         Some(address) => is_near_v4(address),
-        None => address.is_loopback() || address.is_unique_local(),
+        None => address.is_loopback() || (address.is_unique_local() && !METADATA_SERVICES.contains(&address)),
     }
 }
 
@@ -71,6 +79,7 @@ fn invalid(reason: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn refuse(base_url: &str, allow_any_host: bool) -> String {
         let error = parse_base_url(base_url, allow_any_host).unwrap_err();
@@ -83,7 +92,8 @@ mod tests {
         for (base_url, expected) in [
             ("http://localhost:5000", "http://localhost:5000/"),
             ("http://LOCALHOST:5000/", "http://localhost:5000/"),
-            ("http://sidecar.localhost", "http://sidecar.localhost/"),
+            ("http://2130706433:5000", "http://127.0.0.1:5000/"),
+            ("http://0x7f.1", "http://127.0.0.1/"),
             ("http://127.0.0.1:5178//", "http://127.0.0.1:5178/"),
             ("http://[::1]:5000", "http://[::1]:5000/"),
             ("https://10.1.2.3/", "https://10.1.2.3/"),
@@ -112,6 +122,13 @@ mod tests {
             "http://[fe80::1]",
             "http://[::ffff:8.8.8.8]",
             "http://2130706433.example",
+            // 8.8.8.8 and 169.254.169.254 as numbers.
+            "http://134744072",
+            "http://2852039166",
+            "http://0xa9.0xfe.0xa9.0xfe",
+            "http://sidecar.localhost",
+            "http://[fd00:ec2::254]",
+            "http://[fd20:ce::254]",
         ] {
             assert!(refuse(base_url, false).contains("allow_any_host"), "{base_url}");
             assert!(parse_base_url(base_url, true).is_ok(), "{base_url}");
@@ -135,6 +152,45 @@ mod tests {
         ] {
             for allow_any_host in [false, true] {
                 assert!(refuse(base_url, allow_any_host).contains(reason), "{base_url}");
+            }
+        }
+    }
+
+    /// Whether an address is of this machine or of a private network: RFC 1122, RFC 1918, RFC 4291 and RFC 4193.
+    fn is_expected(octets: [u8; 4]) -> bool {
+        matches!(octets, [127 | 10, ..] | [172, 16..=31, ..] | [192, 168, ..])
+    }
+
+    proptest! {
+        #[test]
+        fn an_address_is_taken_if_it_is_near(octets in any::<[u8; 4]>(), near in any::<bool>(), port in any::<u16>()) {
+            let octets = if near { [10, octets[1], octets[2], octets[3]] } else { octets };
+            let number = u32::from_be_bytes(octets);
+            let mapped = Ipv4Addr::from(octets).to_ipv6_mapped();
+            for host in [Ipv4Addr::from(octets).to_string(), number.to_string(), format!("[{mapped}]")] {
+                let taken = parse_base_url(&format!("http://{host}:{port}"), false).is_ok();
+                prop_assert_eq!(taken, is_expected(octets), "{}", host);
+            }
+        }
+
+        #[test]
+        fn any_text_is_read_without_panic_and_without_being_shown(
+            scheme in prop::sample::select(vec!["", "http://", "https://", "http://localhost/", "http://127.0.0.1:"]),
+            text in ".*",
+        ) {
+            for text in [format!("{scheme}{text}"), format!("{scheme}SECRET{text}"), format!("{scheme}{text}SECRET")] {
+                match parse_base_url(&text, false) {
+                    Ok(url) => {
+                        let host = url.host_str().unwrap();
+                        let address = host.parse::<Ipv4Addr>().map(|address| is_expected(address.octets()));
+                        let is_v6 = host.starts_with("[::1]") || host.starts_with("[f") || host.starts_with("[::ffff:");
+                        prop_assert!(host == "localhost" || address.unwrap_or(is_v6), "{}", host);
+                    }
+                    Err(error) => {
+                    let shown = format!("{error} {error:?}");
+                    prop_assert!(!shown.contains("SECRET"), "{}", shown);
+                }
+                }
             }
         }
     }
