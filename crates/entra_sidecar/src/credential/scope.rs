@@ -1,7 +1,7 @@
 //! Which API of the sidecar's configuration a scope is.
 
 use crate::error::invalid_argument;
-use azure_core::{Error, Result, error::ErrorKind};
+use azure_core::{Error, Result, Uuid, error::ErrorKind};
 
 /// A scope that an Azure client asks for, and the API of the sidecar's configuration that has it.
 ///
@@ -54,11 +54,12 @@ impl SidecarScope {
     /// Whether a token with this audience is one for the scope.
     pub(super) fn accepts(&self, audience: &str) -> bool {
         let resource = match self.scope.rsplit_once('/') {
-            Some((resource, _permission)) if resource.contains("://") => resource,
+            Some((resource, _permission)) if resource.contains("://") || Uuid::parse_str(resource).is_ok() => resource,
             _ => &self.scope,
         };
         // Entra ID writes some resources with a slash at the end, whatever the scope has.
-        let same = |expected: &str| expected.trim_end_matches('/') == audience.trim_end_matches('/');
+        let name = audience.trim_end_matches('/');
+        let same = |expected: &str| !name.is_empty() && expected.trim_end_matches('/') == name;
         same(resource)
             || resource.strip_prefix("api://").is_some_and(same)
             || self.audiences.iter().any(|expected| expected == audience)
@@ -128,6 +129,7 @@ fn refused(text: impl Into<std::borrow::Cow<'static, str>>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn an_audience_is_the_resource_of_the_scope_with_or_without_a_slash_or_one_that_is_named() {
@@ -152,6 +154,20 @@ mod tests {
             ("https://storage.azure.com", "https://storage.azure.com", true),
             ("api://2f0b/.default", "api://2f0b", true),
             ("api://2f0b/.default", "2f0b", true),
+            // An API without a URI is named by its application id.
+            (
+                "7f1f4c1e-0d4e-4f8e-9a53-3f2f5f0c9a11/.default",
+                "7f1f4c1e-0d4e-4f8e-9a53-3f2f5f0c9a11",
+                true,
+            ),
+            (
+                "7f1f4c1e-0d4e-4f8e-9a53-3f2f5f0c9a11/.default",
+                "8f1f4c1e-0d4e-4f8e-9a53-3f2f5f0c9a11",
+                false,
+            ),
+            ("2f0b/.default", "2f0b", false),
+            ("/", "", false),
+            ("api:///.default", "/", false),
             ("https://vault.azure.net/.default", "https://storage.azure.com", false),
             (
                 "https://vault.azure.net/.default",
@@ -181,5 +197,19 @@ mod tests {
         assert!(ScopeMap::new([SidecarScope::new("s", "")]).is_err());
         assert!(ScopeMap::new([SidecarScope::new("s", "x"), SidecarScope::new("s", "y")]).is_err());
         assert!(ScopeMap::new([SidecarScope::new("s", "x"), SidecarScope::new("t", "x")]).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn an_audience_that_is_accepted_is_a_part_of_the_scope(
+            scope in "(https://|api://|[0-9a-f]{8}/)?[a-c./]{0,6}(/.default)?|.*",
+            audience in "(https://|api://)?[a-c./]{0,6}|.*",
+        ) {
+            let audience = audience.as_str();
+            if SidecarScope::new(&scope, "x").accepts(audience) {
+                let name = audience.trim_end_matches('/');
+                prop_assert!(!name.is_empty() && scope.contains(name), "{} {}", scope, audience);
+            }
+        }
     }
 }
