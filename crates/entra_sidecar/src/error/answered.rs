@@ -7,7 +7,7 @@ use azure_core::{
     error::ErrorKind,
     http::{
         RawResponse, StatusCode,
-        headers::{Headers, RETRY_AFTER, RETRY_AFTER_MS, X_MS_RETRY_AFTER_MS},
+        headers::{Headers, RETRY_AFTER, RETRY_AFTER_MS, WWW_AUTHENTICATE, X_MS_RETRY_AFTER_MS},
         policies::get_retry_after,
     },
     time::{Duration, OffsetDateTime},
@@ -25,7 +25,7 @@ impl Failure {
     pub(crate) fn into_error(self, response: RawResponse) -> Error {
         let status = response.status();
         let problem = ProblemDetails::parse(response.body());
-        let (kind, remedy) = self.kind(status, response.body(), problem.as_ref());
+        let (kind, remedy) = self.kind(&response, problem.as_ref());
         let title = problem.as_ref().and_then(ProblemDetails::safe_title);
         let title = title.unwrap_or_else(|| status.canonical_reason().into_owned());
         let error = SidecarError {
@@ -46,17 +46,22 @@ impl Failure {
     }
 
     /// The kind of an answer, and what to do about it.
-    fn kind(
-        &self,
-        status: StatusCode,
-        body: &[u8],
-        problem: Option<&ProblemDetails>,
-    ) -> (SidecarErrorKind, &'static str) {
-        match status {
-            StatusCode::Unauthorized => self.unauthorized(body, problem),
+    fn kind(&self, response: &RawResponse, problem: Option<&ProblemDetails>) -> (SidecarErrorKind, &'static str) {
+        let body: &[u8] = response.body();
+        match response.status() {
+            StatusCode::Unauthorized => self.unauthorized(response, problem),
             StatusCode::BadRequest if contains(body, b"Invalid Hostname") => (
                 SidecarErrorKind::BadRequest,
                 "it does not take the host name that it was addressed by; use localhost in the base URL",
+            ),
+            StatusCode::PayloadTooLarge => (
+                SidecarErrorKind::BadRequest,
+                "the body is longer than it takes; send less at once, or raise its limit",
+            ),
+            StatusCode::UriTooLong | StatusCode::RequestHeaderFieldsTooLarge => (
+                SidecarErrorKind::BadRequest,
+                "the caller's token, or what is sent in the query, is longer than it takes; send less of paths, headers and \
+                 parameters, or raise its limits",
             ),
             StatusCode::BadRequest => (
                 SidecarErrorKind::BadRequest,
@@ -94,12 +99,16 @@ impl Failure {
         }
     }
 
-    /// The two kinds of 401 that the sidecar has: one without a body for the caller's token, and a problem for the one that
-    /// it could not acquire.
-    fn unauthorized(&self, body: &[u8], problem: Option<&ProblemDetails>) -> (SidecarErrorKind, &'static str) {
+    /// The two kinds of 401 that the sidecar has: one without a body but with a challenge for the caller's token, and a
+    /// problem for the one that it could not acquire.
+    fn unauthorized(
+        &self,
+        response: &RawResponse,
+        problem: Option<&ProblemDetails>,
+    ) -> (SidecarErrorKind, &'static str) {
         let names_a_caller = self.route.names_a_caller();
         match problem {
-            None if names_a_caller && body.is_empty() => (
+            None if names_a_caller && response.body().is_empty() && challenges(response.headers()) => (
                 SidecarErrorKind::CallerTokenRejected,
                 "the caller's token has expired, is for another API, or is not valid",
             ),
@@ -122,6 +131,13 @@ impl Failure {
 /// Whether an answer with this status leaves open what the downstream API did.
 fn may_have_been_executed(status: StatusCode) -> bool {
     status == StatusCode::RequestTimeout || status.is_server_error() || status.is_success()
+}
+
+/// Whether an answer asks for a token of one of the schemes that the sidecar takes.
+fn challenges(headers: &Headers) -> bool {
+    let challenge = headers.get_optional_str(&WWW_AUTHENTICATE).unwrap_or_default();
+    let mut schemes = challenge.split(',').filter_map(|part| part.split_whitespace().next());
+    schemes.any(|scheme| scheme.eq_ignore_ascii_case("Bearer") || scheme.eq_ignore_ascii_case("PoP"))
 }
 
 /// How long an answer asks to wait before the next request, as core reads it; never a negative time.

@@ -7,7 +7,7 @@
 #[non_exhaustive]
 pub enum SidecarErrorKind {
     /// The sidecar did not accept the caller's token: it has expired, is for another API, or is no token at all. (A 401
-    /// without a body.)
+    /// without a body, with a challenge.)
     CallerTokenRejected,
     /// Entra ID gave no token before the user does something: consents, proves who they are once more, or signs in
     /// again. (A 401 with a problem that names one of Entra ID's errors of this kind.)
@@ -18,7 +18,7 @@ pub enum SidecarErrorKind {
     /// another problem.)
     AcquisitionFailed,
     /// The sidecar does not know the API, or has no scopes for it, or does not take a parameter, or the host name that it
-    /// is addressed by. (400.)
+    /// is addressed by, or the request is longer than it takes. (400, 413, 414, 431.)
     BadRequest,
     /// The sidecar answers callers on its own machine only. (403 without a body, or on another route than that of
     /// `validate`.)

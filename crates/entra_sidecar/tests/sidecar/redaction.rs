@@ -1,6 +1,6 @@
 //! No secret is in any output: errors, `Debug`, log lines at every level.
 
-use crate::setup::{Setup, USER};
+use crate::setup::{Nobody, Setup, USER};
 use azure_core::{Uuid, credentials::TokenCredential as _};
 use entra_sidecar::{
     Agent, DownstreamRequest, InboundToken, SidecarClient, SidecarCredential, SidecarOnBehalfOfCredential,
@@ -87,8 +87,8 @@ async fn nothing_secret_is_shown_or_logged() {
         .await
         .unwrap();
     // Of a request that fails, transports show the address.
-    let gone = SidecarDouble::builder().start().await.unwrap().url();
-    let gone = SidecarClient::new(&gone, Some(crate::setup::options())).unwrap();
+    let nobody = Nobody::new();
+    let gone = SidecarClient::new(&nobody.url(), Some(crate::setup::options())).unwrap();
     let error = gone
         .authorization_header("Storage", &setup.caller, Some(options))
         .await

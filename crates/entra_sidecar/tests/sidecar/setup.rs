@@ -6,7 +6,8 @@ use azure_core::{
 };
 use entra_sidecar::{InboundToken, SidecarClient, SidecarClientOptions};
 use entra_sidecar_double::{DownstreamApi, SidecarDouble, SidecarDoubleBuilder};
-use std::sync::Arc;
+use std::{net::Ipv4Addr, sync::Arc};
+use tokio::net::TcpSocket;
 
 /// The object id of the user who calls.
 pub(crate) const USER: &str = "7d0f1b0e-2a55-4ed8-9f83-5a1fb1cf7a01";
@@ -34,6 +35,21 @@ pub(crate) fn with_transport(transport: Transport) -> SidecarClientOptions {
             ..Default::default()
         },
         ..Default::default()
+    }
+}
+
+/// An address of 127.0.0.1 that nobody answers at, and that nobody else gets while this is kept.
+pub(crate) struct Nobody(TcpSocket);
+
+impl Nobody {
+    pub(crate) fn new() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        Self(socket)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.0.local_addr().unwrap())
     }
 }
 

@@ -1,10 +1,10 @@
 //! Handlers: the caller's token in, an answer for each error out.
 
-use crate::setup::{Setup, echoing, options};
+use crate::setup::{Nobody, Setup, echoing, options};
 use entra_sidecar::{
     DownstreamRequest, InboundToken, SidecarClient, SidecarCredential, SidecarScope, web::HandlerError,
 };
-use entra_sidecar_double::{DownstreamAnswer, DownstreamApi, Fault, SidecarDouble};
+use entra_sidecar_double::{DownstreamAnswer, DownstreamApi, Fault};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -239,10 +239,8 @@ fn actix_web_answers_for_each_error() {
 
 #[tokio::test]
 async fn a_sidecar_that_is_not_there_is_503() {
-    let double = SidecarDouble::builder().start().await.unwrap();
-    let base_url = double.url();
-    drop(double);
-    let client = SidecarClient::new(&base_url, Some(options())).unwrap();
+    let nobody = Nobody::new();
+    let client = SidecarClient::new(&nobody.url(), Some(options())).unwrap();
     let error = client.health(None).await.unwrap_err();
     let error = HandlerError::from(error);
     assert_eq!((error.status(), error.code()), (503, "sidecar_unavailable"));
