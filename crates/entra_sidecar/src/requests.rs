@@ -55,7 +55,7 @@ impl Overrides<'_> {
     /// The parameters of the query for a request to an API.
     fn parameters(&self, request: &DownstreamRequest) -> Result<Vec<(String, String)>> {
         let agent = self.agent.map(Agent::parameters).transpose()?.unwrap_or_default();
-        let token = self.token.parameters();
+        let token = self.token.parameters()?;
         let request = request.parameters(!token.is_empty())?;
         let named = agent
             .into_iter()
@@ -79,7 +79,7 @@ pub(crate) fn authorization_header(
     };
     let parameters = match request {
         Some(request) => overrides.parameters(request)?,
-        None if overrides.token.parameters().is_empty() => overrides.parameters(&DownstreamRequest::as_configured())?,
+        None if overrides.token.parameters()?.is_empty() => overrides.parameters(&DownstreamRequest::as_configured())?,
         // The verb that the overrides set anyway, said aloud.
         None => overrides.parameters(&DownstreamRequest::get(""))?,
     };

@@ -32,6 +32,12 @@ impl Fault {
         Self::new(Kind::After(status))
     }
 
+    /// The sidecar's answer to a caller on another machine: a 403 without a body, also from `/Validate`.
+    #[must_use]
+    pub fn not_local() -> Self {
+        Self::before(403)
+    }
+
     /// No answer, on a connection that stays open.
     #[must_use]
     pub fn silence() -> Self {

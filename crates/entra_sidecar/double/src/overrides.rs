@@ -176,11 +176,40 @@ fn set_bool(target: &mut bool, value: &str) {
     }
 }
 
-/// Keeps a pair, unless a part of it is empty.
+/// Keeps a pair, unless a part of it is empty. The keys of ASP.NET Core's queries have no case: the first counts, and the
+/// last value.
 fn insert(pairs: &mut BTreeMap<String, String>, name: &str, value: &str) {
-    if !name.is_empty() && !value.is_empty() {
-        pairs.insert(name.to_owned(), value.to_owned());
+    if name.is_empty() || value.is_empty() {
+        return;
     }
+    match pairs.iter_mut().find(|(key, _)| key.eq_ignore_ascii_case(name)) {
+        Some((_, last)) => value.clone_into(last),
+        None => {
+            pairs.insert(name.to_owned(), value.to_owned());
+        }
+    }
+}
+
+/// Whether a header is left out of a request to an API: `ReservedHeaderNames` of the source, those that the request has
+/// already, and .NET's headers of the content, which are none of a request.
+pub(crate) fn is_left_out(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let names = [
+        "accept",
+        "allow",
+        "authorization",
+        "cookie",
+        "expires",
+        "host",
+        "last-modified",
+        "x-ms-client-principal",
+        "x-ms-client-principal-id",
+        "x-ms-client-principal-idp",
+        "x-ms-client-principal-name",
+        "x-original-url",
+    ];
+    let beginnings = ["content-", "x-forwarded-", "x-ms-token-"];
+    names.contains(&name.as_str()) || beginnings.iter().any(|beginning| name.starts_with(beginning))
 }
 
 /// The agent that a token is acquired for.

@@ -4,7 +4,7 @@ use crate::{
     api::{Acquisition, DownstreamApi, DownstreamCall},
     double::{Received, State},
     fault::Kind,
-    overrides::{ActingAgent, CallOptions},
+    overrides::{ActingAgent, CallOptions, is_left_out},
     token,
 };
 use axum::{
@@ -180,7 +180,8 @@ async fn call(state: &State, api: &str, request: Request, caller: Option<String>
     if options.scopes.as_ref().is_none_or(Vec::is_empty) {
         return Err(no_scopes(api));
     }
-    let acquisition = acquisition(api, options, &query, caller, allow_overrides)?;
+    let mut acquisition = acquisition(api, options, &query, caller, allow_overrides)?;
+    acquisition.options.headers.retain(|name, _| !is_left_out(name));
     let content_type = request.headers().get(header::CONTENT_TYPE);
     let content_type = content_type
         .and_then(|value| value.to_str().ok())

@@ -52,6 +52,9 @@ pub struct SidecarClientOptions {
     /// but with 3 retries in place of 8, and, for a sidecar that is accepted without `allow_any_host`, with a transport that
     /// passes over the proxies of the environment: they would get to see the tokens of callers.
     ///
+    /// `ClientOptions::default()` has core's 8 retries again: where you set one of its options, set `retry` too, or begin
+    /// with the `client_options` of `SidecarClientOptions::default()`.
+    ///
     /// Requests that only read are retried, and calls of downstream APIs in the name of a caller whose verb is idempotent
     /// (GET, HEAD, PUT and DELETE). Any other call is sent once, whatever this says.
     pub client_options: ClientOptions,

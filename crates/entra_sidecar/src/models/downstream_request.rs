@@ -3,7 +3,7 @@
 use crate::error::invalid_argument;
 use azure_core::{Bytes, Result, fmt::SafeDebug, http::Method, json::to_json};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A request that the sidecar sends to a downstream API, with a token that it acquires.
 ///
@@ -101,16 +101,17 @@ impl DownstreamRequest {
         self
     }
 
-    /// Adds a header, or replaces it.
+    /// Adds a header, or replaces it, whatever the case of its name.
     ///
     /// The sidecar has headers of its own, which cannot be set: an operation refuses the request if it would ignore one.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.insert(name.into(), value.into());
+        self.headers.insert(name.into().to_ascii_lowercase(), value.into());
         self
     }
 
-    /// Adds a parameter to the query, or replaces it. The sidecar encodes it.
+    /// Adds a parameter to the query, or replaces it. The sidecar encodes it, and takes names that differ in nothing but
+    /// case for one: an operation refuses a request with such names, which can go into the relative path.
     #[must_use]
     pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.query.insert(name.into(), value.into());
@@ -123,7 +124,12 @@ impl DownstreamRequest {
     ///
     /// The value cannot be represented in JSON.
     pub fn json<T: Serialize>(self, value: &T) -> Result<Self> {
-        let content = to_json(value)?;
+        // The serializer's own error can quote the value.
+        let content = to_json(value).map_err(|_| {
+            invalid_argument(
+                "the body cannot be represented in JSON; its type has keys that are no text, or fails by itself",
+            )
+        })?;
         Ok(self.content("application/json", content))
     }
 
@@ -193,6 +199,13 @@ impl DownstreamRequest {
             check_header(name)?;
             check_line(value, "header")?;
             parameters.push((format!("optionsOverride.ExtraHeaderParameters.{name}"), value.clone()));
+        }
+        let mut names = BTreeSet::new();
+        if !self.query.keys().all(|name| names.insert(name.to_lowercase())) {
+            return Err(invalid_argument(
+                "two parameters of the query differ in the case of their names only, and the sidecar would send one; put \
+                 them into the relative path",
+            ));
         }
         for (name, value) in &self.query {
             if name.is_empty() || value.is_empty() {
@@ -284,16 +297,16 @@ fn is_token(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
+/// Refuses what is no name of a header, in lower case, or one that the sidecar would leave out.
 fn check_header(name: &str) -> Result<()> {
     if !is_token(name) {
         return Err(invalid_argument("a header has a name that no header can have"));
     }
-    let lower = name.to_ascii_lowercase();
-    let is_ignored = NOT_PASSED_ON.contains(&lower.as_str())
-        || PREFIXES_NOT_PASSED_ON.iter().any(|prefix| lower.starts_with(prefix));
+    let is_ignored =
+        NOT_PASSED_ON.contains(&name) || PREFIXES_NOT_PASSED_ON.iter().any(|prefix| name.starts_with(prefix));
     if is_ignored {
         return Err(invalid_argument(format!(
-            "the sidecar would ignore the header {lower}; leave it out (`accept`, `json` and `text` set those of media \
+            "the sidecar would ignore the header {name}; leave it out (`accept`, `json` and `text` set those of media \
              types)"
         )));
     }

@@ -12,7 +12,8 @@ pub struct SidecarClientAuthorizationHeaderOptions<'a> {
     pub agent: Option<Agent>,
     /// What to change of how the token is acquired.
     pub overrides: TokenOverrides,
-    /// The request that the header is for, which a `PoP` header is bound to. Its body is not sent.
+    /// The request that the header is for, which a `PoP` header is bound to. Its body is not sent. Default: the one that is
+    /// configured, or, with overrides, a GET of the configured path.
     pub request: Option<DownstreamRequest>,
     /// Allows customization of the method call.
     pub method_options: ClientMethodOptions<'a>,

@@ -1,6 +1,7 @@
 //! What a request may change of how the sidecar acquires a token.
 
-use azure_core::{Uuid, credentials::Secret, fmt::SafeDebug};
+use crate::error::invalid_argument;
+use azure_core::{Result, Uuid, credentials::Secret, fmt::SafeDebug};
 
 /// What to change of the configuration by which the sidecar acquires a token (`optionsOverride`).
 ///
@@ -40,17 +41,25 @@ pub struct TokenOverrides {
     pub fmi_path: Option<String>,
     /// The key of a session that goes on longer than the caller's token is valid.
     pub long_running_web_api_session_key: Option<Secret>,
-    /// The public key that the token is to be bound to, for a `PoP` header.
+    /// The public key that the token is to be bound to, for a `PoP` header. Such a header is good for one verb and path:
+    /// name them with `request` in the options of
+    /// [`authorization_header`](crate::SidecarClient::authorization_header), which binds it to a GET without.
     pub pop_public_key: Option<String>,
     /// The client id of the user-assigned managed identity to acquire the token with.
     pub managed_identity_client_id: Option<String>,
 }
 
 impl TokenOverrides {
-    /// The parameters of the query, without those at their defaults.
-    pub(crate) fn parameters(&self) -> Vec<(&'static str, String)> {
+    /// The parameters of the query, without those at their defaults. What the sidecar would pass over is refused: it would
+    /// use what is configured.
+    pub(crate) fn parameters(&self) -> Result<Vec<(&'static str, String)>> {
         let flag = |set: bool| set.then(|| "true".to_owned());
-        let scopes = self.scopes.iter().filter(|scope| !scope.trim().is_empty());
+        if self.correlation_id.is_some_and(|id| id.is_nil()) {
+            return Err(invalid_argument(
+                "the override correlation_id is the empty GUID, which the sidecar would pass over; pass another, or None",
+            ));
+        }
+        let scopes = self.scopes.iter();
         let mut parameters: Vec<_> = scopes.map(|scope| ("optionsOverride.Scopes", scope.clone())).collect();
         let others = [
             ("optionsOverride.RequestAppToken", flag(self.request_app_token)),
@@ -80,8 +89,12 @@ impl TokenOverrides {
                 self.managed_identity_client_id.clone(),
             ),
         ];
-        let others = others.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        parameters.extend(others.filter(|(_, value)| !value.is_empty()));
-        parameters
+        parameters.extend(others.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        if let Some((name, _)) = parameters.iter().find(|(_, value)| value.trim().is_empty()) {
+            return Err(invalid_argument(format!(
+                "{name} is empty, which the sidecar would pass over; pass a value, or leave it out"
+            )));
+        }
+        Ok(parameters)
     }
 }

@@ -56,7 +56,7 @@ async fn every_parameter_is_sent_by_the_name_that_the_sidecar_binds() {
             username: "agent+1@contoso.com".to_owned(),
         }),
         overrides: TokenOverrides {
-            scopes: vec!["User.Read".to_owned(), String::new(), "Mail.Read".to_owned()],
+            scopes: vec!["User.Read".to_owned(), "Mail.Read".to_owned()],
             request_app_token: true,
             tenant: Some("contoso.com".to_owned()),
             force_refresh: true,
@@ -107,7 +107,7 @@ async fn every_parameter_is_sent_by_the_name_that_the_sidecar_binds() {
             ("optionsOverride.HttpMethod", "PATCH"),
             ("optionsOverride.RelativePath", "users/1?$select=id"),
             ("optionsOverride.AcceptHeader", "text/csv"),
-            ("optionsOverride.ExtraHeaderParameters.ConsistencyLevel", "eventual"),
+            ("optionsOverride.ExtraHeaderParameters.consistencylevel", "eventual"),
             ("optionsOverride.ExtraQueryParameters.$Top", "10"),
         ]
     );
@@ -131,7 +131,7 @@ async fn every_parameter_is_sent_by_the_name_that_the_sidecar_binds() {
         ),
         ("PATCH", "users/1?$select=id", "text/csv")
     );
-    assert_eq!(options.headers["ConsistencyLevel"], "eventual");
+    assert_eq!(options.headers["consistencylevel"], "eventual");
     assert_eq!(options.query["$Top"], "10");
 }
 
@@ -362,6 +362,7 @@ async fn what_the_sidecar_would_ignore_or_take_for_something_else_is_refused() {
         get().header("a", "x\r\nb: c"),
         get().query("", "x"),
         get().query("$filter", ""),
+        get().query("Top", "1").query("top", "2"),
         get().accept(""),
         DownstreamRequest::get("me\n"),
         DownstreamRequest::post("me").text("json", "{}"),
@@ -378,6 +379,56 @@ async fn what_the_sidecar_would_ignore_or_take_for_something_else_is_refused() {
                 .is_err()
         );
     }
+    let text = || Some(" ".to_owned());
+    for overrides in [
+        TokenOverrides {
+            scopes: vec!["a".to_owned(), String::new()],
+            ..Default::default()
+        },
+        TokenOverrides {
+            tenant: Some(String::new()),
+            ..Default::default()
+        },
+        TokenOverrides {
+            tenant: text(),
+            ..Default::default()
+        },
+        TokenOverrides {
+            claims: text(),
+            ..Default::default()
+        },
+        TokenOverrides {
+            correlation_id: Some(nil),
+            ..Default::default()
+        },
+        TokenOverrides {
+            fmi_path: text(),
+            ..Default::default()
+        },
+        TokenOverrides {
+            long_running_web_api_session_key: Some("".into()),
+            ..Default::default()
+        },
+        TokenOverrides {
+            pop_public_key: text(),
+            ..Default::default()
+        },
+        TokenOverrides {
+            managed_identity_client_id: text(),
+            ..Default::default()
+        },
+    ] {
+        let options = SidecarClientAuthorizationHeaderOptions {
+            overrides,
+            ..Default::default()
+        };
+        let error = setup
+            .client
+            .authorization_header("Graph", &setup.caller, Some(options))
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains("would pass over"), "{error}");
+    }
     for name in ["", " ", ".", ".."] {
         let error = setup
             .client
@@ -387,6 +438,55 @@ async fn what_the_sidecar_would_ignore_or_take_for_something_else_is_refused() {
         assert!(error.to_string().contains("the name of the API"), "{error}");
     }
     assert!(setup.double.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_header_is_one_in_any_case_and_the_last_value_counts() {
+    let setup = Setup::new().await;
+    let request = DownstreamRequest::get("me").header("Prefer", "a").header("prefer", "b");
+    let response = setup
+        .client
+        .call_downstream_api("Graph", &setup.caller, request, None)
+        .await
+        .unwrap();
+    let echo: serde_json::Value = response.json().unwrap().unwrap();
+    assert_eq!(echo["headers"], json!({ "prefer": "b" }));
+}
+
+#[tokio::test]
+async fn the_double_takes_names_in_any_case_for_one_and_drops_headers_as_the_source_does() {
+    let setup = Setup::new().await;
+    let parameters = [
+        ("optionsOverride.ExtraQueryParameters.Top", "1"),
+        ("optionsoverride.extraqueryparameters.top", "2"),
+        ("optionsOverride.ExtraHeaderParameters.Prefer", "a"),
+        ("optionsOverride.ExtraHeaderParameters.PREFER", "b"),
+        ("optionsOverride.ExtraHeaderParameters.Cookie", "x"),
+        ("optionsOverride.ExtraHeaderParameters.x-forwarded-for", "x"),
+        ("optionsOverride.ExtraHeaderParameters.X-MS-TOKEN-AAD-ID-TOKEN", "x"),
+        ("optionsOverride.ExtraHeaderParameters.Content-Language", "x"),
+    ];
+    let mut address: reqwest::Url = format!("{}/DownstreamApi/Graph", setup.double.url()).parse().unwrap();
+    address.query_pairs_mut().extend_pairs(parameters);
+    let http_client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let request = http_client.post(address).bearer_auth(setup.caller.token().secret());
+    let answer: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
+    let echo: serde_json::Value = serde_json::from_str(answer["content"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        (&echo["query"], &echo["headers"]),
+        (&json!({ "Top": "2" }), &json!({ "Prefer": "b" }))
+    );
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_json_is_refused_as_an_argument() {
+    // JSON has no keys that are lists.
+    let body = std::collections::BTreeMap::from([(vec!["SECRET"], 1)]);
+    let error = DownstreamRequest::post("me").json(&body).unwrap_err();
+    assert_eq!(*error.kind(), azure_core::error::ErrorKind::Other);
+    assert!(!format!("{error} {error:?}").contains("SECRET"), "{error:?}");
+    let error = entra_sidecar::web::HandlerError::from(error);
+    assert_eq!((error.status(), error.code()), (500, "internal_error"));
 }
 
 #[tokio::test]
