@@ -74,8 +74,13 @@ fn check_agent(claims: &TokenClaims, agent: &Agent) -> std::result::Result<(), &
 
 /// An API that is configured with `RequestAppToken` gets a token of the application, which may do more than the caller.
 fn check_user(claims: &TokenClaims, caller: &InboundToken) -> std::result::Result<(), &'static str> {
-    let user = claims::read(caller.token().secret()).and_then(|claims| claims.object_id);
-    if user.is_some() && user == claims.object_id {
+    let Some(user) = claims::read(caller.token().secret()).and_then(|claims| claims.object_id) else {
+        return Err("cannot be told to be the caller's, because the caller's token names no user (`oid`)");
+    };
+    let Some(found) = &claims.object_id else {
+        return Err("names no user (`oid`), so there is no telling whether it is the caller's");
+    };
+    if user == *found {
         Ok(())
     } else {
         Err("is not the caller's; check that the API's RequestAppToken is not set in the sidecar's configuration")

@@ -83,9 +83,10 @@ impl Reply {
     /// The `WWW-Authenticate` header (RFC 6750, section 3).
     pub(super) fn challenge(self) -> Option<&'static str> {
         match self {
-            // A request without a token is told no more.
-            Self::CallerTokenMissing => Some("Bearer"),
-            Self::CallerTokenRejected | Self::InteractionRequired => Some(r#"Bearer error="invalid_token""#),
+            // A request without a token is told no more. One whose user has to do something has a valid token, and RFC 6750
+            // has no error for it: the code of the problem says what it is.
+            Self::CallerTokenMissing | Self::InteractionRequired => Some("Bearer"),
+            Self::CallerTokenRejected => Some(r#"Bearer error="invalid_token""#),
             Self::MissingScope => Some(r#"Bearer error="insufficient_scope""#),
             _ => None,
         }

@@ -252,6 +252,27 @@ async fn a_token_on_behalf_of_a_caller_is_the_callers() {
     assert_eq!(kind(&error), Some(SidecarErrorKind::UnexpectedToken));
     assert!(error.to_string().contains("RequestAppToken"), "{error}");
 
+    // A token that names no user cannot be told to be anybody's.
+    let nobody = unsigned_token(&json!({ "aud": "https://storage.azure.com", "exp": FAR }));
+    let accepted = nobody.clone();
+    let of_user = with_claims(json!({ "aud": "https://storage.azure.com", "exp": FAR, "oid": USER }));
+    for (api, caller, text) in [
+        (of_user, Some(nobody.clone()), "the caller's token names no user"),
+        (
+            app_api().tokens(move |_| Ok(nobody.clone())),
+            None,
+            "Storage names no user",
+        ),
+    ] {
+        let accepted = accepted.clone();
+        let setup = Setup::of(storage(api).accept_callers(move |token| token == accepted)).await;
+        let caller = caller.map_or(setup.caller.clone(), |token| InboundToken::bearer(token).unwrap());
+        let credential = SidecarOnBehalfOfCredential::new(setup.client.clone(), caller, scope(), None).unwrap();
+        let error = credential.get_token(&[SCOPE], None).await.unwrap_err();
+        assert_eq!(kind(&error), Some(SidecarErrorKind::UnexpectedToken));
+        assert!(error.to_string().contains(text), "{error}");
+    }
+
     // An agent acts in the name of the caller, or as a user of its own.
     let (agent_id, user_id) = (agent(), Uuid::parse_str(AGENT).unwrap());
     for agent in [Agent::Autonomous { agent_id }, Agent::UserById { agent_id, user_id }] {
@@ -271,7 +292,7 @@ async fn a_token_on_behalf_of_a_caller_is_the_callers() {
 async fn what_the_sidecar_refuses_is_a_credentials_error_with_its_reason() {
     let setup = Setup::of(storage(app_api())).await;
     let credential = SidecarCredential::new(setup.client.clone(), scope(), None).unwrap();
-    setup.double.inject([Fault::before(403)]);
+    setup.double.inject([Fault::not_local()]);
     let error = credential.get_token(&[SCOPE], None).await.unwrap_err();
     assert_eq!(kind(&error), Some(SidecarErrorKind::Forbidden));
     assert!(error.to_string().contains("on its own machine"), "{error}");

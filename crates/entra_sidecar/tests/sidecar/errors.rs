@@ -130,7 +130,7 @@ async fn validate_tells_a_missing_scope_and_returns_the_claims() {
     assert_eq!(kind(&error), SidecarErrorKind::MissingScope);
 
     // Without a body, the sidecar refuses callers on other machines.
-    setup.double.inject([Fault::before(403)]);
+    setup.double.inject([Fault::not_local()]);
     let error = setup.client.validate(&setup.caller, None).await.unwrap_err();
     assert_eq!(kind(&error), SidecarErrorKind::Forbidden);
 }

@@ -36,7 +36,7 @@ fn cases() -> Vec<(&'static str, Option<Fault>, u16, &'static str)> {
         ("Consent", None, 401, "interaction_required"),
         ("Secret", None, 502, "sidecar_failed"),
         ("Validate", None, 403, "missing_scope"),
-        ("Validate", Some(Fault::before(403)), 502, "sidecar_failed"),
+        ("Validate", Some(Fault::not_local()), 502, "sidecar_failed"),
         ("D403", None, 403, "downstream_forbidden"),
         ("D401", None, 502, "downstream_failed"),
         ("D302", None, 502, "downstream_failed"),
@@ -48,7 +48,7 @@ fn cases() -> Vec<(&'static str, Option<Fault>, u16, &'static str)> {
         ("Unknown", None, 502, "sidecar_failed"),
         ("Credential", None, 502, "sidecar_failed"),
         ("%20", None, 500, "internal_error"),
-        ("Graph", Some(Fault::before(403)), 502, "sidecar_failed"),
+        ("Graph", Some(Fault::not_local()), 502, "sidecar_failed"),
         ("Graph", Some(Fault::before(405)), 502, "sidecar_failed"),
         (
             "Graph",
@@ -106,8 +106,8 @@ fn assert_problem(status: u16, expected_status: u16, code: &str, header: impl Fn
     assert!(!body.contains("PERSON") && !body.contains("AADSTS"), "{body}");
     assert_eq!(header("content-type").as_deref(), Some("application/problem+json"));
     let challenge = match code {
-        "caller_token_missing" => Some("Bearer"),
-        "caller_token_rejected" | "interaction_required" => Some(r#"Bearer error="invalid_token""#),
+        "caller_token_missing" | "interaction_required" => Some("Bearer"),
+        "caller_token_rejected" => Some(r#"Bearer error="invalid_token""#),
         "missing_scope" => Some(r#"Bearer error="insufficient_scope""#),
         _ => None,
     };
