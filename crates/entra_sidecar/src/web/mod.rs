@@ -19,8 +19,8 @@ use std::fmt;
 /// An error of a handler, and what to answer for it.
 ///
 /// It is made of any error of this crate by `?`. The answer is a problem ([RFC 9457]) with a `code`, and shows nothing of
-/// what the sidecar, Entra ID or a downstream API said; that is logged, as a `tracing` event at level WARN, when the answer
-/// is made.
+/// what the sidecar, Entra ID or a downstream API said; that is logged when the answer is made, as a `tracing` event at level
+/// WARN, or DEBUG for a caller's token that is missing or rejected, which anybody can send.
 ///
 /// | error | answer | code |
 /// | --- | --- | --- |
@@ -108,12 +108,20 @@ impl HandlerError {
     /// Logs what the answer does not say.
     #[cfg(any(feature = "actix", feature = "axum"))]
     fn log(&self) {
-        tracing::warn!(
-            status = self.status(),
-            code = self.code(),
-            error = %self.source,
-            "a request to this API failed"
-        );
+        macro_rules! event {
+            ($level:ident) => {
+                tracing::$level!(
+                    status = self.status(),
+                    code = self.code(),
+                    error = %self.source,
+                    "a request to this API failed"
+                )
+            };
+        }
+        match self.reply {
+            Reply::CallerTokenMissing | Reply::CallerTokenRejected => event!(debug),
+            _ => event!(warn),
+        }
     }
 
     /// The token of a request.
