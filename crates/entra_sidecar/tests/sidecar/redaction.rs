@@ -1,12 +1,14 @@
-//! No secret is in any output: errors, `Debug`, log lines at every level.
+//! No secret is in any output: errors, `Debug`, log lines at every level, spans.
 
 use crate::setup::{Nobody, Setup, USER};
 use azure_core::{Uuid, credentials::TokenCredential as _};
+use azure_core_opentelemetry::OpenTelemetryTracerProvider;
 use entra_sidecar::{
     Agent, DownstreamRequest, InboundToken, SidecarClient, SidecarCredential, SidecarOnBehalfOfCredential,
     SidecarScope, TokenOverrides, models::SidecarClientAuthorizationHeaderOptions, web::HandlerError,
 };
 use entra_sidecar_double::{DownstreamAnswer, DownstreamApi, SidecarDouble, unsigned_token};
+use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 use serde_json::json;
 use std::{
     fmt::Write as _,
@@ -17,7 +19,13 @@ use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter, util::SubscriberI
 
 /// Keeps what is logged.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -55,7 +63,15 @@ async fn nothing_secret_is_shown_or_logged() {
         .tokens(move |_| Ok(token.clone()))
         .answer(|_| DownstreamAnswer::text(200, "text/plain", "CONTENT-OF-A-PERSON"));
     let refused = DownstreamApi::new(["a"]).tokens(|_| Err("AADSTS65001: DETAIL-OF-A-PERSON".to_owned()));
-    let setup = Setup::of(SidecarDouble::builder().api("Storage", storage).api("Refused", refused)).await;
+    let mut setup = Setup::of(SidecarDouble::builder().api("Storage", storage).api("Refused", refused)).await;
+    let exporter = InMemorySpanExporter::default();
+    let provider = SdkTracerProvider::builder()
+        .with_simple_exporter(exporter.clone())
+        .build();
+    let provider = Arc::new(provider);
+    let mut traced = crate::setup::options();
+    traced.client_options.instrumentation.tracer_provider = Some(OpenTelemetryTracerProvider::new(provider.clone()));
+    setup.client = SidecarClient::new(&setup.double.url(), Some(traced.clone())).unwrap();
     let mut shown = String::new();
 
     let scope = [SidecarScope::new(SCOPE, "Storage")];
@@ -88,7 +104,7 @@ async fn nothing_secret_is_shown_or_logged() {
         .unwrap();
     // Of a request that fails, transports show the address.
     let nobody = Nobody::new();
-    let gone = SidecarClient::new(&nobody.url(), Some(crate::setup::options())).unwrap();
+    let gone = SidecarClient::new(&nobody.url(), Some(traced)).unwrap();
     let error = gone
         .authorization_header("Storage", &setup.caller, Some(options))
         .await
@@ -122,9 +138,14 @@ async fn nothing_secret_is_shown_or_logged() {
         write!(shown, "{error} {error:?} {} {:?}", error.body(), error.headers()).unwrap();
     }
 
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     assert!(log.contains("/AuthorizationHeader/Storage"), "the log is there: {log}");
     shown.push_str(&log);
+    provider.force_flush().unwrap();
+    let spans = exporter.get_finished_spans().unwrap();
+    let is_there = |name: &str| spans.iter().any(|span| span.name == name);
+    assert!(is_there("EntraSidecar.downstreamApi") && is_there("GET"), "{spans:?}");
+    write!(shown, "{spans:?}").unwrap();
     let parts = [&issued, setup.caller.token().secret(), stranger.token().secret()].map(|token| {
         // The header is the same for all, and no secret.
         token.split('.').nth(1).unwrap().to_owned()

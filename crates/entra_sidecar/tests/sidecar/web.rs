@@ -237,6 +237,35 @@ fn actix_web_answers_for_each_error() {
     });
 }
 
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn a_caller_who_is_not_known_is_no_warning() {
+    use axum::response::IntoResponse as _;
+    use tracing_subscriber::{filter::LevelFilter, util::SubscriberInitExt as _};
+
+    let setup = setup().await;
+    let stranger = InboundToken::bearer("stranger").unwrap();
+    let rejected = handle(&setup.client, "Graph", &stranger).await.unwrap_err();
+    let failed = handle(&setup.client, "Secret", &setup.caller).await.unwrap_err();
+    for (error, level) in [
+        (HandlerError::caller(None).unwrap_err(), "DEBUG"),
+        (rejected, "DEBUG"),
+        (failed, "WARN"),
+    ] {
+        let log = crate::redaction::Log::default();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(LevelFilter::DEBUG)
+            .with_ansi(false)
+            .with_writer(log.clone())
+            .finish();
+        let _guard = subscriber.set_default();
+        let code = error.code();
+        let _ = error.into_response();
+        let log = log.text();
+        assert!(log.contains(level) && log.contains(code), "{log}");
+    }
+}
+
 #[tokio::test]
 async fn a_sidecar_that_is_not_there_is_503() {
     let nobody = Nobody::new();
