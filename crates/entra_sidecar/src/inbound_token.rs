@@ -135,7 +135,7 @@ mod tests {
             "Bearer SEC\r\nRET",
             "Bearer SECRET,",
             "Bearer SECRÉT",
-            &format!("Bearer {}", "S".repeat(MAX_LEN) + "ECRET"),
+            &format!("Bearer {}", "SECRET".repeat(3_000)),
         ] {
             let error = InboundToken::from_header(value).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("SEC"), "{error:?}");

@@ -31,7 +31,7 @@ use std::{borrow::Cow, fmt};
 /// # let (sidecar, client, caller) = start().await?;
 /// use entra_sidecar::{SidecarError, SidecarErrorKind};
 ///
-/// let error = client.authorization_header("Grpah", &caller, None).await.unwrap_err();
+/// let error = client.authorization_header("NotConfigured", &caller, None).await.unwrap_err();
 /// let failure = SidecarError::from_error(&error).expect("the sidecar answered");
 /// assert_eq!(failure.kind(), SidecarErrorKind::BadRequest);
 /// assert!(failure.problem().is_some_and(|problem| problem.detail.is_some()));

@@ -257,15 +257,12 @@ fn are_parameters(text: &str) -> bool {
     let Some((name, value)) = text.trim_start_matches(' ').split_once('=') else {
         return false;
     };
-    let rest = match value.strip_prefix('"') {
-        Some(quoted) => after_quoted(quoted),
-        None => {
-            let end = value.find([';', ' ']).unwrap_or(value.len());
-            value
-                .split_at_checked(end)
-                .filter(|(value, _)| is_token(value))
-                .map(|(_, rest)| rest)
-        }
+    let rest = if let Some(quoted) = value.strip_prefix('"') {
+        after_quoted(quoted)
+    } else {
+        let end = value.find([';', ' ']).unwrap_or(value.len());
+        let unquoted = value.split_at_checked(end).filter(|(value, _)| is_token(value));
+        unquoted.map(|(_, rest)| rest)
     };
     is_token(name)
         && rest.is_some_and(|rest| match rest.trim_start_matches(' ') {

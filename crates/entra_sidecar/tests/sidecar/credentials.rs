@@ -301,7 +301,7 @@ async fn what_the_sidecar_refuses_is_a_credentials_error_with_its_reason() {
     let credential = SidecarOnBehalfOfCredential::new(setup.client.clone(), stranger, scope(), None).unwrap();
     let error = credential.get_token(&[SCOPE], None).await.unwrap_err();
     assert_eq!(kind(&error), Some(SidecarErrorKind::CallerTokenRejected));
-    let unknown = [SidecarScope::new(SCOPE, "Stroage")];
+    let unknown = [SidecarScope::new(SCOPE, "NotConfigured")];
     let credential = SidecarCredential::new(setup.client.clone(), unknown, None).unwrap();
     let error = credential.get_token(&[SCOPE], None).await.unwrap_err();
     assert_eq!(kind(&error), Some(SidecarErrorKind::BadRequest));

@@ -82,17 +82,17 @@ async fn an_api_that_is_not_configured_is_a_bad_request() {
     let get = || DownstreamRequest::get("me");
     for error in [
         client
-            .authorization_header("Grpah", caller, None)
+            .authorization_header("NotConfigured", caller, None)
             .await
             .map(drop)
             .unwrap_err(),
         client
-            .authorization_header_as_app("Grpah", None)
+            .authorization_header_as_app("NotConfigured", None)
             .await
             .map(drop)
             .unwrap_err(),
         client
-            .call_downstream_api("Grpah", caller, get(), None)
+            .call_downstream_api("NotConfigured", caller, get(), None)
             .await
             .map(drop)
             .unwrap_err(),
@@ -102,7 +102,7 @@ async fn an_api_that_is_not_configured_is_a_bad_request() {
             .map(drop)
             .unwrap_err(),
         client
-            .call_downstream_api_as_app("Grpah", get(), None)
+            .call_downstream_api_as_app("NotConfigured", get(), None)
             .await
             .map(drop)
             .unwrap_err(),

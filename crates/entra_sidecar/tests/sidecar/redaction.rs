@@ -4,11 +4,12 @@ use crate::setup::{Nobody, Setup, USER};
 use azure_core::{Uuid, credentials::TokenCredential as _};
 use azure_core_opentelemetry::OpenTelemetryTracerProvider;
 use entra_sidecar::{
-    Agent, DownstreamRequest, InboundToken, SidecarClient, SidecarCredential, SidecarOnBehalfOfCredential,
-    SidecarScope, TokenOverrides, models::SidecarClientAuthorizationHeaderOptions, web::HandlerError,
+    Agent, DownstreamRequest, InboundToken, SidecarClient, SidecarClientOptions, SidecarCredential,
+    SidecarOnBehalfOfCredential, SidecarScope, TokenOverrides, models::SidecarClientAuthorizationHeaderOptions,
+    web::HandlerError,
 };
 use entra_sidecar_double::{DownstreamAnswer, DownstreamApi, SidecarDouble, unsigned_token};
-use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use serde_json::json;
 use std::{
     fmt::Write as _,
@@ -48,6 +49,20 @@ impl<'a> MakeWriter<'a> for Log {
 
 const SCOPE: &str = "https://storage.azure.com/.default";
 
+/// Options for a client whose spans are kept, and those spans.
+fn traced() -> (SidecarClientOptions, impl Fn() -> Vec<SpanData>) {
+    let exporter = InMemorySpanExporter::default();
+    let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone());
+    let provider = Arc::new(provider.build());
+    let mut options = crate::setup::options();
+    options.client_options.instrumentation.tracer_provider = Some(OpenTelemetryTracerProvider::new(provider.clone()));
+    let spans = move || {
+        provider.force_flush().unwrap();
+        exporter.get_finished_spans().unwrap()
+    };
+    (options, spans)
+}
+
 #[tokio::test]
 async fn nothing_secret_is_shown_or_logged() {
     let log = Log::default();
@@ -64,13 +79,7 @@ async fn nothing_secret_is_shown_or_logged() {
         .answer(|_| DownstreamAnswer::text(200, "text/plain", "CONTENT-OF-A-PERSON"));
     let refused = DownstreamApi::new(["a"]).tokens(|_| Err("AADSTS65001: DETAIL-OF-A-PERSON".to_owned()));
     let mut setup = Setup::of(SidecarDouble::builder().api("Storage", storage).api("Refused", refused)).await;
-    let exporter = InMemorySpanExporter::default();
-    let provider = SdkTracerProvider::builder()
-        .with_simple_exporter(exporter.clone())
-        .build();
-    let provider = Arc::new(provider);
-    let mut traced = crate::setup::options();
-    traced.client_options.instrumentation.tracer_provider = Some(OpenTelemetryTracerProvider::new(provider.clone()));
+    let (traced, spans) = traced();
     setup.client = SidecarClient::new(&setup.double.url(), Some(traced.clone())).unwrap();
     let mut shown = String::new();
 
@@ -141,8 +150,7 @@ async fn nothing_secret_is_shown_or_logged() {
     let log = log.text();
     assert!(log.contains("/AuthorizationHeader/Storage"), "the log is there: {log}");
     shown.push_str(&log);
-    provider.force_flush().unwrap();
-    let spans = exporter.get_finished_spans().unwrap();
+    let spans = spans();
     let is_there = |name: &str| spans.iter().any(|span| span.name == name);
     assert!(is_there("EntraSidecar.downstreamApi") && is_there("GET"), "{spans:?}");
     write!(shown, "{spans:?}").unwrap();

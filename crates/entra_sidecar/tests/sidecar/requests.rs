@@ -379,6 +379,20 @@ async fn what_the_sidecar_would_ignore_or_take_for_something_else_is_refused() {
                 .is_err()
         );
     }
+    for name in ["", " ", ".", ".."] {
+        let error = setup
+            .client
+            .authorization_header(name, &setup.caller, None)
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains("the name of the API"), "{error}");
+    }
+    assert!(setup.double.requests().is_empty());
+}
+
+#[tokio::test]
+async fn blank_overrides_are_refused_because_the_configured_ones_would_count() {
+    let setup = Setup::new().await;
     let text = || Some(" ".to_owned());
     for overrides in [
         TokenOverrides {
@@ -398,7 +412,7 @@ async fn what_the_sidecar_would_ignore_or_take_for_something_else_is_refused() {
             ..Default::default()
         },
         TokenOverrides {
-            correlation_id: Some(nil),
+            correlation_id: Some(Uuid::nil()),
             ..Default::default()
         },
         TokenOverrides {
@@ -428,14 +442,6 @@ async fn what_the_sidecar_would_ignore_or_take_for_something_else_is_refused() {
             .await
             .unwrap_err();
         assert!(error.to_string().contains("would pass over"), "{error}");
-    }
-    for name in ["", " ", ".", ".."] {
-        let error = setup
-            .client
-            .authorization_header(name, &setup.caller, None)
-            .await
-            .unwrap_err();
-        assert!(error.to_string().contains("the name of the API"), "{error}");
     }
     assert!(setup.double.requests().is_empty());
 }
