@@ -5,6 +5,7 @@ pub(crate) mod fetch;
 mod fetch_error;
 mod key_set;
 pub(crate) mod lifetime;
+mod state;
 mod store;
 mod verifying_key;
 

@@ -4,35 +4,24 @@ use super::{
     fetch::{Fetcher, Found},
     fetch_error::{FetchError, FetchErrorKind},
     key_set::KeySet,
+    state::{Fetched, Flight, Held, State},
     verifying_key::VerifyingKey,
 };
 use crate::{
     algorithm::Algorithm,
     clock::{Clock, age},
-    error::{GuardError, KeysUnavailable, TokenFault},
+    error::{GuardError, TokenFault},
 };
-use futures::{
-    FutureExt,
-    future::{BoxFuture, Shared},
-};
+use futures::FutureExt;
 use std::{
     error::Error,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant, SystemTime},
 };
-use tokio::{runtime::Handle, task::AbortHandle, time::timeout};
-use url::Url;
-
-/// How often tokens with unknown keys can make the guard fetch keys that are not due. Anybody can send such tokens.
-const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(30);
-
-/// How long the issuer is left alone after a fetch that failed.
-const RETRY_INTERVAL: Duration = Duration::from_secs(5);
+use tokio::{runtime::Handle, time::timeout};
 
 /// How long a discovery document is relied on.
 const DISCOVERY_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
-
-type Fetched = Result<Arc<KeySet>, Arc<FetchError>>;
 
 /// Keeps the keys, and fetches them when they are due or a token names another one.
 pub(crate) struct KeyStore {
@@ -42,35 +31,6 @@ pub(crate) struct KeyStore {
     stale_for: Duration,
     state: Mutex<State>,
     me: Weak<Self>,
-}
-
-#[derive(Default)]
-struct State {
-    held: Option<Held>,
-    flight: Option<Flight>,
-    /// How many fetches there have been.
-    flights: u64,
-    /// Where the keys are, until a fetch fails, a token names an unknown key, or a day has passed.
-    discovered: Option<(Url, SystemTime)>,
-    /// The last failure, if nothing has been fetched since.
-    failure: Option<(SystemTime, Arc<FetchError>)>,
-    /// When a token with an unknown key last started a fetch.
-    unknown_key_at: Option<SystemTime>,
-}
-
-struct Held {
-    keys: Arc<KeySet>,
-    fetched_at: SystemTime,
-    lifetime: Duration,
-}
-
-/// A fetch that everybody who needs it waits for. It is a task of its own, so that it goes on when they do not.
-#[derive(Clone)]
-struct Flight {
-    number: u64,
-    started: Instant,
-    task: AbortHandle,
-    outcome: Shared<BoxFuture<'static, Fetched>>,
 }
 
 /// What there is for a token.
@@ -274,71 +234,5 @@ impl KeyStore {
         let now = self.clock.now();
         state.set_back_to(now);
         (state, now)
-    }
-}
-
-impl Flight {
-    fn is_under_way(&self, patience: Duration) -> bool {
-        !self.task.is_finished() && self.started.elapsed() < patience
-    }
-}
-
-impl Held {
-    fn is_fresh(&self, now: SystemTime) -> bool {
-        age(self.fetched_at, now) < self.lifetime
-    }
-}
-
-impl State {
-    /// After the clock was set back, what lies in its future counts as of now: nothing lives longer than from now on.
-    fn set_back_to(&mut self, now: SystemTime) {
-        let times = [
-            self.held.as_mut().map(|held| &mut held.fetched_at),
-            self.discovered.as_mut().map(|(_, at)| at),
-            self.failure.as_mut().map(|(at, _)| at),
-            self.unknown_key_at.as_mut(),
-        ];
-        for time in times.into_iter().flatten() {
-            *time = now.min(*time);
-        }
-    }
-
-    /// The fetch that everybody waits for. One that takes too long is on a runtime that does not run.
-    fn under_way(&self, patience: Duration) -> Option<&Flight> {
-        self.flight.as_ref().filter(|flight| flight.is_under_way(patience))
-    }
-
-    /// The last failure, if it is so recent that the next fetch has to wait.
-    fn failing(&self, now: SystemTime) -> Option<Arc<FetchError>> {
-        let (at, error) = self.failure.as_ref()?;
-        (age(*at, now) < RETRY_INTERVAL).then(|| error.clone())
-    }
-
-    /// How long it takes until keys that are due are asked for again.
-    fn retry_after(&self, now: SystemTime) -> Duration {
-        let failed = self.failure.as_ref().map(|(at, _)| age(*at, now));
-        RETRY_INTERVAL.saturating_sub(failed.unwrap_or_default())
-    }
-
-    /// How long it takes until a token with an unknown key can start a fetch.
-    fn unknown_key_wait(&self, now: SystemTime) -> Duration {
-        let at = self.unknown_key_at;
-        at.map_or(Duration::ZERO, |at| UNKNOWN_KEY_INTERVAL.saturating_sub(age(at, now)))
-    }
-
-    /// The keys that are held, as long as they may be used without a fetch that succeeds.
-    fn usable(&self, now: SystemTime, stale_for: Duration) -> Option<Arc<KeySet>> {
-        let held = self.held.as_ref()?;
-        let usable_for = held.lifetime.saturating_add(stale_for);
-        (age(held.fetched_at, now) < usable_for).then(|| held.keys.clone())
-    }
-
-    /// The error after this failure, or after the last one.
-    fn unavailable(&self, retry_after: Duration, error: Option<Arc<FetchError>>) -> GuardError {
-        let last = self.failure.as_ref().map(|(_, last)| last.clone());
-        GuardError::KeysUnavailable(KeysUnavailable {
-            retry_after,
-            source: error.or(last).map(|error| error as Arc<dyn Error + Send + Sync>),
-        })
     }
 }
