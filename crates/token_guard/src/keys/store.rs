@@ -108,11 +108,7 @@ impl KeyStore {
 
     /// The keys after a fetch, or those that may still be used if it fails.
     async fn landed(&self, flight: Result<Flight, Arc<FetchError>>) -> Result<Current, GuardError> {
-        let outcome = match flight {
-            Ok(flight) => self.outcome(flight).await,
-            Err(error) => Err(error),
-        };
-        outcome.map(Current::Fetched).or_else(|error| {
+        self.outcome(flight).await.map(Current::Fetched).or_else(|error| {
             let (state, now) = self.state();
             let usable = state.usable(now, self.stale_for).map(Current::Stale);
             usable.ok_or_else(|| state.unavailable(state.retry_after(now), Some(error)))
@@ -137,11 +133,7 @@ impl KeyStore {
                 };
             }
         };
-        let outcome = match flight {
-            Ok(flight) => self.outcome(flight).await,
-            Err(error) => Err(error),
-        };
-        outcome.map_err(|error| {
+        self.outcome(flight).await.map_err(|error| {
             let (state, now) = self.state();
             state.unavailable(state.unknown_key_wait(now), Some(error))
         })
@@ -173,8 +165,9 @@ impl KeyStore {
         Ok(state.flight.insert(flight).clone())
     }
 
-    /// Waits for a fetch, on the runtime of who waits: the one that the fetch is on may have stopped to run.
-    async fn outcome(&self, flight: Flight) -> Fetched {
+    /// Waits for a fetch if there is one, on the runtime of who waits: the one that the fetch is on may have stopped to run.
+    async fn outcome(&self, flight: Result<Flight, Arc<FetchError>>) -> Fetched {
+        let flight = flight?;
         match timeout(self.patience(), flight.outcome).await {
             Ok(outcome) => outcome,
             Err(_) => self.land(

@@ -5,9 +5,9 @@ use actix_web::{App, HttpResponse, test, web};
 use axum::{Extension, Router, extract::FromRef, routing::get};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
+use hyper::body::{Body, Bytes};
 use serde_json::{Value, json};
-use std::convert::Infallible;
+use std::{convert::Infallible, fmt::Debug};
 use token_guard::{Caller, GuardError, GuardLayer, TokenGuard};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_http::cors::{Any, CorsLayer};
@@ -48,9 +48,7 @@ fn request(authorization: &[&str]) -> http::request::Builder {
         })
 }
 
-async fn axum(router: Router, authorization: &[&str]) -> Answer {
-    let request = request(authorization).body(axum::body::Body::empty()).unwrap();
-    let response = router.oneshot(request).await.unwrap();
+async fn answer<B: Body<Error: Debug>>(response: http::Response<B>) -> Answer {
     let (parts, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     Answer {
@@ -58,6 +56,12 @@ async fn axum(router: Router, authorization: &[&str]) -> Answer {
         headers: parts.headers,
         body: String::from_utf8(body.to_vec()).unwrap(),
     }
+}
+
+async fn axum(router: Router, authorization: &[&str]) -> Answer {
+    let request = request(authorization).body(axum::body::Body::empty()).unwrap();
+    let response = router.oneshot(request).await.unwrap();
+    answer(response).await
 }
 
 async fn extractor(guard: &TokenGuard, authorization: &[&str]) -> Answer {
@@ -108,13 +112,7 @@ async fn layer_of_tower(guard: &TokenGuard, authorization: &[&str]) -> Answer {
         .call(request(authorization).body(()).unwrap())
         .await
         .unwrap();
-    let (parts, body) = response.into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
-    Answer {
-        status: parts.status.as_u16(),
-        headers: parts.headers,
-        body: String::from_utf8(body.to_vec()).unwrap(),
-    }
+    answer(response).await
 }
 
 async fn actix(guard: &TokenGuard, authorization: &[&str]) -> Answer {
