@@ -16,7 +16,9 @@ mod api;
 mod callers;
 mod double;
 mod fault;
+mod layers;
 mod overrides;
+mod refusal;
 mod routes;
 mod token;
 

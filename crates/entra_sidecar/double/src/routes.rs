@@ -2,31 +2,24 @@
 
 use crate::{
     api::{Acquisition, DownstreamApi, DownstreamCall},
-    double::{Received, State},
-    fault::Kind,
+    double::State,
+    layers::{MAX_LEN, Shared, faults, local_hosts, no_caching, pairs, record},
     overrides::{ActingAgent, CallOptions, is_left_out},
+    refusal::{Refusal, no_scopes, problem},
     token,
 };
 use axum::{
     Json, Router,
-    body::{Body, to_bytes},
+    body::to_bytes,
     extract::{Path, Request},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-    middleware::{self, Next},
+    http::{HeaderMap, StatusCode, header},
+    middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use serde_json::{Value, json};
-use std::{
-    future::pending,
-    sync::{Arc, atomic::Ordering},
-};
-use url::form_urlencoded;
+use std::sync::{Arc, atomic::Ordering};
 
-/// The longest body that is read, in bytes.
-const MAX_LEN: usize = 64 * 1024 * 1024;
-
-type Shared = axum::extract::State<Arc<State>>;
 type Reply = Result<Response, Refusal>;
 
 pub(crate) fn router(state: Arc<State>) -> Router {
@@ -49,82 +42,6 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .layer(middleware::from_fn(local_hosts))
         .layer(middleware::from_fn_with_state(state.clone(), record))
         .with_state(state)
-}
-
-/// Keeps what came.
-async fn record(axum::extract::State(state): Shared, request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, MAX_LEN).await else {
-        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
-    };
-    let headers = parts.headers.iter().map(|(name, value)| {
-        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-        (name.as_str().to_owned(), value)
-    });
-    state.receive(Received {
-        method: parts.method.to_string(),
-        path: parts.uri.path().to_owned(),
-        query: pairs(parts.uri.query()),
-        headers: headers.collect(),
-        body: String::from_utf8_lossy(&body).into_owned(),
-    });
-    next.run(Request::from_parts(parts, Body::from(body))).await
-}
-
-/// Refuses requests for other hosts, as a browser tricked by its DNS would send them.
-async fn local_hosts(request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let is_local = host.is_some_and(|host| {
-        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-        ["localhost", "127.0.0.1", "[::1]"].contains(&name)
-    });
-    if is_local {
-        next.run(request).await
-    } else {
-        (
-            StatusCode::BAD_REQUEST,
-            axum::response::Html("<h2>Bad Request - Invalid Hostname</h2>"),
-        )
-            .into_response()
-    }
-}
-
-async fn no_caching(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    if response.status().is_success() {
-        let headers = response.headers_mut();
-        for (name, value) in [
-            (header::CACHE_CONTROL, "no-cache, no-store, must-revalidate"),
-            (header::EXPIRES, "0"),
-            (header::PRAGMA, "no-cache"),
-        ] {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
-    }
-    response
-}
-
-/// Fails as it was asked to.
-async fn faults(axum::extract::State(state): Shared, request: Request, next: Next) -> Response {
-    let Some(fault) = state.next_fault() else {
-        return next.run(request).await;
-    };
-    let status = match fault.kind {
-        Kind::Silence => pending().await,
-        Kind::Before(status) => status,
-        Kind::After(status) => {
-            next.run(request).await;
-            status
-        }
-    };
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = status.into_response();
-    if let Some(wait) = fault.retry_after {
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, wait.as_secs().into());
-    }
-    response
 }
 
 async fn healthz(axum::extract::State(state): Shared) -> (StatusCode, &'static str) {
@@ -279,62 +196,4 @@ fn acquire(state: &State, api: Option<&DownstreamApi>, acquisition: &Acquisition
         None => token::acquire(acquisition),
     };
     issued.map_err(|detail| problem(StatusCode::UNAUTHORIZED, detail))
-}
-
-fn no_scopes(api: &str) -> Refusal {
-    let detail = format!(
-        "No scopes found for the API '{api}' or in optionsOverride. 'scopes' needs to be either a single value or a list \
-         of values."
-    );
-    problem(StatusCode::BAD_REQUEST, detail)
-}
-
-fn problem(status: StatusCode, detail: impl Into<String>) -> Refusal {
-    Refusal::Problem(status, detail.into())
-}
-
-/// An answer other than success.
-enum Refusal {
-    /// To a caller whose token is missing or not valid: a challenge, and no body.
-    Caller(&'static str),
-    /// To a caller without the scope that `/Validate` asks for.
-    Scope,
-    /// `ProblemDetails`, with a detail.
-    Problem(StatusCode, String),
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        match self {
-            Self::Caller(challenge) => {
-                (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, challenge)]).into_response()
-            }
-            Self::Scope => {
-                let text = "IDW10203: The 'scope' or 'scp' claim does not contain the scopes that are required.";
-                (StatusCode::FORBIDDEN, text).into_response()
-            }
-            Self::Problem(status, detail) => {
-                // The type that ASP.NET Core has for the status.
-                let section = match status {
-                    StatusCode::BAD_REQUEST => "15.5.1",
-                    StatusCode::UNAUTHORIZED => "15.5.2",
-                    _ => "15.6.1",
-                };
-                let problem = json!({
-                    "type": format!("https://tools.ietf.org/html/rfc9110#section-{section}"),
-                    "title": status.canonical_reason(),
-                    "status": status.as_u16(),
-                    "detail": detail,
-                });
-                let content_type = (header::CONTENT_TYPE, "application/problem+json");
-                (status, [content_type], problem.to_string()).into_response()
-            }
-        }
-    }
-}
-
-fn pairs(query: Option<&str>) -> Vec<(String, String)> {
-    form_urlencoded::parse(query.unwrap_or_default().as_bytes())
-        .into_owned()
-        .collect()
 }
