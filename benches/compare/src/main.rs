@@ -101,9 +101,9 @@ fn bulk(runtime: &Runtime, count: usize, endpoint: &str) -> Outcome {
     };
     runtime.block_on(async {
         client.create_user(None).await?;
-        let (start, started) = (resident()?, Instant::now());
+        let (start, started) = (peak_memory()?, Instant::now());
         let users = create(&client, count).await?;
-        let (wall, end) = (started.elapsed(), resident()?);
+        let (wall, end) = (started.elapsed(), peak_memory()?);
         let distinct: HashSet<_> = users.iter().map(CommunicationUserIdentifier::as_str).collect();
         println!(
             "{}",
@@ -126,7 +126,7 @@ async fn create(
 }
 
 /// The most memory that this process has had so far, in bytes.
-fn resident() -> Outcome<u64> {
+fn peak_memory() -> Outcome<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kibibytes = line.and_then(|line| line.split_whitespace().next());
