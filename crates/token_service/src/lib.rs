@@ -2,3 +2,5 @@
 
 mod store;
 mod user;
+
+pub use store::{Store, StoreError, StoreErrorKind};

@@ -1,5 +1,15 @@
 //! What is remembered of users: which identity is theirs, what is still to be cleaned up, and their sealed tokens.
 
+mod connect;
+mod error;
+mod sql;
+#[cfg(test)]
+mod tests;
+mod values;
+
+pub use connect::Store;
+pub use error::{StoreError, StoreErrorKind};
+
 use crate::user::AppUser;
 use async_trait::async_trait;
 use azure_communication_identity::CommunicationUserIdentifier;
@@ -41,7 +51,9 @@ pub(crate) struct SealedToken {
     pub(crate) expires_on: OffsetDateTime,
 }
 
-/// The operations of a database; each is atomic, over replicas too. Times are of the caller.
+/// The operations of a database; each is atomic, over replicas too. Times are of the caller, and kept to the microsecond.
+///
+/// Ids, and the names of scopes, of more than 512 bytes or with a NUL character are refused.
 #[async_trait]
 pub(crate) trait Database: Debug + Send + Sync {
     /// Whether the database answers.
@@ -52,13 +64,26 @@ pub(crate) trait Database: Debug + Send + Sync {
 
     /// Claims the creation of the user's identity for the holder `attempt`, until `until`. A claim of another holder that
     /// ended by `now` is taken over, and so is its custom id.
-    async fn claim(&self, user: &AppUser, attempt: Uuid, now: OffsetDateTime, until: OffsetDateTime) -> Result<Claim, StoreError>;
+    async fn claim(
+        &self,
+        user: &AppUser,
+        attempt: Uuid,
+        now: OffsetDateTime,
+        until: OffsetDateTime,
+    ) -> Result<Claim, StoreError>;
 
     /// Stores the identity that `attempt` has created. The answer is `None` if the claim is no longer theirs: the identity
-    /// is nobody's then, and stands among the retired ones.
-    async fn settle(&self, user: &AppUser, attempt: Uuid, identity: &CommunicationUserIdentifier, now: OffsetDateTime) -> Result<Option<Mapping>, StoreError>;
+    /// is nobody's then, and stands among the retired ones. If whoever took the claim over has stored the same identity,
+    /// by the same custom id, it stays the user's.
+    async fn settle(
+        &self,
+        user: &AppUser,
+        attempt: Uuid,
+        identity: &CommunicationUserIdentifier,
+        now: OffsetDateTime,
+    ) -> Result<Option<Mapping>, StoreError>;
 
-    /// Gives up the claim of `attempt`, which has created nothing.
+    /// Gives up the claim of `attempt`, which has created nothing, nor has who held it before with the same custom id.
     async fn abandon(&self, user: &AppUser, attempt: Uuid) -> Result<(), StoreError>;
 
     /// Claims that ended by `now`, the oldest first, at most `limit`.
@@ -72,7 +97,12 @@ pub(crate) trait Database: Debug + Send + Sync {
 
     /// The identities that are left to be deleted: of this user or, without one, of everybody, since `before` or longer,
     /// the oldest first, at most `limit`.
-    async fn retired(&self, user: Option<&AppUser>, before: OffsetDateTime, limit: i64) -> Result<Vec<CommunicationUserIdentifier>, StoreError>;
+    async fn retired(
+        &self,
+        user: Option<&AppUser>,
+        before: OffsetDateTime,
+        limit: i64,
+    ) -> Result<Vec<CommunicationUserIdentifier>, StoreError>;
 
     /// Forgets a retired identity, which has been deleted.
     async fn bury(&self, identity: &CommunicationUserIdentifier) -> Result<(), StoreError>;
@@ -81,7 +111,13 @@ pub(crate) trait Database: Debug + Send + Sync {
     async fn token(&self, user: &AppUser, scopes: &str, mapping: &Mapping) -> Result<Option<SealedToken>, StoreError>;
 
     /// Stores a token in the place of the one for the same scopes, unless the user's mapping is another one by now.
-    async fn put_token(&self, user: &AppUser, scopes: &str, mapping: &Mapping, token: &SealedToken) -> Result<(), StoreError>;
+    async fn put_token(
+        &self,
+        user: &AppUser,
+        scopes: &str,
+        mapping: &Mapping,
+        token: &SealedToken,
+    ) -> Result<(), StoreError>;
 
     /// Forgets the stored tokens that expired by `now`.
     async fn forget_expired(&self, now: OffsetDateTime) -> Result<(), StoreError>;

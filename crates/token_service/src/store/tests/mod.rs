@@ -1,0 +1,62 @@
+//! The store's operations on each database.
+
+mod connect;
+mod identities;
+mod on_each;
+mod tokens;
+
+use crate::{
+    store::{Claim, Mapping, SealedToken, Store},
+    user::AppUser,
+};
+use azure_communication_identity::CommunicationUserIdentifier;
+use time::{Duration, OffsetDateTime, macros::datetime};
+use uuid::Uuid;
+
+const NOW: OffsetDateTime = datetime!(2026-11-21 12:00:00.123456 UTC);
+const CLAIMED: Duration = Duration::seconds(30);
+
+fn user(id: &str) -> AppUser {
+    AppUser::stored(id.to_owned())
+}
+
+fn identity(name: &str) -> CommunicationUserIdentifier {
+    format!("8:acs:c0ffee00-0000-4000-8000-000000000000_{name}")
+        .parse()
+        .unwrap()
+}
+
+fn token(sealed: &str, expires_on: OffsetDateTime) -> SealedToken {
+    SealedToken {
+        sealed: sealed.as_bytes().to_vec(),
+        expires_on,
+    }
+}
+
+impl Store {
+    /// The custom id of a claim at `now` that has to be granted.
+    async fn granted(&self, user: &AppUser, attempt: Uuid, now: OffsetDateTime) -> Uuid {
+        match self.database.claim(user, attempt, now, now + CLAIMED).await.unwrap() {
+            Claim::Granted { custom_id } => custom_id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Has the user mapped to an identity of this name.
+    async fn mapped(&self, user: &AppUser, name: &str) -> Mapping {
+        let attempt = Uuid::new_v4();
+        self.granted(user, attempt, NOW).await;
+        let settled = self.database.settle(user, attempt, &identity(name), NOW).await;
+        settled.unwrap().unwrap()
+    }
+
+    /// Everybody's identities that are left to be deleted, the oldest first.
+    async fn all_retired(&self) -> Vec<CommunicationUserIdentifier> {
+        self.database.retired(None, NOW + Duration::DAY, 100).await.unwrap()
+    }
+
+    async fn sealed(&self, user: &AppUser, scopes: &str, mapping: &Mapping) -> Option<Vec<u8>> {
+        let token = self.database.token(user, scopes, mapping).await.unwrap();
+        token.map(|token| token.sealed)
+    }
+}
