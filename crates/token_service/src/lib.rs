@@ -1,6 +1,23 @@
-//! The trusted service between an app and Azure Communication Services.
+#![doc = include_str!("../README.md")]
 
+mod acs;
+mod directory;
+mod error;
+mod layers;
+mod metrics;
+mod policy;
+mod routes;
+mod seal;
+mod service;
+mod service_limits;
 mod store;
+mod teams;
 mod user;
 
+pub use directory::Swept;
+pub use policy::{PolicyError, RuleHolder, TokenPolicy, TokenRule};
+pub use seal::{InvalidSealingKey, SealingKeys};
+pub use service::{TokenService, TokenServiceBuilder};
+pub use service_limits::ServiceLimits;
 pub use store::{Store, StoreError, StoreErrorKind};
+pub use teams::TeamsExchange;

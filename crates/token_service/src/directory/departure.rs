@@ -1,0 +1,45 @@
+//! How tokens are revoked and users removed.
+
+use super::Directory;
+use crate::{error::ApiError, user::AppUser};
+
+/// How many retired identities of one user are deleted by one request.
+const IDENTITIES: i64 = 100;
+
+impl Directory {
+    /// Revokes all tokens of the user, here and at Azure Communication Services: they are signed out everywhere.
+    pub(crate) async fn revoke(&self, user: &AppUser) -> Result<(), ApiError> {
+        let (directory, user) = (self.clone(), user.clone());
+        self.to_its_end(async move {
+            let slot = directory.slot(&user);
+            let _turn = slot.turn().await?;
+            let forgotten = directory.0.store.forget_tokens(&user).await?;
+            slot.forget();
+            let mapping = forgotten.ok_or_else(ApiError::no_identity)?;
+            directory.0.acs.revoke(&mapping.identity).await?;
+            // Another replica may have got a token just before it was revoked, and stored it since.
+            directory.0.store.forget_tokens(&user).await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Removes the user and deletes their identity: in this order, so that no token is asked for an identity that is gone.
+    /// An identity that cannot be deleted now stays on a list until the call is repeated or the sweep has deleted it.
+    pub(crate) async fn remove(&self, user: &AppUser) -> Result<(), ApiError> {
+        let (directory, user) = (self.clone(), user.clone());
+        self.to_its_end(async move {
+            let slot = directory.slot(&user);
+            let _turn = slot.turn().await?;
+            let now = directory.now();
+            directory.0.store.retire(&user, now).await?;
+            slot.forget();
+            for identity in directory.0.store.retired(Some(&user), now, IDENTITIES).await? {
+                directory.0.acs.delete(&identity).await?;
+                directory.0.store.bury(&identity).await?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,104 @@
+//! Users, their identities and their tokens: in memory, in the database and at Azure Communication Services.
+
+mod departure;
+mod sign_in;
+mod slot;
+mod sweep;
+mod tokens;
+
+pub use sweep::Swept;
+pub(crate) use tokens::UserToken;
+
+use crate::{acs::Acs, error::ApiError, metrics::Metrics, seal::SealingKeys, store::Database, user::AppUser};
+use azure_communication_identity::CommunicationUserIdentifier;
+use azure_core::time::OffsetDateTime;
+use moka::sync::Cache;
+use slot::Slot;
+use std::{sync::Arc, time::Duration};
+use token_guard::Clock;
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument, Span};
+
+/// How many users a process remembers at most, and how long those who do not come back.
+const SLOTS: u64 = 100_000;
+const SLOT_IDLE: Duration = Duration::from_hours(24);
+
+/// Finds, creates and removes what users have. Its clones are the same directory.
+#[derive(Clone, Debug)]
+pub(crate) struct Directory(Arc<Parts>);
+
+/// What a [`Directory`] works with.
+#[derive(Debug)]
+struct Parts {
+    store: Arc<dyn Database>,
+    acs: Acs,
+    settings: Settings,
+    metrics: Arc<Metrics>,
+    slots: Cache<AppUser, Arc<Slot>>,
+    tasks: TaskTracker,
+}
+
+/// How a [`Directory`] works.
+#[derive(Debug, Default)]
+pub(crate) struct Settings {
+    /// What tokens are stored with. Without keys, none is stored.
+    pub(crate) sealing_keys: Option<SealingKeys>,
+    /// Whether creations carry an id, by which one that was not finished is found again.
+    pub(crate) custom_ids: bool,
+    /// The time that the end of tokens and claims is judged by.
+    pub(crate) clock: Clock,
+}
+
+impl Directory {
+    pub(crate) fn new(store: Arc<dyn Database>, acs: Acs, settings: Settings, metrics: Arc<Metrics>) -> Self {
+        let slots = Cache::builder().max_capacity(SLOTS).time_to_idle(SLOT_IDLE).build();
+        Self(Arc::new(Parts {
+            store,
+            acs,
+            settings,
+            metrics,
+            slots,
+            tasks: TaskTracker::new(),
+        }))
+    }
+
+    /// Whether the database answers.
+    pub(crate) async fn ping(&self) -> Result<(), ApiError> {
+        Ok(self.0.store.ping().await?)
+    }
+
+    /// Waits for what is under way, and closes the database.
+    pub(crate) async fn close(&self) {
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+        self.0.store.close().await;
+    }
+
+    /// The user's identity, if they have one.
+    pub(crate) async fn identity(&self, user: &AppUser) -> Result<Option<CommunicationUserIdentifier>, ApiError> {
+        let known = self.slot(user).mapping();
+        let mapping = if known.is_some() {
+            known
+        } else {
+            self.0.store.find(user).await?
+        };
+        Ok(mapping.map(|mapping| mapping.identity))
+    }
+
+    fn slot(&self, user: &AppUser) -> Arc<Slot> {
+        self.0.slots.get_with_by_ref(user, Arc::default)
+    }
+
+    fn now(&self) -> OffsetDateTime {
+        self.0.settings.clock.now().into()
+    }
+
+    /// Does something to its end, even if whoever asked for it goes away in the meantime.
+    async fn to_its_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let work = self.0.tasks.spawn(work.instrument(Span::current()));
+        work.await.unwrap_or_else(|_| Err(ApiError::internal()))
+    }
+}

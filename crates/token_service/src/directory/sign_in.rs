@@ -1,0 +1,190 @@
+//! How a user gets their one identity.
+
+use super::Directory;
+use crate::{
+    acs::CreationFailed,
+    error::ApiError,
+    store::{Claim, Mapping, StoreError},
+    user::AppUser,
+};
+use azure_communication_identity::CommunicationUserIdentifier;
+use azure_core::time::Duration as Lifetime;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{error, warn};
+use uuid::Uuid;
+
+/// How long a claim holds. Whoever has not finished by then is taken for dead.
+const CLAIM: Lifetime = Lifetime::seconds(60);
+
+/// How long a creation may take, well within the claim.
+const CREATION: Duration = Duration::from_secs(40);
+
+/// How long to wait for another replica that creates the identity.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The pauses between questions whether it has: from the first, twice as long each time, up to the last.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LAST_PAUSE: Duration = Duration::from_millis(500);
+
+/// How often an identity that was created is tried to be stored.
+const STORE_ATTEMPTS: u32 = 5;
+
+/// A user's mapping, and whether it has been created now.
+#[derive(Debug)]
+pub(crate) struct SignedIn {
+    pub(crate) mapping: Mapping,
+    pub(crate) created: bool,
+}
+
+/// What became of a sign-in that was not finished in time.
+#[derive(Debug)]
+pub(super) enum Finish {
+    /// The user has an identity now.
+    Finished,
+    /// The user has to sign in again.
+    GivenUp,
+    /// Another request has taken it over.
+    Elsewhere,
+}
+
+impl Directory {
+    /// The user's identity, which is created unless they have one.
+    ///
+    /// A claim in the database comes first, so that one request of all replicas creates it. The others wait.
+    pub(crate) async fn sign_in(&self, user: &AppUser) -> Result<SignedIn, ApiError> {
+        let slot = self.slot(user);
+        if let Some(mapping) = slot.mapping() {
+            return Ok(SignedIn {
+                mapping,
+                created: false,
+            });
+        }
+        let (directory, user) = (self.clone(), user.clone());
+        self.to_its_end(async move {
+            let mut turn = slot.turn().await?;
+            if let Some(mapping) = slot.mapping() {
+                return Ok(SignedIn {
+                    mapping,
+                    created: false,
+                });
+            }
+            let checked = Instant::now();
+            let signed_in = turn.note(directory.find_or_create(&user).await)?;
+            slot.learn(&signed_in.mapping, checked);
+            Ok(signed_in)
+        })
+        .await
+    }
+
+    /// Finishes a sign-in that was not finished in time, or gives it up.
+    pub(super) async fn finish(&self, user: &AppUser) -> Result<Finish, ApiError> {
+        let attempt = Uuid::new_v4();
+        let now = self.now();
+        match self.0.store.claim(user, attempt, now, now + CLAIM).await? {
+            Claim::Mapped(_) | Claim::Taken => Ok(Finish::Elsewhere),
+            Claim::Granted { custom_id } if self.0.settings.custom_ids => {
+                self.create(user, attempt, custom_id).await?;
+                Ok(Finish::Finished)
+            }
+            Claim::Granted { .. } => {
+                self.give_up(user, attempt).await?;
+                Ok(Finish::GivenUp)
+            }
+        }
+    }
+
+    async fn find_or_create(&self, user: &AppUser) -> Result<SignedIn, ApiError> {
+        let attempt = Uuid::new_v4();
+        let started = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let now = self.now();
+            match self.0.store.claim(user, attempt, now, now + CLAIM).await? {
+                Claim::Mapped(mapping) => {
+                    return Ok(SignedIn {
+                        mapping,
+                        created: false,
+                    });
+                }
+                Claim::Granted { custom_id } => {
+                    let mapping = self.create(user, attempt, custom_id).await?;
+                    return Ok(SignedIn { mapping, created: true });
+                }
+                Claim::Taken if started.elapsed() + pause > PATIENCE => return Err(ApiError::signing_in()),
+                Claim::Taken => sleep(pause).await,
+            }
+            pause = LAST_PAUSE.min(pause * 2);
+        }
+    }
+
+    /// Creates the identity that `attempt` has claimed, and stores it.
+    async fn create(&self, user: &AppUser, attempt: Uuid, custom_id: Uuid) -> Result<Mapping, ApiError> {
+        let custom_id = self.0.settings.custom_ids.then_some(custom_id);
+        let created = timeout(CREATION, self.0.acs.create(custom_id)).await;
+        let created = created.unwrap_or_else(|_| {
+            Err(CreationFailed {
+                error: ApiError::timeout(),
+                outcome_unknown: true,
+            })
+        });
+        let identity = match created {
+            Ok(identity) => identity,
+            Err(failed) => {
+                self.let_go(user, attempt, failed.outcome_unknown).await;
+                return Err(failed.error);
+            }
+        };
+        self.0.metrics.signed_in();
+        match self.settle(user, attempt, &identity).await {
+            Ok(Some(mapping)) => Ok(mapping),
+            // Another request has taken over, or the user has been deleted.
+            Ok(None) => self.0.store.find(user).await?.ok_or_else(ApiError::signing_in),
+            Err(error) => {
+                if custom_id.is_none() && self.0.acs.delete(&identity).await.is_err() {
+                    self.0.metrics.given_up();
+                    error!("an identity was created, and could neither be stored nor deleted");
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Stores what has been created. The database may be away for a moment.
+    async fn settle(
+        &self,
+        user: &AppUser,
+        attempt: Uuid,
+        identity: &CommunicationUserIdentifier,
+    ) -> Result<Option<Mapping>, StoreError> {
+        let mut pause = FIRST_PAUSE;
+        for _ in 1..STORE_ATTEMPTS {
+            match self.0.store.settle(user, attempt, identity, self.now()).await {
+                Ok(settled) => return Ok(settled),
+                Err(error) => warn!(%error, "an identity that was created could not be stored, and is tried again"),
+            }
+            sleep(pause).await;
+            pause *= 4;
+        }
+        self.0.store.settle(user, attempt, identity, self.now()).await
+    }
+
+    /// Leaves the claim to be taken over if its custom id can tell what became of the creation, and removes it otherwise.
+    async fn let_go(&self, user: &AppUser, attempt: Uuid, outcome_unknown: bool) {
+        let outcome = match (outcome_unknown, self.0.settings.custom_ids) {
+            (true, true) => Ok(()),
+            (true, false) => self.give_up(user, attempt).await,
+            (false, _) => self.0.store.abandon(user, attempt).await,
+        };
+        if let Err(error) = outcome {
+            warn!(%error, "a claim stays until it ends");
+        }
+    }
+
+    /// Removes a claim after which an identity may exist that nobody knows.
+    async fn give_up(&self, user: &AppUser, attempt: Uuid) -> Result<(), StoreError> {
+        self.0.metrics.given_up();
+        warn!("the creation of an identity was not finished; there may be one that nobody knows, which holds nothing");
+        self.0.store.abandon(user, attempt).await
+    }
+}

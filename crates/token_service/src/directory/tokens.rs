@@ -1,0 +1,122 @@
+//! How a user gets their tokens: from memory, from the database, from Azure Communication Services.
+
+use super::{
+    Directory,
+    slot::{Slot, is_good},
+};
+use crate::{
+    error::ApiError,
+    policy::Grant,
+    store::{Mapping, SealedToken},
+    user::AppUser,
+};
+use azure_communication_identity::{CommunicationAccessToken, CommunicationUserIdentifier};
+use azure_core::time::OffsetDateTime;
+use std::sync::Arc;
+use tokio::time::Instant;
+use tracing::warn;
+
+/// A token and whose it is.
+#[derive(Clone, Debug)]
+pub(crate) struct UserToken {
+    pub(crate) identity: CommunicationUserIdentifier,
+    pub(crate) token: Arc<CommunicationAccessToken>,
+}
+
+impl Directory {
+    /// A token of the user. However many ask for it, one of them goes to get it.
+    pub(crate) async fn token(&self, user: &AppUser, grant: &Grant) -> Result<UserToken, ApiError> {
+        let slot = self.slot(user);
+        if let Some(token) = self.remembered(&slot, grant) {
+            return Ok(token);
+        }
+        let mut turn = slot.turn().await?;
+        if let Some(token) = self.remembered(&slot, grant) {
+            return Ok(token);
+        }
+        turn.note(self.find_or_issue(&slot, user, grant).await)
+    }
+
+    fn remembered(&self, slot: &Slot, grant: &Grant) -> Option<UserToken> {
+        let (mapping, token) = slot.token(grant, self.now())?;
+        self.0.metrics.token("memory");
+        Some(UserToken {
+            identity: mapping.identity,
+            token,
+        })
+    }
+
+    async fn find_or_issue(&self, slot: &Slot, user: &AppUser, grant: &Grant) -> Result<UserToken, ApiError> {
+        let (checked, now) = (Instant::now(), self.now());
+        let Some(mapping) = self.0.store.find(user).await? else {
+            slot.forget();
+            return Err(ApiError::no_identity());
+        };
+        slot.learn(&mapping, checked);
+        if let Some(token) = self.remembered(slot, grant) {
+            return Ok(token);
+        }
+        let token = match self.stored(user, grant, &mapping, now).await {
+            Some(token) => token,
+            None => self.issue(user, grant, &mapping).await?,
+        };
+        let token = Arc::new(token);
+        slot.keep(&mapping, grant.clone(), token.clone(), now);
+        Ok(UserToken {
+            identity: mapping.identity,
+            token,
+        })
+    }
+
+    async fn issue(
+        &self,
+        user: &AppUser,
+        grant: &Grant,
+        mapping: &Mapping,
+    ) -> Result<CommunicationAccessToken, ApiError> {
+        let token = self.0.acs.issue(&mapping.identity, grant).await?;
+        self.0.metrics.token("issued");
+        self.store_token(user, grant, mapping, &token).await;
+        Ok(token)
+    }
+
+    /// A stored token. Whatever keeps it from being read, another one can be issued.
+    async fn stored(
+        &self,
+        user: &AppUser,
+        grant: &Grant,
+        mapping: &Mapping,
+        now: OffsetDateTime,
+    ) -> Option<CommunicationAccessToken> {
+        let keys = self.0.settings.sealing_keys.as_ref()?;
+        let found = self.0.store.token(user, &grant.to_string(), mapping).await;
+        let found = found.unwrap_or_else(|error| {
+            warn!(%error, "a stored token could not be read");
+            None
+        });
+        let found = found.filter(|token| is_good(token.expires_on, now))?;
+        let token = keys.open(&found.sealed, &context(user, grant, mapping))?;
+        self.0.metrics.token("store");
+        Some(CommunicationAccessToken::new(token, found.expires_on))
+    }
+
+    async fn store_token(&self, user: &AppUser, grant: &Grant, mapping: &Mapping, token: &CommunicationAccessToken) {
+        let keys = self.0.settings.sealing_keys.as_ref();
+        let Some(sealed) = keys.and_then(|keys| keys.seal(&token.token, &context(user, grant, mapping))) else {
+            return;
+        };
+        let sealed = SealedToken {
+            sealed,
+            expires_on: token.expires_on,
+        };
+        if let Err(error) = self.0.store.put_token(user, &grant.to_string(), mapping, &sealed).await {
+            warn!(%error, "a token could not be stored");
+        }
+    }
+}
+
+/// What a sealed token is bound to.
+fn context(user: &AppUser, grant: &Grant, mapping: &Mapping) -> String {
+    let Mapping { identity, generation } = mapping;
+    format!("{identity}\n{generation}\n{grant}\n{}", user.as_str())
+}

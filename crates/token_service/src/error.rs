@@ -1,0 +1,172 @@
+//! What callers are told when something goes wrong.
+
+use crate::store::StoreError;
+use axum::{
+    Json,
+    http::{
+        HeaderValue, StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+    },
+    response::{IntoResponse, Response},
+};
+use entra_sidecar::web::HandlerError;
+use serde::Serialize;
+use std::{borrow::Cow, time::Duration};
+use token_guard::GuardError;
+use tracing::{Span, error};
+use utoipa::ToSchema;
+
+/// A failure as callers see it: a status, a reason for programs and a sentence for people.
+///
+/// Nothing in it is another user's, nor a secret. Requests that waited for the same attempt share its failure.
+#[derive(Clone, Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    reason: &'static str,
+    message: Cow<'static, str>,
+    retry_after: Option<Duration>,
+    challenge: Option<HeaderValue>,
+}
+
+/// The body of a failure, in the shape that Microsoft's authentication sample has.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(crate) struct ErrorBody {
+    /// The status of the response.
+    #[schema(example = 404)]
+    code: u16,
+    /// What went wrong, for programs.
+    #[schema(example = "no_identity")]
+    reason: &'static str,
+    /// What went wrong and what to do, for people.
+    message: Cow<'static, str>,
+}
+
+impl ApiError {
+    pub(crate) fn new(status: StatusCode, reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status,
+            reason,
+            message: message.into(),
+            retry_after: None,
+            challenge: None,
+        }
+    }
+
+    /// Asks to wait, in whole seconds of which none is too early.
+    pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// Whether something that this service depends on has failed, so that whoever waited for the same is told the same.
+    pub(crate) fn is_upstream(&self) -> bool {
+        self.status.is_server_error() || self.status == StatusCode::TOO_MANY_REQUESTS
+    }
+
+    pub(crate) fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
+    }
+
+    pub(crate) fn no_identity() -> Self {
+        let message = "the user has no Azure Communication Services identity: POST /api/user creates one";
+        Self::new(StatusCode::NOT_FOUND, "no_identity", message)
+    }
+
+    pub(crate) fn identity_gone() -> Self {
+        let message = "the user's identity no longer exists in this Azure Communication Services resource: \
+                       DELETE /api/user, then POST /api/user gives them another one";
+        Self::new(StatusCode::CONFLICT, "identity_gone", message)
+    }
+
+    pub(crate) fn teams_token_refused() -> Self {
+        let message = "the Teams user's Entra token was refused: get another one with Teams.ManageCalls and \
+                       Teams.ManageChats, for the application of this service";
+        Self::new(StatusCode::FORBIDDEN, "teams_token_refused", message)
+    }
+
+    pub(crate) fn signing_in() -> Self {
+        let message = "another request is creating the user's identity: try again";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "signing_in", message).retry_after(Duration::from_secs(1))
+    }
+
+    pub(crate) fn timeout() -> Self {
+        let message = "the request took too long: try again later";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", message).retry_after(Duration::from_secs(5))
+    }
+
+    pub(crate) fn internal() -> Self {
+        let message = "something went wrong in this service: its log has the request's x-request-id";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+    }
+}
+
+/// The database is in trouble; the log says more.
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        error!(%error, "the database failed");
+        let message = "the database of this service is in trouble: try again later";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "database", message).retry_after(Duration::from_secs(5))
+    }
+}
+
+impl From<GuardError> for ApiError {
+    fn from(error: GuardError) -> Self {
+        let response: http::Response<String> = error.to_response();
+        let retry_after = match &error {
+            GuardError::KeysUnavailable(unavailable) => Some(unavailable.retry_after()),
+            _ => None,
+        };
+        Self {
+            status: error.status(),
+            reason: error.code(),
+            message: error.to_string().into(),
+            retry_after,
+            challenge: response.headers().get(WWW_AUTHENTICATE).cloned(),
+        }
+    }
+}
+
+/// The sidecar has not given a token.
+impl From<HandlerError> for ApiError {
+    fn from(error: HandlerError) -> Self {
+        let headers = error.headers();
+        let header = |name| {
+            headers
+                .iter()
+                .find(|(header, _)| *header == name)
+                .map(|(_, value)| value.as_str())
+        };
+        Self {
+            status: StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_GATEWAY),
+            reason: error.code(),
+            message: error.to_string().into(),
+            retry_after: header("retry-after")
+                .and_then(|seconds| seconds.parse().ok())
+                .map(Duration::from_secs),
+            challenge: header("www-authenticate").and_then(|challenge| challenge.parse().ok()),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        Span::current().record("reason", self.reason);
+        let body = ErrorBody {
+            code: self.status.as_u16(),
+            reason: self.reason,
+            message: self.message,
+        };
+        let mut response = (self.status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(wait) = self.retry_after {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(RETRY_AFTER, seconds.max(1).into());
+        }
+        if let Some(challenge) = self.challenge {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}

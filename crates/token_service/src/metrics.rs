@@ -1,0 +1,135 @@
+//! What the service counts.
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+use std::{fmt, time::Duration};
+
+/// The bounds of the histogram of durations, in seconds.
+const SECONDS: [f64; 9] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
+
+/// The counters of one service. None of their labels names a user.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    tokens: Family<TokenLabels, Counter>,
+    acs: Family<AcsLabels, Counter>,
+    sign_ins: Counter,
+    given_up: Counter,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct RequestLabels {
+    method: String,
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct RouteLabels {
+    route: String,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct TokenLabels {
+    source: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct AcsLabels {
+    operation: &'static str,
+    outcome: &'static str,
+}
+
+impl Metrics {
+    /// Counters at zero, and a gauge that others move.
+    pub(crate) fn new(waiting: Gauge) -> Self {
+        let metrics = Self {
+            registry: Registry::with_prefix("token_service"),
+            requests: Family::default(),
+            durations: Family::new_with_constructor(|| Histogram::new(SECONDS)),
+            tokens: Family::default(),
+            acs: Family::default(),
+            sign_ins: Counter::default(),
+            given_up: Counter::default(),
+        };
+        let mut registry = Registry::with_prefix("token_service");
+        registry.register("http_requests", "Requests that were answered", metrics.requests.clone());
+        registry.register_with_unit(
+            "http_request_duration",
+            "How long answers took",
+            Unit::Seconds,
+            metrics.durations.clone(),
+        );
+        registry.register(
+            "tokens",
+            "Tokens handed out, by where they were found",
+            metrics.tokens.clone(),
+        );
+        registry.register(
+            "acs_calls",
+            "Calls to Azure Communication Services, by operation and outcome",
+            metrics.acs.clone(),
+        );
+        registry.register(
+            "acs_waiting",
+            "Requests that wait for a limit of Azure Communication Services",
+            waiting,
+        );
+        registry.register("sign_ins", "Identities created for users", metrics.sign_ins.clone());
+        registry.register(
+            "creations_given_up",
+            "Creations after which an identity may exist that nobody knows",
+            metrics.given_up.clone(),
+        );
+        Self { registry, ..metrics }
+    }
+
+    /// Counts an answered request.
+    pub(crate) fn request(&self, method: &str, route: &str, status: u16, took: Duration) {
+        let labels = RequestLabels {
+            method: method.to_owned(),
+            route: route.to_owned(),
+            status,
+        };
+        self.requests.get_or_create(&labels).inc();
+        let labels = RouteLabels { route: labels.route };
+        self.durations.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+
+    /// Counts a token handed out.
+    pub(crate) fn token(&self, source: &'static str) {
+        self.tokens.get_or_create(&TokenLabels { source }).inc();
+    }
+
+    /// Counts a call to Azure Communication Services.
+    pub(crate) fn acs(&self, operation: &'static str, outcome: &'static str) {
+        self.acs.get_or_create(&AcsLabels { operation, outcome }).inc();
+    }
+
+    /// Counts an identity created for a user.
+    pub(crate) fn signed_in(&self) {
+        self.sign_ins.inc();
+    }
+
+    /// Counts a creation after which an identity may exist that nobody knows.
+    pub(crate) fn given_up(&self) {
+        self.given_up.inc();
+    }
+
+    /// All of it, in the text format of `OpenMetrics`.
+    pub(crate) fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}

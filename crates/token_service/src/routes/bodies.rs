@@ -1,0 +1,85 @@
+//! What the API answers.
+
+use crate::directory::UserToken;
+use azure_communication_identity::{CommunicationAccessToken, CommunicationUserIdentifier};
+use serde::{Serialize, Serializer};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use utoipa::ToSchema;
+
+/// A user's identity.
+#[derive(Serialize, ToSchema)]
+#[schema(as = User)]
+pub(super) struct UserBody {
+    /// The raw id of the user's Azure Communication Services identity.
+    #[serde(rename = "acsUserIdentity")]
+    #[schema(example = "8:acs:11111111-1111-1111-1111-111111111111_00000006-19e0-2727-80f5-8b3a0d003502")]
+    identity: String,
+}
+
+/// A token and whose it is.
+#[derive(Serialize, ToSchema)]
+#[schema(as = UserToken)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UserTokenBody {
+    /// The access token.
+    token: String,
+    /// When the token expires.
+    #[serde(serialize_with = "rfc3339")]
+    expires_on: OffsetDateTime,
+    user: TokenHolder,
+}
+
+/// Whose a token is.
+#[derive(Serialize, ToSchema)]
+pub(super) struct TokenHolder {
+    /// The raw id of the user's Azure Communication Services identity.
+    #[serde(rename = "communicationUserId")]
+    #[schema(example = "8:acs:11111111-1111-1111-1111-111111111111_00000006-19e0-2727-80f5-8b3a0d003502")]
+    identity: String,
+}
+
+/// The token of a Teams user.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TeamsToken)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TeamsTokenBody {
+    /// The access token.
+    token: String,
+    /// When the token expires.
+    #[serde(serialize_with = "rfc3339")]
+    expires_on: OffsetDateTime,
+}
+
+impl From<&CommunicationUserIdentifier> for UserBody {
+    fn from(identity: &CommunicationUserIdentifier) -> Self {
+        Self {
+            identity: identity.to_string(),
+        }
+    }
+}
+
+impl From<UserToken> for UserTokenBody {
+    fn from(UserToken { identity, token }: UserToken) -> Self {
+        Self {
+            token: token.token.secret().to_owned(),
+            expires_on: token.expires_on,
+            user: TokenHolder {
+                identity: identity.to_string(),
+            },
+        }
+    }
+}
+
+impl From<CommunicationAccessToken> for TeamsTokenBody {
+    fn from(token: CommunicationAccessToken) -> Self {
+        Self {
+            token: token.token.secret().to_owned(),
+            expires_on: token.expires_on,
+        }
+    }
+}
+
+fn rfc3339<S: Serializer>(time: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
+    let text = time.format(&Rfc3339).map_err(serde::ser::Error::custom)?;
+    serializer.serialize_str(&text)
+}

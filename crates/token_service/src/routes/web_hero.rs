@@ -1,0 +1,88 @@
+//! The contract of the servers of Microsoft's chat and calling samples, as far as it is about tokens.
+//!
+//! Theirs give a new identity to anybody. Here a caller gets a token of their own identity, and of no other.
+
+use super::{
+    Api, User,
+    bodies::UserTokenBody,
+    scopes::{PostedScopes, Scopes, ScopesBody},
+};
+use crate::error::{ApiError, ErrorBody};
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+
+/// Signs the caller in, and a token of theirs
+#[utoipa::path(
+    get,
+    path = "/token",
+    tag = "tokens",
+    params(Scopes),
+    responses((status = 200, body = UserTokenBody)),
+)]
+pub(super) async fn get_token(
+    State(api): State<Api>,
+    user: User,
+    scopes: Scopes,
+) -> Result<Json<UserTokenBody>, ApiError> {
+    sign_in_for_token(&api, &user, scopes.asked()).await
+}
+
+/// Signs the caller in, and a token of theirs
+#[utoipa::path(
+    post,
+    path = "/token",
+    tag = "tokens",
+    params(Scopes),
+    request_body(content = Option<ScopesBody>),
+    responses(
+        (status = 200, body = UserTokenBody),
+        (status = 413, description = "The body is too large", body = ErrorBody),
+        (status = 415, description = "The body is not JSON", body = ErrorBody),
+        (status = 422, description = "The body is not as described", body = ErrorBody),
+    ),
+)]
+pub(super) async fn post_token(
+    State(api): State<Api>,
+    user: User,
+    scopes: PostedScopes,
+) -> Result<Json<UserTokenBody>, ApiError> {
+    sign_in_for_token(&api, &user, scopes.asked()).await
+}
+
+/// A token for the identity, which has to be the caller's
+#[utoipa::path(
+    post,
+    path = "/refreshToken/{id}",
+    tag = "tokens",
+    params(("id" = String, Path, description = "The raw id of the caller's identity"), Scopes),
+    responses(
+        (status = 200, body = UserTokenBody),
+        (status = 409, description = "The user's identity no longer exists", body = ErrorBody),
+    ),
+)]
+pub(super) async fn refresh_token(
+    State(api): State<Api>,
+    user: User,
+    Path(id): Path<String>,
+    scopes: Scopes,
+) -> Result<Json<UserTokenBody>, ApiError> {
+    let grant = api.policy.grant(&user.caller, scopes.asked())?;
+    // An identity that is nobody's and one that is somebody else's are the same to a caller.
+    let identity = api.directory.identity(&user.id).await?;
+    if identity.is_none_or(|identity| identity.as_str() != id) {
+        let message = "the identity is not the caller's: POST /token answers which one is";
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "not_yours", message));
+    }
+    let token = api.directory.token(&user.id, &grant).await?;
+    Ok(Json(token.into()))
+}
+
+async fn sign_in_for_token(api: &Api, user: &User, asked: Option<&str>) -> Result<Json<UserTokenBody>, ApiError> {
+    let grant = api.policy.grant(&user.caller, asked)?;
+    api.directory.sign_in(&user.id).await?;
+    let token = api.directory.token(&user.id, &grant).await?;
+    Ok(Json(token.into()))
+}

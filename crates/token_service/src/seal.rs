@@ -1,0 +1,90 @@
+//! How stored tokens are encrypted.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use azure_core::credentials::Secret;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use std::{
+    fmt::{self, Debug, Formatter},
+    sync::Arc,
+};
+use zeroize::Zeroizing;
+
+/// The keys that stored tokens are encrypted with: AES-256-GCM, bound to the user, their identity and the scopes.
+///
+/// The first key seals and every key opens, so that a new one is put in front of the old one, and the old one goes a day
+/// later, when nothing that it sealed is valid any more.
+///
+/// # Examples
+///
+/// ```
+/// let keys = token_service::SealingKeys::new(["AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="])?;
+/// assert_eq!(format!("{keys:?}"), "SealingKeys");
+/// # Ok::<(), token_service::InvalidSealingKey>(())
+/// ```
+#[derive(Clone)]
+pub struct SealingKeys(Arc<[RandomizedNonceKey]>);
+
+/// A sealing key is not the base64 of 32 bytes, or there is none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct InvalidSealingKey;
+
+impl SealingKeys {
+    /// Keys to seal and open with.
+    ///
+    /// # Arguments
+    ///
+    /// * `keys` - The base64 of 32 random bytes each (`openssl rand -base64 32`), the one to seal with first.
+    ///
+    /// # Errors
+    ///
+    /// If there is no key, or one is not the base64 of 32 bytes.
+    pub fn new<K: AsRef<str>>(keys: impl IntoIterator<Item = K>) -> Result<Self, InvalidSealingKey> {
+        let keys: Vec<_> = keys
+            .into_iter()
+            .map(|key| parse(key.as_ref()))
+            .collect::<Result<_, _>>()?;
+        if keys.is_empty() {
+            return Err(InvalidSealingKey);
+        }
+        Ok(Self(keys.into()))
+    }
+
+    /// The token encrypted, to be opened with the same context only; `None` if there is no randomness.
+    pub(crate) fn seal(&self, token: &Secret, context: &str) -> Option<Vec<u8>> {
+        let key = self.0.first()?;
+        let mut sealed = token.secret().as_bytes().to_vec();
+        let nonce = key.seal_in_place_append_tag(Aad::from(context), &mut sealed).ok()?;
+        sealed.extend_from_slice(nonce.as_ref());
+        Some(sealed)
+    }
+
+    /// The token, unless it was sealed with another key or in another context.
+    pub(crate) fn open(&self, sealed: &[u8], context: &str) -> Option<Secret> {
+        let (ciphertext, nonce) = sealed.split_at_checked(sealed.len().checked_sub(NONCE_LEN)?)?;
+        self.0.iter().find_map(|key| {
+            let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+            let mut opened = Zeroizing::new(ciphertext.to_vec());
+            let token = key.open_in_place(nonce, Aad::from(context), &mut opened).ok()?;
+            Some(Secret::new(String::from_utf8(token.to_vec()).ok()?))
+        })
+    }
+}
+
+fn parse(key: &str) -> Result<RandomizedNonceKey, InvalidSealingKey> {
+    let bytes = Zeroizing::new(STANDARD.decode(key.trim()).map_err(|_| InvalidSealingKey)?);
+    RandomizedNonceKey::new(&AES_256_GCM, &bytes).map_err(|_| InvalidSealingKey)
+}
+
+impl Debug for SealingKeys {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("SealingKeys")
+    }
+}
+
+impl fmt::Display for InvalidSealingKey {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("a sealing key has to be the base64 of 32 bytes, as of `openssl rand -base64 32`")
+    }
+}
+
+impl std::error::Error for InvalidSealingKey {}

@@ -1,0 +1,198 @@
+//! How many requests Azure Communication Services is sent.
+
+use async_trait::async_trait;
+use azure_core::{
+    Error,
+    error::ErrorKind,
+    http::{
+        Context, Method, Request,
+        policies::{Policy, PolicyResult},
+    },
+};
+use prometheus_client::metrics::gauge::Gauge;
+use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::sleep,
+};
+
+/// The time over which the service counts requests.
+const WINDOW: Duration = Duration::from_secs(30);
+
+/// Keeps a client within the [documented limits][limits] of Azure Communication Services.
+///
+/// In any 30 seconds, 1000 identities are created and 1000 tokens issued at most; 500 identities deleted, 500 times the
+/// tokens of one revoked, and 500 tokens exchanged. Every request counts, also one that is sent again. What comes too soon
+/// waits its turn in a queue; if that is full, the request is given up at once and not sent.
+///
+/// It is a policy for each try of a client:
+///
+/// ```
+/// use azure_communication_identity::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
+/// use std::{num::NonZeroU32, sync::Arc};
+/// use token_service::ServiceLimits;
+///
+/// let limits = ServiceLimits::new(NonZeroU32::MIN, 1000);
+/// let mut options = CommunicationIdentityClientOptions::default();
+/// options.client_options.per_try_policies.push(Arc::new(limits.clone()));
+/// # let connection_string = "endpoint=https://contoso.communication.azure.com;accessKey=c2VjcmV0";
+/// let identities = CommunicationIdentityClient::with_connection_string(connection_string, Some(options))?;
+/// # let _ = identities;
+/// # Ok::<(), azure_core::Error>(())
+/// ```
+///
+/// [limits]: https://learn.microsoft.com/azure/communication-services/concepts/service-limits#identity
+#[derive(Clone)]
+pub struct ServiceLimits(Arc<Shared>);
+
+struct Shared {
+    create: Limit,
+    issue: Limit,
+    exchange: Limit,
+    revoke: Limit,
+    delete: Limit,
+    queue: Arc<Semaphore>,
+    waiting: Gauge,
+}
+
+/// As many permits as there may be requests in a window. A permit comes back a window after its request was answered, so
+/// that no window of the service, wherever it begins, has more of them.
+struct Limit(Arc<Semaphore>);
+
+/// The queue for Azure Communication Services is full.
+#[derive(Debug)]
+pub(crate) struct QueueFull;
+
+impl QueueFull {
+    /// By then, every permit that is out now has come back.
+    pub(crate) const RETRY_AFTER: Duration = WINDOW;
+}
+
+impl ServiceLimits {
+    /// Limits for one of several replicas, which share them evenly.
+    ///
+    /// # Arguments
+    ///
+    /// * `replicas` - How many processes use the resource.
+    /// * `queue` - How many requests may wait, over all operations.
+    #[must_use]
+    pub fn new(replicas: NonZeroU32, queue: usize) -> Self {
+        let limit = |requests: u32| {
+            let share = (requests / replicas).max(1);
+            Limit(Arc::new(Semaphore::new(share.try_into().unwrap_or(usize::MAX))))
+        };
+        Self(Arc::new(Shared {
+            create: limit(1000),
+            issue: limit(1000),
+            exchange: limit(500),
+            revoke: limit(500),
+            delete: limit(500),
+            queue: Arc::new(Semaphore::new(queue.min(Semaphore::MAX_PERMITS))),
+            waiting: Gauge::default(),
+        }))
+    }
+
+    /// How many requests wait.
+    pub(crate) fn waiting(&self) -> Gauge {
+        self.0.waiting.clone()
+    }
+
+    /// The limit that a request counts for, if it has one.
+    fn limit_of(&self, request: &Request) -> Option<&Limit> {
+        let limits = &*self.0;
+        let path = request.url().path();
+        match request.method() {
+            Method::Delete => Some(&limits.delete),
+            Method::Post if path.ends_with("/:issueAccessToken") => Some(&limits.issue),
+            Method::Post if path.ends_with("/:revokeAccessTokens") => Some(&limits.revoke),
+            Method::Post if path.ends_with("/:exchangeAccessToken") => Some(&limits.exchange),
+            Method::Post if path.ends_with("/identities") => Some(&limits.create),
+            _ => None,
+        }
+    }
+}
+
+impl Shared {
+    /// Takes a permit, which comes back by itself.
+    async fn take(&self, limit: &Limit) -> Result<Permit, QueueFull> {
+        if let Ok(permit) = limit.0.clone().try_acquire_owned() {
+            return Ok(Permit(Some(permit)));
+        }
+        let _place = self.queue.try_acquire().map_err(|_| QueueFull)?;
+        let _waiting = Waiting::new(&self.waiting);
+        // It is never closed.
+        let permit = limit.0.clone().acquire_owned().await.map_err(|_| QueueFull)?;
+        Ok(Permit(Some(permit)))
+    }
+}
+
+/// One request of a window.
+struct Permit(Option<OwnedSemaphorePermit>);
+
+/// The request was answered, or given up, and may have reached the service until now.
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let permit = self.0.take();
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move {
+                sleep(WINDOW).await;
+                drop(permit);
+            });
+        }
+    }
+}
+
+/// Counts a request among those that wait.
+struct Waiting<'a>(&'a Gauge);
+
+impl<'a> Waiting<'a> {
+    fn new(waiting: &'a Gauge) -> Self {
+        waiting.inc();
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+#[async_trait]
+impl Policy for ServiceLimits {
+    async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+        let _permit = match self.limit_of(request) {
+            Some(limit) => Some(
+                self.0
+                    .take(limit)
+                    .await
+                    .map_err(|full| Error::new(ErrorKind::Other, full))?,
+            ),
+            None => None,
+        };
+        match next.split_first() {
+            Some((policy, next)) => policy.send(ctx, request, next).await,
+            None => Err(Error::with_message(
+                ErrorKind::Other,
+                "there is no policy that sends the request",
+            )),
+        }
+    }
+}
+
+impl fmt::Debug for ServiceLimits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceLimits")
+            .field("waiting", &self.0.waiting.get())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for QueueFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the queue of requests for Azure Communication Services is full")
+    }
+}
+
+impl std::error::Error for QueueFull {}

@@ -1,0 +1,130 @@
+//! How a Teams user's Entra token becomes one of Azure Communication Services.
+
+use crate::{acs::Acs, error::ApiError};
+use axum::http::{HeaderMap, StatusCode};
+use azure_communication_identity::{CommunicationAccessToken, TeamsUserTokenRequest};
+use azure_core::credentials::Secret;
+use entra_sidecar::{InboundToken, SidecarClient, web::HandlerError};
+use jsonwebtoken::dangerous::insecure_decode_claims;
+use serde::Deserialize;
+use token_guard::Caller;
+use tracing::warn;
+
+/// The header in which Microsoft's sample has the Teams user's Entra token.
+pub(crate) const TEAMS_TOKEN: &str = "teams-user-aad-token";
+
+/// The longest Entra token that is looked at, in bytes.
+const MAX_TOKEN: usize = 16 * 1024;
+
+/// How Teams users get tokens: with an Entra token for `Teams.ManageCalls` and `Teams.ManageChats`, which the caller sends
+/// or the sidecar acquires on behalf of the caller.
+///
+/// The Entra token has to be the caller's own: its `oid` is compared with that of the caller, whose token the guard has
+/// checked; Azure Communication Services checks the rest.
+///
+/// # Examples
+///
+/// ```
+/// use entra_sidecar::SidecarClient;
+/// use token_service::TeamsExchange;
+///
+/// let sidecar = SidecarClient::new("http://localhost:5000", None)?;
+/// let teams = TeamsExchange::new("a2b1d60e-50ea-47e7-8eb1-5cbb8b1c1a71").on_behalf_of(sidecar, "AcsTeams");
+/// # let _ = teams;
+/// # Ok::<(), azure_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct TeamsExchange {
+    client_id: String,
+    sidecar: Option<(SidecarClient, String)>,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    oid: Option<String>,
+}
+
+impl TeamsExchange {
+    /// An exchange of tokens that callers send.
+    ///
+    /// # Arguments
+    ///
+    /// * `client_id` - The application that the Entra tokens are issued to: the `appid` of theirs.
+    #[must_use]
+    pub fn new(client_id: impl Into<String>) -> Self {
+        Self {
+            client_id: client_id.into(),
+            sidecar: None,
+        }
+    }
+
+    /// Has the sidecar acquire the token of a caller who sends none.
+    ///
+    /// # Arguments
+    ///
+    /// * `sidecar` - The client of the sidecar.
+    /// * `api` - The name under which its configuration has the scopes
+    ///   `https://auth.msft.communication.azure.com/Teams.ManageCalls` and `.../Teams.ManageChats`.
+    #[must_use]
+    pub fn on_behalf_of(mut self, sidecar: SidecarClient, api: impl Into<String>) -> Self {
+        self.sidecar = Some((sidecar, api.into()));
+        self
+    }
+
+    /// A token of Azure Communication Services for the caller, who is a Teams user.
+    pub(crate) async fn token(
+        &self,
+        acs: &Acs,
+        caller: &Caller,
+        headers: &HeaderMap,
+    ) -> Result<CommunicationAccessToken, ApiError> {
+        let Some(object_id) = caller.object_id() else {
+            let message = "the caller is not a user of Entra ID: their token has no oid";
+            return Err(ApiError::new(StatusCode::FORBIDDEN, "not_an_entra_user", message));
+        };
+        let token = match headers.get(TEAMS_TOKEN) {
+            Some(token) => token.to_str().map_err(|_| malformed())?.to_owned(),
+            None => self.acquire(caller).await?,
+        };
+        if oid(&token)?.as_deref() != Some(object_id) {
+            let message = "the Teams user's Entra token is not the caller's: its oid is another one";
+            return Err(ApiError::new(StatusCode::FORBIDDEN, "other_user", message));
+        }
+        acs.exchange(TeamsUserTokenRequest {
+            token: Secret::new(token),
+            client_id: self.client_id.clone(),
+            user_object_id: object_id.to_owned(),
+        })
+        .await
+    }
+
+    /// The caller's token for Teams, by the on-behalf-of flow.
+    async fn acquire(&self, caller: &Caller) -> Result<String, ApiError> {
+        let Some((sidecar, api)) = &self.sidecar else {
+            let message = "send the Teams user's Entra token in the header teams-user-aad-token";
+            return Err(ApiError::bad_request(message));
+        };
+        let inbound = InboundToken::bearer(caller.token().secret().to_owned()).map_err(|_| ApiError::internal())?;
+        let header = sidecar
+            .authorization_header(api, &inbound, None)
+            .await
+            .map_err(|error| {
+                warn!(%error, "the sidecar acquired no token for a Teams user");
+                ApiError::from(HandlerError::from(error))
+            })?;
+        Ok(header.token().secret().to_owned())
+    }
+}
+
+/// The `oid` of a token that Azure Communication Services is going to check.
+fn oid(token: &str) -> Result<Option<String>, ApiError> {
+    if token.len() > MAX_TOKEN {
+        return Err(malformed());
+    }
+    let claims: Claims = insecure_decode_claims(token).map_err(|_| malformed())?;
+    Ok(claims.oid)
+}
+
+fn malformed() -> ApiError {
+    ApiError::bad_request("teams-user-aad-token is not a JSON web token")
+}

@@ -1,0 +1,141 @@
+//! The contract of Microsoft's authentication sample: its routes, statuses and bodies.
+
+use crate::setup::{World, send};
+use acs_identity_emulator::TokenStatus;
+use reqwest::Method;
+use serde_json::json;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+#[tokio::test]
+async fn a_user_is_found_after_they_were_created() {
+    let world = World::start().await;
+    let alice = world.caller("alice");
+    world.get("/api/user", &alice).await.assert_error(404, "no_identity");
+
+    let created = world.post("/api/user", &alice).await;
+    let identity = created.assert_status(201).text("/acsUserIdentity");
+    assert_eq!(created.json(), json!({ "acsUserIdentity": identity }));
+    assert_eq!(world.emulator.identities(), [identity.clone()]);
+
+    assert_eq!(
+        world.get("/api/user", &alice).await.assert_status(200).json(),
+        created.json()
+    );
+    assert_eq!(
+        world.post("/api/user", &alice).await.assert_status(200).json(),
+        created.json()
+    );
+    assert_eq!(world.emulator.identity_count(), 1);
+}
+
+#[tokio::test]
+async fn users_have_identities_of_their_own() {
+    let world = World::start().await;
+    let alice = world
+        .post("/api/user", &world.caller("alice"))
+        .await
+        .text("/acsUserIdentity");
+    let bob = world
+        .post("/api/user", &world.caller("bob"))
+        .await
+        .text("/acsUserIdentity");
+    assert_ne!(alice, bob);
+}
+
+#[tokio::test]
+async fn an_entra_user_is_the_same_in_every_application() {
+    let world = World::start().await;
+    let claims =
+        |sub: &str, oid: &str| json!({ "sub": sub, "oid": oid, "tid": "5a9a1f3e-3a4b-45b9-8a06-32f1b7ea7a3a" });
+    let one = world
+        .post("/api/user", &world.caller_with(claims("pairwise-1", "oid-1")))
+        .await;
+    let other = world
+        .post("/api/user", &world.caller_with(claims("pairwise-2", "oid-1")))
+        .await;
+    assert_eq!(
+        one.text("/acsUserIdentity"),
+        other.assert_status(200).text("/acsUserIdentity")
+    );
+    world
+        .post("/api/user", &world.caller_with(claims("pairwise-1", "oid-2")))
+        .await
+        .assert_status(201);
+}
+
+#[tokio::test]
+async fn a_token_is_for_the_users_identity() {
+    let world = World::start().await;
+    let alice = world.caller("alice");
+    world.get("/api/token", &alice).await.assert_error(404, "no_identity");
+    assert_eq!(world.emulator.identity_count(), 0, "a token creates no user");
+
+    let identity = world.post("/api/user", &alice).await.text("/acsUserIdentity");
+    let before = OffsetDateTime::now_utc();
+    let answer = world.get("/api/token", &alice).await;
+    let (token, expires_on) = (answer.assert_status(201).text("/token"), answer.text("/expiresOn"));
+    assert_eq!(
+        answer.json(),
+        json!({ "token": token, "expiresOn": expires_on, "user": { "communicationUserId": identity } })
+    );
+    assert_eq!(world.emulator.token_status(&token), TokenStatus::Active);
+    let lifetime = OffsetDateTime::parse(&expires_on, &Rfc3339).unwrap() - before;
+    assert_eq!(lifetime.whole_minutes().abs_diff(24 * 60) / 2, 0, "{lifetime}");
+
+    let claims = azure_communication_identity::UnverifiedTokenClaims::decode(&token).unwrap();
+    assert_eq!(
+        claims.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>(),
+        ["chat", "voip"]
+    );
+}
+
+#[tokio::test]
+async fn routes_and_methods_that_are_not_there_are_answered_in_the_same_shape() {
+    let world = World::start().await;
+    let alice = world.caller("alice");
+    world.get("/api/nothing", &alice).await.assert_error(404, "no_route");
+    let answer = send(world.request(Method::PUT, "/api/user").bearer_auth(&alice)).await;
+    answer.assert_error(405, "method_not_allowed");
+    assert!(
+        answer.header("allow").is_some_and(|allow| allow.contains("DELETE")),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_description_names_every_route() {
+    let world = World::start().await;
+    let description = send(world.request(Method::GET, "/openapi.json")).await;
+    let description = description.assert_status(200).json();
+    let operations: Vec<String> = description["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .flat_map(|(path, item)| {
+            item.as_object()
+                .unwrap()
+                .keys()
+                .map(move |method| format!("{method} {path}"))
+        })
+        .collect();
+    let mut operations = operations;
+    operations.sort();
+    assert_eq!(
+        operations,
+        [
+            "delete /api/token",
+            "delete /api/user",
+            "get /api/token",
+            "get /api/token/teams",
+            "get /api/user",
+            "get /token",
+            "post /api/user",
+            "post /refreshToken/{id}",
+            "post /token",
+        ]
+    );
+    assert_eq!(
+        description["components"]["securitySchemes"]["bearer"]["scheme"],
+        "bearer"
+    );
+}
