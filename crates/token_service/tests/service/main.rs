@@ -2,5 +2,11 @@
 #![cfg(test)]
 
 mod api;
+mod callers;
+mod deletion;
+mod first_sign_in;
+mod operations;
 mod setup;
+mod teams;
+mod tokens;
 mod web_hero;

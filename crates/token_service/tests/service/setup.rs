@@ -11,7 +11,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 use token_guard::{
-    Clock, TokenGuard,
+    TokenGuard,
     testing::{ManualClock, TestIssuer},
 };
 use token_service::{ServiceLimits, Store, TokenService, TokenServiceBuilder};
