@@ -2,12 +2,13 @@
 
 use crate::store::{Database, StoreError, StoreErrorKind, sql::SqlDatabase};
 use sqlx::{
+    SqlitePool,
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions},
 };
 use std::{future::Future, sync::Arc, time::Duration};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use url::{Url, form_urlencoded};
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -17,6 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long the tables may take to be brought up to date, also where another replica is at it.
 const MIGRATION_PATIENCE: Duration = Duration::from_secs(60);
+
+/// After how long a database that was locked is opened again.
+const AGAIN: Duration = Duration::from_millis(20);
 
 const OPEN: &str = "open the database";
 const MIGRATE: &str = "bring the database's tables up to date";
@@ -90,10 +94,9 @@ async fn sqlite(url: &str, max_connections: u32) -> Result<SqlDatabase<sqlx::Sql
         .max_connections(connections)
         .acquire_timeout(PATIENCE)
         .idle_timeout(None)
-        .max_lifetime(None)
-        .connect_with(options)
-        .await
-        .map_err(|error| StoreError::of_connection(OPEN, error))?;
+        .max_lifetime(None);
+    let opened = timeout(PATIENCE, opened(pool, options)).await;
+    let pool = opened.unwrap_or_else(|_| Err(StoreError::new(OPEN, StoreErrorKind::Unavailable, "it is locked")))?;
     let database = SqlDatabase::new(pool, "BEGIN IMMEDIATE");
     // Here sqlx takes no lock of its own. `run` does not compile for a connection in a future that is sent.
     let migration = async {
@@ -104,6 +107,22 @@ async fn sqlite(url: &str, max_connections: u32) -> Result<SqlDatabase<sqlx::Sql
     };
     migrated(migration).await?;
     Ok(database)
+}
+
+/// Opens an SQLite database. Where another store makes its journal a write-ahead log just then, SQLite does not wait.
+async fn opened(pool: SqlitePoolOptions, options: SqliteConnectOptions) -> Result<SqlitePool, StoreError> {
+    loop {
+        match pool.clone().connect_with(options.clone()).await {
+            Ok(pool) => return Ok(pool),
+            Err(error) => {
+                let error = StoreError::of_connection(OPEN, error);
+                if error.kind() != StoreErrorKind::Unavailable {
+                    return Err(error);
+                }
+            }
+        }
+        sleep(AGAIN).await;
+    }
 }
 
 /// The `mode` that the URL gives, and `memory` for what is another name of that.

@@ -6,6 +6,7 @@ use super::{
     user,
 };
 use crate::store::{Claim, Store, StoreErrorKind};
+use sqlx::{PgPool, SqlitePool, migrate::Migrator};
 use std::error::Error;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -94,16 +95,39 @@ async fn what_was_stored_is_there_when_it_is_opened_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_replicas_may_be_the_first_at_once() {
     on_each_server(async |url| {
-        let mut replicas = JoinSet::new();
-        for _ in 0..6 {
-            let url: String = url.clone();
-            replicas.spawn(async move { Store::connect(&url, 2).await.unwrap() });
-        }
-        for store in replicas.join_all().await {
-            store.database.find(&user("ada")).await.unwrap();
-        }
+        all_connect(&url).await;
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_replicas_may_be_the_first_of_a_new_version_at_once() {
+    on_each_server(async |url| {
+        // An earlier version, which had no tables yet but knew of migrations.
+        let earlier = Migrator::with_migrations(Vec::new());
+        if url.starts_with("sqlite:") {
+            let pool = SqlitePool::connect(&format!("{url}?mode=rwc")).await.unwrap();
+            earlier.run(&pool).await.unwrap();
+            pool.close().await;
+        } else {
+            let pool = PgPool::connect(&url).await.unwrap();
+            earlier.run(&pool).await.unwrap();
+            pool.close().await;
+        }
+        all_connect(&url).await;
+    })
+    .await;
+}
+
+async fn all_connect(url: &str) {
+    let mut replicas = JoinSet::new();
+    for _ in 0..6 {
+        let url = url.to_owned();
+        replicas.spawn(async move { Store::connect(&url, 2).await.unwrap() });
+    }
+    for store in replicas.join_all().await {
+        assert_eq!(store.database.find(&user("ada")).await.unwrap(), None);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

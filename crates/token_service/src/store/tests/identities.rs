@@ -156,6 +156,65 @@ async fn one_of_many_claims_at_once_is_granted() {
     .await;
 }
 
+/// Users come and go, and their tokens, all at once: every identity that was created is a user's, or is to be deleted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_identity_is_lost_while_much_happens_at_once() {
+    const TASKS: usize = 8;
+    const TURNS: usize = 40;
+    on_each(async |store| {
+        let mut tasks = JoinSet::new();
+        for task in 0..TASKS {
+            let store: Store = store.clone();
+            tasks.spawn(async move {
+                let mut created = Vec::new();
+                for turn in 0..TURNS {
+                    let user = user(&((task + turn) % 3).to_string());
+                    let attempt = Uuid::new_v4();
+                    // The claims of others have always ended.
+                    let now = NOW + i32::try_from(turn).unwrap() * 2 * CLAIMED;
+                    if let Claim::Granted { .. } = store.database.claim(&user, attempt, now, now).await.unwrap() {
+                        let identity = identity(&attempt.to_string());
+                        store.database.settle(&user, attempt, &identity, NOW).await.unwrap();
+                        created.push(identity);
+                    }
+                    if let Some(mapping) = store.database.find(&user).await.unwrap() {
+                        let token = super::token("sealed", NOW);
+                        store.database.put_token(&user, "chat", &mapping, &token).await.unwrap();
+                        store.database.put_token(&user, "voip", &mapping, &token).await.unwrap();
+                    }
+                    match (task + turn) % 4 {
+                        0 => store.database.retire(&user, NOW).await.unwrap(),
+                        1 => drop(store.database.forget_tokens(&user).await.unwrap()),
+                        _ => {}
+                    }
+                }
+                created
+            });
+        }
+        let created: HashSet<_> = tasks.join_all().await.into_iter().flatten().collect();
+        let mut left: HashSet<_> = store
+            .database
+            .retired(None, NOW, 10_000)
+            .await
+            .unwrap()
+            .into_iter()
+            .collect();
+        for user in ["0", "1", "2"].map(user) {
+            left.extend(
+                store
+                    .database
+                    .find(&user)
+                    .await
+                    .unwrap()
+                    .map(|mapping| mapping.identity),
+            );
+        }
+        assert!(created.len() > 3);
+        assert_eq!(created, left);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn creations_that_were_not_finished_are_listed_from_when_their_claims_end() {
     on_each(async |store| {
