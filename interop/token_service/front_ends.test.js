@@ -1,0 +1,142 @@
+// The service as a front end sees it: through Microsoft's credential, which the chat and calling clients take, and through
+// the requests that Microsoft's samples make. test_front_ends.py starts this.
+"use strict";
+
+const assert = require("node:assert/strict");
+const { beforeEach, describe, it } = require("node:test");
+const { AzureCommunicationTokenCredential } = require("@azure/communication-common");
+
+const { ALICE, BOB, EMULATOR, SERVICE } = process.env;
+
+/** `fetch` for an app whose pages are served by the service, with the token of its user. */
+const fetchAs = (token) => async (path, options = {}) => {
+  const headers = { ...options.headers, Authorization: `Bearer ${token}` };
+  return fetch(new URL(path, SERVICE), { ...options, headers });
+};
+
+const as = { alice: fetchAs(ALICE), bob: fetchAs(BOB) };
+
+/** The JSON of an answer that is a success. */
+async function json(answering) {
+  const answer = await answering;
+  assert.ok(answer.ok, `${answer.status} ${await answer.clone().text()}`);
+  return answer.json();
+}
+
+const identityOf = async (fetch) => (await json(fetch("api/user", { method: "POST" }))).acsUserIdentity;
+
+/** Has the service issue another token the next time. */
+async function revoke(fetch) {
+  const answer = await fetch("api/token", { method: "DELETE" });
+  assert.equal(answer.status, 204, await answer.text());
+}
+
+async function statusOf(token) {
+  const body = JSON.stringify({ token });
+  const headers = { "Content-Type": "application/json" };
+  return (await json(fetch(`${EMULATOR}tokens/introspect`, { method: "POST", headers, body }))).status;
+}
+
+/** A token that expired an hour ago, as a page has it that was asleep. Its signature is not looked at here. */
+function expiredToken() {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  return `${part({ alg: "RS256", typ: "JWT" })}.${part({ exp: Math.floor(Date.now() / 1000) - 3600 })}.c2lnbmF0dXJl`;
+}
+
+/** A refresher that counts how often it is asked. */
+function counting(refresher) {
+  const counted = async (...given) => {
+    counted.calls += 1;
+    return refresher(...given);
+  };
+  counted.calls = 0;
+  return counted;
+}
+
+const refreshers = {
+  "GET /api/token": async () => (await json(as.alice("api/token"))).token,
+  "POST /refreshToken/{id}": async () => {
+    const id = await identityOf(as.alice);
+    return (await json(as.alice(`refreshToken/${id}`, { method: "POST" }))).token;
+  },
+};
+
+beforeEach(() => identityOf(as.alice));
+
+for (const [name, refresher] of Object.entries(refreshers)) {
+  describe(`AzureCommunicationTokenCredential by ${name}`, () => {
+    for (const [kind, token] of [["no token", undefined], ["an expired token", expiredToken()]]) {
+      it(`begins with ${kind}`, async () => {
+        const tokenRefresher = counting(refresher);
+        const credential = new AzureCommunicationTokenCredential({ tokenRefresher, token });
+        const first = await credential.getToken();
+        assert.ok(first.expiresOnTimestamp > Date.now() + 30 * 60 * 1000, `${first.expiresOnTimestamp}`);
+        assert.equal(await statusOf(first.token), "active");
+        assert.equal((await credential.getToken()).token, first.token);
+        assert.equal(tokenRefresher.calls, 1);
+        credential.dispose();
+      });
+    }
+
+    it("gets another token after the user was signed out everywhere", async () => {
+      const fresh = async () => {
+        const credential = new AzureCommunicationTokenCredential({ tokenRefresher: refresher });
+        const { token } = await credential.getToken();
+        credential.dispose();
+        return token;
+      };
+      const first = await fresh();
+      await revoke(as.alice);
+      assert.equal(await statusOf(first), "revoked");
+      const second = await fresh();
+      assert.notEqual(second, first);
+      assert.equal(await statusOf(second), "active");
+    });
+  });
+}
+
+// What web-chat-hero's page does: it asks for a user with a token, and for another token by the user's id.
+describe("the token code of the chat sample", () => {
+  const pageOf = (fetch) => ({
+    async getToken() {
+      const response = await fetch("/token?scope=chat", { method: "POST" });
+      if (!response.ok) throw new Error(`no token: ${response.status}`);
+      const { expiresOn, token, user } = await response.json();
+      return { expiresOn, token, userId: user.communicationUserId };
+    },
+    async refreshToken(id) {
+      const response = await fetch(`/refreshToken/${id}`, { method: "POST" });
+      if (!response.ok) throw new Error(`no token: ${response.status}`);
+      return (await response.json()).token;
+    },
+  });
+
+  it("gets a token, and another one in its place", async () => {
+    const page = pageOf(as.bob);
+    const { expiresOn, token, userId } = await page.getToken();
+    assert.match(userId, /^8:acs:/);
+    assert.equal(userId, await identityOf(as.bob));
+    assert.ok(new Date(expiresOn) > new Date());
+    assert.equal(await statusOf(token), "active");
+    const refreshed = await page.refreshToken(userId);
+    assert.equal(await statusOf(refreshed), "active");
+    const credential = new AzureCommunicationTokenCredential({
+      tokenRefresher: () => page.refreshToken(userId),
+      token,
+      refreshProactively: true,
+    });
+    assert.equal((await credential.getToken()).token, token);
+    credential.dispose();
+  });
+
+  it("refreshes nobody else's", async () => {
+    const { userId } = await pageOf(as.bob).getToken();
+    await assert.rejects(pageOf(as.alice).refreshToken(userId), /no token: 40[34]/);
+  });
+
+  it("gets nothing without a user", async () => {
+    const anonymous = (path, options) => fetch(new URL(path, SERVICE), options);
+    await assert.rejects(pageOf(anonymous).getToken(), /no token: 401/);
+    await assert.rejects(pageOf(anonymous).refreshToken(await identityOf(as.bob)), /no token: 401/);
+  });
+});
