@@ -88,3 +88,52 @@ impl fmt::Display for InvalidSealingKey {
 }
 
 impl std::error::Error for InvalidSealingKey {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    const NEW: &str = "//79/Pv6+fj39vX08/Lx8O/u7ezr6uno5+bl5OPi4eA=";
+
+    fn opened(keys: &SealingKeys, sealed: &[u8], context: &str) -> Option<String> {
+        keys.open(sealed, context).map(|token| token.secret().to_owned())
+    }
+
+    #[test]
+    fn a_token_is_opened_in_its_own_context_by_any_of_the_keys() {
+        let old = SealingKeys::new([OLD]).unwrap();
+        let sealed = old.seal(&Secret::new("token"), "alice").unwrap();
+        assert_eq!(opened(&old, &sealed, "alice").as_deref(), Some("token"));
+        assert_eq!(opened(&old, &sealed, "bob"), None);
+        let rotated = SealingKeys::new([NEW, OLD]).unwrap();
+        assert_eq!(opened(&rotated, &sealed, "alice").as_deref(), Some("token"));
+        assert_eq!(opened(&SealingKeys::new([NEW]).unwrap(), &sealed, "alice"), None);
+        let sealed = rotated.seal(&Secret::new("token"), "alice").unwrap();
+        assert_eq!(opened(&old, &sealed, "alice"), None, "the first key seals");
+    }
+
+    #[test]
+    fn whatever_is_changed_in_a_sealed_token_it_is_not_opened() {
+        let keys = SealingKeys::new([OLD]).unwrap();
+        let sealed = keys.seal(&Secret::new("token"), "alice").unwrap();
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            assert_eq!(opened(&keys, &changed, "alice"), None, "{at}");
+            assert_eq!(opened(&keys, &sealed[..at], "alice"), None, "{at}");
+        }
+        assert_ne!(
+            keys.seal(&Secret::new("token"), "alice"),
+            Some(sealed),
+            "a nonce is used once"
+        );
+    }
+
+    #[test]
+    fn a_key_is_32_bytes() {
+        for keys in [&[][..], &[""], &["AAEC"], &["not base64"], &[OLD, "AAEC"]] {
+            assert_eq!(SealingKeys::new(keys).unwrap_err(), InvalidSealingKey);
+        }
+    }
+}

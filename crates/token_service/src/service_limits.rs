@@ -196,3 +196,116 @@ impl fmt::Display for QueueFull {
 }
 
 impl std::error::Error for QueueFull {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use azure_core::http::{AsyncRawResponse, StatusCode, Url, headers::Headers};
+    use std::{
+        future::Future,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+    use tokio::time::Instant;
+
+    /// Counts what would have been sent, and answers at once.
+    #[derive(Debug, Default)]
+    struct Sent(AtomicUsize);
+
+    #[async_trait]
+    impl Policy for Sent {
+        async fn send(&self, _: &Context, _: &mut Request, _: &[Arc<dyn Policy>]) -> PolicyResult {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(AsyncRawResponse::from_bytes(StatusCode::Ok, Headers::new(), ""))
+        }
+    }
+
+    #[derive(Clone)]
+    struct Client {
+        limits: ServiceLimits,
+        sent: Arc<Sent>,
+    }
+
+    impl Client {
+        fn new(replicas: u32, queue: usize) -> Self {
+            Self {
+                limits: ServiceLimits::new(NonZeroU32::new(replicas).unwrap(), queue),
+                sent: Arc::default(),
+            }
+        }
+
+        fn send(&self, method: Method, path: &str) -> impl Future<Output = bool> + Send + 'static {
+            let url = Url::parse("https://contoso.communication.azure.com")
+                .unwrap()
+                .join(path)
+                .unwrap();
+            let (client, mut request) = (self.clone(), Request::new(url, method));
+            async move {
+                let next: [Arc<dyn Policy>; 1] = [client.sent.clone()];
+                match client.limits.send(&Context::new(), &mut request, &next).await {
+                    Ok(_) => true,
+                    Err(error) => {
+                        assert!(std::error::Error::source(&error).is_some_and(|source| source.is::<QueueFull>()));
+                        false
+                    }
+                }
+            }
+        }
+
+        fn sent(&self) -> usize {
+            self.sent.0.load(Ordering::Relaxed)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_window_has_more_than_a_thousand_requests() {
+        let client = Client::new(1, 5000);
+        let started = Instant::now();
+        let requests: Vec<_> = (0..2500)
+            .map(|_| tokio::spawn(client.send(Method::Post, "/identities/8:acs:x/:issueAccessToken")))
+            .collect();
+        sleep(Duration::from_millis(29_900)).await;
+        assert_eq!(client.sent(), 1000);
+        assert_eq!(client.limits.waiting().get(), 1500);
+        sleep(Duration::from_millis(200)).await;
+        assert_eq!(client.sent(), 2000);
+        for request in requests {
+            assert!(request.await.unwrap());
+        }
+        assert_eq!(started.elapsed().as_secs(), 60);
+        assert_eq!(client.limits.waiting().get(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_operation_has_a_limit_of_its_own() {
+        let client = Client::new(500, 0);
+        for (method, path, limit) in [
+            (Method::Post, "/identities", 2),
+            (Method::Post, "/identities/8:acs:x/:issueAccessToken", 2),
+            (Method::Post, "/identities/8:acs:x/:revokeAccessTokens", 1),
+            (Method::Post, "/teamsUser/:exchangeAccessToken", 1),
+            (Method::Delete, "/identities/8:acs:x", 1),
+        ] {
+            for _ in 0..limit {
+                assert!(client.send(method, path).await, "{path}");
+            }
+            assert!(!client.send(method, path).await, "{path}");
+        }
+        assert_eq!(client.sent(), 7);
+        for _ in 0..10 {
+            assert!(client.send(Method::Get, "/identities/8:acs:x").await);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_is_given_up_leaves_the_queue() {
+        let client = Client::new(1000, 1);
+        assert!(client.send(Method::Post, "/identities").await);
+        let waiting = tokio::spawn(client.send(Method::Post, "/identities"));
+        sleep(Duration::from_secs(1)).await;
+        assert!(!client.send(Method::Post, "/identities").await, "the queue is full");
+        waiting.abort();
+        assert!(waiting.await.unwrap_err().is_cancelled());
+        assert_eq!(client.limits.waiting().get(), 0);
+        assert!(client.send(Method::Post, "/identities").await);
+    }
+}

@@ -39,8 +39,8 @@ impl Directory {
                 swept.left += 1;
             }
         }
-        for unfinished in self.0.store.unfinished(now, BATCH).await? {
-            match self.finish(&unfinished.user).await {
+        for user in self.0.store.unfinished(now, BATCH).await? {
+            match self.finish(&user).await {
                 Ok(Finish::Finished) => swept.finished += 1,
                 Ok(Finish::GivenUp) => swept.given_up += 1,
                 Ok(Finish::Elsewhere) => {}

@@ -37,13 +37,6 @@ pub(crate) enum Claim {
     Taken,
 }
 
-/// A creation that was claimed and not finished in time.
-#[derive(Debug)]
-pub(crate) struct Unfinished {
-    pub(crate) user: AppUser,
-    pub(crate) custom_id: Uuid,
-}
-
 /// A token as it is stored.
 #[derive(Clone, Debug)]
 pub(crate) struct SealedToken {
@@ -86,8 +79,8 @@ pub(crate) trait Database: Debug + Send + Sync {
     /// Gives up the claim of `attempt`, which has created nothing, nor has who held it before with the same custom id.
     async fn abandon(&self, user: &AppUser, attempt: Uuid) -> Result<(), StoreError>;
 
-    /// Claims that ended by `now`, the oldest first, at most `limit`.
-    async fn unfinished(&self, now: OffsetDateTime, limit: i64) -> Result<Vec<Unfinished>, StoreError>;
+    /// The users whose claims ended by `now`, the oldest first, at most `limit`.
+    async fn unfinished(&self, now: OffsetDateTime, limit: i64) -> Result<Vec<AppUser>, StoreError>;
 
     /// Starts a new generation of the user's tokens and forgets the stored ones.
     async fn forget_tokens(&self, user: &AppUser) -> Result<Option<Mapping>, StoreError>;

@@ -2,14 +2,16 @@
 
 use crate::{
     store::{
-        Claim, Database, Mapping, SealedToken, StoreError, StoreErrorKind, Unfinished,
+        Claim, Database, Mapping, SealedToken, StoreError, StoreErrorKind,
         values::{IDENTITY, SCOPES, USER, bounded, custom_id_of, identity_of, mapping_of, stored, time_of},
     },
     user::AppUser,
 };
 use async_trait::async_trait;
 use azure_communication_identity::CommunicationUserIdentifier;
-use sqlx::{ColumnIndex, Decode, Encode, Executor, IntoArguments, Pool, Transaction, Type, query, query_as};
+use sqlx::{
+    ColumnIndex, Decode, Encode, Executor, IntoArguments, Pool, Transaction, Type, query, query_as, query_scalar,
+};
 use std::{future::Future, time::Duration};
 use time::OffsetDateTime;
 use tokio::time::timeout;
@@ -163,21 +165,13 @@ where
         Ok(())
     }
 
-    async fn unfinished(&self, now: OffsetDateTime, limit: i64) -> Result<Vec<Unfinished>, StoreError> {
+    async fn unfinished(&self, now: OffsetDateTime, limit: i64) -> Result<Vec<AppUser>, StoreError> {
         const OPERATION: &str = "list the creations that were not finished";
-        const UNFINISHED: &str = "SELECT user_id, custom_id FROM users \
+        const UNFINISHED: &str = "SELECT user_id FROM users \
             WHERE identity IS NULL AND claimed_until <= $1 ORDER BY claimed_until, user_id LIMIT $2";
-        let unfinished = query_as::<_, (String, String)>(UNFINISHED)
-            .bind(stored(now))
-            .bind(limit);
-        let rows = within(OPERATION, unfinished.fetch_all(&self.pool)).await?;
-        let read = |(user, custom_id): (String, String)| {
-            Ok(Unfinished {
-                user: AppUser::stored(user),
-                custom_id: custom_id_of(OPERATION, &custom_id)?,
-            })
-        };
-        rows.into_iter().map(read).collect()
+        let unfinished = query_scalar::<_, String>(UNFINISHED).bind(stored(now)).bind(limit);
+        let users = within(OPERATION, unfinished.fetch_all(&self.pool)).await?;
+        Ok(users.into_iter().map(AppUser::stored).collect())
     }
 
     async fn forget_tokens(&self, user: &AppUser) -> Result<Option<Mapping>, StoreError> {
