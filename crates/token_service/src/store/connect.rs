@@ -17,7 +17,7 @@ pub(super) static MIGRATIONS: Migrator = sqlx::migrate!();
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long the tables may take to be brought up to date, also where another replica is at it.
-const MIGRATION_PATIENCE: Duration = Duration::from_secs(60);
+const MIGRATION_PATIENCE: Duration = Duration::from_mins(1);
 
 /// After how long a database that was locked is opened again.
 const AGAIN: Duration = Duration::from_millis(20);
