@@ -76,12 +76,7 @@ impl Directory {
 
     /// The user's identity, if they have one.
     pub(crate) async fn identity(&self, user: &AppUser) -> Result<Option<CommunicationUserIdentifier>, ApiError> {
-        let known = self.slot(user).mapping();
-        let mapping = if known.is_some() {
-            known
-        } else {
-            self.0.store.find(user).await?
-        };
+        let mapping = self.0.store.find(user).await?;
         Ok(mapping.map(|mapping| mapping.identity))
     }
 

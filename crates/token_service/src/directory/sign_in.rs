@@ -53,26 +53,11 @@ impl Directory {
     ///
     /// A claim in the database comes first, so that one request of all replicas creates it. The others wait.
     pub(crate) async fn sign_in(&self, user: &AppUser) -> Result<SignedIn, ApiError> {
-        let slot = self.slot(user);
-        if let Some(mapping) = slot.mapping() {
-            return Ok(SignedIn {
-                mapping,
-                created: false,
-            });
-        }
         let (directory, user) = (self.clone(), user.clone());
         self.to_its_end(async move {
+            let slot = directory.slot(&user);
             let mut turn = slot.turn().await?;
-            if let Some(mapping) = slot.mapping() {
-                return Ok(SignedIn {
-                    mapping,
-                    created: false,
-                });
-            }
-            let checked = Instant::now();
-            let signed_in = turn.note(directory.find_or_create(&user).await)?;
-            slot.learn(&signed_in.mapping, checked);
-            Ok(signed_in)
+            turn.note(directory.find_or_create(&user).await)
         })
         .await
     }

@@ -51,13 +51,6 @@ impl Slot {
         }
     }
 
-    /// The mapping, if it was checked a moment ago.
-    pub(crate) fn mapping(&self) -> Option<Mapping> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let known = known.as_ref().filter(|known| known.is_trusted())?;
-        Some(known.mapping.clone())
-    }
-
     /// A token that is good for a while, if the mapping was checked a moment ago.
     pub(crate) fn token(&self, grant: &Grant, now: OffsetDateTime) -> Option<(Mapping, Arc<CommunicationAccessToken>)> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);

@@ -24,15 +24,15 @@ pub(crate) struct UserToken {
 }
 
 impl Directory {
-    /// A token of the user. However many ask for it, one of them goes to get it.
-    pub(crate) async fn token(&self, user: &AppUser, grant: &Grant) -> Result<UserToken, ApiError> {
+    /// A token of the user, if they have an identity. However many ask for it, one of them goes to get it.
+    pub(crate) async fn token(&self, user: &AppUser, grant: &Grant) -> Result<Option<UserToken>, ApiError> {
         let slot = self.slot(user);
         if let Some(token) = self.remembered(&slot, grant) {
-            return Ok(token);
+            return Ok(Some(token));
         }
         let mut turn = slot.turn().await?;
         if let Some(token) = self.remembered(&slot, grant) {
-            return Ok(token);
+            return Ok(Some(token));
         }
         turn.note(self.find_or_issue(&slot, user, grant).await)
     }
@@ -46,15 +46,15 @@ impl Directory {
         })
     }
 
-    async fn find_or_issue(&self, slot: &Slot, user: &AppUser, grant: &Grant) -> Result<UserToken, ApiError> {
+    async fn find_or_issue(&self, slot: &Slot, user: &AppUser, grant: &Grant) -> Result<Option<UserToken>, ApiError> {
         let (checked, now) = (Instant::now(), self.now());
         let Some(mapping) = self.0.store.find(user).await? else {
             slot.forget();
-            return Err(ApiError::no_identity());
+            return Ok(None);
         };
         slot.learn(&mapping, checked);
         if let Some(token) = self.remembered(slot, grant) {
-            return Ok(token);
+            return Ok(Some(token));
         }
         let token = match self.stored(user, grant, &mapping, now).await {
             Some(token) => token,
@@ -62,10 +62,8 @@ impl Directory {
         };
         let token = Arc::new(token);
         slot.keep(&mapping, grant.clone(), token.clone(), now);
-        Ok(UserToken {
-            identity: mapping.identity,
-            token,
-        })
+        let identity = mapping.identity;
+        Ok(Some(UserToken { identity, token }))
     }
 
     async fn issue(

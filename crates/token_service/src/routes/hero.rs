@@ -83,7 +83,11 @@ pub(super) async fn token(
     scopes: Scopes,
 ) -> Result<(StatusCode, Json<UserTokenBody>), ApiError> {
     let grant = api.policy.grant(&user.caller, scopes.asked())?;
-    let token = api.directory.token(&user.id, &grant).await?;
+    let token = api
+        .directory
+        .token(&user.id, &grant)
+        .await?
+        .ok_or_else(ApiError::no_identity)?;
     Ok((StatusCode::CREATED, Json(token.into())))
 }
 
