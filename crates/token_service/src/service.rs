@@ -61,7 +61,7 @@ const REQUESTS_PER_MINUTE: NonZeroU32 = match NonZeroU32::new(120) {
 /// ```
 #[derive(Clone, Debug)]
 pub struct TokenService {
-    api: Api,
+    api: Arc<Api>,
     health: Health,
     bounds: Bounds,
 }
@@ -236,14 +236,14 @@ impl TokenServiceBuilder {
                 metrics,
                 draining: Arc::new(AtomicBool::new(false)),
             },
-            api: Api {
+            api: Arc::new(Api {
                 directory,
                 guard: self.guard,
-                policy: Arc::new(self.policy),
-                limit: Arc::new(CallerLimit::per_minute(self.requests_per_minute)),
-                teams: self.teams.map(Arc::new),
+                policy: self.policy,
+                limit: CallerLimit::per_minute(self.requests_per_minute),
+                teams: self.teams,
                 acs,
-            },
+            }),
             bounds: self.bounds,
         }
     }

@@ -10,6 +10,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, clock::Clock};
 use std::{
     fmt::{self, Debug, Formatter},
     num::NonZeroU32,
+    sync::Arc,
 };
 use token_guard::Caller;
 
@@ -19,10 +20,10 @@ pub(crate) struct User {
     pub(crate) caller: Caller,
 }
 
-impl FromRequestParts<Api> for User {
+impl FromRequestParts<Arc<Api>> for User {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, ApiError> {
         let caller = api.guard.authenticate(&parts.headers).await?;
         if caller.is_application() {
             let message = "an application calls for itself, and tokens are for users";

@@ -11,6 +11,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, StatusCode},
 };
+use std::sync::Arc;
 
 /// The caller's identity
 #[utoipa::path(
@@ -22,7 +23,7 @@ use axum::{
         (status = 404, description = "The user has no identity", body = ErrorBody),
     ),
 )]
-pub(super) async fn user(State(api): State<Api>, user: User) -> Result<Json<UserBody>, ApiError> {
+pub(super) async fn user(State(api): State<Arc<Api>>, user: User) -> Result<Json<UserBody>, ApiError> {
     let identity = api
         .directory
         .identity(&user.id)
@@ -41,7 +42,7 @@ pub(super) async fn user(State(api): State<Api>, user: User) -> Result<Json<User
         (status = 201, description = "The identity was created", body = UserBody),
     ),
 )]
-pub(super) async fn sign_in(State(api): State<Api>, user: User) -> Result<(StatusCode, Json<UserBody>), ApiError> {
+pub(super) async fn sign_in(State(api): State<Arc<Api>>, user: User) -> Result<(StatusCode, Json<UserBody>), ApiError> {
     let signed_in = api.directory.sign_in(&user.id).await?;
     let status = if signed_in.created {
         StatusCode::CREATED
@@ -60,7 +61,7 @@ pub(super) async fn sign_in(State(api): State<Api>, user: User) -> Result<(Statu
     tag = "users",
     responses((status = 204, description = "The user is removed")),
 )]
-pub(super) async fn remove(State(api): State<Api>, user: User) -> Result<StatusCode, ApiError> {
+pub(super) async fn remove(State(api): State<Arc<Api>>, user: User) -> Result<StatusCode, ApiError> {
     api.directory.remove(&user.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -78,7 +79,7 @@ pub(super) async fn remove(State(api): State<Api>, user: User) -> Result<StatusC
     ),
 )]
 pub(super) async fn token(
-    State(api): State<Api>,
+    State(api): State<Arc<Api>>,
     user: User,
     scopes: Scopes,
 ) -> Result<(StatusCode, Json<UserTokenBody>), ApiError> {
@@ -101,7 +102,7 @@ pub(super) async fn token(
         (status = 404, description = "The user has no identity", body = ErrorBody),
     ),
 )]
-pub(super) async fn revoke(State(api): State<Api>, user: User) -> Result<StatusCode, ApiError> {
+pub(super) async fn revoke(State(api): State<Arc<Api>>, user: User) -> Result<StatusCode, ApiError> {
     api.directory.revoke(&user.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -120,7 +121,7 @@ pub(super) async fn revoke(State(api): State<Api>, user: User) -> Result<StatusC
     ),
 )]
 pub(super) async fn teams_token(
-    State(api): State<Api>,
+    State(api): State<Arc<Api>>,
     user: User,
     headers: HeaderMap,
 ) -> Result<(StatusCode, Json<TeamsTokenBody>), ApiError> {

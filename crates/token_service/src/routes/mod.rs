@@ -18,18 +18,18 @@ use token_guard::TokenGuard;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// What the handlers of the API work with.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Api {
     pub(crate) directory: Directory,
     pub(crate) guard: TokenGuard,
-    pub(crate) policy: Arc<TokenPolicy>,
-    pub(crate) limit: Arc<CallerLimit>,
-    pub(crate) teams: Option<Arc<TeamsExchange>>,
+    pub(crate) policy: TokenPolicy,
+    pub(crate) limit: CallerLimit,
+    pub(crate) teams: Option<TeamsExchange>,
     pub(crate) acs: Acs,
 }
 
 /// The API and its description.
-pub(crate) fn api(state: Api) -> Router {
+pub(crate) fn api(state: Arc<Api>) -> Router {
     let (router, description) = OpenApiRouter::with_openapi(description::base())
         .routes(routes!(hero::user, hero::sign_in, hero::remove))
         .routes(routes!(hero::token, hero::revoke))

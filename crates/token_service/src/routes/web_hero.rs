@@ -13,6 +13,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
+use std::sync::Arc;
 
 /// Signs the caller in, and a token of theirs
 #[utoipa::path(
@@ -23,7 +24,7 @@ use axum::{
     responses((status = 200, body = UserTokenBody)),
 )]
 pub(super) async fn get_token(
-    State(api): State<Api>,
+    State(api): State<Arc<Api>>,
     user: User,
     scopes: Scopes,
 ) -> Result<Json<UserTokenBody>, ApiError> {
@@ -45,7 +46,7 @@ pub(super) async fn get_token(
     ),
 )]
 pub(super) async fn post_token(
-    State(api): State<Api>,
+    State(api): State<Arc<Api>>,
     user: User,
     scopes: PostedScopes,
 ) -> Result<Json<UserTokenBody>, ApiError> {
@@ -64,7 +65,7 @@ pub(super) async fn post_token(
     ),
 )]
 pub(super) async fn refresh_token(
-    State(api): State<Api>,
+    State(api): State<Arc<Api>>,
     user: User,
     Path(id): Path<String>,
     scopes: Scopes,
@@ -72,13 +73,11 @@ pub(super) async fn refresh_token(
     let grant = api.policy.grant(&user.caller, scopes.asked())?;
     // An identity that is nobody's and one that is somebody else's are the same to a caller.
     let token = api.directory.token(&user.id, &grant).await?;
-    match token.filter(|token| token.identity.as_str() == id) {
-        Some(token) => Ok(Json(token.into())),
-        None => {
-            let message = "the identity is not the caller's: POST /token answers which one is";
-            Err(ApiError::new(StatusCode::FORBIDDEN, "not_yours", message))
-        }
-    }
+    let own = token.filter(|token| token.identity.as_str() == id).ok_or_else(|| {
+        let message = "the identity is not the caller's: POST /token answers which one is";
+        ApiError::new(StatusCode::FORBIDDEN, "not_yours", message)
+    })?;
+    Ok(Json(own.into()))
 }
 
 async fn sign_in_for_token(api: &Api, user: &User, asked: Option<&str>) -> Result<Json<UserTokenBody>, ApiError> {

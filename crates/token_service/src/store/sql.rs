@@ -94,7 +94,6 @@ where
         until: OffsetDateTime,
     ) -> Result<Claim, StoreError> {
         const OPERATION: &str = "claim the creation of a user's identity";
-        // Where it does nothing, PostgreSQL has locked the row nevertheless, so that what is read next is why.
         const CLAIM: &str = "INSERT INTO users (user_id, custom_id, claimed_by, claimed_until, created_at) \
             VALUES ($1, $2, $3, $4, $5) \
             ON CONFLICT (user_id) DO UPDATE SET claimed_by = excluded.claimed_by, claimed_until = excluded.claimed_until \
@@ -102,23 +101,20 @@ where
             RETURNING custom_id";
         let user = bounded(OPERATION, USER, user.as_str())?;
         let claimed = async {
-            let mut transaction = self.begin().await?;
             let claim = query_as::<_, (String,)>(CLAIM)
                 .bind(user)
                 .bind(Uuid::new_v4().to_string())
                 .bind(attempt.to_string())
                 .bind(stored(until))
                 .bind(stored(now));
-            let granted = claim.fetch_optional(&mut *transaction).await?;
-            let mapped = match granted {
-                Some(_) => None,
-                None => query_as(FIND).bind(user).fetch_optional(&mut *transaction).await?,
-            };
-            transaction.commit().await?;
-            Ok((granted, mapped))
+            match claim.fetch_optional(&self.pool).await? {
+                Some((custom_id,)) => Ok((Some(custom_id), None)),
+                // Whatever has become of the row since, it is not the caller's.
+                None => Ok((None, query_as(FIND).bind(user).fetch_optional(&self.pool).await?)),
+            }
         };
         match within(OPERATION, claimed).await? {
-            (Some((custom_id,)), _) => Ok(Claim::Granted {
+            (Some(custom_id), _) => Ok(Claim::Granted {
                 custom_id: custom_id_of(OPERATION, &custom_id)?,
             }),
             (None, Some(row)) => Ok(Claim::Mapped(mapping_of(OPERATION, row)?)),
@@ -135,15 +131,17 @@ where
     ) -> Result<Option<Mapping>, StoreError> {
         const OPERATION: &str = "store a user's identity";
         const SETTLE: &str = "UPDATE users SET identity = $3, claimed_by = NULL, claimed_until = NULL \
-            WHERE user_id = $1 AND claimed_by = $2";
+            WHERE user_id = $1 AND claimed_by = $2 RETURNING identity, generation";
         let user = bounded(OPERATION, USER, user.as_str())?;
         let created = bounded(OPERATION, IDENTITY, identity.as_str())?;
         let settled = async {
             let mut transaction = self.begin().await?;
-            let settle = query(SETTLE).bind(user).bind(attempt.to_string()).bind(created);
-            settle.execute(&mut *transaction).await?;
-            let mapped: Option<(String, i64)> = query_as(FIND).bind(user).fetch_optional(&mut *transaction).await?;
-            let mapped = mapped.filter(|(identity, _)| identity == created);
+            let settle = query_as(SETTLE).bind(user).bind(attempt.to_string()).bind(created);
+            let mut mapped: Option<(String, i64)> = settle.fetch_optional(&mut *transaction).await?;
+            if mapped.is_none() {
+                let other: Option<(String, i64)> = query_as(FIND).bind(user).fetch_optional(&mut *transaction).await?;
+                mapped = other.filter(|(identity, _)| identity == created);
+            }
             let retirement = match mapped {
                 Some(_) => query(BURY).bind(created),
                 None => query(RETIRE).bind(created).bind(None::<&str>).bind(stored(now)),

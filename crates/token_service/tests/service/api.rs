@@ -2,6 +2,7 @@
 
 use crate::setup::{World, send};
 use acs_identity_emulator::TokenStatus;
+use azure_communication_identity::{CommunicationTokenScope, UnverifiedTokenClaims};
 use reqwest::Method;
 use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -15,7 +16,7 @@ async fn a_user_is_found_after_they_were_created() {
     let created = world.post("/api/user", &alice).await;
     let identity = created.assert_status(201).text("/acsUserIdentity");
     assert_eq!(created.json(), json!({ "acsUserIdentity": identity }));
-    assert_eq!(world.emulator.identities(), [identity.clone()]);
+    assert_eq!(world.emulator.identities(), std::slice::from_ref(&identity));
 
     assert_eq!(
         world.get("/api/user", &alice).await.assert_status(200).json(),
@@ -48,17 +49,17 @@ async fn an_entra_user_is_the_same_in_every_application() {
     let claims =
         |sub: &str, oid: &str| json!({ "sub": sub, "oid": oid, "tid": "5a9a1f3e-3a4b-45b9-8a06-32f1b7ea7a3a" });
     let one = world
-        .post("/api/user", &world.caller_with(claims("pairwise-1", "oid-1")))
+        .post("/api/user", &world.caller_with(&claims("pairwise-1", "oid-1")))
         .await;
     let other = world
-        .post("/api/user", &world.caller_with(claims("pairwise-2", "oid-1")))
+        .post("/api/user", &world.caller_with(&claims("pairwise-2", "oid-1")))
         .await;
     assert_eq!(
         one.text("/acsUserIdentity"),
         other.assert_status(200).text("/acsUserIdentity")
     );
     world
-        .post("/api/user", &world.caller_with(claims("pairwise-1", "oid-2")))
+        .post("/api/user", &world.caller_with(&claims("pairwise-1", "oid-2")))
         .await
         .assert_status(201);
 }
@@ -82,9 +83,13 @@ async fn a_token_is_for_the_users_identity() {
     let lifetime = OffsetDateTime::parse(&expires_on, &Rfc3339).unwrap() - before;
     assert_eq!(lifetime.whole_minutes().abs_diff(24 * 60) / 2, 0, "{lifetime}");
 
-    let claims = azure_communication_identity::UnverifiedTokenClaims::decode(&token).unwrap();
+    let claims = UnverifiedTokenClaims::decode(&token).unwrap();
     assert_eq!(
-        claims.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>(),
+        claims
+            .scopes
+            .iter()
+            .map(CommunicationTokenScope::as_str)
+            .collect::<Vec<_>>(),
         ["chat", "voip"]
     );
 }

@@ -26,7 +26,7 @@ async fn callers_need_a_token_of_the_issuer_for_this_service() {
                 .header("www-authenticate")
                 .is_some_and(|challenge| challenge.starts_with("Bearer"))
         );
-        let other = world.caller_with(json!({ "sub": "alice", "aud": "https://other.contoso.com" }));
+        let other = world.caller_with(&json!({ "sub": "alice", "aud": "https://other.contoso.com" }));
         let answer = send(world.request(method, path).bearer_auth(other)).await;
         answer.assert_status(401);
     }
@@ -39,7 +39,7 @@ async fn callers_need_a_token_of_the_issuer_for_this_service() {
 #[tokio::test]
 async fn an_application_is_no_user() {
     let world = World::start().await;
-    let daemon = world.caller_with(json!({ "sub": "daemon", "client_id": "daemon" }));
+    let daemon = world.caller_with(&json!({ "sub": "daemon", "client_id": "daemon" }));
     world.post("/api/user", &daemon).await.assert_error(403, "not_a_user");
     assert_eq!(world.emulator.identity_count(), 0);
 }

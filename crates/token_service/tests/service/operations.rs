@@ -54,25 +54,25 @@ async fn metrics_count_by_route_and_source() {
     for (series, value) in [
         (
             r#"token_service_http_requests_total{method="POST",route="/api/user",status="201"}"#,
-            1.0,
+            1,
         ),
         (
             r#"token_service_http_requests_total{method="POST",route="/refreshToken/{id}",status="200"}"#,
-            1.0,
+            1,
         ),
         (
             r#"token_service_http_requests_total{method="GET",route="none",status="404"}"#,
-            1.0,
+            1,
         ),
         (
             r#"token_service_http_request_duration_seconds_count{route="/token"}"#,
-            1.0,
+            1,
         ),
-        (r#"token_service_tokens_total{source="issued"}"#, 1.0),
-        (r#"token_service_tokens_total{source="memory"}"#, 1.0),
-        (r#"token_service_acs_calls_total{operation="create",outcome="ok"}"#, 1.0),
-        ("token_service_sign_ins_total", 1.0),
-        ("token_service_acs_waiting", 0.0),
+        (r#"token_service_tokens_total{source="issued"}"#, 1),
+        (r#"token_service_tokens_total{source="memory"}"#, 1),
+        (r#"token_service_acs_calls_total{operation="create",outcome="ok"}"#, 1),
+        ("token_service_sign_ins_total", 1),
+        ("token_service_acs_waiting", 0),
     ] {
         assert_eq!(world.metric(series).await, value, "{series}");
     }

@@ -149,11 +149,11 @@ impl World {
 
     /// A token of a user of the app.
     pub(crate) fn caller(&self, user: &str) -> String {
-        self.caller_with(json!({ "sub": user }))
+        self.caller_with(&json!({ "sub": user }))
     }
 
     /// A token with these claims.
-    pub(crate) fn caller_with(&self, claims: Value) -> String {
+    pub(crate) fn caller_with(&self, claims: &Value) -> String {
         let mut all = json!({ "aud": AUDIENCE, "client_id": "app" });
         all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
         self.issuer.token(all).unwrap()
@@ -187,10 +187,10 @@ impl World {
     }
 
     /// A metric's value, by its name and labels as they are written.
-    pub(crate) async fn metric(&self, series: &str) -> f64 {
+    pub(crate) async fn metric(&self, series: &str) -> u64 {
         let text = send(self.request(Method::GET, "/metrics")).await.body;
         let line = text.lines().find_map(|line| line.strip_prefix(&format!("{series} ")));
-        line.map_or(0.0, |value| value.parse().unwrap())
+        line.map_or(0, |value| value.parse().unwrap())
     }
 }
 

@@ -27,7 +27,7 @@ async fn world() -> (World, EntraToken) {
 }
 
 fn caller(world: &World, object_id: Uuid) -> String {
-    world.caller_with(json!({ "sub": "pairwise", "oid": object_id, "tid": Uuid::nil() }))
+    world.caller_with(&json!({ "sub": "pairwise", "oid": object_id, "tid": Uuid::nil() }))
 }
 
 #[tokio::test]

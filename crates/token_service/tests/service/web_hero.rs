@@ -2,7 +2,7 @@
 
 use crate::setup::{World, send};
 use acs_identity_emulator::TokenStatus;
-use azure_communication_identity::UnverifiedTokenClaims;
+use azure_communication_identity::{CommunicationTokenScope, UnverifiedTokenClaims};
 use reqwest::Method;
 use serde_json::json;
 
@@ -11,7 +11,7 @@ fn scopes(token: &str) -> String {
     claims
         .scopes
         .iter()
-        .map(|scope| scope.as_str())
+        .map(CommunicationTokenScope::as_str)
         .collect::<Vec<_>>()
         .join(",")
 }
@@ -29,7 +29,7 @@ async fn a_first_token_signs_the_user_in() {
         answer.json(),
         json!({ "token": token, "expiresOn": answer.text("/expiresOn"), "user": { "communicationUserId": identity } })
     );
-    assert_eq!(world.emulator.identities(), [identity.clone()]);
+    assert_eq!(world.emulator.identities(), std::slice::from_ref(&identity));
     assert_eq!(scopes(&token), "chat");
     let again = world.get("/token?scope=voip", &alice).await;
     assert_eq!(again.assert_status(200).text("/user/communicationUserId"), identity);
