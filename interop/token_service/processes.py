@@ -80,7 +80,7 @@ class Emulator(Program):
     def identity_count(self):
         status, resource = self.ask("GET", "/_emulator/identities")
         assert status == 200
-        return resource["count"]
+        return resource["total"]
 
     def inject(self, **fault):
         status, injected = self.ask("POST", "/_emulator/faults", body=fault)
@@ -112,6 +112,7 @@ class Service(Program):
             "ISSUER_URL": issuer.url,
             "ISSUER_AUDIENCE": AUDIENCE,
             "LIMITS_REQUESTS_PER_MINUTE": "100000",
+            "LOG_FILTER": "warn",
             **settings,
         }
         variables = {f"TOKEN_SERVICE_{name}": value for name, value in configured.items()}

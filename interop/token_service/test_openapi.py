@@ -1,13 +1,42 @@
 """The service does what its OpenAPI document says, as schemathesis sees it."""
 
+import os
 import subprocess
 import sys
+import uuid
+
+import pytest
+
+APP = str(uuid.uuid4())
+TENANT = str(uuid.uuid4())
+
+# The token comes from the environment, so that no output shows it.
+CONFIGURATION = """
+headers = {{ Authorization = "Bearer ${{CALLER}}" }}
+generation = {{ deterministic = true, max-examples = 60 }}
+warnings = {{ fail-on = true }}
+
+[parameters]
+"path.id" = "{identity}"
+"header.teams-user-aad-token" = "{teams_token}"
+"""
 
 
-def test_the_document_is_kept(replicas, issuer, tmp_path):
-    (service,) = replicas(1)
+@pytest.mark.parametrize("path", ["/refreshToken/{id}", "/api/token/teams", None], ids=str)
+def test_the_document_is_kept(replicas, emulator, issuer, tmp_path, path):
+    (service,) = replicas(1, TEAMS_CLIENT_ID=APP)
+    # A user of Teams, as the emulator issues their token.
+    status, teams_user = emulator.ask("POST", "/_emulator/entra/tokens", body={"kind": "teamsUser", "appId": APP})
+    assert status == 200
+    caller = issuer.token("alice", tid=TENANT, oid=teams_user["userId"])
+    status, user = service.ask("POST", "/api/user", caller)
+    assert status == 201
+
+    configuration = CONFIGURATION.format(identity=user["acsUserIdentity"], teams_token=teams_user["token"])
+    tmp_path.joinpath("schemathesis.toml").write_text(configuration)
     command = [sys.executable, "-s", "-m", "schemathesis.cli", "run", f"{service.endpoint}openapi.json"]
-    command += ["--header", f"Authorization: Bearer {issuer.token('schemathesis')}"]
-    command += ["--checks", "all", "--max-examples", "60", "--generation-deterministic", "--generation-database", "none"]
-    command += ["--continue-on-failure", "--request-timeout", "20", "--no-color"]
-    subprocess.run(command, check=True, cwd=tmp_path, timeout=150)
+    command += ["--checks", "all", "--continue-on-failure", "--request-timeout", "20", "--no-color"]
+    # Everything else at last: it deletes the user too.
+    command += ["--include-path", path] if path else []
+    run = subprocess.run(command, cwd=tmp_path, env={**os.environ, "CALLER": caller}, timeout=120)
+    assert run.returncode == 0
