@@ -6,13 +6,20 @@ import subprocess
 import tempfile
 import threading
 import uuid
+from contextlib import contextmanager
 from http.client import HTTPConnection
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from issuer import AUDIENCE
 
 READY_SECONDS = 60
 ANSWER_SECONDS = 60
+
+HOLD = """
+CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END $$;
+CREATE TRIGGER hold BEFORE UPDATE OF identity ON users FOR EACH ROW EXECUTE FUNCTION hold();
+"""
 
 
 class Program:
@@ -135,25 +142,16 @@ class Database:
     def count(self, table):
         return int(psql(self.url, f"SELECT count(*) FROM {table}"))
 
-    def locked(self):
-        return LockedUsers(self.url)
-
-
-class LockedUsers:
-    """Nothing of users is read or written while this lasts."""
-
-    def __init__(self, url):
-        self.url = url
-
-    def __enter__(self):
-        command = ["psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", self.url]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.process.stdin.write("BEGIN;\nLOCK TABLE users IN ACCESS EXCLUSIVE MODE;\n\\echo locked\n")
-        self.process.stdin.flush()
-        assert self.process.stdout.readline() == "locked\n"
-
-    def __exit__(self, *_):
-        self.process.communicate("ROLLBACK;\n")
+    @contextmanager
+    def holding_identities(self):
+        """Replicas that store an identity wait until this is over."""
+        psql(self.url, HOLD)
+        command = ["psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", self.url]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as session:
+            session.stdin.write("SELECT 'held' FROM pg_advisory_lock(1);\n")
+            session.stdin.flush()
+            assert session.stdout.readline() == "held\n"
+            yield
 
 
 def psql(url, statement):
@@ -171,7 +169,3 @@ def wait_until(condition, otherwise, seconds=ANSWER_SECONDS):
             assert not over.is_set(), otherwise
     finally:
         timer.cancel()
-
-
-def path_segment(text):
-    return quote(text, safe="")
