@@ -24,8 +24,8 @@ async fn a_url_that_cannot_be_used_is_not_told() {
         ("postgres://app:secret@[/users", "not one of PostgreSQL"),
         ("postgresql://app@db/users?sslmode=secret", "not one of PostgreSQL"),
         (
-            "postgres://app@db/users?passwrod=secret",
-            "parameter \"passwrod\" is unknown",
+            "postgres://app@db/users?passphrase=secret",
+            "parameter \"passphrase\" is unknown",
         ),
     ];
     for (url, told) in table {

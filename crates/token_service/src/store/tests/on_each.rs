@@ -8,7 +8,7 @@ use url::Url;
 use uuid::Uuid;
 
 /// The URL of a PostgreSQL server on which databases may be created.
-const SERVER: &str = "TOKEN_SERVICE_TEST_POSTGRES";
+const SERVER: &str = "STORE_TEST_POSTGRES";
 
 /// Runs a test on each database, with its store.
 pub(super) async fn on_each(test: impl AsyncFn(Store)) {
