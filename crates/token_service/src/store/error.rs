@@ -4,18 +4,16 @@ use sqlx::migrate::MigrateError;
 use std::{
     error::Error,
     fmt::{self, Display, Formatter},
-    io,
 };
 
 /// Why the store could not do what was asked of it.
 ///
-/// Neither its text nor its source holds the database's URL, or an id or a token of a user.
+/// It holds nothing of a user, and of the database's URL at most the names of its host, database and user.
 #[derive(Debug)]
 pub struct StoreError {
     operation: &'static str,
     kind: StoreErrorKind,
     detail: String,
-    source: Option<io::Error>,
 }
 
 /// The kinds of [`StoreError`].
@@ -38,7 +36,6 @@ impl StoreError {
             operation,
             kind,
             detail: detail.into(),
-            source: None,
         }
     }
 
@@ -89,12 +86,12 @@ impl StoreError {
                 };
                 Self::new(operation, kind, detail)
             }
-            sqlx::Error::Io(error) => Self {
+            // Of sockets, host names and certificates.
+            sqlx::Error::Io(error) => Self::new(
                 operation,
-                kind: Unavailable,
-                detail: "the connection to the database failed".to_owned(),
-                source: Some(error),
-            },
+                Unavailable,
+                format!("the connection to the database failed: {error}"),
+            ),
             sqlx::Error::PoolTimedOut => Self::new(
                 operation,
                 Unavailable,
@@ -137,8 +134,4 @@ impl Display for StoreError {
     }
 }
 
-impl Error for StoreError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_ref().map(|error| error as _)
-    }
-}
+impl Error for StoreError {}
