@@ -139,7 +139,11 @@ impl TokenPolicy {
     }
 
     /// What a caller gets who asks for these scopes, or for none in particular.
-    pub(crate) fn grant(&self, caller: &Caller, asked: Option<&str>) -> Result<Grant, ApiError> {
+    pub(crate) fn grant(
+        &self,
+        caller: &Caller,
+        asked: Option<&BTreeSet<CommunicationTokenScope>>,
+    ) -> Result<Grant, ApiError> {
         let allowance = self.rules.iter().find(|(holder, _)| holder.is(caller));
         let allowance = allowance.map_or(&self.everybody, |(_, allowance)| allowance);
         match asked {
@@ -184,25 +188,13 @@ impl Allowance {
         })
     }
 
-    fn grant(&self, asked: &str) -> Result<Grant, ApiError> {
-        let asked = asked.split([',', ' ']).filter(|scope| !scope.is_empty());
-        let asked: BTreeSet<_> = asked.map(CommunicationTokenScope::from).collect();
-        if asked.is_empty() {
-            return Ok(self.default.clone());
-        }
-        if asked
-            .iter()
-            .any(|scope| matches!(scope, CommunicationTokenScope::UnknownValue(_)))
-        {
-            let message = "a scope is unknown: there are chat, chat.join, chat.join.limited, voip and voip.join";
-            return Err(ApiError::new(StatusCode::BAD_REQUEST, "unknown_scope", message));
-        }
+    fn grant(&self, asked: &BTreeSet<CommunicationTokenScope>) -> Result<Grant, ApiError> {
         if !asked.is_subset(&self.scopes) {
             let allowed: Vec<_> = self.scopes.iter().map(CommunicationTokenScope::as_str).collect();
             let message = format!("a scope is not allowed: you may have {}", allowed.join(", "));
             return Err(ApiError::new(StatusCode::FORBIDDEN, "scope_not_allowed", message));
         }
-        Ok(Grant::new(&asked, self.lifetime))
+        Ok(Grant::new(asked, self.lifetime))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{
     Api, User,
     bodies::{TeamsTokenBody, UserBody, UserTokenBody},
-    scopes::Scopes,
+    scopes::{ScopeList, Scopes},
 };
 use crate::error::{ApiError, ErrorBody};
 use axum::{
@@ -71,7 +71,7 @@ pub(super) async fn remove(State(api): State<Arc<Api>>, user: User) -> Result<St
     get,
     path = "/api/token",
     tag = "tokens",
-    params(Scopes),
+    params(ScopeList),
     responses(
         (status = 201, body = UserTokenBody),
         (status = 404, description = "The user has no identity", body = ErrorBody),

@@ -5,7 +5,7 @@
 use super::{
     Api, User,
     bodies::UserTokenBody,
-    scopes::{PostedScopes, Scopes, ScopesBody},
+    scopes::{PostedScopes, ScopeList, Scopes},
 };
 use crate::error::{ApiError, ErrorBody};
 use axum::{
@@ -13,14 +13,15 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use std::sync::Arc;
+use azure_communication_identity::CommunicationTokenScope;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Signs the caller in, and a token of theirs
 #[utoipa::path(
     get,
     path = "/token",
     tag = "tokens",
-    params(Scopes),
+    params(ScopeList),
     responses((status = 200, body = UserTokenBody)),
 )]
 pub(super) async fn get_token(
@@ -36,8 +37,8 @@ pub(super) async fn get_token(
     post,
     path = "/token",
     tag = "tokens",
-    params(Scopes),
-    request_body(content = Option<ScopesBody>),
+    params(ScopeList),
+    request_body(content = Option<ScopeList>),
     responses(
         (status = 200, body = UserTokenBody),
         (status = 413, description = "The body is too large", body = ErrorBody),
@@ -58,7 +59,7 @@ pub(super) async fn post_token(
     post,
     path = "/refreshToken/{id}",
     tag = "tokens",
-    params(("id" = String, Path, description = "The raw id of the caller's identity"), Scopes),
+    params(("id" = String, Path, description = "The raw id of the caller's identity"), ScopeList),
     responses(
         (status = 200, body = UserTokenBody),
         (status = 409, description = "The user's identity no longer exists", body = ErrorBody),
@@ -80,7 +81,11 @@ pub(super) async fn refresh_token(
     Ok(Json(own.into()))
 }
 
-async fn sign_in_for_token(api: &Api, user: &User, asked: Option<&str>) -> Result<Json<UserTokenBody>, ApiError> {
+async fn sign_in_for_token(
+    api: &Api,
+    user: &User,
+    asked: Option<&BTreeSet<CommunicationTokenScope>>,
+) -> Result<Json<UserTokenBody>, ApiError> {
     let grant = api.policy.grant(&user.caller, asked)?;
     if let Some(token) = api.directory.token(&user.id, &grant).await? {
         return Ok(Json(token.into()));

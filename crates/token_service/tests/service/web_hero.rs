@@ -50,6 +50,10 @@ async fn scopes_may_stand_in_the_body() {
     };
     assert_eq!(scopes(&send(post(r#"{"scope":"voip"}"#)).await.text("/token")), "voip");
     assert_eq!(scopes(&send(post("{}")).await.text("/token")), "chat");
+    assert_eq!(scopes(&send(post("null")).await.text("/token")), "chat");
+    send(post(r#"{"scope":"fax"}"#))
+        .await
+        .assert_error(400, "unknown_scope");
     send(post("{")).await.assert_error(400, "bad_body");
     send(post(r#"{"scope":1}"#)).await.assert_error(422, "bad_body");
     let form = world
