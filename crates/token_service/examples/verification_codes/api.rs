@@ -1,0 +1,407 @@
+//! The API: it issues codes, and checks them.
+
+use crate::{
+    code::VerificationCode,
+    hash::CodeHasher,
+    limit::Limit,
+    message::{Action, CodeMessage},
+    numbers::NumberService,
+    problem::Problem,
+    queue::Queue,
+    requester::Requester,
+    table::CodeTable,
+};
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, State, rejection::JsonRejection},
+    http::{HeaderValue, StatusCode, header},
+    routing::{get, post},
+};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+use token_guard::TokenGuard;
+use tower_http::{set_header::SetResponseHeaderLayer, timeout::TimeoutLayer};
+use uuid::Uuid;
+
+const LONGEST_BODY: usize = 1024;
+
+/// Longer than two requests to the number service and their key.
+const LONGEST_REQUEST: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// What the handlers need.
+#[derive(Clone)]
+pub(crate) struct Api {
+    /// Whoever calls needs a token, unless there is no guard.
+    pub(crate) guard: Option<TokenGuard>,
+    pub(crate) numbers: NumberService,
+    pub(crate) hasher: CodeHasher,
+    pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) table: CodeTable,
+    pub(crate) code_life: Duration,
+    pub(crate) issuing: Arc<Limit>,
+    pub(crate) verifying: Arc<Limit>,
+    pub(crate) now: fn() -> OffsetDateTime,
+}
+
+#[derive(Serialize)]
+struct IssuedCode {
+    code: VerificationCode,
+    timestamp: String,
+}
+
+#[derive(Deserialize)]
+struct EnteredCode {
+    code: String,
+}
+
+#[derive(Serialize)]
+struct Verified {
+    verified: bool,
+}
+
+impl Api {
+    pub(crate) fn routes(self) -> Router {
+        Router::new()
+            .route("/api/v1/getcode", get(get_code))
+            .route("/api/v1/verify", post(verify))
+            .layer(DefaultBodyLimit::max(LONGEST_BODY))
+            .layer(TimeoutLayer::with_status_code(
+                StatusCode::SERVICE_UNAVAILABLE,
+                LONGEST_REQUEST,
+            ))
+            .layer(SetResponseHeaderLayer::overriding(
+                header::CACHE_CONTROL,
+                HeaderValue::from_static("no-store"),
+            ))
+            .with_state(self)
+    }
+
+    /// Forgets who has called, as far as that makes no difference.
+    pub(crate) fn forget_requesters(&self) {
+        self.issuing.forget();
+        self.verifying.forget();
+    }
+
+    /// The message that makes a code valid.
+    fn activation(&self, requester: &Requester, code: &VerificationCode, now: OffsetDateTime) -> CodeMessage {
+        CodeMessage {
+            id: Uuid::new_v4(),
+            code_hash: self.hasher.hash(requester.subject(), code.as_str()),
+            action: Action::Activate,
+            // In whole seconds, as the table has it, and not too early.
+            expires_at: (now + self.code_life + Duration::SECOND).truncate_to_second(),
+        }
+    }
+}
+
+/// Issues a code. It is a GET, as in the walkthrough, although it is not without effect.
+async fn get_code(State(api): State<Api>, requester: Requester) -> Result<Json<IssuedCode>, Problem> {
+    api.issuing
+        .check(&requester)
+        .map_err(|wait| Problem::TooManyAttempts { wait })?;
+    let number = api.numbers.number().await.map_err(|error| {
+        tracing::error!(%error, "the number service gives no number");
+        if error.is_temporary() {
+            Problem::Unavailable
+        } else {
+            Problem::NoNumber
+        }
+    })?;
+    let code = VerificationCode::generate(number).map_err(|_| Problem::Unavailable)?;
+    let now = (api.now)();
+    let timestamp = now.format(&Rfc3339).map_err(|_| Problem::Unavailable)?;
+
+    let message = api.activation(&requester, &code, now);
+    let text = message.to_text().map_err(|_| Problem::Unavailable)?;
+    api.queue.send(text, Duration::ZERO).await.map_err(|error| {
+        tracing::error!(%error, "the queue takes no message");
+        Problem::Unavailable
+    })?;
+    tracing::info!(id = %message.id, "a code was issued");
+    Ok(Json(IssuedCode { code, timestamp }))
+}
+
+/// Uses a code.
+async fn verify(
+    State(api): State<Api>,
+    requester: Requester,
+    entered: Result<Json<EnteredCode>, JsonRejection>,
+) -> Result<Json<Verified>, Problem> {
+    api.verifying
+        .check(&requester)
+        .map_err(|wait| Problem::TooManyAttempts { wait })?;
+    let Json(entered) = entered.map_err(|_| Problem::NotACode)?;
+    let hash = api.hasher.hash(requester.subject(), &entered.code);
+    match api.table.verify(&hash, (api.now)()).await {
+        Ok(true) => Ok(Json(Verified { verified: true })),
+        Ok(false) => Err(Problem::NotValid),
+        Err(error) => {
+            tracing::error!(%error, "the table of codes is not available");
+            Err(Problem::Unavailable)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        fake_queue::{FakeQueue, Moment},
+        hash::CodeHash,
+        local::{numbers::NumberDouble, vault::VaultDouble},
+    };
+    use axum::{
+        body::Body,
+        http::{HeaderMap, Request, Response},
+    };
+    use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+    use governor::clock::DefaultClock;
+    use http_body_util::BodyExt;
+    use serde_json::{Value, json};
+    use std::num::NonZeroU32;
+    use time::macros::datetime;
+    use token_guard::testing::TestIssuer;
+    use tower::ServiceExt;
+
+    const NOW: OffsetDateTime = datetime!(2026-08-01 12:00:00.25 UTC);
+    const AUDIENCE: &str = "https://codes.contoso.com";
+
+    struct Setup {
+        issuer: TestIssuer,
+        vault: VaultDouble,
+        double: Option<NumberDouble>,
+        queue: Arc<FakeQueue>,
+        api: Api,
+    }
+
+    impl Setup {
+        async fn new() -> Self {
+            let issuer = TestIssuer::start().await.unwrap();
+            let vault = VaultDouble::start("third-party-api-key", "key").unwrap();
+            let double = NumberDouble::start("key").await.unwrap();
+            let queue = Arc::new(FakeQueue::default());
+            let limit = || Arc::new(Limit::per_minute(NonZeroU32::new(5).unwrap(), DefaultClock::default()));
+            let api = Api {
+                guard: Some(TokenGuard::builder(issuer.url(), [AUDIENCE]).build().unwrap()),
+                numbers: NumberService::new(double.url().clone(), vault.secret().unwrap()).unwrap(),
+                hasher: CodeHasher::new(b"0123456789abcdef0123456789abcdef"),
+                queue: queue.clone(),
+                table: CodeTable::in_memory().await,
+                code_life: Duration::minutes(10),
+                issuing: limit(),
+                verifying: limit(),
+                now: || NOW,
+            };
+            Self {
+                issuer,
+                vault,
+                double: Some(double),
+                queue,
+                api,
+            }
+        }
+
+        async fn get_code(&self, user: &str) -> Answer {
+            let request = Request::get("/api/v1/getcode").header("authorization", self.bearer(user));
+            self.send(request.body(Body::empty()).unwrap()).await
+        }
+
+        async fn verify(&self, user: &str, body: &Value) -> Answer {
+            let request = Request::post("/api/v1/verify")
+                .header("authorization", self.bearer(user))
+                .header("content-type", "application/json");
+            self.send(request.body(body.to_string().into()).unwrap()).await
+        }
+
+        fn bearer(&self, user: &str) -> String {
+            let token = self.issuer.token(json!({ "sub": user, "aud": AUDIENCE }));
+            format!("Bearer {}", token.unwrap())
+        }
+
+        async fn send(&self, request: Request<Body>) -> Answer {
+            Answer::of(self.api.clone().routes().oneshot(request).await.unwrap()).await
+        }
+
+        /// The only message that there is.
+        fn message(&self) -> Value {
+            let texts = self.queue.texts();
+            assert_eq!(texts.len(), 1);
+            serde_json::from_str(&texts[0]).unwrap()
+        }
+
+        /// Does what a watcher does with the only message.
+        async fn activate(&self) {
+            let code: CodeHash = serde_json::from_value(self.message()["code_hash"].clone()).unwrap();
+            self.api.table.activate(&code, NOW + Duration::MINUTE).await.unwrap();
+        }
+    }
+
+    struct Answer {
+        status: u16,
+        headers: HeaderMap,
+        body: Value,
+    }
+
+    impl Answer {
+        async fn of(response: Response<Body>) -> Self {
+            let (parts, body) = response.into_parts();
+            let body = body.collect().await.unwrap().to_bytes();
+            Self {
+                status: parts.status.as_u16(),
+                headers: parts.headers,
+                body: serde_json::from_slice(&body).unwrap_or_default(),
+            }
+        }
+
+        fn code(&self) -> &str {
+            self.body["code"].as_str().unwrap()
+        }
+
+        fn is_problem(&self, status: u16, code: &str) -> bool {
+            self.headers["content-type"] == "application/problem+json"
+                && self.headers["cache-control"] == "no-store"
+                && (self.status, &self.body["status"], &self.body["code"]) == (status, &json!(status), &json!(code))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_code_is_answered_with_its_time() {
+        let setup = Setup::new().await;
+        let answer = setup.get_code("alice").await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.headers["cache-control"], "no-store");
+        assert_eq!(answer.body["timestamp"], "2026-08-01T12:00:00.25Z");
+        let [first, number, last] = answer.code().split('-').collect::<Vec<_>>()[..] else {
+            panic!("a code has three parts");
+        };
+        for letters in [first, last] {
+            assert!(letters.len() == 3 && letters.bytes().all(|letter| letter.is_ascii_alphabetic()));
+        }
+        assert!((1..=1000).contains(&number.parse().unwrap()));
+        assert_eq!(answer.body.as_object().unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn the_message_has_the_hash_of_the_code_and_not_the_code() {
+        let setup = Setup::new().await;
+        let answer = setup.get_code("alice").await;
+        let message = setup.message();
+        assert!(!message.to_string().contains(answer.code()));
+        assert_eq!(message["action"], "activate");
+        // Ten minutes after the request, in whole seconds.
+        assert_eq!(message["expires_at"], "2026-08-01T12:10:01Z");
+        let hash = message["code_hash"].as_str().unwrap();
+        assert_eq!(BASE64_URL_SAFE_NO_PAD.decode(hash).unwrap().len(), 32);
+        assert_eq!(message.as_object().unwrap().len(), 4);
+    }
+
+    #[tokio::test]
+    async fn without_a_token_there_is_no_code() {
+        let setup = Setup::new().await;
+        for request in [Request::get("/api/v1/getcode"), Request::post("/api/v1/verify")] {
+            let answer = setup.send(request.body(Body::empty()).unwrap()).await;
+            assert!(
+                answer.is_problem(401, "auth.authorization_header_missing"),
+                "{}",
+                answer.body
+            );
+        }
+        assert!(setup.queue.texts().is_empty());
+        assert_eq!(setup.vault.readings(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_code_is_valid_once_and_for_whom_it_was_issued() {
+        let setup = Setup::new().await;
+        let entered = json!({ "code": setup.get_code("alice").await.code() });
+        assert!(setup.verify("alice", &entered).await.is_problem(404, "codes.not_valid"));
+        setup.activate().await;
+        assert!(setup.verify("bob", &entered).await.is_problem(404, "codes.not_valid"));
+        let answer = setup.verify("alice", &entered).await;
+        assert_eq!((answer.status, answer.body), (200, json!({ "verified": true })));
+        assert_eq!(answer.headers["cache-control"], "no-store");
+        assert!(setup.verify("alice", &entered).await.is_problem(404, "codes.not_valid"));
+    }
+
+    #[tokio::test]
+    async fn one_answer_is_for_all_codes_that_are_not_valid() {
+        let setup = Setup::new().await;
+        let entered = json!({ "code": setup.get_code("alice").await.code() });
+        let not_yet = setup.verify("alice", &entered).await.body;
+        setup.activate().await;
+        assert_eq!(
+            setup.verify("alice", &json!({ "code": "ojE-161-pTv" })).await.body,
+            not_yet
+        );
+        setup.verify("alice", &entered).await;
+        assert_eq!(setup.verify("alice", &entered).await.body, not_yet);
+    }
+
+    #[tokio::test]
+    async fn what_holds_no_code_is_no_request() {
+        let setup = Setup::new().await;
+        let long = "x".repeat(1024);
+        for body in [json!({}), json!({ "code": 161 }), json!([]), json!({ "code": long })] {
+            assert!(
+                setup
+                    .verify("alice", &body)
+                    .await
+                    .is_problem(400, "codes.invalid_request")
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn attempts_are_limited_for_each_caller() {
+        let setup = Setup::new().await;
+        let entered = json!({ "code": setup.get_code("alice").await.code() });
+        setup.activate().await;
+        for _ in 0..5 {
+            assert_eq!(
+                setup.verify("alice", &json!({ "code": "ojE-161-pTv" })).await.status,
+                404
+            );
+        }
+        let answer = setup.verify("alice", &entered).await;
+        assert!(answer.is_problem(429, "codes.too_many_attempts"));
+        let wait: u64 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
+        assert!((1..=12).contains(&wait), "{wait}");
+        assert_eq!(setup.verify("bob", &entered).await.status, 404);
+        for _ in 0..4 {
+            assert_eq!(setup.get_code("alice").await.status, 200);
+        }
+        assert!(setup.get_code("alice").await.is_problem(429, "codes.too_many_attempts"));
+    }
+
+    #[tokio::test]
+    async fn the_failure_of_the_number_service_is_not_passed_on() {
+        let mut setup = Setup::new().await;
+        setup.double.as_ref().unwrap().accept("another");
+        assert!(setup.get_code("alice").await.is_problem(502, "codes.no_number"));
+        setup.double = None;
+        assert!(setup.get_code("alice").await.is_problem(503, "codes.unavailable"));
+        assert!(setup.queue.texts().is_empty());
+    }
+
+    #[tokio::test]
+    async fn without_a_message_there_is_no_code() {
+        let setup = Setup::new().await;
+        setup.queue.fail_from(Moment::Before(0));
+        let answer = setup.get_code("alice").await;
+        assert!(answer.is_problem(503, "codes.unavailable"), "{}", answer.body);
+    }
+
+    #[tokio::test]
+    async fn an_open_api_asks_for_no_token() {
+        let mut setup = Setup::new().await;
+        setup.api.guard = None;
+        let request = || Request::get("/api/v1/getcode").body(Body::empty()).unwrap();
+        let answer = setup.send(request()).await;
+        assert_eq!(answer.status, 200);
+        setup.activate().await;
+        let entered = json!({ "code": answer.code() });
+        assert_eq!(setup.verify("anybody", &entered).await.status, 200);
+        assert_eq!(setup.verify("anybody", &entered).await.status, 404);
+    }
+}

@@ -1,0 +1,450 @@
+//! The configuration, which is in the environment.
+
+use crate::{local::azurite, queue::is_loopback};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use std::{fmt::Display, num::NonZeroU32, ops::RangeInclusive, str::FromStr};
+use time::{Duration, OffsetDateTime};
+use url::Url;
+use zeroize::Zeroizing;
+
+/// Without any of these, the cloud is in this process.
+const CLOUD: [&str; 7] = [
+    "THIRD_PARTY_API_ENDPOINT",
+    "KEY_VAULT_URL",
+    "THIRD_PARTY_API_SECRET_NAME",
+    "ISSUER",
+    "AUDIENCE",
+    "TENANT_ID",
+    "CLIENT_ID",
+];
+
+/// The longest that a code can be told to be valid, in seconds.
+const LONGEST_LIFE: i64 = 3600;
+
+/// How often a caller can ask for a code, and enter one, unless told otherwise.
+const ATTEMPTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(10).unwrap();
+
+/// The fewest bytes of a key for hashes.
+const SHORTEST_KEY: usize = 32;
+
+/// What all commands need.
+pub(crate) struct QueueConfig {
+    pub(crate) messages: Url,
+    pub(crate) poison: Url,
+    pub(crate) credential: CredentialKind,
+}
+
+/// Where tokens for Azure's services come from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum CredentialKind {
+    /// The queues are not Azure's, or their URLs are signed.
+    None,
+    DeveloperTools,
+    ManagedIdentity,
+    WorkloadIdentity,
+}
+
+/// What the API needs.
+pub(crate) struct ApiConfig {
+    pub(crate) port: u16,
+    pub(crate) code_life: Duration,
+    pub(crate) attempts_per_minute: NonZeroU32,
+    pub(crate) hash_key: Option<Zeroizing<Vec<u8>>>,
+    /// Nothing if the cloud is in this process.
+    pub(crate) cloud: Option<CloudConfig>,
+}
+
+pub(crate) struct CloudConfig {
+    pub(crate) number_service: Url,
+    pub(crate) vault: Url,
+    pub(crate) secret_name: String,
+    pub(crate) credential: CredentialKind,
+    /// Nothing if the API is open.
+    pub(crate) issuer: Option<Issuer>,
+}
+
+/// Whose tokens are accepted.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Issuer {
+    OpenId { issuer: String, audience: String },
+    Entra { tenant_id: String, client_id: String },
+}
+
+/// Reads settings, and gathers what is wrong with them.
+pub(crate) struct Environment<F> {
+    variable: F,
+    faults: Vec<String>,
+}
+
+impl<F: Fn(&str) -> Option<String>> Environment<F> {
+    pub(crate) fn new(variable: F) -> Self {
+        Self {
+            variable,
+            faults: Vec::new(),
+        }
+    }
+
+    /// Where the queues are. The signature for Azurite is from `now`.
+    pub(crate) fn queue(&mut self, now: OffsetDateTime) -> Option<QueueConfig> {
+        let url = match self.variable("STORAGE_QUEUE_URL") {
+            None if self.is_local() => azurite::QUEUE_URL.parse().ok(),
+            None => self.required("STORAGE_QUEUE_URL").and(None),
+            Some(_) => self.url("STORAGE_QUEUE_URL"),
+        }?;
+        let url = if azurite::is_azurite(&url) && !is_signed(&url) {
+            azurite::sign_url(url, now)
+        } else {
+            url
+        };
+        let poison = match self.variable("STORAGE_POISON_QUEUE_URL") {
+            Some(_) => self.url("STORAGE_POISON_QUEUE_URL")?,
+            None => beside(&url),
+        };
+        let credential = if is_signed(&url) {
+            CredentialKind::None
+        } else {
+            self.credential()?
+        };
+        Some(QueueConfig {
+            messages: url,
+            poison,
+            credential,
+        })
+    }
+
+    /// Where the table is: in memory if it is for one process, otherwise in a file of the current directory.
+    pub(crate) fn database_url(&self, for_one_process: bool) -> String {
+        self.variable("DATABASE_URL").unwrap_or_else(|| {
+            if for_one_process && self.is_local() {
+                "sqlite::memory:".to_owned()
+            } else {
+                "sqlite://verification_codes.db?mode=rwc".to_owned()
+            }
+        })
+    }
+
+    /// What the API needs. An open one needs no issuer.
+    pub(crate) fn api(&mut self, open: bool) -> Option<ApiConfig> {
+        let port = self.number("PORT", 0, 0..=u16::MAX);
+        let seconds = self.number("CODE_TTL_SECONDS", 600, 1..=LONGEST_LIFE);
+        let attempts_per_minute = self.number(
+            "ATTEMPTS_PER_MINUTE",
+            ATTEMPTS_PER_MINUTE,
+            NonZeroU32::MIN..=NonZeroU32::MAX,
+        );
+        let cloud = if self.is_local() { None } else { Some(self.cloud(open)) };
+        let hash_key = self.hash_key();
+        Some(ApiConfig {
+            port: port?,
+            code_life: Duration::seconds(seconds?),
+            attempts_per_minute: attempts_per_minute?,
+            hash_key,
+            cloud: match cloud {
+                None => None,
+                Some(cloud) => Some(cloud?),
+            },
+        })
+    }
+
+    fn cloud(&mut self, open: bool) -> Option<CloudConfig> {
+        let number_service = self
+            .required("THIRD_PARTY_API_ENDPOINT")
+            .and_then(|_| self.url("THIRD_PARTY_API_ENDPOINT"));
+        let vault = self.required("KEY_VAULT_URL").and_then(|_| self.url("KEY_VAULT_URL"));
+        let secret_name = self.required("THIRD_PARTY_API_SECRET_NAME");
+        let issuer = if open { None } else { Some(self.issuer()) };
+        let credential = self.credential();
+        Some(CloudConfig {
+            number_service: number_service?,
+            vault: vault?,
+            secret_name: secret_name?,
+            credential: credential?,
+            issuer: match issuer {
+                None => None,
+                Some(issuer) => Some(issuer?),
+            },
+        })
+    }
+
+    fn issuer(&mut self) -> Option<Issuer> {
+        if self.variable("TENANT_ID").is_some() || self.variable("CLIENT_ID").is_some() {
+            let (tenant_id, client_id) = (self.required("TENANT_ID"), self.required("CLIENT_ID"));
+            return Some(Issuer::Entra {
+                tenant_id: tenant_id?,
+                client_id: client_id?,
+            });
+        }
+        let (issuer, audience) = (self.required("ISSUER"), self.required("AUDIENCE"));
+        Some(Issuer::OpenId {
+            issuer: issuer?,
+            audience: audience?,
+        })
+    }
+
+    fn hash_key(&mut self) -> Option<Zeroizing<Vec<u8>>> {
+        let text = if self.is_local() {
+            self.variable("CODE_HASH_KEY")
+        } else {
+            self.required("CODE_HASH_KEY")
+        };
+        let key = Zeroizing::new(BASE64_STANDARD.decode(text?).unwrap_or_default());
+        if key.len() < SHORTEST_KEY {
+            self.fault(
+                "CODE_HASH_KEY",
+                "has to be 32 random bytes or more, in base64: openssl rand -base64 32",
+            );
+        }
+        Some(key)
+    }
+
+    fn credential(&mut self) -> Option<CredentialKind> {
+        match self.variable("CREDENTIAL").as_deref() {
+            None | Some("developer_tools") => Some(CredentialKind::DeveloperTools),
+            Some("managed_identity") => Some(CredentialKind::ManagedIdentity),
+            Some("workload_identity") => Some(CredentialKind::WorkloadIdentity),
+            Some(_) => {
+                self.fault(
+                    "CREDENTIAL",
+                    "has to be developer_tools, managed_identity or workload_identity",
+                );
+                None
+            }
+        }
+    }
+
+    /// What was read, or everything that is wrong.
+    pub(crate) fn finish<T>(self, read: Option<T>) -> Result<T, String> {
+        let mut faults = self.faults;
+        faults.dedup();
+        read.filter(|_| faults.is_empty()).ok_or_else(|| faults.join("\n"))
+    }
+
+    /// Whether the cloud is in this process.
+    pub(crate) fn is_local(&self) -> bool {
+        CLOUD.iter().all(|name| self.variable(name).is_none())
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        (self.variable)(name).filter(|value| !value.is_empty())
+    }
+
+    fn required(&mut self, name: &str) -> Option<String> {
+        let value = self.variable(name);
+        if value.is_none() {
+            self.fault(name, "has to be set");
+        }
+        value
+    }
+
+    /// A URL of https, or of http on this machine. What is wrong with it is told without it, since it may be signed.
+    fn url(&mut self, name: &str) -> Option<Url> {
+        let url = self.variable(name).and_then(|value| Url::parse(&value).ok());
+        match url {
+            Some(url) if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) => Some(url),
+            _ => {
+                self.fault(name, "has to be a URL with https, or with http on this machine");
+                None
+            }
+        }
+    }
+
+    fn number<T>(&mut self, name: &str, default: T, range: RangeInclusive<T>) -> Option<T>
+    where
+        T: Display + FromStr + PartialOrd,
+    {
+        let Some(value) = self.variable(name) else {
+            return Some(default);
+        };
+        let number = value.parse().ok().filter(|number| range.contains(number));
+        if number.is_none() {
+            self.fault(
+                name,
+                &format!("has to be a number from {} to {}", range.start(), range.end()),
+            );
+        }
+        number
+    }
+
+    fn fault(&mut self, name: &str, what: &str) {
+        self.faults.push(format!("{name} {what}"));
+    }
+}
+
+/// Whether a URL holds a shared access signature.
+fn is_signed(url: &Url) -> bool {
+    url.query_pairs().any(|(name, _)| name == "sig")
+}
+
+/// The queue for what cannot be handled, which has the name that Azure Functions gives to such queues.
+fn beside(url: &Url) -> Url {
+    let mut poison = url.clone();
+    poison.set_path(&format!("{}-poison", url.path().trim_end_matches('/')));
+    poison
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    const NOW: OffsetDateTime = datetime!(2026-08-01 12:00 UTC);
+    const HASH_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    const FULL: [(&str, &str); 7] = [
+        (
+            "THIRD_PARTY_API_ENDPOINT",
+            "https://contoso.azurewebsites.net/api/RandomNumber",
+        ),
+        ("KEY_VAULT_URL", "https://contoso.vault.azure.net"),
+        ("THIRD_PARTY_API_SECRET_NAME", "third-party-api-key"),
+        (
+            "STORAGE_QUEUE_URL",
+            "https://contoso.queue.core.windows.net/code-requests",
+        ),
+        ("CODE_HASH_KEY", HASH_KEY),
+        ("ISSUER", "https://contoso.logto.app/oidc"),
+        ("AUDIENCE", "https://codes.contoso.com"),
+    ];
+
+    fn environment(variables: &[(&str, &str)]) -> Environment<impl Fn(&str) -> Option<String>> {
+        Environment::new(|asked: &str| {
+            let found = variables.iter().rev().find(|(name, _)| *name == asked);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    /// What is wrong with these variables.
+    fn faults(variables: &[(&str, &str)]) -> String {
+        let mut environment = environment(variables);
+        let read = environment.queue(NOW).zip(environment.api(false));
+        environment.finish(read).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn with_nothing_the_cloud_is_in_this_process_and_the_queue_is_azurites() {
+        let mut environment = environment(&[]);
+        let queue = environment.queue(NOW).unwrap();
+        assert!(
+            queue
+                .messages
+                .as_str()
+                .starts_with("http://127.0.0.1:10001/devstoreaccount1/code-requests?sv=")
+        );
+        assert!(
+            queue
+                .poison
+                .as_str()
+                .starts_with("http://127.0.0.1:10001/devstoreaccount1/code-requests-poison?sv=")
+        );
+        assert_eq!(queue.credential, CredentialKind::None);
+        let api = environment.api(false).unwrap();
+        assert!(api.cloud.is_none() && api.hash_key.is_none());
+        assert_eq!(api.code_life, Duration::minutes(10));
+        assert_eq!(environment.database_url(true), "sqlite::memory:");
+        assert_eq!(
+            environment.database_url(false),
+            "sqlite://verification_codes.db?mode=rwc"
+        );
+        environment.finish(Some(())).unwrap();
+    }
+
+    #[test]
+    fn with_everything_it_is_the_real_one() {
+        let mut environment = environment(&FULL);
+        let queue = environment.queue(NOW).unwrap();
+        assert_eq!(
+            queue.messages.as_str(),
+            "https://contoso.queue.core.windows.net/code-requests"
+        );
+        assert_eq!(
+            queue.poison.as_str(),
+            "https://contoso.queue.core.windows.net/code-requests-poison"
+        );
+        assert_eq!(queue.credential, CredentialKind::DeveloperTools);
+        let api = environment.api(false).unwrap();
+        assert_eq!(api.hash_key.unwrap().len(), 32);
+        let found = api.cloud.unwrap().issuer.unwrap();
+        let (issuer, audience) = (
+            "https://contoso.logto.app/oidc".to_owned(),
+            "https://codes.contoso.com".to_owned(),
+        );
+        assert_eq!(found, Issuer::OpenId { issuer, audience });
+        assert_eq!(
+            environment.database_url(true),
+            "sqlite://verification_codes.db?mode=rwc"
+        );
+        environment.finish(Some(())).unwrap();
+    }
+
+    #[test]
+    fn an_issuer_can_be_entra_id() {
+        let mut variables = FULL.to_vec();
+        variables.extend([("TENANT_ID", "t"), ("CLIENT_ID", "c"), ("ISSUER", ""), ("AUDIENCE", "")]);
+        let issuer = environment(&variables)
+            .api(false)
+            .unwrap()
+            .cloud
+            .unwrap()
+            .issuer
+            .unwrap();
+        let (tenant_id, client_id) = ("t".to_owned(), "c".to_owned());
+        assert_eq!(issuer, Issuer::Entra { tenant_id, client_id });
+    }
+
+    #[test]
+    fn a_signed_url_needs_no_credential_and_is_kept_as_it_is() {
+        let url = "https://contoso.queue.core.windows.net/code-requests?sp=raup&sig=c2ln";
+        let queue = environment(&[("STORAGE_QUEUE_URL", url)]).queue(NOW).unwrap();
+        assert_eq!(queue.messages.as_str(), url);
+        assert_eq!(queue.poison.path(), "/code-requests-poison");
+        assert_eq!(queue.poison.query(), Some("sp=raup&sig=c2ln"));
+        assert_eq!(queue.credential, CredentialKind::None);
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told_at_once() {
+        assert_eq!(
+            faults(&[
+                ("KEY_VAULT_URL", "http://contoso.vault.azure.net"),
+                ("CODE_TTL_SECONDS", "0"),
+                ("PORT", "http")
+            ]),
+            "STORAGE_QUEUE_URL has to be set\n\
+             PORT has to be a number from 0 to 65535\n\
+             CODE_TTL_SECONDS has to be a number from 1 to 3600\n\
+             THIRD_PARTY_API_ENDPOINT has to be set\n\
+             KEY_VAULT_URL has to be a URL with https, or with http on this machine\n\
+             THIRD_PARTY_API_SECRET_NAME has to be set\n\
+             ISSUER has to be set\n\
+             AUDIENCE has to be set\n\
+             CODE_HASH_KEY has to be set"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_without_the_value() {
+        for (name, value) in [
+            (
+                "STORAGE_QUEUE_URL",
+                "http://contoso.queue.core.windows.net/codes?sig=c2VjcmV0",
+            ),
+            ("STORAGE_POISON_QUEUE_URL", "c2VjcmV0"),
+            ("CODE_HASH_KEY", "c2VjcmV0"),
+            ("CREDENTIAL", "c2VjcmV0"),
+            ("ATTEMPTS_PER_MINUTE", "0"),
+            ("CODE_TTL_SECONDS", "3601"),
+        ] {
+            let mut variables = FULL.to_vec();
+            variables.push((name, value));
+            let faults = faults(&variables);
+            assert!(faults.starts_with(name) && !faults.contains("c2VjcmV0"), "{faults}");
+            assert_eq!(faults.lines().count(), 1, "{faults}");
+        }
+    }
+
+    #[test]
+    fn an_open_api_needs_no_issuer() {
+        let mut environment = environment(&FULL[..5]);
+        assert!(environment.api(true).unwrap().cloud.unwrap().issuer.is_none());
+        environment.finish(Some(())).unwrap();
+    }
+}

@@ -1,0 +1,161 @@
+//! The API, and the watcher beside it.
+
+use crate::{
+    Outcome, Serve,
+    api::Api,
+    config::{ApiConfig, CloudConfig, Issuer},
+    credential::credential,
+    hash::CodeHasher,
+    limit::Limit,
+    local::LocalCloud,
+    numbers::NumberService,
+    queue::Queue,
+    table::CodeTable,
+    vault::VaultSecret,
+    watcher::Watcher,
+};
+use aws_lc_rs::rand;
+use azure_security_keyvault_secrets::SecretClient;
+use governor::clock::DefaultClock;
+use std::{
+    error::Error,
+    future::IntoFuture,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+use time::OffsetDateTime;
+use token_guard::{EntraApi, TokenGuard};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+/// What there is in the cloud, or in this process.
+struct Services {
+    guard: Option<TokenGuard>,
+    numbers: NumberService,
+    local: Option<LocalCloud>,
+}
+
+/// Serves until it is told to stop, and then finishes with what is under way.
+pub(crate) async fn serve(
+    options: &Serve,
+    config: ApiConfig,
+    queue: Arc<dyn Queue>,
+    table: CodeTable,
+    stop: CancellationToken,
+) -> Outcome {
+    let services = Services::find(config.cloud, options.open).await?;
+    if let Some(guard) = &services.guard {
+        // Says now rather than at the first request that the issuer is not to be had.
+        guard.load_keys().await.map_err(|error| match error.source() {
+            Some(reason) => format!("{error} {reason}"),
+            None => error.to_string(),
+        })?;
+    }
+    let limit = || Arc::new(Limit::per_minute(config.attempts_per_minute, DefaultClock::default()));
+    let api = Api {
+        guard: services.guard.clone(),
+        numbers: services.numbers.clone(),
+        hasher: hasher(config.hash_key)?,
+        queue: queue.clone(),
+        table: table.clone(),
+        code_life: config.code_life,
+        issuing: limit(),
+        verifying: limit(),
+        now: OffsetDateTime::now_utc,
+    };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).await?;
+    services.introduce(&format!("http://{}", listener.local_addr()?))?;
+
+    let forgetting = api.clone();
+    let routes = api.routes().into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, routes).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let watching = async {
+        if !options.no_watcher {
+            Watcher::new(queue, table).run(&stop).await;
+        }
+    };
+    let forgetting = async {
+        loop {
+            tokio::time::sleep(Duration::from_mins(1)).await;
+            forgetting.forget_requesters();
+        }
+    };
+    let working = async { tokio::join!(serving.into_future(), watching).0 };
+    tokio::select! {
+        result = working => Ok(result?),
+        () = forgetting => Ok(()),
+    }
+}
+
+/// Without a key, the codes of this process are known to this process only.
+fn hasher(key: Option<Zeroizing<Vec<u8>>>) -> Outcome<CodeHasher> {
+    if let Some(key) = key {
+        return Ok(CodeHasher::new(&key));
+    }
+    let mut key = Zeroizing::new([0; 32]);
+    rand::fill(&mut *key)?;
+    Ok(CodeHasher::new(&*key))
+}
+
+impl Services {
+    async fn find(cloud: Option<CloudConfig>, open: bool) -> Outcome<Self> {
+        let Some(cloud) = cloud else {
+            let local = LocalCloud::start().await?;
+            return Ok(Self {
+                guard: if open { None } else { Some(local.guard()?) },
+                numbers: local.numbers()?,
+                local: Some(local),
+            });
+        };
+        let credential = credential(cloud.credential)?.ok_or("Key Vault needs a credential")?;
+        let vault = SecretClient::new(cloud.vault.as_str(), credential, None)?;
+        let key = VaultSecret::new(vault, cloud.secret_name);
+        Ok(Self {
+            guard: cloud.issuer.map(guard).transpose()?,
+            numbers: NumberService::new(cloud.number_service, key)?,
+            local: None,
+        })
+    }
+
+    /// Says how to use the API.
+    fn introduce(&self, url: &str) -> Outcome {
+        println!("The API listens at {url}\n");
+        let header = match (&self.guard, &self.local) {
+            (None, _) => "",
+            (Some(_), local) => {
+                println!("Without a token, it answers 401:\n\n  curl -i {url}/api/v1/getcode\n");
+                match local {
+                    Some(local) => {
+                        println!("With the token of a test user, for an hour, it gives a code and takes it once:\n");
+                        println!("  TOKEN='{}'", local.token("alice")?);
+                    }
+                    None => println!("With a token of your issuer, it gives a code and takes it once:\n"),
+                }
+                " -H \"Authorization: Bearer $TOKEN\""
+            }
+        };
+        println!("  curl {url}/api/v1/getcode{header}");
+        println!("  curl {url}/api/v1/verify{header} --json '{{\"code\":\"...\"}}'\n");
+        if let Some(local) = &self.local {
+            if self.guard.is_some() {
+                println!(
+                    "Another user cannot use that code:\n\n  TOKEN='{}'\n",
+                    local.token("bob")?
+                );
+            }
+            println!("The number service takes another key, which is put into the vault, after:\n");
+            println!("  curl -X POST {}\n", local.rotation_url());
+        }
+        Ok(())
+    }
+}
+
+fn guard(issuer: Issuer) -> Outcome<TokenGuard> {
+    let guard = match issuer {
+        Issuer::OpenId { issuer, audience } => TokenGuard::builder(&issuer, [audience]),
+        Issuer::Entra { tenant_id, client_id } => TokenGuard::entra(EntraApi::new(&tenant_id, &client_id)),
+    };
+    Ok(guard.build()?)
+}
