@@ -159,6 +159,7 @@ mod tests {
     use super::*;
     use crate::local::{numbers::NumberDouble, vault::VaultDouble};
     use axum::Router;
+    use reqwest::header::LOCATION;
     use tokio::{net::TcpListener, task::JoinSet};
 
     struct Setup {
@@ -179,7 +180,8 @@ mod tests {
 
     /// Starts a service that always answers this.
     async fn answering(status: u16, body: &str) -> Url {
-        let answer = (StatusCode::from_u16(status).unwrap(), body.to_owned());
+        let location = [(LOCATION, "/elsewhere")];
+        let answer = (StatusCode::from_u16(status).unwrap(), location, body.to_owned());
         let router = Router::new().fallback(async move || answer);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

@@ -4,7 +4,8 @@ use crate::cloud_error::CloudError;
 use async_trait::async_trait;
 use azure_core::{
     credentials::TokenCredential,
-    http::{RetryOptions, Url},
+    error::{Error, ErrorKind},
+    http::{RetryOptions, Transport, Url},
 };
 use azure_storage_queue::{
     QueueClient, QueueClientOptions,
@@ -69,13 +70,11 @@ impl StorageQueue {
         credential: Option<&Arc<dyn TokenCredential>>,
     ) -> Result<Self, CloudError> {
         let client = |url: Url| {
-            let mut options = QueueClientOptions::default();
-            if is_loopback(&url) {
-                // The newest that Azurite 3.35 knows; it answers 400 to the client's own.
-                "2025-11-05".clone_into(&mut options.version);
-                // Where nothing listens, nothing will in the next minute.
-                options.client_options.retry = RetryOptions::none();
-            }
+            let options = if is_loopback(&url) {
+                options_for_azurite()?
+            } else {
+                QueueClientOptions::default()
+            };
             QueueClient::new(url, credential.cloned(), Some(options))
         };
         Ok(Self {
@@ -113,6 +112,20 @@ impl StorageQueue {
     fn queue(&self, poison: bool) -> &QueueClient {
         if poison { &self.poison } else { &self.messages }
     }
+}
+
+fn options_for_azurite() -> azure_core::Result<QueueClientOptions> {
+    let transport = reqwest::Client::builder().no_proxy().build();
+    let transport = transport.map_err(|error| Error::new(ErrorKind::Other, error))?;
+    let mut options = QueueClientOptions {
+        // The newest that Azurite 3.35 knows; it answers 400 to the client's own.
+        version: "2025-11-05".to_owned(),
+        ..QueueClientOptions::default()
+    };
+    options.client_options.transport = Some(Transport::new(Arc::new(transport)));
+    // Where nothing listens, nothing will in the next minute.
+    options.client_options.retry = RetryOptions::none();
+    Ok(options)
 }
 
 /// Whether a URL is of this machine.

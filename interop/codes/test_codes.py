@@ -1,0 +1,269 @@
+"""The example verification_codes as its users see it, with a real queue."""
+
+import base64
+import datetime
+import hashlib
+import hmac
+import json
+import os
+import re
+import sqlite3
+import struct
+import subprocess
+import urllib.request
+import uuid
+
+import pytest
+from azure.storage.queue import TextBase64EncodePolicy
+
+from conftest import eventually
+
+CODE = re.compile(r"[A-Za-z]{3}-([1-9]\d{0,3})-[A-Za-z]{3}")
+HASH_KEY = bytes(range(32))
+KEYED = {"CODE_HASH_KEY": base64.b64encode(HASH_KEY).decode()}
+
+
+def ask(url, token=None, body=None):
+    """Status and body of the answer."""
+    request = urllib.request.Request(url, data=None if body is None else json.dumps(body).encode())
+    if token:
+        request.add_header("Authorization", f"Bearer {token}")
+    if body is not None:
+        request.add_header("Content-Type", "application/json")
+    try:
+        with urllib.request.urlopen(request, timeout=15) as response:
+            assert response.headers["Cache-Control"] == "no-store"
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        assert error.headers["Cache-Control"] == "no-store"
+        assert error.headers["Content-Type"] == "application/problem+json"
+        return error.code, json.load(error)
+
+
+def get_code(api, user=0):
+    status, body = ask(f"{api.url}/api/v1/getcode", api.tokens[user])
+    assert status == 200, body
+    return body["code"]
+
+
+def verify(api, code, user=0):
+    return ask(f"{api.url}/api/v1/verify", api.tokens[user], {"code": code})[0]
+
+
+def states(setup):
+    """The states of the codes in the table."""
+    with sqlite3.connect(setup.table, timeout=10) as table:
+        return [state for (state,) in table.execute("SELECT state FROM codes")]
+
+
+def length(setup):
+    """How many messages there are, those that are hidden too."""
+    return setup.queue().get_queue_properties().approximate_message_count
+
+
+def activation(code, user="alice"):
+    """The message that makes this code valid, by another implementation."""
+    subject = struct.pack(">Q", len(user)) + user.encode()
+    digest = hmac.digest(HASH_KEY, subject + code.encode(), hashlib.sha256)
+    expires_at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=5)
+    return json.dumps(
+        {
+            "id": str(uuid.uuid4()),
+            "code_hash": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
+            "action": "activate",
+            "expires_at": expires_at.isoformat(),
+        }
+    )
+
+
+def test_without_a_token_there_is_no_code(setup):
+    api = setup.start("--no-watcher")
+    status, body = ask(f"{api.url}/api/v1/getcode")
+    assert (status, body["code"]) == (401, "auth.authorization_header_missing")
+    assert ask(f"{api.url}/api/v1/verify", body={"code": "ojE-161-pTv"})[0] == 401
+    assert ask(f"{api.url}/api/v1/getcode", "ey.ey.x")[0] == 401
+    assert length(setup) == 0
+
+
+def test_a_code_becomes_valid_and_is_used_once(setup):
+    api = setup.start("serve", "--no-watcher")
+    status, answer = ask(f"{api.url}/api/v1/getcode", api.tokens[0])
+    assert status == 200
+    assert sorted(answer) == ["code", "timestamp"]
+    code = answer["code"]
+    assert 1 <= int(CODE.fullmatch(code)[1]) <= 1000
+    issued = datetime.datetime.fromisoformat(re.sub(r"(\.\d{6})\d*Z", r"\1+00:00", answer["timestamp"]))
+    assert abs(issued - datetime.datetime.now(datetime.timezone.utc)) < datetime.timedelta(minutes=1)
+
+    peeked = setup.run("peek")
+    assert code not in peeked.stdout
+    (line,) = peeked.stdout.splitlines()
+    assert json.loads(json.loads(line)["text"])["action"] == "activate"
+
+    assert verify(api, code) == 404
+    assert setup.run("peek").stdout == peeked.stdout
+    setup.start("watch", **KEYED)
+    eventually(lambda: states(setup) == ["valid"])
+    assert verify(api, code, user=1) == 404
+    assert verify(api, code) == 200
+    assert verify(api, code) == 404
+    assert verify(api, "ojE-161-pTv") == 404
+
+    written = setup.written()
+    assert "a code is valid" in written
+    assert code not in written
+    assert api.tokens[0] not in api.log.read_text()
+
+
+def test_a_code_expires(setup):
+    api = setup.start(CODE_TTL_SECONDS="3")
+    code = get_code(api)
+    eventually(lambda: states(setup) == ["valid"])
+    eventually(lambda: states(setup) == ["expired"])
+    assert verify(api, code) == 404
+    eventually(lambda: length(setup) == 0)
+
+
+def test_a_message_that_comes_twice_changes_nothing(setup):
+    api = setup.start("--no-watcher")
+    code = get_code(api)
+    queue = setup.queue()
+    (message,) = queue.peek_messages()
+    expire = json.dumps(json.loads(message.content) | {"action": "expire"})
+    queue.send_message(message.content)
+    setup.start("watch")
+    # Each of the two leaves a message for later.
+    eventually(lambda: length(setup) == 2 and not queue.peek_messages())
+    assert states(setup) == ["valid"]
+    assert verify(api, code) == 200
+    queue.send_message(message.content)
+    eventually(lambda: length(setup) == 3 and not queue.peek_messages())
+    assert verify(api, code) == 404
+    for _ in range(2):
+        queue.send_message(expire)
+    queue.send_message(message.content)
+    eventually(lambda: length(setup) == 4 and not queue.peek_messages())
+    assert verify(api, code) == 404
+    assert states(setup) == ["used"]
+
+
+def test_what_is_no_message_is_set_aside(setup):
+    setup.start("watch")
+    texts = ["hello", "{'code': 'ojE-161-pTv', 'timestamp': '2020-04-15 16:54:48.816549'}", "<&>\"'가"]
+    for text in texts:
+        setup.queue().send_message(text)
+    poison = setup.queue(poison=True)
+    eventually(lambda: len(poison.peek_messages(max_messages=10)) == 3)
+    eventually(lambda: length(setup) == 0)
+    lines = [json.loads(line) for line in setup.run("peek", "--poison").stdout.splitlines()]
+    notes = [json.loads(line["text"]) for line in lines]
+    assert sorted(note["text"] for note in notes) == sorted(texts)
+    assert {note["why"] for note in notes} == {"it is neither JSON nor the base64 of JSON"}
+    assert setup.run("clear", "--poison").returncode == 0
+    assert setup.run("peek", "--poison").stdout == ""
+
+
+def test_watchers_that_are_killed_lose_nothing(setup):
+    api = setup.start("--no-watcher")
+    codes = [get_code(api) for _ in range(80)]
+    seen = 0
+    for _ in range(2):
+        watcher = setup.start("watch")
+        seen = eventually(lambda: setup.table.exists() and len(states(setup)) > seen and len(states(setup)))
+        watcher.kill()
+        seen = len(states(setup))
+    assert seen < len(codes), "both were to be killed before the end"
+    setup.start("watch")
+    setup.start("watch")
+    # What a killed one had received comes again after half a minute.
+    eventually(lambda: len(states(setup)) == len(codes), seconds=45)
+    assert [verify(api, code) for code in codes] == [200] * len(codes)
+    assert [verify(api, code) for code in codes] == [404] * len(codes)
+    assert setup.queue(poison=True).get_queue_properties().approximate_message_count == 0
+
+
+def test_the_key_of_the_number_service_can_be_replaced(setup):
+    api = setup.start("--no-watcher")
+    get_code(api)
+    for _ in range(2):
+        with urllib.request.urlopen(urllib.request.Request(api.rotate, method="POST")) as response:
+            assert response.status == 204
+        get_code(api)
+    assert api.log.read_text().count("it is read from Key Vault again") == 2
+
+
+def test_clear_empties_the_queue(setup):
+    api = setup.start("--no-watcher")
+    get_code(api)
+    get_code(api)
+    assert len(setup.run("peek").stdout.splitlines()) == 2
+    assert setup.run("clear").returncode == 0
+    assert setup.run("peek").stdout == ""
+    assert length(setup) == 0
+
+
+@pytest.mark.parametrize("policy", [None, TextBase64EncodePolicy()], ids=["JSON", "base64"])
+def test_a_message_of_the_client_for_python_is_understood(setup, policy):
+    api = setup.start(**KEYED)
+    options = {"message_encode_policy": policy} if policy else {}
+    setup.queue(**options).send_message(activation("abc-161-Xyz"))
+    eventually(lambda: states(setup) == ["valid"])
+    assert verify(api, "abc-161-Xyz", user=1) == 404
+    assert verify(api, "abc-161-Xyz") == 200
+
+
+def test_a_key_for_hashes_outlives_the_process(setup):
+    first = setup.start(**KEYED)
+    code = get_code(first)
+    eventually(lambda: states(setup) == ["valid"])
+    assert first.end() == 0
+    second = setup.start(**KEYED)
+    assert verify(second, code) == 200
+
+
+def test_attempts_are_limited(setup):
+    api = setup.start("--no-watcher", ATTEMPTS_PER_MINUTE="")
+    assert [verify(api, "ojE-161-pTv") for _ in range(11)] == [404] * 10 + [429]
+    assert verify(api, "ojE-161-pTv", user=1) == 404
+
+
+def test_an_open_api_asks_for_no_token(setup):
+    api = setup.start("--open")
+    status, answer = ask(f"{api.url}/api/v1/getcode")
+    assert status == 200
+    eventually(lambda: states(setup) == ["valid"])
+    url = f"{api.url}/api/v1/verify"
+    assert ask(url, body={"code": answer["code"]})[0] == 200
+    assert ask(url, body={"code": answer["code"]})[0] == 404
+
+
+def test_the_lines_that_are_printed_work(setup):
+    api = setup.start()
+    lines = [line.strip() for line in api.output.splitlines()]
+    first, again, verify_line, rotate = [line for line in lines if line.startswith("curl")]
+    environment = os.environ | {"TOKEN": api.tokens[0]}
+
+    def run(line):
+        return subprocess.run(["bash", "-c", line], env=environment, capture_output=True, text=True, check=True).stdout
+
+    assert " 401 " in run(first)
+    code = json.loads(run(again))["code"]
+    eventually(lambda: states(setup) == ["valid"])
+    assert json.loads(run(verify_line.replace("...", code))) == {"verified": True}
+    run(rotate)
+    assert CODE.fullmatch(json.loads(run(again))["code"])
+
+
+def test_where_nothing_listens_it_says_how_to_start_azurite(setup):
+    ended = setup.run(STORAGE_QUEUE_URL="http://127.0.0.1:1/devstoreaccount1/code-requests")
+    assert ended.returncode == 1
+    assert "npx --package azurite@3.35.0 azurite-queue --queuePort 1" in ended.stderr
+    assert ended.stdout == ""
+
+
+def test_a_configuration_that_is_not_whole_is_refused(setup):
+    ended = setup.run(KEY_VAULT_URL="https://contoso.vault.azure.net", CODE_TTL_SECONDS="never")
+    assert ended.returncode == 1
+    for name in ["THIRD_PARTY_API_ENDPOINT", "THIRD_PARTY_API_SECRET_NAME", "ISSUER", "CODE_TTL_SECONDS"]:
+        assert f"{name} has to be" in ended.stderr
+    assert ended.stdout == ""
