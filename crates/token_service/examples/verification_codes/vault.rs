@@ -61,3 +61,28 @@ impl VaultSecret {
         Ok(secret)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::local::vault::VaultDouble;
+    use tokio::task::JoinSet;
+
+    #[tokio::test]
+    async fn all_who_were_refused_with_a_secret_share_the_next_reading() {
+        let vault = VaultDouble::start("third-party-api-key", "d0c5atM1cr0s0ft").unwrap();
+        let secret = vault.secret().unwrap();
+        let refused = secret.get().await.unwrap();
+        assert_eq!(refused.value.secret(), "d0c5atM1cr0s0ft");
+        vault.keep("another");
+        let mut asking = JoinSet::new();
+        for _ in 0..20 {
+            let (secret, refused) = (secret.clone(), refused.clone());
+            asking.spawn(async move { secret.later_than(&refused).await.unwrap() });
+        }
+        for later in asking.join_all().await {
+            assert_eq!(later.value.secret(), "another");
+        }
+        assert_eq!(vault.readings(), 2);
+        assert_eq!(secret.get().await.unwrap().value.secret(), "another");
+    }
+}

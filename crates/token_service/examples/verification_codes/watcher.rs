@@ -347,16 +347,38 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_message_is_not_deleted_before_it_is_set_aside() {
+    async fn a_message_is_tried_five_times() {
         let setup = Setup::new().await;
-        setup.queue.put("hello");
-        setup.queue.fail_from(Moment::Before(1));
-        setup.watch(NOW).await;
-        assert_eq!(setup.queue.texts(), ["hello"]);
+        setup.queue.put(&activate());
+        let mut now = NOW;
+        for _ in 0..4 {
+            setup.queue.fail_from(Moment::Before(1));
+            setup.watch(now).await;
+            now += Duration::seconds(30);
+        }
         setup.queue.recover();
-        setup.watch(AGAIN).await;
-        assert_eq!(setup.poison().len(), 1);
-        assert!(setup.queue.texts().is_empty());
+        setup.watch(now).await;
+        assert!(setup.poison().is_empty());
+        assert!(setup.verify(now).await);
+        assert_eq!(setup.queue.texts().len(), 1);
+    }
+
+    /// The watcher uses the queue three times here too: it receives, sets aside, deletes.
+    #[tokio::test]
+    async fn wherever_a_watcher_ends_a_message_is_set_aside_and_not_lost() {
+        for moment in (0..3).flat_map(|call| [Moment::Before(call), Moment::After(call)]) {
+            let setup = Setup::new().await;
+            setup.queue.put("hello");
+            setup.queue.fail_from(moment);
+            setup.watch(NOW).await;
+            setup.queue.recover();
+            setup.watch(AGAIN).await;
+            let notes = setup.poison();
+            // One that was not yet deleted is set aside again.
+            assert!((1..=2).contains(&notes.len()), "{moment:?}");
+            assert!(notes.iter().all(|note| note["text"] == "hello"), "{moment:?}");
+            assert!(setup.queue.texts().is_empty(), "{moment:?}");
+        }
     }
 
     #[tokio::test]
