@@ -10,6 +10,7 @@ import re
 import sqlite3
 import struct
 import subprocess
+import time
 import urllib.request
 import uuid
 
@@ -110,16 +111,18 @@ def test_a_code_becomes_valid_and_is_used_once(setup):
     assert verify(api, "ojE-161-pTv") == 404
 
     written = setup.written()
-    assert "a code is valid" in written
+    assert "a code was made valid" in written
     assert code not in written
     assert api.tokens[0] not in api.log.read_text()
 
 
 def test_a_code_expires(setup):
     api = setup.start(CODE_TTL_SECONDS="3")
+    asked = time.monotonic()
     code = get_code(api)
     eventually(lambda: states(setup) == ["valid"])
     eventually(lambda: states(setup) == ["expired"])
+    assert time.monotonic() - asked >= 3
     assert verify(api, code) == 404
     eventually(lambda: length(setup) == 0)
 
@@ -131,20 +134,26 @@ def test_a_message_that_comes_twice_changes_nothing(setup):
     (message,) = queue.peek_messages()
     expire = json.dumps(json.loads(message.content) | {"action": "expire"})
     queue.send_message(message.content)
-    setup.start("watch")
-    # Each of the two leaves a message for later.
-    eventually(lambda: length(setup) == 2 and not queue.peek_messages())
+    watcher = setup.start("watch")
+
+    def handled(what, times):
+        eventually(lambda: watcher.log.read_text().count(what) == times)
+
+    handled("a code was made valid", 2)
     assert states(setup) == ["valid"]
     assert verify(api, code) == 200
     queue.send_message(message.content)
-    eventually(lambda: length(setup) == 3 and not queue.peek_messages())
+    handled("a code was made valid", 3)
     assert verify(api, code) == 404
     for _ in range(2):
         queue.send_message(expire)
     queue.send_message(message.content)
-    eventually(lambda: length(setup) == 4 and not queue.peek_messages())
+    handled("a code was made invalid", 2)
+    handled("a code was made valid", 4)
     assert verify(api, code) == 404
     assert states(setup) == ["used"]
+    # Each of the four activations has left a message for later, and nothing else is left.
+    eventually(lambda: length(setup) == 4)
 
 
 def test_what_is_no_message_is_set_aside(setup):

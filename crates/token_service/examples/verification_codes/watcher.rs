@@ -94,12 +94,12 @@ impl Watcher {
                 self.queue
                     .send(expire.to_text()?, until(message.expires_at, now))
                     .await?;
-                tracing::info!(%id, "a code is valid");
+                tracing::info!(%id, "a code was made valid, unless it had been");
             }
             Action::Expire => {
                 self.table.expire(code_hash).await?;
                 self.table.forget(now).await?;
-                tracing::info!(%id, "a code is no longer valid");
+                tracing::info!(%id, "a code was made invalid, unless it was");
             }
         }
         Ok(())
