@@ -53,7 +53,7 @@ pub(crate) async fn look_for(url: &Url) -> Result<(), String> {
         Ok(_) => Ok(()),
         Err(_) => Err(format!(
             "nothing listens at {host}:{port}, where Azurite's queues are expected. Start it with\n\n  \
-             npx --package azurite@3.35.0 azurite-queue --queuePort {port} --inMemoryPersistence\n\n\
+             npx --package azurite@3.35.0 azurite-queue --queuePort {port} --inMemoryPersistence --disableTelemetry\n\n\
              or set STORAGE_QUEUE_URL to another queue."
         )),
     }
