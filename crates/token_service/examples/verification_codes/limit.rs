@@ -5,19 +5,19 @@ use governor::{
     Quota, RateLimiter,
     clock::{Clock, DefaultClock},
     middleware::NoOpMiddleware,
-    state::keyed::DashMapStateStore,
+    state::keyed::HashMapStateStore,
 };
 use std::{num::NonZeroU32, time::Duration};
 
 /// A limit for each requester, within this process.
 pub(crate) struct Limit<C: Clock = DefaultClock>(
-    RateLimiter<Requester, DashMapStateStore<Requester>, C, NoOpMiddleware<C::Instant>>,
+    RateLimiter<Requester, HashMapStateStore<Requester>, C, NoOpMiddleware<C::Instant>>,
 );
 
 impl<C: Clock> Limit<C> {
     /// So many times at once, and as many in a minute.
     pub(crate) fn per_minute(times: NonZeroU32, clock: C) -> Self {
-        Self(RateLimiter::dashmap_with_clock(Quota::per_minute(times), clock))
+        Self(RateLimiter::hashmap_with_clock(Quota::per_minute(times), clock))
     }
 
     /// Counts a time, unless it is one too many: then the error is how long to wait.
