@@ -55,8 +55,9 @@ async fn within<T>(
 
 const FIND: &str = "SELECT identity, generation FROM users WHERE user_id = $1 AND identity IS NOT NULL";
 
-const RETIRE: &str =
-    "INSERT INTO retired (identity, user_id, retired_at) VALUES ($1, $2, $3) ON CONFLICT (identity) DO NOTHING";
+/// One that is retired twice was nobody's at first, and then somebody's.
+const RETIRE: &str = "INSERT INTO retired (identity, user_id, retired_at) VALUES ($1, $2, $3) \
+    ON CONFLICT (identity) DO UPDATE SET user_id = excluded.user_id, retired_at = excluded.retired_at";
 
 const BURY: &str = "DELETE FROM retired WHERE identity = $1";
 
@@ -135,18 +136,18 @@ where
         let user = bounded(OPERATION, USER, user.as_str())?;
         let created = bounded(OPERATION, IDENTITY, identity.as_str())?;
         let settled = async {
-            let mut transaction = self.begin().await?;
             let settle = query_as(SETTLE).bind(user).bind(attempt.to_string()).bind(created);
-            let mut mapped: Option<(String, i64)> = settle.fetch_optional(&mut *transaction).await?;
-            if mapped.is_none() {
-                let other: Option<(String, i64)> = query_as(FIND).bind(user).fetch_optional(&mut *transaction).await?;
-                mapped = other.filter(|(identity, _)| identity == created);
+            let settled: Option<(String, i64)> = settle.fetch_optional(&self.pool).await?;
+            if settled.is_some() {
+                return Ok(settled);
             }
-            let retirement = match mapped {
-                Some(_) => query(BURY).bind(created),
-                None => query(RETIRE).bind(created).bind(None::<&str>).bind(stored(now)),
-            };
-            retirement.execute(&mut *transaction).await?;
+            let mut transaction = self.begin().await?;
+            let other: Option<(String, i64)> = query_as(FIND).bind(user).fetch_optional(&mut *transaction).await?;
+            let mapped = other.filter(|(identity, _)| identity == created);
+            if mapped.is_none() {
+                let retire = query(RETIRE).bind(created).bind(None::<&str>).bind(stored(now));
+                retire.execute(&mut *transaction).await?;
+            }
             transaction.commit().await?;
             Ok(mapped)
         };
@@ -215,9 +216,12 @@ where
         limit: i64,
     ) -> Result<Vec<CommunicationUserIdentifier>, StoreError> {
         const OPERATION: &str = "list the identities to be deleted";
-        const OF_ALL: &str =
-            "SELECT identity FROM retired WHERE retired_at <= $1 ORDER BY retired_at, identity LIMIT $2";
+        // One that was stored after all, by whoever took its claim over, is somebody's.
+        const OF_ALL: &str = "SELECT identity FROM retired WHERE retired_at <= $1 \
+            AND NOT EXISTS (SELECT 1 FROM users WHERE users.identity = retired.identity) \
+            ORDER BY retired_at, identity LIMIT $2";
         const OF_USER: &str = "SELECT identity FROM retired WHERE retired_at <= $1 AND user_id = $3 \
+            AND NOT EXISTS (SELECT 1 FROM users WHERE users.identity = retired.identity) \
             ORDER BY retired_at, identity LIMIT $2";
         let user = user.map(|user| bounded(OPERATION, USER, user.as_str())).transpose()?;
         let retired = query_as::<_, (String,)>(if user.is_some() { OF_USER } else { OF_ALL });

@@ -92,6 +92,11 @@ async fn an_identity_that_two_created_by_one_custom_id_stays_the_users() {
             .await;
         assert_eq!(later.unwrap().unwrap().identity, identity("ada"));
         assert!(store.all_retired().await.is_empty());
+
+        // When the user goes, it is theirs to be deleted.
+        store.database.retire(&ada, NOW).await.unwrap();
+        let retired = store.database.retired(Some(&ada), NOW, 10).await.unwrap();
+        assert_eq!(retired, [identity("ada")]);
     })
     .await;
 }
