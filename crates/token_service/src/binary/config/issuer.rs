@@ -1,0 +1,159 @@
+//! `[issuer]`: who signs the tokens of callers.
+
+use super::{address, given::Given};
+use token_guard::{ConfigurationError, EntraApi, LogtoPermissions, TokenGuard};
+use uuid::Uuid;
+
+/// The issuer of callers' tokens, and what they have to say.
+#[derive(Clone, Debug)]
+pub(crate) struct Issuer {
+    pub(crate) kind: IssuerKind,
+    /// The scope that each caller needs.
+    pub(crate) scope: Option<String>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum IssuerKind {
+    Oidc {
+        url: String,
+        audience: String,
+    },
+    Logto {
+        url: String,
+        audience: String,
+    },
+    Entra {
+        tenant_id: String,
+        client_id: String,
+        /// The cloud, if it is not the worldwide one.
+        authority: Option<String>,
+        /// The application ID URI, if it is not `api://` and the client id.
+        audience: Option<String>,
+    },
+}
+
+impl Issuer {
+    pub(super) fn of(given: &mut Given<'_>) -> Option<Self> {
+        const KINDS: &str = "\"oidc\", \"logto\" or \"entra\"";
+        if !given.has("issuer.kind") {
+            given.missing(
+                "issuer.kind",
+                &format!("it is {KINDS}, for those who sign the tokens of your users"),
+            );
+        }
+        let kind = match given.text("issuer.kind")?.as_str() {
+            "oidc" => Self::url(given, "the issuer, as its tokens have it in `iss`")
+                .map(|(url, audience)| IssuerKind::Oidc { url, audience }),
+            "logto" => Self::url(given, "your Logto endpoint, such as https://contoso.logto.app")
+                .map(|(url, audience)| IssuerKind::Logto { url, audience }),
+            "entra" => Self::entra(given),
+            _ => {
+                given.fault("issuer.kind", format!("has to be {KINDS}"));
+                None
+            }
+        };
+        let issuer = Self {
+            kind: kind?,
+            scope: given.text("issuer.scope"),
+        };
+        match issuer.guard() {
+            Ok(_) => Some(issuer),
+            Err(error) => {
+                given.fault_of("[issuer]", error.to_string());
+                None
+            }
+        }
+    }
+
+    /// The URL and the audience of an issuer.
+    fn url(given: &mut Given<'_>, url_is: &str) -> Option<(String, String)> {
+        for key in ["issuer.tenant_id", "issuer.client_id"] {
+            if given.has(key) {
+                given.fault(key, "is for issuer.kind = \"entra\" only; remove it");
+            }
+        }
+        if !given.has("issuer.url") {
+            given.missing("issuer.url", &format!("it is {url_is}"));
+        }
+        if !given.has("issuer.audience") {
+            let reason = "it is this API's name at the issuer, as tokens have it in `aud`";
+            given.missing("issuer.audience", reason);
+        }
+        let url = Self::checked_url(given);
+        Some((url?, given.text("issuer.audience")?))
+    }
+
+    fn checked_url(given: &mut Given<'_>) -> Option<String> {
+        let url = given.text("issuer.url")?;
+        match address::secure_url(&url) {
+            Ok(_) => Some(url),
+            Err(reason) => {
+                given.fault("issuer.url", reason);
+                None
+            }
+        }
+    }
+
+    fn entra(given: &mut Given<'_>) -> Option<IssuerKind> {
+        let authority = given.has("issuer.url").then(|| Self::checked_url(given));
+        let tenant_id = guid(given, "issuer.tenant_id", "it is the id of your directory (tenant)");
+        let client_id = guid(
+            given,
+            "issuer.client_id",
+            "it is the application (client) id of this API's registration",
+        );
+        Some(IssuerKind::Entra {
+            tenant_id: tenant_id?,
+            client_id: client_id?,
+            authority: match authority {
+                Some(authority) => Some(authority?),
+                None => None,
+            },
+            audience: given.text("issuer.audience"),
+        })
+    }
+
+    /// What checks the tokens.
+    pub(crate) fn guard(&self) -> Result<TokenGuard, ConfigurationError> {
+        let builder = match &self.kind {
+            IssuerKind::Oidc { url, audience } => TokenGuard::builder(url, [audience]),
+            IssuerKind::Logto { url, audience } => {
+                let resource = audience.clone();
+                TokenGuard::logto(url, LogtoPermissions::GlobalApi { resource })
+            }
+            IssuerKind::Entra {
+                tenant_id,
+                client_id,
+                authority,
+                audience,
+            } => {
+                let mut api = EntraApi::new(tenant_id, client_id);
+                if let Some(authority) = authority {
+                    api = api.authority(authority);
+                }
+                if let Some(audience) = audience {
+                    api = api.audience(audience);
+                }
+                TokenGuard::entra(api)
+            }
+        };
+        let guard = builder.build()?;
+        Ok(match &self.scope {
+            Some(scope) => guard.requiring_scopes([scope]),
+            None => guard,
+        })
+    }
+}
+
+/// A GUID that has to be given.
+pub(super) fn guid(given: &mut Given<'_>, key: &str, reason: &str) -> Option<String> {
+    if !given.has(key) {
+        given.missing(key, reason);
+    }
+    let id = given.text(key)?;
+    if Uuid::parse_str(&id).is_err() {
+        given.fault(key, format!("has to be a GUID: {reason}"));
+        return None;
+    }
+    Some(id)
+}

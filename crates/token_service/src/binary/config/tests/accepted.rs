@@ -1,0 +1,271 @@
+//! Configurations that are used, and what they say.
+
+use super::*;
+
+#[test]
+fn without_file_and_variables_there_is_no_configuration() {
+    for variables in [
+        &[][..],
+        &[("PATH", "/bin"), ("OTHER_SERVICE_LISTEN", "x")],
+        &[("TOKEN_SERVICE_CONFIG", "")],
+        &[
+            ("TOKEN_SERVICE_SERVICE_HOST", "10.0.0.1"),
+            ("TOKEN_SERVICE_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
+        ],
+    ] {
+        assert!(read_with(None, variables, &[]).unwrap().is_none(), "{variables:?}");
+    }
+    assert!(read_with(None, &[("TOKEN_SERVICE_LISTEN", "127.0.0.1:1")], &[]).is_err());
+    assert!(read_with(Some(""), &[], &[]).is_err());
+}
+
+#[test]
+fn what_is_left_out_has_the_documented_default() {
+    let config = config(LEAST);
+    assert_eq!(config.listen, "127.0.0.1:8080".parse().unwrap());
+    assert_eq!(config.operations_listen, None);
+    assert!(config.tls.is_none() && config.teams.is_none() && config.sidecar.is_none());
+    let Authentication::ConnectionString { text, on_loopback } = &config.acs.authentication else {
+        panic!("{:?}", config.acs);
+    };
+    assert_eq!((text.secret(), *on_loopback), (CONNECTION_STRING, false));
+    assert!(!config.acs.custom_ids);
+    assert_eq!((config.acs.replicas, config.acs.queue), (NonZeroU32::MIN, 1000));
+    assert_eq!(config.database.url.secret(), "sqlite://token_service.db?mode=rwc");
+    assert_eq!(config.database.max_connections, 8);
+    assert_eq!(config.issuer.scope, None);
+    assert_eq!(config.tokens.default_scopes, [Scope::Chat, Scope::Voip]);
+    assert_eq!(config.tokens.allowed_scopes, [Scope::Chat, Scope::Voip]);
+    assert_eq!(config.tokens.lifetime.whole_minutes(), 1440);
+    assert!(config.tokens.rules.is_empty() && config.tokens.sealing_keys.is_none());
+    assert!(config.origins.is_empty());
+    let limits = Limits {
+        requests_per_minute: NonZeroU32::new(120).unwrap(),
+        request: std::time::Duration::from_secs(30),
+        body_bytes: 16384,
+        idle: std::time::Duration::from_secs(75),
+    };
+    assert_eq!(config.limits, limits);
+    assert_eq!(
+        (config.log.format, config.log.filter.as_str()),
+        (LogFormat::Text, "info")
+    );
+    assert_eq!(config.drain.as_secs(), 30);
+}
+
+/// Every key of the file; of those that contradict each other, the one that is not in [`LEAST`].
+const FULL: &str = r#"
+listen = "0.0.0.0:8443"
+operations_listen = "[::1]:9090"
+[tls]
+certificate = "service.pem"
+key = "service.key"
+[acs]
+endpoint = "https://contoso.communication.azure.com"
+credential = "managed_identity"
+managed_identity_client_id = "00001111-aaaa-2222-bbbb-3333cccc4444"
+custom_ids = true
+replicas = 3
+queue = 0
+[database]
+url_file = "database"
+max_connections = 20
+[issuer]
+kind = "entra"
+tenant_id = "aaaabbbb-0000-cccc-1111-dddd2222eeee"
+client_id = "00001111-aaaa-2222-bbbb-3333cccc4444"
+url = "https://login.microsoftonline.us"
+audience = "https://contoso.com/api"
+scope = "access_as_user"
+[tokens]
+default_scopes = ["chat.join"]
+allowed_scopes = ["chat.join", "chat", "voip", "voip.join", "chat.join.limited"]
+lifetime_minutes = 60
+sealing_keys_file = "keys"
+[[tokens.rules]]
+client_id = "kiosk"
+scopes = ["voip.join"]
+lifetime_minutes = 90
+[[tokens.rules]]
+role = "agent"
+scopes = ["chat", "voip"]
+[[tokens.rules]]
+scope = "calls"
+scopes = ["voip"]
+[teams]
+client_id = "00001111-aaaa-2222-bbbb-3333cccc4444"
+sidecar_api = "AcsTeams"
+[sidecar]
+url = "http://sidecar:5000"
+allow_any_host = true
+[cors]
+origins = ["https://app.contoso.com", "http://localhost:3000"]
+[limits]
+requests_per_minute = 60
+request_seconds = 10
+body_bytes = 4096
+idle_seconds = 700
+[log]
+format = "json"
+filter = "warn,token_service=debug"
+[shutdown]
+drain_seconds = 0
+"#;
+
+fn full() -> Config {
+    let (certificate, key) = pair();
+    let keys = format!("{SEALING_KEY}\n\n  {SEALING_KEY}\n");
+    let files = [
+        ("service.pem", certificate.as_str()),
+        ("service.key", &key),
+        ("database", "postgres://service:pw@db.contoso.com/tokens\n"),
+        ("keys", &keys),
+    ];
+    read_with(Some(FULL), &[], &files).unwrap().unwrap()
+}
+
+#[test]
+fn every_key_of_what_surrounds_the_service_is_read_from_the_file() {
+    let config = full();
+    assert_eq!(config.listen, "0.0.0.0:8443".parse().unwrap());
+    assert_eq!(config.operations_listen, Some("[::1]:9090".parse().unwrap()));
+    let tls = config.tls.unwrap();
+    assert_eq!(
+        (tls.certificate.as_path(), tls.key.as_path()),
+        (Path::new("service.pem"), Path::new("service.key"))
+    );
+    let Authentication::Entra { endpoint, credential } = &config.acs.authentication else {
+        panic!("{:?}", config.acs);
+    };
+    assert_eq!(endpoint, "https://contoso.communication.azure.com");
+    assert_eq!(
+        *credential,
+        Credential::ManagedIdentity {
+            client_id: Some(CLIENT.to_owned())
+        }
+    );
+    assert!(config.acs.custom_ids);
+    assert_eq!((config.acs.replicas.get(), config.acs.queue), (3, 0));
+    assert_eq!(
+        config.database.url.secret(),
+        "postgres://service:pw@db.contoso.com/tokens"
+    );
+    assert_eq!(config.database.max_connections, 20);
+    assert_eq!(
+        config.issuer.kind,
+        IssuerKind::Entra {
+            tenant_id: TENANT.to_owned(),
+            client_id: CLIENT.to_owned(),
+            authority: Some("https://login.microsoftonline.us".to_owned()),
+            audience: Some("https://contoso.com/api".to_owned()),
+        }
+    );
+    assert_eq!(config.issuer.scope.as_deref(), Some("access_as_user"));
+}
+
+#[test]
+fn every_key_of_what_users_get_is_read_from_the_file() {
+    let config = full();
+    assert_eq!(config.tokens.default_scopes, [Scope::ChatJoin]);
+    assert_eq!(config.tokens.allowed_scopes.len(), 5);
+    assert_eq!(config.tokens.lifetime.whole_minutes(), 60);
+    assert!(config.tokens.sealing_keys.is_some());
+    let rules: Vec<_> = config
+        .tokens
+        .rules
+        .iter()
+        .map(|rule| {
+            (
+                rule.holder.clone(),
+                rule.scopes.clone(),
+                rule.lifetime.map(Duration::whole_minutes),
+            )
+        })
+        .collect();
+    assert_eq!(
+        rules,
+        [
+            (
+                RuleHolder::ClientId("kiosk".to_owned()),
+                vec![Scope::VoipJoin],
+                Some(90)
+            ),
+            (
+                RuleHolder::Role("agent".to_owned()),
+                vec![Scope::Chat, Scope::Voip],
+                None
+            ),
+            (RuleHolder::Scope("calls".to_owned()), vec![Scope::Voip], None),
+        ]
+    );
+    let teams = Teams {
+        client_id: CLIENT.to_owned(),
+        sidecar_api: Some("AcsTeams".to_owned()),
+    };
+    assert_eq!(config.teams, Some(teams));
+    assert_eq!(config.sidecar.unwrap().base_url().as_str(), "http://sidecar:5000/");
+    assert_eq!(config.origins, ["https://app.contoso.com", "http://localhost:3000"]);
+    let limits = Limits {
+        requests_per_minute: NonZeroU32::new(60).unwrap(),
+        request: std::time::Duration::from_secs(10),
+        body_bytes: 4096,
+        idle: std::time::Duration::from_secs(700),
+    };
+    assert_eq!(config.limits, limits);
+    assert_eq!(
+        (config.log.format, config.log.filter.as_str()),
+        (LogFormat::Json, "warn,token_service=debug")
+    );
+    assert_eq!(config.drain.as_secs(), 0);
+}
+
+#[test]
+fn the_environment_can_say_everything_but_rules_and_wins() {
+    let variables = [
+        ("TOKEN_SERVICE_LISTEN", "[::]:80"),
+        ("TOKEN_SERVICE_ALLOW_PLAIN_HTTP", "true"),
+        ("TOKEN_SERVICE_ACS_CONNECTION_STRING_FILE", "/run/credentials/acs"),
+        ("TOKEN_SERVICE_ACS_QUEUE", " 5 "),
+        ("TOKEN_SERVICE_ISSUER_KIND", "logto"),
+        ("TOKEN_SERVICE_ISSUER_URL", "http://localhost:3001"),
+        ("TOKEN_SERVICE_ISSUER_AUDIENCE", "https://api.contoso.com"),
+        ("TOKEN_SERVICE_TOKENS_DEFAULT_SCOPES", "chat, voip.join,"),
+        ("TOKEN_SERVICE_TOKENS_SEALING_KEYS", SEALING_KEY),
+        (
+            "TOKEN_SERVICE_CORS_ORIGINS",
+            "https://a.contoso.com,https://b.contoso.com:8443",
+        ),
+        ("TOKEN_SERVICE_PORT", "tcp://10.0.0.1:8080"),
+    ];
+    let acs = format!("\n{CONNECTION_STRING}\n");
+    let files = [("/run/credentials/acs", acs.as_str())];
+    let config = read_with(None, &variables, &files).unwrap().unwrap();
+    assert_eq!(config.listen, "[::]:80".parse().unwrap());
+    let Authentication::ConnectionString { text, .. } = &config.acs.authentication else {
+        panic!("{:?}", config.acs);
+    };
+    assert_eq!(text.secret(), CONNECTION_STRING);
+    assert_eq!(config.acs.queue, 5);
+    assert!(matches!(&config.issuer.kind, IssuerKind::Logto { url, .. } if url == "http://localhost:3001"));
+    assert_eq!(config.tokens.default_scopes, [Scope::Chat, Scope::VoipJoin]);
+    assert!(config.tokens.sealing_keys.is_some());
+    assert_eq!(config.origins, ["https://a.contoso.com", "https://b.contoso.com:8443"]);
+
+    let text = format!("operations_listen = '127.0.0.1:1'\n{LEAST}\n[limits]\nbody_bytes = 2048\nrequest_seconds = 9");
+    let variables = [
+        ("TOKEN_SERVICE_LIMITS_BODY_BYTES", "4096"),
+        ("TOKEN_SERVICE_OPERATIONS_LISTEN", ""),
+    ];
+    let config = read_with(Some(&text), &variables, &[]).unwrap().unwrap();
+    assert_eq!((config.limits.body_bytes, config.limits.request.as_secs()), (4096, 9));
+    assert_eq!(config.operations_listen, None);
+}
+
+#[test]
+fn a_variable_names_the_file_unless_the_command_line_does() {
+    let files = [("/etc/ts.toml", LEAST)];
+    let variables = [("TOKEN_SERVICE_CONFIG", "/etc/ts.toml")];
+    assert!(read_with(None, &variables, &files).unwrap().is_some());
+    let faults = read_with(Some("listen = 5"), &variables, &files).unwrap_err();
+    assert!(faults[0].starts_with("listen: "), "{faults:?}");
+}

@@ -1,0 +1,85 @@
+//! What the README and the example say of the configuration.
+
+use super::*;
+
+const EXAMPLE: &str = include_str!("../../../../token_service.toml");
+const README: &str = include_str!("../../../../README.md");
+
+/// The keys of the example, with the line that each is on.
+fn keys_of_the_example() -> Vec<(String, usize)> {
+    let mut section = String::new();
+    let mut keys = Vec::new();
+    for (number, line) in EXAMPLE.lines().enumerate() {
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            section = format!("{name}.");
+        } else if line.starts_with("# [[") {
+            section = "tokens.rules.".to_owned();
+        } else if let Some((key, _)) = line.trim_start_matches("# ").split_once(" = ") {
+            keys.push((format!("{section}{key}"), number));
+        }
+    }
+    keys.retain(|(key, _)| !key.starts_with("tokens.rules."));
+    keys
+}
+
+#[test]
+fn the_example_is_accepted_and_has_every_key() {
+    let credentials = [("/etc/token_service/connection_string", CONNECTION_STRING)];
+    read_with(Some(EXAMPLE), &[], &credentials).unwrap().unwrap();
+
+    let mut known: Vec<_> = keys::KEYS.iter().map(|key| key.name).collect();
+    let examples = keys_of_the_example();
+    let mut shown: Vec<_> = examples.iter().map(|(key, _)| key.as_str()).collect();
+    known.sort_unstable();
+    shown.sort_unstable();
+    assert_eq!(shown, known);
+
+    // Each value is a good one, whatever it needs beside it or contradicts.
+    for (key, number) in &examples {
+        let text: Vec<_> = EXAMPLE
+            .lines()
+            .enumerate()
+            .map(|(line, text)| {
+                if line == *number {
+                    text.trim_start_matches("# ")
+                } else {
+                    text
+                }
+            })
+            .collect();
+        for fault in read_with(Some(&text.join("\n")), &[], &credentials)
+            .err()
+            .unwrap_or_default()
+        {
+            let of_another = [" is missing", " contradicts ", " cannot be read", "only; remove it"];
+            assert!(of_another.iter().any(|part| fault.contains(part)), "{key}: {fault}");
+        }
+    }
+    let with_rule = EXAMPLE.replace("# [[tokens.rules]]\n# role = ", "[[tokens.rules]]\nrole = ");
+    let with_rule = with_rule
+        .replace("# scopes = ", "scopes = ")
+        .replace("# lifetime_minutes = 480", "lifetime_minutes = 480");
+    let config = read_with(Some(&with_rule), &[], &credentials).unwrap().unwrap();
+    assert_eq!(config.tokens.rules.len(), 1);
+}
+
+#[test]
+fn the_table_of_the_readme_has_every_key_and_its_variable() {
+    let section = README.split_once("## Configuration\n").unwrap().1;
+    let section = section.split_once("\n## ").unwrap().0;
+    let rows: Vec<_> = section
+        .lines()
+        .filter_map(|line| {
+            let mut cells = line
+                .strip_prefix("| `")?
+                .split(" | ")
+                .map(|cell| cell.trim_matches(['`', ' ', '|']).to_owned());
+            Some((cells.next()?, cells.next()?))
+        })
+        .collect();
+    let known: Vec<_> = keys::KEYS
+        .iter()
+        .map(|key| (key.name.to_owned(), key.variable()))
+        .collect();
+    assert_eq!(rows, known);
+}

@@ -1,0 +1,86 @@
+//! The log, on stderr.
+
+use crate::config::{Log, LogFormat};
+use std::io::{self, IsTerminal};
+use tracing_subscriber::{EnvFilter, filter::ParseError, fmt};
+
+/// At INFO, the HTTP pipeline of Azure's SDK shows the URL of a request that got no answer, with the id of the user.
+const WITHOUT_IDS: &str = "typespec_client_core=warn";
+
+/// What is logged: levels, or levels of targets. A target that is named counts for more than [`WITHOUT_IDS`].
+pub(crate) fn filter(directives: &str) -> Result<EnvFilter, ParseError> {
+    EnvFilter::builder().parse(format!("{WITHOUT_IDS},{directives}"))
+}
+
+/// Starts the log of this process.
+pub(crate) fn start(log: &Log) -> Result<(), ParseError> {
+    let builder = fmt().with_env_filter(filter(&log.filter)?).with_writer(io::stderr);
+    match log.format {
+        LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Json => builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .init(),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex, PoisonError};
+    use tracing::{debug, info, subscriber::with_default, warn};
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(directives: &str) -> String {
+        let written = Written::default();
+        let writer = written.clone();
+        let subscriber = fmt()
+            .with_env_filter(filter(directives).unwrap())
+            .with_writer(move || writer.clone())
+            .with_ansi(false)
+            .finish();
+        with_default(subscriber, || {
+            info!(target: "typespec_client_core::http::policies::logging", "<== Failed response: url: 8:acs:1_2");
+            warn!(target: "typespec_client_core::http", "a warning of the pipeline");
+            info!(target: "token_service", "an event");
+            debug!(target: "token_service", "a detail");
+        });
+        let bytes = written.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn urls_of_failed_requests_are_logged_for_those_only_who_ask_for_them() {
+        for (directives, url, detail) in [
+            ("info", false, false),
+            ("debug", false, true),
+            ("info,token_service=debug", false, true),
+            ("info,typespec_client_core=info", true, false),
+        ] {
+            let log = logged(directives);
+            assert_eq!(log.contains("8:acs:"), url, "{directives}: {log}");
+            assert_eq!(log.contains("a detail"), detail, "{directives}: {log}");
+            assert!(
+                log.contains("an event") && log.contains("a warning of the pipeline"),
+                "{log}"
+            );
+        }
+        assert!(filter("token_service=loud").is_err());
+    }
+}

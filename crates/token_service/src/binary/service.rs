@@ -1,0 +1,112 @@
+//! The service that a configuration describes.
+
+use crate::config::{Authentication, Config, Credential};
+use azure_communication_identity::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
+use azure_core::{credentials::TokenCredential, error::ErrorKind, http::Transport};
+use azure_identity::{
+    DeveloperToolsCredential, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
+    WorkloadIdentityCredential,
+};
+use entra_sidecar::{SidecarClient, SidecarCredential, SidecarScope};
+use std::{error::Error, sync::Arc, time::Duration};
+use token_service::{ServiceLimits, Store, TeamsExchange, TokenService};
+
+/// The version of the service's API that knows custom ids of identities.
+const PREVIEW_API_VERSION: &str = "2025-03-02-preview";
+/// The scope that the client asks a credential for.
+const ACS_SCOPE: &str = "https://communication.azure.com//.default";
+
+/// Connects to the database and puts the service together. Nothing else is asked for anything yet.
+pub(crate) async fn of(config: &Config) -> Result<TokenService, Box<dyn Error>> {
+    let limits = ServiceLimits::new(config.acs.replicas, config.acs.queue);
+    let identities = identities(config, &limits)?;
+    let store = Store::connect(config.database.url.secret(), config.database.max_connections).await?;
+    let mut builder = TokenService::builder(identities, config.issuer.guard()?, store)
+        .service_limits(&limits)
+        .token_policy(config.tokens.policy()?)
+        .custom_ids(config.acs.custom_ids)
+        .allow_origins(
+            config
+                .origins
+                .iter()
+                .map(|origin| origin.parse())
+                .collect::<Result<Vec<_>, _>>()?,
+        )
+        .requests_per_minute(config.limits.requests_per_minute)
+        .request_timeout(config.limits.request)
+        .body_limit(config.limits.body_bytes);
+    if let Some(keys) = &config.tokens.sealing_keys {
+        builder = builder.sealing_keys(keys.clone());
+    }
+    if let Some(teams) = &config.teams {
+        let mut exchange = TeamsExchange::new(teams.client_id.clone());
+        if let (Some(sidecar), Some(api)) = (&config.sidecar, &teams.sidecar_api) {
+            exchange = exchange.on_behalf_of(sidecar.clone(), api.clone());
+        }
+        builder = builder.teams(exchange);
+    }
+    Ok(builder.build())
+}
+
+fn identities(config: &Config, limits: &ServiceLimits) -> azure_core::Result<CommunicationIdentityClient> {
+    let acs = &config.acs;
+    match &acs.authentication {
+        Authentication::ConnectionString { text, on_loopback } => {
+            let options = client_options(acs.custom_ids, limits, *on_loopback)?;
+            CommunicationIdentityClient::with_connection_string(text.secret(), Some(options))
+        }
+        Authentication::Entra { endpoint, credential } => {
+            let options = client_options(acs.custom_ids, limits, false)?;
+            let credential = token_credential(credential, config.sidecar.as_ref())?;
+            CommunicationIdentityClient::new(endpoint, credential, Some(options))
+        }
+    }
+}
+
+/// The options of the identity client: each try counts for the limits, and an emulator is not looked for behind a proxy.
+pub(crate) fn client_options(
+    custom_ids: bool,
+    limits: &ServiceLimits,
+    on_loopback: bool,
+) -> azure_core::Result<CommunicationIdentityClientOptions> {
+    let mut options = CommunicationIdentityClientOptions::default();
+    options.client_options.per_try_policies.push(Arc::new(limits.clone()));
+    if custom_ids {
+        PREVIEW_API_VERSION.clone_into(&mut options.api_version);
+    }
+    if on_loopback {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            // As azure_core's own HTTP client has them.
+            .connect_timeout(Duration::from_secs(20))
+            .read_timeout(Duration::from_mins(1))
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| azure_core::Error::new(ErrorKind::Other, error))?;
+        options.client_options.transport = Some(Transport::new(Arc::new(client)));
+    }
+    Ok(options)
+}
+
+fn token_credential(
+    credential: &Credential,
+    sidecar: Option<&SidecarClient>,
+) -> azure_core::Result<Arc<dyn TokenCredential>> {
+    Ok(match (credential, sidecar) {
+        (Credential::ManagedIdentity { client_id }, _) => {
+            ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
+                user_assigned_id: client_id.clone().map(UserAssignedId::ClientId),
+                ..ManagedIdentityCredentialOptions::default()
+            }))?
+        }
+        (Credential::WorkloadIdentity, _) => WorkloadIdentityCredential::new(None)?,
+        (Credential::Sidecar { api }, Some(sidecar)) => {
+            SidecarCredential::new(sidecar.clone(), [SidecarScope::new(ACS_SCOPE, api)], None)?
+        }
+        (Credential::Sidecar { .. }, None) => {
+            let message = "there is no sidecar to ask for tokens";
+            return Err(azure_core::Error::with_message(ErrorKind::Other, message));
+        }
+        (Credential::DeveloperTools, _) => DeveloperToolsCredential::new(None)?,
+    })
+}
