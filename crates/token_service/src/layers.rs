@@ -69,7 +69,8 @@ async fn observe(
     add_headers(response.headers_mut(), id);
     let (status, took) = (response.status().as_u16(), started.elapsed());
     frame.metrics.request(method, route, status, took);
-    span.in_scope(|| info!(status, microseconds = took.as_micros(), "answered"));
+    let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    span.in_scope(|| info!(status, microseconds, "answered"));
     response
 }
 

@@ -244,7 +244,8 @@ mod tests {
                 match client.limits.send(&Context::new(), &mut request, &next).await {
                     Ok(_) => true,
                     Err(error) => {
-                        assert!(std::error::Error::source(&error).is_some_and(|source| source.is::<QueueFull>()));
+                        let source = std::error::Error::source(&error);
+                        assert!(source.is_some_and(<dyn std::error::Error>::is::<QueueFull>));
                         false
                     }
                 }
