@@ -9,8 +9,11 @@ CREATE TABLE users (
     claimed_by TEXT,
     claimed_until BIGINT,
     created_at BIGINT NOT NULL,
+    -- Of a user who was removed while their identity was being created.
+    removed_at BIGINT,
     CHECK ((identity IS NULL) = (claimed_by IS NOT NULL)),
-    CHECK ((identity IS NULL) = (claimed_until IS NOT NULL))
+    CHECK ((identity IS NULL) = (claimed_until IS NOT NULL)),
+    CHECK (identity IS NULL OR removed_at IS NULL)
 );
 
 CREATE INDEX unfinished_users ON users (claimed_until) WHERE identity IS NULL;

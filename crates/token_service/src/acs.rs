@@ -25,8 +25,18 @@ pub(crate) struct Acs {
 /// A creation that failed.
 pub(crate) struct CreationFailed {
     pub(crate) error: ApiError,
-    /// Whether an identity may have been created all the same.
-    pub(crate) outcome_unknown: bool,
+    pub(crate) left: Left,
+}
+
+/// What a creation that failed has left behind.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Left {
+    /// Nothing was created.
+    Nothing,
+    /// Perhaps an identity.
+    Unknown,
+    /// Several identities with this custom id, which the service refuses from now on.
+    CustomIdSpoilt,
 }
 
 impl Acs {
@@ -41,11 +51,11 @@ impl Acs {
         };
         let response = self.client.create_user(Some(options)).await;
         let response = response.map_err(|error| CreationFailed {
-            outcome_unknown: creation_outcome_unknown(&error),
+            left: left_by(&error),
             error: self.failed("create", &error),
         })?;
         let user = response.into_model().map_err(|error| CreationFailed {
-            outcome_unknown: true,
+            left: Left::Unknown,
             error: self.failed("create", &error),
         })?;
         self.metrics.acs("create", "ok");
@@ -78,16 +88,31 @@ impl Acs {
         }
     }
 
-    /// Revokes all tokens of the identity. One that is gone has none.
+    /// Revokes all tokens of the identity.
     pub(crate) async fn revoke(&self, identity: &CommunicationUserIdentifier) -> Result<(), ApiError> {
-        let response = self.client.revoke_tokens(identity, None).await;
-        self.settled("revoke", response.map(drop))
+        match self.client.revoke_tokens(identity, None).await {
+            Ok(_) => {
+                self.metrics.acs("revoke", "ok");
+                Ok(())
+            }
+            Err(error) => Err(self.failed_for_identity("revoke", &error)),
+        }
     }
 
-    /// Deletes the identity. One that is gone has been deleted.
+    /// Deletes the identity. One that is none of this resource's, or no longer, has nothing to be deleted.
     pub(crate) async fn delete(&self, identity: &CommunicationUserIdentifier) -> Result<(), ApiError> {
-        let response = self.client.delete_user(identity, None).await;
-        self.settled("delete", response.map(drop))
+        match self.client.delete_user(identity, None).await {
+            Ok(_) => {
+                self.metrics.acs("delete", "ok");
+                Ok(())
+            }
+            Err(error) if is_gone(&error) => {
+                self.metrics.acs("delete", "gone");
+                warn!("an identity that was to be deleted is none of this resource's, or no longer");
+                Ok(())
+            }
+            Err(error) => Err(self.failed("delete", &error)),
+        }
     }
 
     pub(crate) async fn exchange(&self, request: TeamsUserTokenRequest) -> Result<CommunicationAccessToken, ApiError> {
@@ -99,9 +124,7 @@ impl Acs {
             }
             Err(error) => {
                 let answer = self.failed("exchange", &error);
-                let refused = CommunicationError::from_error(&error).and_then(CommunicationError::error_code)
-                    == Some(CommunicationErrorCode::InvalidAccessToken);
-                Err(if refused {
+                Err(if is_teams_token_refused(&error) {
                     ApiError::teams_token_refused()
                 } else {
                     answer
@@ -110,18 +133,13 @@ impl Acs {
         }
     }
 
-    /// The outcome of an operation that has nothing to do where the identity is gone.
-    fn settled(&self, operation: &'static str, outcome: azure_core::Result<()>) -> Result<(), ApiError> {
-        match outcome {
-            Ok(()) => {
-                self.metrics.acs(operation, "ok");
-                Ok(())
-            }
-            Err(error) if is_gone(&error) => {
-                self.metrics.acs(operation, "gone");
-                Ok(())
-            }
-            Err(error) => Err(self.failed(operation, &error)),
+    /// As [`failed`](Self::failed), for an operation that takes an identity which may be gone.
+    fn failed_for_identity(&self, operation: &'static str, error: &Error) -> ApiError {
+        let answer = self.failed(operation, error);
+        if is_gone(error) {
+            ApiError::identity_gone()
+        } else {
+            answer
         }
     }
 
@@ -175,11 +193,34 @@ impl Acs {
     }
 }
 
-/// Whether the identity is none of this resource's, or no longer. The service documents the code for another resource's
-/// identities; what it answers for deleted ones is not documented.
+fn left_by(error: &Error) -> Left {
+    let code = CommunicationError::from_error(error).and_then(CommunicationError::error_code);
+    if code == Some(CommunicationErrorCode::MultipleIdentitiesForCustomId) {
+        Left::CustomIdSpoilt
+    } else if creation_outcome_unknown(error) {
+        Left::Unknown
+    } else {
+        Left::Nothing
+    }
+}
+
+/// Whether the identity is none of this resource's, or no longer, in the service's own words: a 404 without a code is that of
+/// something else, such as a proxy. The service documents the code for another resource's identities; what it answers for
+/// deleted ones is not documented.
 fn is_gone(error: &Error) -> bool {
     CommunicationError::from_error(error).is_some_and(|refusal| {
-        u16::from(refusal.status) == 404 || refusal.error_code() == Some(CommunicationErrorCode::IdentityNotOwned)
+        let not_found = u16::from(refusal.status) == 404 && refusal.code.is_some();
+        not_found || refusal.error_code() == Some(CommunicationErrorCode::IdentityNotOwned)
+    })
+}
+
+/// Whether it is the Teams user's token that was refused, or the application that it is for.
+fn is_teams_token_refused(error: &Error) -> bool {
+    CommunicationError::from_error(error).is_some_and(|refusal| match refusal.error_code() {
+        Some(CommunicationErrorCode::InvalidAccessToken) => true,
+        _ if u16::from(refusal.status) == 403 => true,
+        Some(CommunicationErrorCode::ValidationError) => refusal.target.as_deref() == Some("appId"),
+        _ => false,
     })
 }
 

@@ -1,6 +1,6 @@
 //! What callers are told when something goes wrong.
 
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreErrorKind};
 use axum::{
     Json,
     http::{
@@ -104,6 +104,11 @@ impl ApiError {
 /// The database is in trouble; the log says more.
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
+        if error.kind() == StoreErrorKind::InvalidValue {
+            let message =
+                "the caller's token names a user in more than 512 bytes, or with a character that no name has";
+            return Self::new(StatusCode::FORBIDDEN, "bad_user_name", message);
+        }
         error!(%error, "the database failed");
         let message = "the database of this service is in trouble: try again later";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "database", message).retry_after(Duration::from_secs(5))
@@ -143,6 +148,7 @@ impl From<HandlerError> for ApiError {
             message: error.to_string().into(),
             retry_after: header("retry-after")
                 .and_then(|seconds| seconds.parse().ok())
+                .or((error.status() == 503).then_some(5))
                 .map(Duration::from_secs),
             challenge: header("www-authenticate").and_then(|challenge| challenge.parse().ok()),
         }

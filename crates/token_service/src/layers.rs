@@ -16,7 +16,10 @@ use axum::{
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
-use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{AllowOrigin, CorsLayer},
+};
 use tracing::{Instrument, field::Empty, info, info_span};
 use uuid::Uuid;
 
@@ -35,26 +38,22 @@ pub(crate) struct Bounds {
 
 /// Puts the layers around a router, the outermost last.
 pub(crate) fn around(router: Router, bounds: Bounds, metrics: Arc<Metrics>) -> Router {
-    let frame = Arc::new(Frame {
-        time: bounds.time,
-        metrics,
-    });
     router
         .layer(DefaultBodyLimit::max(bounds.body))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()))
-        .layer(from_fn_with_state(frame, observe))
+        .layer(from_fn_with_state(bounds.time, time_limit))
         .layer(cors(bounds.origins))
+        .layer(from_fn_with_state(metrics, observe))
 }
 
-/// What is done with every request.
-struct Frame {
-    time: Duration,
-    metrics: Arc<Metrics>,
+async fn time_limit(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    let answer = timeout(limit, next.run(request)).await;
+    answer.unwrap_or_else(|_| ApiError::timeout().into_response())
 }
 
-/// Bounds, logs and counts what is answered: by route, so that ids in paths stay out of it.
+/// Logs and counts what is answered: by route, so that ids in paths stay out of it.
 async fn observe(
-    State(frame): State<Arc<Frame>>,
+    State(metrics): State<Arc<Metrics>>,
     route: Option<MatchedPath>,
     mut request: Request,
     next: Next,
@@ -64,11 +63,10 @@ async fn observe(
     let method = known_method(request.method());
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     let span = info_span!("request", id = id.to_str().ok(), method, route, reason = Empty);
-    let answer = timeout(frame.time, next.run(request)).instrument(span.clone()).await;
-    let mut response = answer.unwrap_or_else(|_| span.in_scope(|| ApiError::timeout().into_response()));
+    let mut response = next.run(request).instrument(span.clone()).await;
     add_headers(response.headers_mut(), id);
     let (status, took) = (response.status().as_u16(), started.elapsed());
-    frame.metrics.request(method, route, status, took);
+    metrics.request(method, route, status, took);
     let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     span.in_scope(|| info!(status, microseconds, "answered"));
     response
@@ -119,7 +117,7 @@ fn add_headers(headers: &mut HeaderMap, id: HeaderValue) {
 
 fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
     CorsLayer::new()
-        .allow_origin(origins)
+        .allow_origin(AllowOrigin::predicate(move |origin, _| origins.contains(origin)))
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
         .allow_headers([
             AUTHORIZATION,

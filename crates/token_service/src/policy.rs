@@ -51,7 +51,7 @@ pub struct TokenRule {
 /// The callers that a [`TokenRule`] is for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum RuleHolder {
-    /// Callers that use this application: the `client_id`, `azp` or `appid` of their token.
+    /// Callers that use this application: the `client_id` of their token or, of Entra ID, its `azp` or `appid`.
     ClientId(String),
     /// Callers whose token has this scope of the issuer.
     Scope(String),

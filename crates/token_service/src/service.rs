@@ -11,6 +11,7 @@ use crate::{
     service_limits::ServiceLimits,
     store::{Store, StoreError},
     teams::TeamsExchange,
+    user::UserNaming,
 };
 use axum::{Router, http::HeaderValue};
 use azure_communication_identity::CommunicationIdentityClient;
@@ -75,6 +76,7 @@ pub struct TokenServiceBuilder {
     store: Store,
     settings: Settings,
     policy: TokenPolicy,
+    naming: UserNaming,
     teams: Option<TeamsExchange>,
     requests_per_minute: NonZeroU32,
     service_limits: Option<ServiceLimits>,
@@ -97,6 +99,7 @@ impl TokenService {
             store,
             settings: Settings::default(),
             policy: TokenPolicy::default(),
+            naming: UserNaming::default(),
             teams: None,
             requests_per_minute: REQUESTS_PER_MINUTE,
             service_limits: None,
@@ -127,7 +130,7 @@ impl TokenService {
     ///
     /// # Errors
     ///
-    /// If the database fails. Failures of Azure Communication Services are counted in [`Swept::left`].
+    /// If the database fails. Failures of Azure Communication Services are counted in [`Swept::failed`].
     pub async fn sweep(&self) -> Result<Swept, StoreError> {
         self.api.limit.forget_idle();
         self.api.directory.sweep().await
@@ -180,7 +183,13 @@ impl TokenServiceBuilder {
         self
     }
 
-    /// Gives tokens to Teams users.
+    /// How users are told apart. Default: by the subject of their tokens.
+    pub fn user_naming(mut self, naming: UserNaming) -> Self {
+        self.naming = naming;
+        self
+    }
+
+    /// Gives tokens to Teams users, who are told apart as [`UserNaming::EntraObject`].
     pub fn teams(mut self, teams: TeamsExchange) -> Self {
         self.teams = Some(teams);
         self
@@ -239,6 +248,7 @@ impl TokenServiceBuilder {
             api: Arc::new(Api {
                 directory,
                 guard: self.guard,
+                naming: self.naming,
                 policy: self.policy,
                 limit: CallerLimit::per_minute(self.requests_per_minute),
                 teams: self.teams,

@@ -14,7 +14,7 @@ use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 /// The time over which the service counts requests.
@@ -24,7 +24,7 @@ const WINDOW: Duration = Duration::from_secs(30);
 ///
 /// In any 30 seconds, 1000 identities are created and 1000 tokens issued at most; 500 identities deleted, 500 times the
 /// tokens of one revoked, and 500 tokens exchanged. Every request counts, also one that is sent again. What comes too soon
-/// waits its turn in a queue; if that is full, the request is given up at once and not sent.
+/// waits its turn in a queue, for 10 seconds at most; if that is full, the request is given up at once. Neither is sent.
 ///
 /// It is a policy for each try of a client:
 ///
@@ -52,15 +52,20 @@ struct Shared {
     exchange: Limit,
     revoke: Limit,
     delete: Limit,
-    queue: Arc<Semaphore>,
     waiting: Gauge,
 }
 
+/// The longest wait in a queue: a third of the time that a request has, unless a service says otherwise.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// As many permits as there may be requests in a window. A permit comes back a window after its request was answered, so
 /// that no window of the service, wherever it begins, has more of them.
-struct Limit(Arc<Semaphore>);
+struct Limit {
+    permits: Arc<Semaphore>,
+    queue: Semaphore,
+}
 
-/// The queue for Azure Communication Services is full.
+/// The queue for Azure Communication Services is full, or too long.
 #[derive(Debug)]
 pub(crate) struct QueueFull;
 
@@ -75,12 +80,15 @@ impl ServiceLimits {
     /// # Arguments
     ///
     /// * `replicas` - How many processes use the resource.
-    /// * `queue` - How many requests may wait, over all operations.
+    /// * `queue` - How many requests may wait, of each operation.
     #[must_use]
     pub fn new(replicas: NonZeroU32, queue: usize) -> Self {
         let limit = |requests: u32| {
             let share = (requests / replicas).max(1);
-            Limit(Arc::new(Semaphore::new(share.try_into().unwrap_or(usize::MAX))))
+            Limit {
+                permits: Arc::new(Semaphore::new(share.try_into().unwrap_or(usize::MAX))),
+                queue: Semaphore::new(queue.min(Semaphore::MAX_PERMITS)),
+            }
         };
         Self(Arc::new(Shared {
             create: limit(1000),
@@ -88,7 +96,6 @@ impl ServiceLimits {
             exchange: limit(500),
             revoke: limit(500),
             delete: limit(500),
-            queue: Arc::new(Semaphore::new(queue.min(Semaphore::MAX_PERMITS))),
             waiting: Gauge::default(),
         }))
     }
@@ -116,14 +123,15 @@ impl ServiceLimits {
 impl Shared {
     /// Takes a permit, which comes back by itself.
     async fn take(&self, limit: &Limit) -> Result<Permit, QueueFull> {
-        if let Ok(permit) = limit.0.clone().try_acquire_owned() {
+        if let Ok(permit) = limit.permits.clone().try_acquire_owned() {
             return Ok(Permit(Some(permit)));
         }
-        let _place = self.queue.try_acquire().map_err(|_| QueueFull)?;
+        let _place = limit.queue.try_acquire().map_err(|_| QueueFull)?;
         let _waiting = Waiting::new(&self.waiting);
-        // It is never closed.
-        let permit = limit.0.clone().acquire_owned().await.map_err(|_| QueueFull)?;
-        Ok(Permit(Some(permit)))
+        match timeout(PATIENCE, limit.permits.clone().acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(Permit(Some(permit))),
+            _ => Err(QueueFull),
+        }
     }
 }
 
@@ -191,7 +199,7 @@ impl fmt::Debug for ServiceLimits {
 
 impl fmt::Display for QueueFull {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the queue of requests for Azure Communication Services is full")
+        f.write_str("too many requests wait for Azure Communication Services")
     }
 }
 
@@ -260,19 +268,27 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn no_window_has_more_than_a_thousand_requests() {
         let client = Client::new(1, 5000);
-        let started = Instant::now();
-        let requests: Vec<_> = (0..2500)
-            .map(|_| tokio::spawn(client.send(Method::Post, "/identities/8:acs:x/:issueAccessToken")))
-            .collect();
+        let issue = || tokio::spawn(client.send(Method::Post, "/identities/8:acs:x/:issueAccessToken"));
+        let first: Vec<_> = (0..1000).map(|_| issue()).collect();
         sleep(Duration::from_millis(29_900)).await;
+        let late: Vec<_> = (0..1500).map(|_| issue()).collect();
+        sleep(Duration::from_millis(50)).await;
         assert_eq!(client.sent(), 1000);
         assert_eq!(client.limits.waiting().get(), 1500);
         sleep(Duration::from_millis(200)).await;
         assert_eq!(client.sent(), 2000);
-        for request in requests {
+        assert_eq!(client.limits.waiting().get(), 500);
+        for request in first {
             assert!(request.await.unwrap());
         }
-        assert_eq!(started.elapsed().as_secs(), 60);
+        // The last 500 would have to wait for another window.
+        let started = Instant::now();
+        let mut sent = 0;
+        for request in late {
+            sent += usize::from(request.await.unwrap());
+        }
+        assert_eq!(sent, 1000);
+        assert!(started.elapsed() < PATIENCE);
         assert_eq!(client.limits.waiting().get(), 0);
     }
 
@@ -307,6 +323,10 @@ mod tests {
         waiting.abort();
         assert!(waiting.await.unwrap_err().is_cancelled());
         assert_eq!(client.limits.waiting().get(), 0);
-        assert!(client.send(Method::Post, "/identities").await);
+        sleep(Duration::from_secs(20)).await;
+        assert!(
+            client.send(Method::Post, "/identities").await,
+            "there is a place, and soon a permit"
+        );
     }
 }

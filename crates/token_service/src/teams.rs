@@ -4,11 +4,11 @@ use crate::{acs::Acs, error::ApiError};
 use axum::http::{HeaderMap, StatusCode};
 use azure_communication_identity::{CommunicationAccessToken, TeamsUserTokenRequest};
 use azure_core::credentials::Secret;
-use entra_sidecar::{InboundToken, SidecarClient, web::HandlerError};
+use entra_sidecar::{InboundToken, SidecarClient, SidecarError, SidecarErrorKind, web::HandlerError};
 use jsonwebtoken::dangerous::insecure_decode_claims;
 use serde::Deserialize;
 use token_guard::Caller;
-use tracing::warn;
+use tracing::{debug, warn};
 
 /// The header in which Microsoft's sample has the Teams user's Entra token.
 pub(crate) const TEAMS_TOKEN: &str = "teams-user-aad-token";
@@ -71,17 +71,14 @@ impl TeamsExchange {
         self
     }
 
-    /// A token of Azure Communication Services for the caller, who is a Teams user.
+    /// A token of Azure Communication Services for the caller, who is the Teams user with this id.
     pub(crate) async fn token(
         &self,
         acs: &Acs,
         caller: &Caller,
+        object_id: &str,
         headers: &HeaderMap,
     ) -> Result<CommunicationAccessToken, ApiError> {
-        let Some(object_id) = caller.object_id() else {
-            let message = "the caller is not a user of Entra ID: their token has no oid";
-            return Err(ApiError::new(StatusCode::FORBIDDEN, "not_an_entra_user", message));
-        };
         let token = match headers.get(TEAMS_TOKEN) {
             Some(token) => token.to_str().map_err(|_| malformed())?.to_owned(),
             None => self.acquire(caller).await?,
@@ -109,7 +106,13 @@ impl TeamsExchange {
             .authorization_header(api, &inbound, None)
             .await
             .map_err(|error| {
-                warn!(%error, "the sidecar acquired no token for a Teams user");
+                let kind = SidecarError::from_error(&error).map(SidecarError::kind);
+                if kind == Some(SidecarErrorKind::CallerTokenRejected) {
+                    // Anybody can send a token that the guard takes and the sidecar does not.
+                    debug!(%error, "the sidecar refused a caller's token");
+                } else {
+                    warn!(%error, "the sidecar acquired no token for a Teams user");
+                }
                 ApiError::from(HandlerError::from(error))
             })?;
         Ok(header.token().secret().to_owned())

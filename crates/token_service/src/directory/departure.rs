@@ -12,7 +12,7 @@ impl Directory {
         let (directory, user) = (self.clone(), user.clone());
         self.to_its_end(async move {
             let slot = directory.slot(&user);
-            let _turn = slot.turn().await?;
+            let _turn = slot.turn().await;
             let forgotten = directory.0.store.forget_tokens(&user).await?;
             slot.forget();
             let mapping = forgotten.ok_or_else(ApiError::no_identity)?;
@@ -30,7 +30,7 @@ impl Directory {
         let (directory, user) = (self.clone(), user.clone());
         self.to_its_end(async move {
             let slot = directory.slot(&user);
-            let _turn = slot.turn().await?;
+            let _turn = slot.turn().await;
             let now = directory.now();
             directory.0.store.retire(&user, now).await?;
             slot.forget();

@@ -12,9 +12,13 @@ pub(crate) use tokens::UserToken;
 use crate::{acs::Acs, error::ApiError, metrics::Metrics, seal::SealingKeys, store::Database, user::AppUser};
 use azure_communication_identity::CommunicationUserIdentifier;
 use azure_core::time::OffsetDateTime;
-use moka::sync::Cache;
+use moka::{policy::EvictionPolicy, sync::Cache};
 use slot::Slot;
-use std::{sync::Arc, time::Duration};
+use std::{
+    fmt::{self, Debug, Formatter},
+    sync::Arc,
+    time::Duration,
+};
 use token_guard::Clock;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, Span};
@@ -24,11 +28,10 @@ const SLOTS: u64 = 100_000;
 const SLOT_IDLE: Duration = Duration::from_hours(24);
 
 /// Finds, creates and removes what users have. Its clones are the same directory.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Directory(Arc<Parts>);
 
 /// What a [`Directory`] works with.
-#[derive(Debug)]
 struct Parts {
     store: Arc<dyn Database>,
     acs: Acs,
@@ -51,7 +54,12 @@ pub(crate) struct Settings {
 
 impl Directory {
     pub(crate) fn new(store: Arc<dyn Database>, acs: Acs, settings: Settings, metrics: Arc<Metrics>) -> Self {
-        let slots = Cache::builder().max_capacity(SLOTS).time_to_idle(SLOT_IDLE).build();
+        // Who comes last is remembered, so that nobody is refused for those who came often.
+        let slots = Cache::builder()
+            .max_capacity(SLOTS)
+            .time_to_idle(SLOT_IDLE)
+            .eviction_policy(EvictionPolicy::lru())
+            .build();
         Self(Arc::new(Parts {
             store,
             acs,
@@ -95,5 +103,14 @@ impl Directory {
     ) -> Result<T, ApiError> {
         let work = self.0.tasks.spawn(work.instrument(Span::current()));
         work.await.unwrap_or_else(|_| Err(ApiError::internal()))
+    }
+}
+
+/// Without the users whom it remembers.
+impl Debug for Directory {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Directory")
+            .field("store", &self.0.store)
+            .finish_non_exhaustive()
     }
 }

@@ -1,24 +1,24 @@
 //! How a user gets their one identity.
 
-use super::Directory;
+use super::{Directory, slot::Work};
 use crate::{
-    acs::CreationFailed,
+    acs::{CreationFailed, Left},
     error::ApiError,
-    store::{Claim, Mapping, StoreError},
+    store::{Claim, Granted, Mapping, StoreError},
     user::AppUser,
 };
 use azure_communication_identity::CommunicationUserIdentifier;
 use azure_core::time::Duration as Lifetime;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
-use tracing::{error, warn};
+use tracing::warn;
 use uuid::Uuid;
 
-/// How long a claim holds. Whoever has not finished by then is taken for dead.
-const CLAIM: Lifetime = Lifetime::seconds(60);
+/// How long a claim holds. Whoever has not finished by then is taken for dead: a creation with what follows takes less.
+const CLAIM: Lifetime = Lifetime::seconds(120);
 
-/// How long a creation may take, well within the claim.
-const CREATION: Duration = Duration::from_secs(40);
+/// How long a creation may take, if its client allows it that long.
+const CREATION: Duration = Duration::from_secs(50);
 
 /// How long to wait for another replica that creates the identity.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -56,8 +56,8 @@ impl Directory {
         let (directory, user) = (self.clone(), user.clone());
         self.to_its_end(async move {
             let slot = directory.slot(&user);
-            let mut turn = slot.turn().await?;
-            turn.note(directory.find_or_create(&user).await)
+            let mut turn = slot.turn_for(&Work::SignIn).await?;
+            turn.note(Work::SignIn, directory.find_or_create(&user).await)
         })
         .await
     }
@@ -68,11 +68,11 @@ impl Directory {
         let now = self.now();
         match self.0.store.claim(user, attempt, now, now + CLAIM).await? {
             Claim::Mapped(_) | Claim::Taken => Ok(Finish::Elsewhere),
-            Claim::Granted { custom_id } if self.0.settings.custom_ids => {
-                self.create(user, attempt, custom_id).await?;
+            Claim::Granted(granted) if self.0.settings.custom_ids => {
+                self.create(user, attempt, granted).await?;
                 Ok(Finish::Finished)
             }
-            Claim::Granted { .. } => {
+            Claim::Granted(_) => {
                 self.give_up(user, attempt).await?;
                 Ok(Finish::GivenUp)
             }
@@ -92,9 +92,10 @@ impl Directory {
                         created: false,
                     });
                 }
-                Claim::Granted { custom_id } => {
-                    let mapping = self.create(user, attempt, custom_id).await?;
-                    return Ok(SignedIn { mapping, created: true });
+                Claim::Granted(granted) => {
+                    if let Some(mapping) = self.create(user, attempt, granted).await? {
+                        return Ok(SignedIn { mapping, created: true });
+                    }
                 }
                 Claim::Taken if started.elapsed() + pause > PATIENCE => return Err(ApiError::signing_in()),
                 Claim::Taken => sleep(pause).await,
@@ -103,36 +104,28 @@ impl Directory {
         }
     }
 
-    /// Creates the identity that `attempt` has claimed, and stores it.
-    async fn create(&self, user: &AppUser, attempt: Uuid, custom_id: Uuid) -> Result<Mapping, ApiError> {
-        let custom_id = self.0.settings.custom_ids.then_some(custom_id);
+    /// Creates the identity that `attempt` has claimed, and stores it; `None` if another request has taken over in the
+    /// meantime, or the user has been removed.
+    async fn create(&self, user: &AppUser, attempt: Uuid, granted: Granted) -> Result<Option<Mapping>, ApiError> {
+        let custom_id = self.0.settings.custom_ids.then_some(granted.custom_id);
         let created = timeout(CREATION, self.0.acs.create(custom_id)).await;
         let created = created.unwrap_or_else(|_| {
             Err(CreationFailed {
                 error: ApiError::timeout(),
-                outcome_unknown: true,
+                left: Left::Unknown,
             })
         });
         let identity = match created {
             Ok(identity) => identity,
             Err(failed) => {
-                self.let_go(user, attempt, failed.outcome_unknown).await;
+                if let Err(error) = self.let_go(user, attempt, granted, failed.left).await {
+                    warn!(%error, "a claim stays until it ends");
+                }
                 return Err(failed.error);
             }
         };
         self.0.metrics.signed_in();
-        match self.settle(user, attempt, &identity).await {
-            Ok(Some(mapping)) => Ok(mapping),
-            // Another request has taken over, or the user has been deleted.
-            Ok(None) => self.0.store.find(user).await?.ok_or_else(ApiError::signing_in),
-            Err(error) => {
-                if custom_id.is_none() && self.0.acs.delete(&identity).await.is_err() {
-                    self.0.metrics.given_up();
-                    error!("an identity was created, and could neither be stored nor deleted");
-                }
-                Err(error.into())
-            }
-        }
+        Ok(self.settle(user, attempt, &identity).await?)
     }
 
     /// Stores what has been created. The database may be away for a moment.
@@ -154,15 +147,17 @@ impl Directory {
         self.0.store.settle(user, attempt, identity, self.now()).await
     }
 
-    /// Leaves the claim to be taken over if its custom id can tell what became of the creation, and removes it otherwise.
-    async fn let_go(&self, user: &AppUser, attempt: Uuid, outcome_unknown: bool) {
-        let outcome = match (outcome_unknown, self.0.settings.custom_ids) {
-            (true, true) => Ok(()),
-            (true, false) => self.give_up(user, attempt).await,
-            (false, _) => self.0.store.abandon(user, attempt).await,
-        };
-        if let Err(error) = outcome {
-            warn!(%error, "a claim stays until it ends");
+    /// Ends a claim under which no identity was stored. Where its custom id may have one, it is left to be taken over.
+    async fn let_go(&self, user: &AppUser, attempt: Uuid, granted: Granted, left: Left) -> Result<(), StoreError> {
+        match left {
+            Left::Nothing if granted.taken_over && self.0.settings.custom_ids => {
+                self.0.store.hand_back(user, attempt, self.now()).await
+            }
+            Left::Nothing if granted.taken_over => self.give_up(user, attempt).await,
+            Left::Nothing => self.0.store.abandon(user, attempt).await,
+            // The service may still be at it, so nobody takes it over before the claim ends.
+            Left::Unknown if self.0.settings.custom_ids => Ok(()),
+            Left::Unknown | Left::CustomIdSpoilt => self.give_up(user, attempt).await,
         }
     }
 

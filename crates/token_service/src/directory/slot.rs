@@ -13,7 +13,7 @@ use tokio::{
 };
 
 /// How long a mapping is taken for granted: what another replica has revoked is handed out no longer than this.
-const TRUSTED: std::time::Duration = std::time::Duration::from_secs(5);
+const TRUSTED: Duration = Duration::seconds(5);
 
 /// What has to be left of a token that is handed out. The clients of Azure Communication Services ask for another one ten
 /// minutes before the end.
@@ -29,24 +29,44 @@ pub(crate) struct Slot {
 #[derive(Debug)]
 struct Known {
     mapping: Mapping,
-    checked: Instant,
+    checked: OffsetDateTime,
     tokens: HashMap<Grant, Arc<CommunicationAccessToken>>,
 }
 
 /// Held by whoever asks the database or Azure Communication Services in a user's matter.
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
-    failed: Option<(Instant, ApiError)>,
+    failed: Option<Failed>,
+}
+
+/// What a turn is taken for, where others may wait for the same.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Work {
+    SignIn,
+    Token(Grant),
+}
+
+/// The last attempt, if something has failed that everybody needs.
+#[derive(Debug)]
+struct Failed {
+    work: Work,
+    at: Instant,
+    error: ApiError,
 }
 
 impl Slot {
-    /// Waits for the turn. Who has waited while an attempt was made that failed for everybody shares its failure, so that
-    /// a crowd is told at once and does not try one after another.
-    pub(crate) async fn turn(&self) -> Result<OwnedMutexGuard<Turn>, ApiError> {
+    /// Waits for the turn.
+    pub(crate) async fn turn(&self) -> OwnedMutexGuard<Turn> {
+        self.turn.clone().lock_owned().await
+    }
+
+    /// Waits for the turn to do what others may wait for, too. Who has waited while an attempt at the same failed shares its
+    /// failure, so that a crowd is told at once and does not try one after another.
+    pub(crate) async fn turn_for(&self, work: &Work) -> Result<OwnedMutexGuard<Turn>, ApiError> {
         let arrived = Instant::now();
-        let turn = self.turn.clone().lock_owned().await;
+        let turn = self.turn().await;
         match &turn.failed {
-            Some((at, error)) if *at > arrived => Err(error.clone()),
+            Some(failed) if failed.work == *work && failed.at >= arrived => Err(failed.error.clone()),
             _ => Ok(turn),
         }
     }
@@ -54,21 +74,30 @@ impl Slot {
     /// A token that is good for a while, if the mapping was checked a moment ago.
     pub(crate) fn token(&self, grant: &Grant, now: OffsetDateTime) -> Option<(Mapping, Arc<CommunicationAccessToken>)> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let known = known.as_ref().filter(|known| known.is_trusted())?;
+        let known = known.as_ref().filter(|known| known.is_trusted(now))?;
         Some((known.mapping.clone(), known.token(grant, now)?))
     }
 
-    /// Learns the mapping as it was `checked`. Tokens of another one are forgotten.
-    pub(crate) fn learn(&self, mapping: &Mapping, checked: Instant) {
+    /// Learns the mapping as it is in the database `now`, and finds a token of it. Tokens of another one are forgotten.
+    pub(crate) fn learn(
+        &self,
+        mapping: &Mapping,
+        grant: &Grant,
+        now: OffsetDateTime,
+    ) -> Option<Arc<CommunicationAccessToken>> {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         match &mut *known {
-            Some(known) if known.mapping == *mapping => known.checked = checked,
+            Some(known) if known.mapping == *mapping => {
+                known.checked = now;
+                known.token(grant, now)
+            }
             _ => {
                 *known = Some(Known {
                     mapping: mapping.clone(),
-                    checked,
+                    checked: now,
                     tokens: HashMap::new(),
                 });
+                None
             }
         }
     }
@@ -95,8 +124,9 @@ impl Slot {
 }
 
 impl Known {
-    fn is_trusted(&self) -> bool {
-        self.checked.elapsed() < TRUSTED
+    fn is_trusted(&self, now: OffsetDateTime) -> bool {
+        // Not by a clock that has been set back, either.
+        (Duration::ZERO..TRUSTED).contains(&(now - self.checked))
     }
 
     fn token(&self, grant: &Grant, now: OffsetDateTime) -> Option<Arc<CommunicationAccessToken>> {
@@ -106,10 +136,14 @@ impl Known {
 }
 
 impl Turn {
-    /// Notes a failure for those who wait.
-    pub(crate) fn note<T>(&mut self, outcome: Result<T, ApiError>) -> Result<T, ApiError> {
+    /// Notes a failure for those who wait for the same.
+    pub(crate) fn note<T>(&mut self, work: Work, outcome: Result<T, ApiError>) -> Result<T, ApiError> {
         let upstream = outcome.as_ref().err().filter(|error| error.is_upstream());
-        self.failed = upstream.map(|error| (Instant::now(), error.clone()));
+        self.failed = upstream.map(|error| Failed {
+            work,
+            at: Instant::now(),
+            error: error.clone(),
+        });
         outcome
     }
 }

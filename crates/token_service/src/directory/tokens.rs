@@ -2,7 +2,7 @@
 
 use super::{
     Directory,
-    slot::{Slot, is_good},
+    slot::{Slot, Work, is_good},
 };
 use crate::{
     error::ApiError,
@@ -13,7 +13,6 @@ use crate::{
 use azure_communication_identity::{CommunicationAccessToken, CommunicationUserIdentifier};
 use azure_core::time::OffsetDateTime;
 use std::sync::Arc;
-use tokio::time::Instant;
 use tracing::warn;
 
 /// A token and whose it is.
@@ -30,11 +29,16 @@ impl Directory {
         if let Some(token) = self.remembered(&slot, grant) {
             return Ok(Some(token));
         }
-        let mut turn = slot.turn().await?;
-        if let Some(token) = self.remembered(&slot, grant) {
-            return Ok(Some(token));
-        }
-        turn.note(self.find_or_issue(&slot, user, grant).await)
+        let (directory, user, grant) = (self.clone(), user.clone(), grant.clone());
+        self.to_its_end(async move {
+            let work = Work::Token(grant.clone());
+            let mut turn = slot.turn_for(&work).await?;
+            if let Some(token) = directory.remembered(&slot, &grant) {
+                return Ok(Some(token));
+            }
+            turn.note(work, directory.find_or_issue(&slot, &user, &grant).await)
+        })
+        .await
     }
 
     fn remembered(&self, slot: &Slot, grant: &Grant) -> Option<UserToken> {
@@ -47,21 +51,23 @@ impl Directory {
     }
 
     async fn find_or_issue(&self, slot: &Slot, user: &AppUser, grant: &Grant) -> Result<Option<UserToken>, ApiError> {
-        let (checked, now) = (Instant::now(), self.now());
+        let now = self.now();
         let Some(mapping) = self.0.store.find(user).await? else {
             slot.forget();
             return Ok(None);
         };
-        slot.learn(&mapping, checked);
-        if let Some(token) = self.remembered(slot, grant) {
-            return Ok(Some(token));
-        }
-        let token = match self.stored(user, grant, &mapping, now).await {
-            Some(token) => token,
-            None => self.issue(user, grant, &mapping).await?,
+        let token = if let Some(token) = slot.learn(&mapping, grant, now) {
+            self.0.metrics.token("memory");
+            token
+        } else {
+            let token = match self.stored(user, grant, &mapping, now).await {
+                Some(token) => token,
+                None => self.issue(user, grant, &mapping).await?,
+            };
+            let token = Arc::new(token);
+            slot.keep(&mapping, grant.clone(), token.clone(), now);
+            token
         };
-        let token = Arc::new(token);
-        slot.keep(&mapping, grant.clone(), token.clone(), now);
         let identity = mapping.identity;
         Ok(Some(UserToken { identity, token }))
     }

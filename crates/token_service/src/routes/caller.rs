@@ -29,7 +29,7 @@ impl FromRequestParts<Arc<Api>> for User {
             let message = "an application calls for itself, and tokens are for users";
             return Err(ApiError::new(StatusCode::FORBIDDEN, "not_a_user", message));
         }
-        let id = AppUser::of(&caller);
+        let id = api.naming.user(&caller)?;
         api.limit.check(&id)?;
         Ok(Self { id, caller })
     }

@@ -19,7 +19,7 @@ use std::sync::Arc;
     path = "/api/user",
     tag = "users",
     responses(
-        (status = 200, body = UserBody),
+        (status = 200, description = "The identity", body = UserBody),
         (status = 404, description = "The user has no identity", body = ErrorBody),
     ),
 )]
@@ -73,7 +73,7 @@ pub(super) async fn remove(State(api): State<Arc<Api>>, user: User) -> Result<St
     tag = "tokens",
     params(ScopeList),
     responses(
-        (status = 201, body = UserTokenBody),
+        (status = 201, description = "The token", body = UserTokenBody),
         (status = 404, description = "The user has no identity", body = ErrorBody),
         (status = 409, description = "The user's identity no longer exists", body = ErrorBody),
     ),
@@ -116,7 +116,7 @@ pub(super) async fn revoke(State(api): State<Arc<Api>>, user: User) -> Result<St
     tag = "tokens",
     params(("teams-user-aad-token" = Option<String>, Header, description = "The caller's Entra token for Teams")),
     responses(
-        (status = 201, body = TeamsTokenBody),
+        (status = 201, description = "The token", body = TeamsTokenBody),
         (status = 404, description = "Teams is not set up here", body = ErrorBody),
     ),
 )]
@@ -129,6 +129,10 @@ pub(super) async fn teams_token(
         let message = "tokens for Teams users are not set up in this service";
         return Err(ApiError::new(StatusCode::NOT_FOUND, "no_teams", message));
     };
-    let token = teams.token(&api.acs, &user.caller, &headers).await?;
+    let object_id = api.naming.object_id(&user.caller).ok_or_else(|| {
+        let message = "the caller is not a user of Entra ID: this service tells users apart by another issuer";
+        ApiError::new(StatusCode::FORBIDDEN, "not_an_entra_user", message)
+    })?;
+    let token = teams.token(&api.acs, &user.caller, object_id, &headers).await?;
     Ok((StatusCode::CREATED, Json(token.into())))
 }

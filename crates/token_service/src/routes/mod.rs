@@ -11,7 +11,9 @@ mod web_hero;
 pub(crate) use caller::{CallerLimit, User};
 pub(crate) use operations::{Health, operations};
 
-use crate::{acs::Acs, directory::Directory, error::ApiError, policy::TokenPolicy, teams::TeamsExchange};
+use crate::{
+    acs::Acs, directory::Directory, error::ApiError, policy::TokenPolicy, teams::TeamsExchange, user::UserNaming,
+};
 use axum::{Json, Router, http::StatusCode, routing::get};
 use std::sync::Arc;
 use token_guard::TokenGuard;
@@ -22,6 +24,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub(crate) struct Api {
     pub(crate) directory: Directory,
     pub(crate) guard: TokenGuard,
+    pub(crate) naming: UserNaming,
     pub(crate) policy: TokenPolicy,
     pub(crate) limit: CallerLimit,
     pub(crate) teams: Option<TeamsExchange>,

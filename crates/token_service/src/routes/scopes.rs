@@ -3,6 +3,7 @@
 use crate::error::ApiError;
 use axum::{
     Json, RequestExt,
+    body::HttpBody,
     extract::{FromRequest, FromRequestParts, Query, Request, rejection::JsonRejection},
     http::{StatusCode, request::Parts},
 };
@@ -32,17 +33,11 @@ pub(super) struct ScopeList {
 pub(super) struct Scopes(Option<BTreeSet<CommunicationTokenScope>>);
 
 /// The scopes that the body asks for or, if it does not, the query.
-pub(super) struct PostedScopes(Scopes);
+pub(super) struct PostedScopes(pub(super) Scopes);
 
 impl Scopes {
     pub(super) fn asked(&self) -> Option<&BTreeSet<CommunicationTokenScope>> {
         self.0.as_ref()
-    }
-}
-
-impl PostedScopes {
-    pub(super) fn asked(&self) -> Option<&BTreeSet<CommunicationTokenScope>> {
-        self.0.asked()
     }
 }
 
@@ -80,6 +75,10 @@ impl<S: Send + Sync> FromRequest<S> for PostedScopes {
 
     async fn from_request(mut request: Request, _: &S) -> Result<Self, ApiError> {
         let in_query: Scopes = request.extract_parts().await?;
+        // Some clients name a type for a body that there is not.
+        if request.body().is_end_stream() {
+            return Ok(Self(in_query));
+        }
         let body: Option<Json<Option<ScopeList>>> =
             request.extract().await.map_err(|rejection| bad_body(&rejection))?;
         match body {

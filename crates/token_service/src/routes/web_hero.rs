@@ -10,19 +10,23 @@ use super::{
 use crate::error::{ApiError, ErrorBody};
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     http::StatusCode,
 };
 use azure_communication_identity::CommunicationTokenScope;
 use std::{collections::BTreeSet, sync::Arc};
 
-/// Signs the caller in, and a token of theirs
+/// Creates the caller's identity if there is none, and gets them a token
 #[utoipa::path(
     get,
     path = "/token",
     tag = "tokens",
     params(ScopeList),
-    responses((status = 200, body = UserTokenBody)),
+    responses(
+        (status = 200, description = "The token", body = UserTokenBody),
+        (status = 404, description = "The user was removed at the same time", body = ErrorBody),
+        (status = 409, description = "The user's identity no longer exists", body = ErrorBody),
+    ),
 )]
 pub(super) async fn get_token(
     State(api): State<Arc<Api>>,
@@ -32,7 +36,7 @@ pub(super) async fn get_token(
     sign_in_for_token(&api, &user, scopes.asked()).await
 }
 
-/// Signs the caller in, and a token of theirs
+/// Creates the caller's identity if there is none, and gets them a token
 #[utoipa::path(
     post,
     path = "/token",
@@ -40,7 +44,9 @@ pub(super) async fn get_token(
     params(ScopeList),
     request_body(content = Option<ScopeList>),
     responses(
-        (status = 200, body = UserTokenBody),
+        (status = 200, description = "The token", body = UserTokenBody),
+        (status = 404, description = "The user was removed at the same time", body = ErrorBody),
+        (status = 409, description = "The user's identity no longer exists", body = ErrorBody),
         (status = 413, description = "The body is too large", body = ErrorBody),
         (status = 415, description = "The body is not JSON", body = ErrorBody),
         (status = 422, description = "The body is not as described", body = ErrorBody),
@@ -49,7 +55,7 @@ pub(super) async fn get_token(
 pub(super) async fn post_token(
     State(api): State<Arc<Api>>,
     user: User,
-    scopes: PostedScopes,
+    PostedScopes(scopes): PostedScopes,
 ) -> Result<Json<UserTokenBody>, ApiError> {
     sign_in_for_token(&api, &user, scopes.asked()).await
 }
@@ -61,16 +67,17 @@ pub(super) async fn post_token(
     tag = "tokens",
     params(("id" = String, Path, description = "The raw id of the caller's identity"), ScopeList),
     responses(
-        (status = 200, body = UserTokenBody),
+        (status = 200, description = "The token", body = UserTokenBody),
         (status = 409, description = "The user's identity no longer exists", body = ErrorBody),
     ),
 )]
 pub(super) async fn refresh_token(
     State(api): State<Arc<Api>>,
     user: User,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     scopes: Scopes,
 ) -> Result<Json<UserTokenBody>, ApiError> {
+    let Path(id) = id.map_err(|_| ApiError::bad_request("the identity in the path is not UTF-8"))?;
     let grant = api.policy.grant(&user.caller, scopes.asked())?;
     // An identity that is nobody's and one that is somebody else's are the same to a caller.
     let token = api.directory.token(&user.id, &grant).await?;

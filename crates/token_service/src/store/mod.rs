@@ -31,10 +31,19 @@ pub(crate) struct Mapping {
 pub(crate) enum Claim {
     /// There is one already.
     Mapped(Mapping),
-    /// Whoever claimed creates it, with this custom id: the same one again after a creation that was not finished.
-    Granted { custom_id: Uuid },
+    /// Whoever claimed creates it.
+    Granted(Granted),
     /// Another request, perhaps of another replica, is creating it.
     Taken,
+}
+
+/// A claim that was granted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Granted {
+    /// What the identity is created with: the same again after a creation that was not finished.
+    pub(crate) custom_id: Uuid,
+    /// Whether somebody else has claimed it before, and may have created an identity.
+    pub(crate) taken_over: bool,
 }
 
 /// A token as it is stored.
@@ -65,8 +74,8 @@ pub(crate) trait Database: Debug + Send + Sync {
         until: OffsetDateTime,
     ) -> Result<Claim, StoreError>;
 
-    /// Stores the identity that `attempt` has created. The answer is `None` if the claim is no longer theirs: the identity
-    /// is nobody's then, and stands among the retired ones. If whoever took the claim over has stored the same identity,
+    /// Stores the identity that `attempt` has created. The answer is `None` if the claim is no longer theirs, or the user has
+    /// been removed: the identity is nobody's then, and stands among the retired ones. If whoever took the claim over has stored the same identity,
     /// by the same custom id, it stays the user's.
     async fn settle(
         &self,
@@ -79,13 +88,17 @@ pub(crate) trait Database: Debug + Send + Sync {
     /// Gives up the claim of `attempt`, which has created nothing, nor has who held it before with the same custom id.
     async fn abandon(&self, user: &AppUser, attempt: Uuid) -> Result<(), StoreError>;
 
+    /// Ends the claim of `attempt` by `now`, for another one to take over with its custom id.
+    async fn hand_back(&self, user: &AppUser, attempt: Uuid, now: OffsetDateTime) -> Result<(), StoreError>;
+
     /// The users whose claims ended by `now`, the oldest first, at most `limit`.
     async fn unfinished(&self, now: OffsetDateTime, limit: i64) -> Result<Vec<AppUser>, StoreError>;
 
     /// Starts a new generation of the user's tokens and forgets the stored ones.
     async fn forget_tokens(&self, user: &AppUser) -> Result<Option<Mapping>, StoreError>;
 
-    /// Removes the user, and with them claim and tokens; their identity stands among the retired ones until it is buried.
+    /// Removes the user, and with them their tokens; their identity stands among the retired ones until it is buried. One that
+    /// is being created is nobody's when it is: whoever finishes the claim finds out.
     async fn retire(&self, user: &AppUser, now: OffsetDateTime) -> Result<(), StoreError>;
 
     /// The identities that are left to be deleted: of this user or, without one, of everybody, since `before` or longer,
@@ -96,6 +109,9 @@ pub(crate) trait Database: Debug + Send + Sync {
         before: OffsetDateTime,
         limit: i64,
     ) -> Result<Vec<CommunicationUserIdentifier>, StoreError>;
+
+    /// Puts a retired identity behind all others, because it could not be deleted `now`.
+    async fn postpone(&self, identity: &CommunicationUserIdentifier, now: OffsetDateTime) -> Result<(), StoreError>;
 
     /// Forgets a retired identity, which has been deleted.
     async fn bury(&self, identity: &CommunicationUserIdentifier) -> Result<(), StoreError>;

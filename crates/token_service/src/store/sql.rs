@@ -2,7 +2,7 @@
 
 use crate::{
     store::{
-        Claim, Database, Mapping, SealedToken, StoreError, StoreErrorKind,
+        Claim, Database, Granted, Mapping, SealedToken, StoreError, StoreErrorKind,
         values::{IDENTITY, SCOPES, USER, bounded, custom_id_of, identity_of, mapping_of, stored, time_of},
     },
     user::AppUser,
@@ -101,10 +101,11 @@ where
             WHERE users.identity IS NULL AND (users.claimed_until <= $5 OR users.claimed_by = $3) \
             RETURNING custom_id";
         let user = bounded(OPERATION, USER, user.as_str())?;
+        let new = Uuid::new_v4().to_string();
         let claimed = async {
             let claim = query_as::<_, (String,)>(CLAIM)
                 .bind(user)
-                .bind(Uuid::new_v4().to_string())
+                .bind(new.as_str())
                 .bind(attempt.to_string())
                 .bind(stored(until))
                 .bind(stored(now));
@@ -115,9 +116,10 @@ where
             }
         };
         match within(OPERATION, claimed).await? {
-            (Some(custom_id), _) => Ok(Claim::Granted {
+            (Some(custom_id), _) => Ok(Claim::Granted(Granted {
                 custom_id: custom_id_of(OPERATION, &custom_id)?,
-            }),
+                taken_over: custom_id != new,
+            })),
             (None, Some(row)) => Ok(Claim::Mapped(mapping_of(OPERATION, row)?)),
             (None, None) => Ok(Claim::Taken),
         }
@@ -132,7 +134,8 @@ where
     ) -> Result<Option<Mapping>, StoreError> {
         const OPERATION: &str = "store a user's identity";
         const SETTLE: &str = "UPDATE users SET identity = $3, claimed_by = NULL, claimed_until = NULL \
-            WHERE user_id = $1 AND claimed_by = $2 RETURNING identity, generation";
+            WHERE user_id = $1 AND claimed_by = $2 AND removed_at IS NULL RETURNING identity, generation";
+        const FINISH_REMOVED: &str = "DELETE FROM users WHERE user_id = $1 AND claimed_by = $2";
         let user = bounded(OPERATION, USER, user.as_str())?;
         let created = bounded(OPERATION, IDENTITY, identity.as_str())?;
         let settled = async {
@@ -145,6 +148,8 @@ where
             let other: Option<(String, i64)> = query_as(FIND).bind(user).fetch_optional(&mut *transaction).await?;
             let mapped = other.filter(|(identity, _)| identity == created);
             if mapped.is_none() {
+                let finish = query(FINISH_REMOVED).bind(user).bind(attempt.to_string());
+                finish.execute(&mut *transaction).await?;
                 let retire = query(RETIRE).bind(created).bind(None::<&str>).bind(stored(now));
                 retire.execute(&mut *transaction).await?;
             }
@@ -161,6 +166,15 @@ where
         let user = bounded(OPERATION, USER, user.as_str())?;
         let abandon = query(ABANDON).bind(user).bind(attempt.to_string());
         within(OPERATION, abandon.execute(&self.pool)).await?;
+        Ok(())
+    }
+
+    async fn hand_back(&self, user: &AppUser, attempt: Uuid, now: OffsetDateTime) -> Result<(), StoreError> {
+        const OPERATION: &str = "hand a claim back";
+        const HAND_BACK: &str = "UPDATE users SET claimed_until = $3 WHERE user_id = $1 AND claimed_by = $2";
+        let user = bounded(OPERATION, USER, user.as_str())?;
+        let hand_back = query(HAND_BACK).bind(user).bind(attempt.to_string()).bind(stored(now));
+        within(OPERATION, hand_back.execute(&self.pool)).await?;
         Ok(())
     }
 
@@ -195,12 +209,15 @@ where
 
     async fn retire(&self, user: &AppUser, now: OffsetDateTime) -> Result<(), StoreError> {
         const OPERATION: &str = "remove a user";
-        const REMOVE: &str = "DELETE FROM users WHERE user_id = $1 RETURNING identity";
+        const REMOVE: &str = "DELETE FROM users WHERE user_id = $1 AND identity IS NOT NULL RETURNING identity";
+        const REMOVE_UNFINISHED: &str = "UPDATE users SET removed_at = $2 WHERE user_id = $1 AND identity IS NULL";
         let user = bounded(OPERATION, USER, user.as_str())?;
         let retired = async {
             let mut transaction = self.begin().await?;
-            let removed = query_as::<_, (Option<String>,)>(REMOVE).bind(user);
-            if let Some((Some(identity),)) = removed.fetch_optional(&mut *transaction).await? {
+            let unfinished = query(REMOVE_UNFINISHED).bind(user).bind(stored(now));
+            unfinished.execute(&mut *transaction).await?;
+            let removed = query_scalar::<_, String>(REMOVE).bind(user);
+            if let Some(identity) = removed.fetch_optional(&mut *transaction).await? {
                 let retire = query(RETIRE).bind(identity).bind(Some(user)).bind(stored(now));
                 retire.execute(&mut *transaction).await?;
             }
@@ -233,6 +250,18 @@ where
         let rows = within(OPERATION, retired.fetch_all(&self.pool)).await?;
         let read = |(identity,): (String,)| identity_of(OPERATION, &identity);
         rows.into_iter().map(read).collect()
+    }
+
+    async fn postpone(&self, identity: &CommunicationUserIdentifier, now: OffsetDateTime) -> Result<(), StoreError> {
+        const OPERATION: &str = "postpone the deletion of an identity";
+        const POSTPONE: &str = "UPDATE retired SET retired_at = $2 WHERE identity = $1";
+        let identity = bounded(OPERATION, IDENTITY, identity.as_str())?;
+        within(
+            OPERATION,
+            query(POSTPONE).bind(identity).bind(stored(now)).execute(&self.pool),
+        )
+        .await?;
+        Ok(())
     }
 
     async fn bury(&self, identity: &CommunicationUserIdentifier) -> Result<(), StoreError> {

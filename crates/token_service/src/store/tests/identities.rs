@@ -275,17 +275,68 @@ async fn the_identity_of_a_removed_user_is_remembered_until_it_is_buried() {
 }
 
 #[tokio::test]
-async fn removing_a_user_ends_their_claim() {
+async fn what_is_being_created_for_a_user_who_was_removed_is_to_be_deleted() {
     on_each(async |store| {
         let (ada, first) = (user("ada"), Uuid::new_v4());
         store.granted(&ada, first, NOW).await;
         store.database.retire(&ada, NOW).await.unwrap();
         assert!(store.all_retired().await.is_empty());
-        store.granted(&ada, Uuid::new_v4(), NOW).await;
         let late = store.database.settle(&ada, first, &identity("late"), NOW).await;
         assert_eq!(late.unwrap(), None);
         assert_eq!(store.all_retired().await, [identity("late")]);
-        assert_eq!(store.database.retired(Some(&ada), NOW, 10).await.unwrap(), []);
+        assert_eq!(store.database.find(&ada).await.unwrap(), None);
+        // They can come back.
+        store.granted(&ada, Uuid::new_v4(), NOW).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_claim_of_a_user_who_was_removed_keeps_its_custom_id() {
+    on_each(async |store| {
+        let (ada, first, second) = (user("ada"), Uuid::new_v4(), Uuid::new_v4());
+        let custom_id = store.granted(&ada, first, NOW).await;
+        store.database.retire(&ada, NOW).await.unwrap();
+        assert_eq!(store.granted(&ada, second, NOW + CLAIMED).await, custom_id);
+        let settled = store.database.settle(&ada, second, &identity("ada"), NOW).await;
+        assert_eq!(settled.unwrap(), None);
+        assert_eq!(store.all_retired().await, [identity("ada")]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_claim_that_is_handed_back_is_taken_over_at_once() {
+    on_each(async |store| {
+        let (ada, first, second) = (user("ada"), Uuid::new_v4(), Uuid::new_v4());
+        let custom_id = store.granted(&ada, first, NOW).await;
+        store.database.hand_back(&ada, second, NOW).await.unwrap();
+        let other = store.database.claim(&ada, second, NOW, NOW + CLAIMED).await.unwrap();
+        assert!(matches!(other, Claim::Taken), "it was not theirs to hand back");
+
+        store.database.hand_back(&ada, first, NOW).await.unwrap();
+        let other = store.database.claim(&ada, second, NOW, NOW + CLAIMED).await.unwrap();
+        let Claim::Granted(granted) = other else {
+            panic!("{other:?}");
+        };
+        assert_eq!((granted.custom_id, granted.taken_over), (custom_id, true));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_identity_that_cannot_be_deleted_goes_behind_the_others() {
+    on_each(async |store| {
+        for name in ["ada", "bob"] {
+            store.mapped(&user(name), name).await;
+            store.database.retire(&user(name), NOW).await.unwrap();
+        }
+        store
+            .database
+            .postpone(&identity("ada"), NOW + MICROSECOND)
+            .await
+            .unwrap();
+        assert_eq!(store.all_retired().await, [identity("bob"), identity("ada")]);
     })
     .await;
 }

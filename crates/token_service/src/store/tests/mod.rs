@@ -37,7 +37,7 @@ impl Store {
     /// The custom id of a claim at `now` that has to be granted.
     async fn granted(&self, user: &AppUser, attempt: Uuid, now: OffsetDateTime) -> Uuid {
         match self.database.claim(user, attempt, now, now + CLAIMED).await.unwrap() {
-            Claim::Granted { custom_id } => custom_id,
+            Claim::Granted(granted) => granted.custom_id,
             other => panic!("{other:?}"),
         }
     }
