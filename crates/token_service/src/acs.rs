@@ -1,6 +1,11 @@
 //! Azure Communication Services, with its failures as callers are told of them.
 
-use crate::{error::ApiError, metrics::Metrics, policy::Grant, service_limits::QueueFull};
+use crate::{
+    error::ApiError,
+    metrics::Metrics,
+    policy::Grant,
+    service_limits::{QueueFull, WINDOW},
+};
 use axum::http::StatusCode;
 use azure_communication_identity::{
     CommunicationAccessToken, CommunicationError, CommunicationErrorCode, CommunicationIdentityClient,
@@ -11,9 +16,6 @@ use azure_core::{Error, error::ErrorKind};
 use std::{error::Error as StdError, iter::successors, sync::Arc, time::Duration};
 use tracing::warn;
 use uuid::Uuid;
-
-/// How long to wait where the service does not say: its window for counting requests.
-const WINDOW: Duration = Duration::from_secs(30);
 
 /// The identity client. Its errors go to the log with what support asks for, and without ids of users.
 #[derive(Clone, Debug)]

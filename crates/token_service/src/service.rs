@@ -15,14 +15,7 @@ use crate::{
 };
 use axum::{Router, http::HeaderValue};
 use azure_communication_identity::CommunicationIdentityClient;
-use std::{
-    num::NonZeroU32,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use token_guard::{Clock, TokenGuard};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::warn;
@@ -63,7 +56,8 @@ const REQUESTS_PER_MINUTE: NonZeroU32 = match NonZeroU32::new(120) {
 #[derive(Clone, Debug)]
 pub struct TokenService {
     api: Arc<Api>,
-    health: Health,
+    health: Arc<Health>,
+    metrics: Arc<Metrics>,
     bounds: Bounds,
 }
 
@@ -89,7 +83,8 @@ impl TokenService {
     /// # Arguments
     ///
     /// * `identities` - The client of the Azure Communication Services resource. [`ServiceLimits`] keep it within the
-    ///   service's limits.
+    ///   service's limits. Its `timeout` should be shorter than the time that a request has, and its `max_retry_after` much
+    ///   shorter, so that callers are told what the service answered.
     /// * `guard` - Checks the tokens of callers.
     /// * `store` - Where the identities of users are kept.
     pub fn builder(identities: CommunicationIdentityClient, guard: TokenGuard, store: Store) -> TokenServiceBuilder {
@@ -113,11 +108,7 @@ impl TokenService {
 
     /// The API, and its description at `/openapi.json`.
     pub fn routes(&self) -> Router {
-        layers::around(
-            routes::api(self.api.clone()),
-            self.bounds.clone(),
-            self.health.metrics.clone(),
-        )
+        layers::around(routes::api(self.api.clone()), self.bounds.clone(), self.metrics.clone())
     }
 
     /// `/healthz`, `/readyz` and `/metrics`.
@@ -150,7 +141,7 @@ impl TokenService {
 
     /// Answers 503 at `/readyz` from now on, so that a load balancer sends requests elsewhere.
     pub fn drain(&self) {
-        self.health.draining.store(true, Ordering::Relaxed);
+        self.health.drain();
     }
 
     /// Waits for what was begun for callers who have gone away, and closes the database. Call it when the server has
@@ -239,12 +230,8 @@ impl TokenServiceBuilder {
         let acs = Acs::new(self.identities, metrics.clone());
         let directory = Directory::new(self.store.database, acs.clone(), self.settings, metrics.clone());
         TokenService {
-            health: Health {
-                directory: directory.clone(),
-                guard: self.guard.clone(),
-                metrics,
-                draining: Arc::new(AtomicBool::new(false)),
-            },
+            health: Arc::new(Health::new(directory.clone(), self.guard.clone(), metrics.clone())),
+            metrics,
             api: Arc::new(Api {
                 directory,
                 guard: self.guard,

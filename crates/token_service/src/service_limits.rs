@@ -18,7 +18,7 @@ use tokio::{
 };
 
 /// The time over which the service counts requests.
-const WINDOW: Duration = Duration::from_secs(30);
+pub(crate) const WINDOW: Duration = Duration::from_secs(30);
 
 /// Keeps a client within the [documented limits][limits] of Azure Communication Services.
 ///

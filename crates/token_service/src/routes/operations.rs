@@ -15,20 +15,69 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 use token_guard::TokenGuard;
+use tokio::{sync::Mutex, time::Instant};
 use tracing::warn;
 
+/// How long it is taken for granted that database and issuer are there, or away: whoever asks, they are not asked more often.
+const CHECKED_FOR: Duration = Duration::from_secs(1);
+
 /// What tells how the service is.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Health {
-    pub(crate) directory: Directory,
-    pub(crate) guard: TokenGuard,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) draining: Arc<AtomicBool>,
+    directory: Directory,
+    guard: TokenGuard,
+    metrics: Arc<Metrics>,
+    draining: AtomicBool,
+    checked: Mutex<Option<(Instant, Dependencies)>>,
 }
 
-pub(crate) fn operations(health: Health) -> Router {
+/// Whether what the service depends on is there.
+#[derive(Clone, Copy, Debug)]
+struct Dependencies {
+    database: bool,
+    issuer_keys: bool,
+}
+
+impl Health {
+    pub(crate) fn new(directory: Directory, guard: TokenGuard, metrics: Arc<Metrics>) -> Self {
+        Self {
+            directory,
+            guard,
+            metrics,
+            draining: AtomicBool::new(false),
+            checked: Mutex::new(None),
+        }
+    }
+
+    /// From now on, the service is not ready.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    async fn dependencies(&self) -> Dependencies {
+        let mut checked = self.checked.lock().await;
+        if let Some((at, dependencies)) = *checked
+            && at.elapsed() < CHECKED_FOR
+        {
+            return dependencies;
+        }
+        let keys = self.guard.load_keys().await;
+        if let Err(error) = &keys {
+            warn!(%error, cause = error.source(), "the issuer's keys are not there");
+        }
+        let dependencies = Dependencies {
+            database: self.directory.ping().await.is_ok(),
+            issuer_keys: keys.is_ok(),
+        };
+        *checked = Some((Instant::now(), dependencies));
+        dependencies
+    }
+}
+
+pub(crate) fn operations(health: Arc<Health>) -> Router {
     Router::new()
         .route("/healthz", get(async || Json(json!({ "status": "ok" }))))
         .route("/readyz", get(readyz))
@@ -37,29 +86,19 @@ pub(crate) fn operations(health: Health) -> Router {
 }
 
 /// Whether requests should be sent here: not while the service drains, nor without its database or the issuer's keys.
-async fn readyz(State(health): State<Health>) -> (StatusCode, Json<Value>) {
+async fn readyz(State(health): State<Arc<Health>>) -> (StatusCode, Json<Value>) {
     let draining = health.draining.load(Ordering::Relaxed);
-    let database = health.directory.ping().await.is_ok();
-    let keys = health.guard.load_keys().await;
-    if let Err(error) = &keys {
-        warn!(%error, cause = error.source(), "the issuer's keys are not there");
-    }
-    let ready = !draining && database && keys.is_ok();
-    let status = if ready {
-        StatusCode::OK
+    let Dependencies { database, issuer_keys } = health.dependencies().await;
+    let (status, text) = if !draining && database && issuer_keys {
+        (StatusCode::OK, "ready")
     } else {
-        StatusCode::SERVICE_UNAVAILABLE
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready")
     };
-    let body = json!({
-        "status": if ready { "ready" } else { "not ready" },
-        "draining": draining,
-        "database": database,
-        "issuer_keys": keys.is_ok(),
-    });
+    let body = json!({ "status": text, "draining": draining, "database": database, "issuer_keys": issuer_keys });
     (status, Json(body))
 }
 
-async fn metrics(State(health): State<Health>) -> Result<impl IntoResponse, ApiError> {
+async fn metrics(State(health): State<Arc<Health>>) -> Result<impl IntoResponse, ApiError> {
     let text = health.metrics.text().map_err(|_| ApiError::internal())?;
     Ok((
         [(
