@@ -13,15 +13,17 @@ use crate::{
 };
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, State, rejection::JsonRejection},
-    http::{HeaderValue, StatusCode, header},
+    extract::{DefaultBodyLimit, Request, State, rejection::JsonRejection},
+    http::{HeaderValue, header},
+    middleware::{Next, from_fn},
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 use token_guard::TokenGuard;
-use tower_http::{set_header::SetResponseHeaderLayer, timeout::TimeoutLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
 use uuid::Uuid;
 
 const LONGEST_BODY: usize = 1024;
@@ -62,14 +64,16 @@ struct Verified {
 
 impl Api {
     pub(crate) fn routes(self) -> Router {
+        let only = |allowed| async move || Problem::OtherMethod { allowed };
+        // HEAD would be given to the handler of GET, and issue a code.
+        let getcode = get(get_code).head(only("GET")).fallback(only("GET"));
+        let verify = post(verify).fallback(only("POST"));
         Router::new()
-            .route("/api/v1/getcode", get(get_code))
-            .route("/api/v1/verify", post(verify))
+            .route("/api/v1/getcode", getcode)
+            .route("/api/v1/verify", verify)
+            .fallback(async || Problem::NoSuchRoute)
             .layer(DefaultBodyLimit::max(LONGEST_BODY))
-            .layer(TimeoutLayer::with_status_code(
-                StatusCode::SERVICE_UNAVAILABLE,
-                LONGEST_REQUEST,
-            ))
+            .layer(from_fn(time_limit))
             .layer(SetResponseHeaderLayer::overriding(
                 header::CACHE_CONTROL,
                 HeaderValue::from_static("no-store"),
@@ -93,6 +97,16 @@ impl Api {
             expires_at: (now + self.code_life + Duration::SECOND).truncate_to_second(),
         }
     }
+}
+
+/// Answers when it has taken too long, whatever it was.
+async fn time_limit(request: Request, next: Next) -> Response {
+    tokio::time::timeout(LONGEST_REQUEST, next.run(request))
+        .await
+        .unwrap_or_else(|_| {
+            tracing::error!("a request was not answered within {} s", LONGEST_REQUEST.as_secs());
+            Problem::Unavailable.into_response()
+        })
 }
 
 /// Issues a code. It is a GET, as in the walkthrough, although it is not without effect.
@@ -153,13 +167,19 @@ mod tests {
     };
     use axum::{
         body::Body,
-        http::{HeaderMap, Request, Response},
+        http::{HeaderMap, Method, Request, Response},
     };
     use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
     use governor::clock::DefaultClock;
     use http_body_util::BodyExt;
+    use hyper::body::{Bytes, Frame};
     use serde_json::{Value, json};
-    use std::num::NonZeroU32;
+    use std::{
+        convert::Infallible,
+        num::NonZeroU32,
+        pin::Pin,
+        task::{Context, Poll},
+    };
     use time::macros::datetime;
     use token_guard::testing::TestIssuer;
     use tower::ServiceExt;
@@ -309,6 +329,64 @@ mod tests {
         }
         assert!(setup.queue.texts().is_empty());
         assert_eq!(setup.vault.readings(), 0);
+    }
+
+    #[tokio::test]
+    async fn another_method_issues_no_code() {
+        let setup = Setup::new().await;
+        for (method, path, allowed) in [
+            (Method::HEAD, "/api/v1/getcode", "GET"),
+            (Method::POST, "/api/v1/getcode", "GET"),
+            (Method::GET, "/api/v1/verify", "POST"),
+            (Method::HEAD, "/api/v1/verify", "POST"),
+        ] {
+            let request = Request::builder().method(&method).uri(path);
+            let request = request.header("authorization", setup.bearer("alice"));
+            let answer = setup.send(request.body(Body::empty()).unwrap()).await;
+            assert_eq!(answer.headers["allow"], allowed, "{method} {path}");
+            if method == Method::HEAD {
+                assert_eq!((answer.status, answer.body), (405, Value::Null), "{method} {path}");
+            } else {
+                assert!(answer.is_problem(405, "codes.method_not_allowed"), "{method} {path}");
+            }
+        }
+        assert!(setup.queue.texts().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_path_of_nothing_is_a_problem() {
+        let setup = Setup::new().await;
+        for path in ["/", "/api/v1/getcodes", "/api/v1/getcode/"] {
+            let answer = setup.send(Request::get(path).body(Body::empty()).unwrap()).await;
+            assert!(answer.is_problem(404, "codes.not_found"), "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_takes_too_long_is_a_problem() {
+        let mut setup = Setup::new().await;
+        setup.api.guard = None;
+        let request = Request::post("/api/v1/verify").header("content-type", "application/json");
+        tokio::time::pause();
+        let started = tokio::time::Instant::now();
+        let answer = setup.send(request.body(Body::new(EndlessBody)).unwrap()).await;
+        assert!(answer.is_problem(503, "codes.unavailable"), "{}", answer.body);
+        assert_eq!(started.elapsed().as_secs(), 30);
+    }
+
+    /// A body of which nothing comes.
+    struct EndlessBody;
+
+    impl hyper::body::Body for EndlessBody {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Pending
+        }
     }
 
     #[tokio::test]
