@@ -17,7 +17,11 @@ KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr
 
 
 def eventually(check, seconds=15):
-    """What the check says as soon as it is something, before the deadline."""
+    """What the check says as soon as it is something, before the deadline.
+
+    It asks again and again, since other processes do what is waited for, and neither a queue nor a table calls back. How
+    often it asks makes a test slower or faster, and no more.
+    """
     deadline = time.monotonic() + seconds
     while True:
         found = check()

@@ -1,6 +1,7 @@
 """The example verification_codes as its users see it, with a real queue."""
 
 import base64
+import contextlib
 import datetime
 import hashlib
 import hmac
@@ -15,6 +16,7 @@ import urllib.request
 import uuid
 
 import pytest
+from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import TextBase64EncodePolicy
 
 from conftest import eventually
@@ -55,6 +57,15 @@ def states(setup):
     """The states of the codes in the table."""
     with sqlite3.connect(setup.table, timeout=10) as table:
         return [state for (state,) in table.execute("SELECT state FROM codes")]
+
+
+@contextlib.contextmanager
+def writing(setup):
+    """Keeps everybody else from writing to the table."""
+    with contextlib.closing(sqlite3.connect(setup.table, timeout=10, isolation_level=None)) as table:
+        table.execute("BEGIN IMMEDIATE")
+        yield
+        table.execute("ROLLBACK")
 
 
 def length(setup):
@@ -117,12 +128,13 @@ def test_a_code_becomes_valid_and_is_used_once(setup):
 
 
 def test_a_code_expires(setup):
-    api = setup.start(CODE_TTL_SECONDS="3")
+    # Long enough for a slow watcher: it makes no code valid whose time has come.
+    api = setup.start(CODE_TTL_SECONDS="10")
     asked = time.monotonic()
     code = get_code(api)
     eventually(lambda: states(setup) == ["valid"])
-    eventually(lambda: states(setup) == ["expired"])
-    assert time.monotonic() - asked >= 3
+    eventually(lambda: states(setup) == ["expired"], seconds=30)
+    assert time.monotonic() - asked >= 10
     assert verify(api, code) == 404
     eventually(lambda: length(setup) == 0)
 
@@ -175,13 +187,28 @@ def test_what_is_no_message_is_set_aside(setup):
 def test_watchers_that_are_killed_lose_nothing(setup):
     api = setup.start("--no-watcher")
     codes = [get_code(api) for _ in range(80)]
-    seen = 0
-    for _ in range(2):
+    (first,) = setup.queue().peek_messages()
+
+    # One has received messages, and waits for the table, which somebody else writes to.
+    with writing(setup):
         watcher = setup.start("watch")
-        seen = eventually(lambda: setup.table.exists() and len(states(setup)) > seen and len(states(setup)))
+        eventually(lambda: setup.queue().peek_messages()[0].id != first.id)
         watcher.kill()
-        seen = len(states(setup))
-    assert seen < len(codes), "both were to be killed before the end"
+    assert states(setup) == []
+
+    # One has handled some messages, and cannot handle the others.
+    with sqlite3.connect(setup.table, timeout=10) as table:
+        table.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON codes WHEN (SELECT count(*) FROM codes) = 20"
+            " BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+    watcher = setup.start("watch")
+    eventually(lambda: "was not handled" in watcher.log.read_text())
+    watcher.kill()
+    assert states(setup) == ["valid"] * 20
+    with sqlite3.connect(setup.table, timeout=10) as table:
+        table.execute("DROP TRIGGER full")
+
     setup.start("watch")
     setup.start("watch")
     # What a killed one had received comes again after half a minute.
@@ -206,9 +233,23 @@ def test_clear_empties_the_queue(setup):
     get_code(api)
     get_code(api)
     assert len(setup.run("peek").stdout.splitlines()) == 2
-    assert setup.run("clear").returncode == 0
+    cleared = setup.run("clear")
+    name = setup.url.rsplit("/", 1)[1]
+    assert (cleared.returncode, cleared.stdout) == (0, f"All messages of the queue `{name}` were removed.\n")
     assert setup.run("peek").stdout == ""
     assert length(setup) == 0
+
+
+@pytest.mark.parametrize("poison", [[], ["--poison"]], ids=["queue", "poison"])
+@pytest.mark.parametrize("command", ["peek", "clear"])
+def test_a_queue_that_there_is_not_is_not_created(setup, command, poison):
+    ended = setup.run(command, *poison)
+    name = setup.url.rsplit("/", 1)[1] + "-poison" * len(poison)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert f"there is no queue `{name}`" in ended.stderr
+    for poisoned in [False, True]:
+        with pytest.raises(ResourceNotFoundError):
+            setup.queue(poison=poisoned).get_queue_properties()
 
 
 @pytest.mark.parametrize("policy", [None, TextBase64EncodePolicy()], ids=["JSON", "base64"])
@@ -263,16 +304,63 @@ def test_the_lines_that_are_printed_work(setup):
     assert CODE.fullmatch(json.loads(run(again))["code"])
 
 
+def test_a_watcher_beside_it_shares_the_table_without_being_told(setup):
+    del setup.variables["DATABASE_URL"]
+    setup.table = setup.directory / "verification_codes.db"
+    api = setup.start()
+    watcher = setup.start("watch")
+    for program in [api, watcher]:
+        assert f"The table of codes is in {setup.table}\n" in program.output
+    codes = [get_code(api) for _ in range(20)]
+    eventually(lambda: states(setup) == ["valid"] * 20)
+    assert [verify(api, code) for code in codes] == [200] * 20
+
+
+def test_the_first_line_says_what_it_runs_with(setup):
+    first = setup.start().output.splitlines()[0]
+    assert first.startswith("Without configuration: doubles in this process, until one of ")
+    assert "KEY_VAULT_URL" in first
+
+
 def test_where_nothing_listens_it_says_how_to_start_azurite(setup):
     ended = setup.run(STORAGE_QUEUE_URL="http://127.0.0.1:1/devstoreaccount1/code-requests")
     assert ended.returncode == 1
     assert "npx --package azurite@3.35.0 azurite-queue --queuePort 1" in ended.stderr
-    assert ended.stdout == ""
+    assert ended.stdout.startswith("Without configuration")
 
 
 def test_a_configuration_that_is_not_whole_is_refused(setup):
-    ended = setup.run(KEY_VAULT_URL="https://contoso.vault.azure.net", CODE_TTL_SECONDS="never")
+    wrong = {
+        "KEY_VAULT_URL": "https://contoso.vault.azure.net",
+        "CODE_TTL_SECONDS": "never",
+        "DATABASE_URL": "postgres://codes",
+        "RUST_LOG": "verification_codes=loud",
+    }
+    ended = setup.run(**wrong)
     assert ended.returncode == 1
-    for name in ["THIRD_PARTY_API_ENDPOINT", "THIRD_PARTY_API_SECRET_NAME", "ISSUER", "CODE_TTL_SECONDS"]:
+    unset = ["THIRD_PARTY_API_ENDPOINT", "THIRD_PARTY_API_SECRET_NAME", "ISSUER", "CODE_HASH_KEY"]
+    for name in unset + ["CODE_TTL_SECONDS", "DATABASE_URL", "RUST_LOG"]:
         assert f"{name} has to be" in ended.stderr
     assert ended.stdout == ""
+
+
+def test_a_variable_that_is_misspelt_does_not_start_the_doubles(setup):
+    ended = setup.run(KEYVAULT_URL="https://contoso.vault.azure.net")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "KEYVAULT_URL is not known" in ended.stderr
+
+
+def test_a_port_that_is_taken_is_named(setup):
+    port = setup.start("--no-watcher").url.rsplit(":", 1)[1]
+    ended = setup.run("--no-watcher", PORT=port)
+    assert ended.returncode == 1
+    assert f"the API cannot listen on port {port}" in ended.stderr
+    assert "Set PORT to another one" in ended.stderr
+
+
+def test_a_table_that_cannot_be_opened_is_named(setup):
+    for command in ["serve", "watch"]:
+        ended = setup.run(command, DATABASE_URL=f"sqlite://{setup.directory}/none.db")
+        assert ended.returncode == 1
+        assert f"the table cannot be opened in {setup.directory}/none.db" in ended.stderr
+        assert "DATABASE_URL has to name a file that can be written" in ended.stderr

@@ -2,13 +2,18 @@
 
 use crate::{local::azurite, queue::is_loopback};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use std::{fmt::Display, num::NonZeroU32, ops::RangeInclusive, str::FromStr};
+use sqlx::sqlite::SqliteConnectOptions;
+use std::{
+    collections::BTreeMap, fmt::Display, num::NonZeroU32, ops::RangeInclusive, path::Path, str::FromStr,
+    time::Duration as StdDuration,
+};
 use time::{Duration, OffsetDateTime};
+use tracing_subscriber::EnvFilter;
 use url::Url;
 use zeroize::Zeroizing;
 
 /// Without any of these, the cloud is in this process.
-const CLOUD: [&str; 7] = [
+pub(crate) const CLOUD: [&str; 7] = [
     "THIRD_PARTY_API_ENDPOINT",
     "KEY_VAULT_URL",
     "THIRD_PARTY_API_SECRET_NAME",
@@ -17,6 +22,26 @@ const CLOUD: [&str; 7] = [
     "TENANT_ID",
     "CLIENT_ID",
 ];
+
+/// What starts with one of these is meant for this program.
+const PREFIXES: [&str; 5] = ["STORAGE_", "KEY_VAULT", "KEYVAULT", "THIRD_PARTY_", "CODE_"];
+
+/// The variables that start so.
+const PREFIXED: [&str; 7] = [
+    "CODE_HASH_KEY",
+    "CODE_TTL_SECONDS",
+    "KEY_VAULT_URL",
+    "STORAGE_POISON_QUEUE_URL",
+    "STORAGE_QUEUE_URL",
+    "THIRD_PARTY_API_ENDPOINT",
+    "THIRD_PARTY_API_SECRET_NAME",
+];
+
+/// Where the table is unless told otherwise: the same for all commands, since APIs and watchers share it.
+const DATABASE_URL: &str = "sqlite://verification_codes.db?mode=rwc";
+
+/// What is logged unless told otherwise.
+const LOG_FILTER: &str = "warn,verification_codes=info";
 
 /// The longest that a code can be told to be valid, in seconds.
 const LONGEST_LIFE: i64 = 3600;
@@ -32,6 +57,17 @@ pub(crate) struct QueueConfig {
     pub(crate) messages: Url,
     pub(crate) poison: Url,
     pub(crate) credential: CredentialKind,
+}
+
+impl QueueConfig {
+    /// The longest that a watcher waits before it looks for messages again: Azure counts each look, Azurite does not.
+    pub(crate) fn longest_wait(&self) -> StdDuration {
+        if azurite::is_azurite(&self.messages) {
+            StdDuration::from_millis(200)
+        } else {
+            StdDuration::from_secs(2)
+        }
+    }
 }
 
 /// Where tokens for Azure's services come from.
@@ -71,17 +107,42 @@ pub(crate) enum Issuer {
 }
 
 /// Reads settings, and gathers what is wrong with them.
-pub(crate) struct Environment<F> {
-    variable: F,
+pub(crate) struct Environment {
+    variables: BTreeMap<String, String>,
     faults: Vec<String>,
 }
 
-impl<F: Fn(&str) -> Option<String>> Environment<F> {
-    pub(crate) fn new(variable: F) -> Self {
-        Self {
-            variable,
+impl Environment {
+    /// The settings that are in these variables. One that is empty is as good as none.
+    pub(crate) fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        let variables = variables.into_iter().filter(|(_, value)| !value.is_empty());
+        let mut environment = Self {
+            variables: variables.collect(),
             faults: Vec::new(),
+        };
+        let is_unknown = |name: &&String| {
+            PREFIXES.iter().any(|prefix| name.starts_with(prefix)) && !PREFIXED.contains(&name.as_str())
+        };
+        let unknown: Vec<String> = environment.variables.keys().filter(is_unknown).cloned().collect();
+        for name in unknown {
+            environment.fault(
+                &name,
+                "is not known. Set the variable that is meant, and unset this one",
+            );
         }
+        environment
+    }
+
+    /// What is logged.
+    pub(crate) fn log_filter(&mut self) -> EnvFilter {
+        let default = || EnvFilter::new(LOG_FILTER);
+        let Some(directives) = self.variable("RUST_LOG") else {
+            return default();
+        };
+        EnvFilter::builder().parse(directives).unwrap_or_else(|_| {
+            self.fault("RUST_LOG", &format!("has to be levels, such as {LOG_FILTER}"));
+            default()
+        })
     }
 
     /// Where the queues are. The signature for Azurite is from `now`.
@@ -112,15 +173,25 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         })
     }
 
-    /// Where the table is: in memory if it is for one process, otherwise in a file of the current directory.
-    pub(crate) fn database_url(&self, for_one_process: bool) -> String {
-        self.variable("DATABASE_URL").unwrap_or_else(|| {
-            if for_one_process && self.is_local() {
-                "sqlite::memory:".to_owned()
-            } else {
-                "sqlite://verification_codes.db?mode=rwc".to_owned()
-            }
-        })
+    /// Where the table is: in a file, since APIs and watchers share it.
+    pub(crate) fn database(&mut self) -> Option<SqliteConnectOptions> {
+        let url = self.variable("DATABASE_URL").unwrap_or_else(|| DATABASE_URL.to_owned());
+        let is_file = url.starts_with("sqlite:") && !url.contains(":memory:") && !url.contains("mode=memory");
+        let database = SqliteConnectOptions::from_str(&url).ok();
+        let database = database.filter(|database| is_file && database.get_filename().file_name().is_some());
+        let Some(database) = database else {
+            let what = format!("has to be the URL of a file, such as {DATABASE_URL}");
+            self.fault("DATABASE_URL", &what);
+            return None;
+        };
+        // Of a name alone, the folder is "", which is the current one.
+        let folder = database.get_filename().parent().unwrap_or(Path::new(""));
+        if folder != Path::new("") && !folder.is_dir() {
+            let what = format!("names a file in {}, which is no folder", folder.display());
+            self.fault("DATABASE_URL", &what);
+            return None;
+        }
+        Some(database)
     }
 
     /// What the API needs. An open one needs no issuer.
@@ -214,9 +285,8 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
 
     /// What was read, or everything that is wrong.
     pub(crate) fn finish<T>(self, read: Option<T>) -> Result<T, String> {
-        let mut faults = self.faults;
-        faults.dedup();
-        read.filter(|_| faults.is_empty()).ok_or_else(|| faults.join("\n"))
+        read.filter(|_| self.faults.is_empty())
+            .ok_or_else(|| self.faults.join("\n"))
     }
 
     /// Whether the cloud is in this process.
@@ -225,7 +295,7 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
     }
 
     fn variable(&self, name: &str) -> Option<String> {
-        (self.variable)(name).filter(|value| !value.is_empty())
+        self.variables.get(name).cloned()
     }
 
     fn required(&mut self, name: &str) -> Option<String> {
@@ -266,7 +336,10 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
     }
 
     fn fault(&mut self, name: &str, what: &str) {
-        self.faults.push(format!("{name} {what}"));
+        let fault = format!("{name} {what}");
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
     }
 }
 
@@ -305,17 +378,17 @@ mod tests {
         ("AUDIENCE", "https://codes.contoso.com"),
     ];
 
-    fn environment(variables: &[(&str, &str)]) -> Environment<impl Fn(&str) -> Option<String>> {
-        Environment::new(|asked: &str| {
-            let found = variables.iter().rev().find(|(name, _)| *name == asked);
-            found.map(|(_, value)| (*value).to_owned())
-        })
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        let variables = variables.iter();
+        Environment::new(variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
     }
 
     /// What is wrong with these variables.
     fn faults(variables: &[(&str, &str)]) -> String {
         let mut environment = environment(variables);
-        let read = environment.queue(NOW).zip(environment.api(false));
+        environment.log_filter();
+        let (queue, database) = (environment.queue(NOW), environment.database());
+        let read = queue.zip(database).zip(environment.api(false));
         environment.finish(read).err().unwrap_or_default()
     }
 
@@ -339,11 +412,8 @@ mod tests {
         let api = environment.api(false).unwrap();
         assert!(api.cloud.is_none() && api.hash_key.is_none());
         assert_eq!(api.code_life, Duration::minutes(10));
-        assert_eq!(environment.database_url(true), "sqlite::memory:");
-        assert_eq!(
-            environment.database_url(false),
-            "sqlite://verification_codes.db?mode=rwc"
-        );
+        let database = environment.database().unwrap();
+        assert_eq!(database.get_filename(), Path::new("verification_codes.db"));
         environment.finish(Some(())).unwrap();
     }
 
@@ -368,10 +438,8 @@ mod tests {
             "https://codes.contoso.com".to_owned(),
         );
         assert_eq!(found, Issuer::OpenId { issuer, audience });
-        assert_eq!(
-            environment.database_url(true),
-            "sqlite://verification_codes.db?mode=rwc"
-        );
+        let database = environment.database().unwrap();
+        assert_eq!(database.get_filename(), Path::new("verification_codes.db"));
         environment.finish(Some(())).unwrap();
     }
 
@@ -406,9 +474,16 @@ mod tests {
             faults(&[
                 ("KEY_VAULT_URL", "http://contoso.vault.azure.net"),
                 ("CODE_TTL_SECONDS", "0"),
-                ("PORT", "http")
+                ("PORT", "http"),
+                ("CREDENTIAL", "password"),
+                ("DATABASE_URL", "postgres://codes"),
+                ("RUST_LOG", "verification_codes=loud"),
+                ("STORAGE_QUEUE", "codes"),
             ]),
-            "STORAGE_QUEUE_URL has to be set\n\
+            "STORAGE_QUEUE is not known. Set the variable that is meant, and unset this one\n\
+             RUST_LOG has to be levels, such as warn,verification_codes=info\n\
+             STORAGE_QUEUE_URL has to be set\n\
+             DATABASE_URL has to be the URL of a file, such as sqlite://verification_codes.db?mode=rwc\n\
              PORT has to be a number from 0 to 65535\n\
              CODE_TTL_SECONDS has to be a number from 1 to 3600\n\
              THIRD_PARTY_API_ENDPOINT has to be set\n\
@@ -416,6 +491,7 @@ mod tests {
              THIRD_PARTY_API_SECRET_NAME has to be set\n\
              ISSUER has to be set\n\
              AUDIENCE has to be set\n\
+             CREDENTIAL has to be developer_tools, managed_identity or workload_identity\n\
              CODE_HASH_KEY has to be set"
         );
     }
@@ -432,6 +508,8 @@ mod tests {
             ("CREDENTIAL", "c2VjcmV0"),
             ("ATTEMPTS_PER_MINUTE", "0"),
             ("CODE_TTL_SECONDS", "3601"),
+            ("DATABASE_URL", "postgres://codes:c2VjcmV0@localhost/codes"),
+            ("RUST_LOG", "c2VjcmV0=loud"),
         ] {
             let mut variables = FULL.to_vec();
             variables.push((name, value));
@@ -439,6 +517,55 @@ mod tests {
             assert!(faults.starts_with(name) && !faults.contains("c2VjcmV0"), "{faults}");
             assert_eq!(faults.lines().count(), 1, "{faults}");
         }
+    }
+
+    #[test]
+    fn the_table_is_in_a_file_that_can_be_there() {
+        for (url, expected) in [
+            ("sqlite://codes.db", true),
+            ("sqlite:codes.db?mode=rwc", true),
+            ("sqlite::memory:", false),
+            ("sqlite://codes?mode=memory", false),
+            ("sqlite://", false),
+            ("codes.db", false),
+            ("sqlite://codes.db?mode=rcw", false),
+            ("sqlite:///no/such/folder/codes.db", false),
+        ] {
+            let faults = faults(&[("DATABASE_URL", url)]);
+            assert_eq!(faults.is_empty(), expected, "{url}: {faults}");
+            assert!(expected || faults.starts_with("DATABASE_URL "), "{url}: {faults}");
+        }
+        let faults = faults(&[("DATABASE_URL", "sqlite:///no/such/folder/codes.db")]);
+        assert_eq!(
+            faults,
+            "DATABASE_URL names a file in /no/such/folder, which is no folder"
+        );
+    }
+
+    #[test]
+    fn a_variable_that_is_misspelt_is_a_fault() {
+        for name in [
+            "KEYVAULT_URL",
+            "KEY_VAULT_URI",
+            "STORAGE_QUEUE_NAME",
+            "THIRD_PARTY_API_URL",
+            "CODE_TTL",
+        ] {
+            assert_eq!(
+                faults(&[(name, "something")]),
+                format!("{name} is not known. Set the variable that is meant, and unset this one")
+            );
+            assert_eq!(faults(&[(name, "")]), "");
+        }
+        assert_eq!(faults(&[("VSCODE_PID", "1"), ("QUEUE", "codes")]), "");
+    }
+
+    #[test]
+    fn a_watcher_looks_more_often_where_looking_costs_nothing() {
+        let local = environment(&[]).queue(NOW).unwrap();
+        let cloud = environment(&FULL).queue(NOW).unwrap();
+        assert!(local.longest_wait() < StdDuration::from_secs(1));
+        assert_eq!(cloud.longest_wait(), StdDuration::from_secs(2));
     }
 
     #[test]

@@ -23,7 +23,8 @@ mod vault;
 mod watcher;
 
 use crate::{
-    config::{Environment, QueueConfig},
+    cloud_error::CloudError,
+    config::{CLOUD, Environment, QueueConfig},
     credential::credential,
     local::azurite,
     queue::StorageQueue,
@@ -32,22 +33,24 @@ use crate::{
 };
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
+use sqlx::sqlite::SqliteConnectOptions;
 use std::{
     env,
     error::Error,
     io::{self, IsTerminal, Write},
+    path,
     process::ExitCode,
     sync::Arc,
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// Issues and checks verification codes, with Azure Key Vault and Azure Queue Storage; without configuration, with doubles
 /// of them in this process and with Azurite
 #[derive(Parser)]
+#[command(name = "verification_codes", version, args_conflicts_with_subcommands = true)]
 struct Options {
     #[command(subcommand)]
     command: Option<Command>,
@@ -86,13 +89,16 @@ struct Which {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,verification_codes=info"));
+    let options = Options::parse();
+    let variables =
+        env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let mut environment = Environment::new(variables);
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
-        .with_env_filter(filter)
+        .with_env_filter(environment.log_filter())
         .init();
-    match run(Options::parse()).await {
+    match run(options, environment).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is left to tell if this fails.
@@ -102,45 +108,63 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(options: Options) -> Outcome {
-    let mut environment = Environment::new(|name: &str| env::var(name).ok());
+async fn run(options: Options, mut environment: Environment) -> Outcome {
     let queue = environment.queue(OffsetDateTime::now_utc());
     let stop = stop_signal()?;
     match options.command.unwrap_or(Command::Serve(options.serve)) {
-        Command::Serve(options) => {
-            let database_url = environment.database_url(!options.no_watcher);
-            let api = environment.api(options.open);
-            let (queue, api) = environment.finish(queue.zip(api))?;
-            let queue = Arc::new(open_queue(queue).await?);
-            let table = CodeTable::open(&database_url).await?;
-            serve::serve(&options, api, queue, table.clone(), stop).await?;
+        Command::Serve(Serve { open, no_watcher }) => {
+            let database = environment.database();
+            let api = environment.api(open);
+            let ((queue, database), api) = environment.finish(queue.zip(database).zip(api))?;
+            if api.cloud.is_none() {
+                let ends = CLOUD.join(", ");
+                println!("Without configuration: doubles in this process, until one of {ends} is set.");
+            }
+            let longest_wait = queue.longest_wait();
+            let queue = Arc::new(create_queues(queue).await?);
+            let table = open_table(database).await?;
+            let watcher = (!no_watcher).then(|| Watcher::new(queue.clone(), table.clone(), longest_wait));
+            serve::serve(open, api, queue, table.clone(), watcher, stop).await?;
             table.close().await;
         }
         Command::Watch => {
-            let table = CodeTable::open(&environment.database_url(false)).await?;
-            let queue = Arc::new(open_queue(environment.finish(queue)?).await?);
+            let database = environment.database();
+            let (queue, database) = environment.finish(queue.zip(database))?;
+            let longest_wait = queue.longest_wait();
+            let queue = Arc::new(create_queues(queue).await?);
+            let table = open_table(database).await?;
             println!("The watcher handles messages until it is ended.");
-            Watcher::new(queue, table.clone()).run(&stop).await;
+            Watcher::new(queue, table.clone(), longest_wait).run(&stop).await;
             table.close().await;
         }
         Command::Peek(Which { poison }) => {
-            let queue = open_queue(environment.finish(queue)?).await?;
+            let queue = open_queues(environment.finish(queue)?).await?;
             peek(&queue, poison).await?;
         }
         Command::Clear(Which { poison }) => {
-            let queue = open_queue(environment.finish(queue)?).await?;
-            queue.clear(poison).await?;
+            let queue = open_queues(environment.finish(queue)?).await?;
+            queue
+                .clear(poison)
+                .await
+                .map_err(|error| unusable(&queue, poison, &error))?;
+            println!("All messages of the queue `{}` were removed.", queue.name(poison));
         }
     }
     Ok(())
 }
 
-/// The queues, which are created if there are none.
-async fn open_queue(config: QueueConfig) -> Outcome<StorageQueue> {
+/// The queues, whether there are such or not.
+async fn open_queues(config: QueueConfig) -> Outcome<StorageQueue> {
     if azurite::is_azurite(&config.messages) {
         azurite::look_for(&config.messages).await?;
     }
-    let queue = StorageQueue::new(config.messages, config.poison, credential(config.credential)?.as_ref())?;
+    let credential = credential(config.credential)?;
+    Ok(StorageQueue::new(config.messages, config.poison, credential.as_ref())?)
+}
+
+/// The queues, which are created if there are none.
+async fn create_queues(config: QueueConfig) -> Outcome<StorageQueue> {
+    let queue = open_queues(config).await?;
     queue.create().await.map_err(|error| {
         format!(
             "the queues can be neither found nor created: {error}. STORAGE_QUEUE_URL has to name a queue, and whoever \
@@ -150,9 +174,39 @@ async fn open_queue(config: QueueConfig) -> Outcome<StorageQueue> {
     Ok(queue)
 }
 
+/// The table, of which it says where it is: those who are to share it have to name the same file.
+async fn open_table(database: SqliteConnectOptions) -> Outcome<CodeTable> {
+    let file = path::absolute(database.get_filename())?;
+    let file = file.display();
+    let table = CodeTable::open(database).await.map_err(|error| {
+        format!(
+            "the table cannot be opened in {file}: {error}. DATABASE_URL has to name a file that can be written, with \
+             ?mode=rwc at its end if it is to be created."
+        )
+    })?;
+    println!("The table of codes is in {file}");
+    Ok(table)
+}
+
+/// Why a queue cannot be looked into.
+fn unusable(queue: &StorageQueue, poison: bool, error: &CloudError) -> String {
+    let name = queue.name(poison);
+    if error.code() == Some("QueueNotFound") {
+        format!(
+            "there is no queue `{name}`. STORAGE_QUEUE_URL has to name the one of `serve` and `watch`, which create it."
+        )
+    } else {
+        format!(
+            "the queue `{name}` cannot be used: {error}. Whoever this runs as has to have the role Storage Queue Data \
+             Contributor."
+        )
+    }
+}
+
 /// Prints one line of JSON for each message.
 async fn peek(queue: &StorageQueue, poison: bool) -> Outcome {
-    for message in queue.peek(poison).await? {
+    let messages = queue.peek(poison).await;
+    for message in messages.map_err(|error| unusable(queue, poison, &error))? {
         let inserted = message.insertion_time.map(|time| time.format(&Rfc3339)).transpose()?;
         let line = json!({
             "id": message.message_id,
@@ -182,4 +236,41 @@ fn stop_signal() -> Outcome<CancellationToken> {
         told.cancel();
     });
     Ok(stop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::error::ErrorKind;
+
+    fn parse(arguments: &[&str]) -> Result<Options, ErrorKind> {
+        let arguments = ["verification_codes"].iter().chain(arguments);
+        Options::try_parse_from(arguments).map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn without_a_command_it_serves_as_it_is_told() {
+        let options = parse(&["--open", "--no-watcher"]).unwrap();
+        assert!(options.command.is_none() && options.serve.open && options.serve.no_watcher);
+        let options = parse(&["serve", "--open"]).unwrap();
+        let Some(Command::Serve(serve)) = options.command else {
+            panic!("it is another command");
+        };
+        assert!(serve.open && !serve.no_watcher);
+    }
+
+    #[test]
+    fn an_option_before_a_command_is_not_dropped() {
+        for option in ["--open", "--no-watcher"] {
+            for command in ["serve", "watch", "peek", "clear"] {
+                let refused = parse(&[option, command]).err();
+                assert_eq!(refused, Some(ErrorKind::ArgumentConflict), "{option} {command}");
+            }
+        }
+    }
+
+    #[test]
+    fn it_says_its_version() {
+        assert_eq!(parse(&["--version"]).err(), Some(ErrorKind::DisplayVersion));
+    }
 }

@@ -33,7 +33,7 @@ pub(crate) trait Queue: Send + Sync {
     /// Messages, which nobody else receives for a while.
     async fn receive(&self) -> Result<Vec<Received>, CloudError>;
 
-    /// Removes a message for good, unless another has received it since.
+    /// Removes a message for good, unless somebody else has received it since.
     async fn delete(&self, receipt: &Receipt) -> Result<(), CloudError>;
 
     /// Adds a message to the queue for those that cannot be handled.
@@ -107,6 +107,12 @@ impl StorageQueue {
     pub(crate) async fn clear(&self, poison: bool) -> Result<(), CloudError> {
         self.queue(poison).clear(None).await?;
         Ok(())
+    }
+
+    /// The last part of its URL.
+    pub(crate) fn name(&self, poison: bool) -> String {
+        let path = self.queue(poison).url().path().trim_end_matches('/');
+        path.rsplit('/').next().unwrap_or_default().to_owned()
     }
 
     fn queue(&self, poison: bool) -> &QueueClient {
@@ -206,5 +212,47 @@ impl TryFrom<ReceivedMessage> for Received {
                 pop_receipt,
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{Router, http::StatusCode};
+    use tokio::net::TcpListener;
+
+    /// A queue of a service that answers everything with this error.
+    async fn queue_that_answers(status: StatusCode, code: &'static str) -> StorageQueue {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}/account/codes", listener.local_addr().unwrap());
+        let router = Router::new().fallback(async move || (status, [("x-ms-error-code", code)]));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let poison = format!("{url}-poison");
+        StorageQueue::new(url.parse().unwrap(), poison.parse().unwrap(), None).unwrap()
+    }
+
+    /// [The codes of the service](https://learn.microsoft.com/rest/api/storageservices/queue-service-error-codes).
+    #[tokio::test]
+    async fn a_message_that_another_watcher_has_taken_is_that_ones_to_delete() {
+        let receipt = Receipt {
+            message_id: "1b4e28ba-2fa1-4d2b-883f-0016d3cca427".to_owned(),
+            pop_receipt: "AgAAAAMAAAAAAAAA".to_owned(),
+        };
+        for (status, code, is_done) in [
+            (StatusCode::NOT_FOUND, "MessageNotFound", true),
+            (StatusCode::BAD_REQUEST, "PopReceiptMismatch", true),
+            (StatusCode::NOT_FOUND, "QueueNotFound", false),
+            (StatusCode::FORBIDDEN, "AuthorizationFailure", false),
+        ] {
+            let deleted = queue_that_answers(status, code).await.delete(&receipt).await;
+            assert_eq!(deleted.is_ok(), is_done, "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_queue_is_told_by_its_name() {
+        let queue = queue_that_answers(StatusCode::NOT_FOUND, "QueueNotFound").await;
+        assert_eq!((&*queue.name(false), &*queue.name(true)), ("codes", "codes-poison"));
+        assert_eq!(queue.peek(false).await.unwrap_err().code(), Some("QueueNotFound"));
     }
 }

@@ -1,7 +1,7 @@
 //! The API, and the watcher beside it.
 
 use crate::{
-    Outcome, Serve,
+    Outcome,
     api::Api,
     config::{ApiConfig, CloudConfig, Issuer},
     credential::credential,
@@ -39,15 +39,16 @@ struct Services {
 
 /// Serves until it is told to stop, and then finishes with what is under way.
 pub(crate) async fn serve(
-    options: &Serve,
+    open: bool,
     config: ApiConfig,
     queue: Arc<dyn Queue>,
     table: CodeTable,
+    watcher: Option<Watcher>,
     stop: CancellationToken,
 ) -> Outcome {
-    let services = Services::find(config.cloud, options.open).await?;
+    let services = Services::find(config.cloud, open).await?;
     if let Some(guard) = &services.guard {
-        // Says now rather than at the first request that the issuer is not to be had.
+        // Says now rather than at the first request that the issuer is unavailable.
         guard.load_keys().await.map_err(|error| match error.source() {
             Some(reason) => format!("{error} {reason}"),
             None => error.to_string(),
@@ -58,22 +59,27 @@ pub(crate) async fn serve(
         guard: services.guard.clone(),
         numbers: services.numbers.clone(),
         hasher: hasher(config.hash_key)?,
-        queue: queue.clone(),
-        table: table.clone(),
+        queue,
+        table,
         code_life: config.code_life,
         issuing: limit(),
         verifying: limit(),
         now: OffsetDateTime::now_utc,
     };
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).await?;
+    let port = config.port;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| {
+        format!(
+            "the API cannot listen on port {port}: {error}. Set PORT to another one; without it, any free one is taken."
+        )
+    })?;
     services.introduce(&format!("http://{}", listener.local_addr()?))?;
 
     let forgetting = api.clone();
     let routes = api.routes().into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, routes).with_graceful_shutdown(stop.clone().cancelled_owned());
     let watching = async {
-        if !options.no_watcher {
-            Watcher::new(queue, table).run(&stop).await;
+        if let Some(watcher) = watcher {
+            watcher.run(&stop).await;
         }
     };
     let forgetting = async {
@@ -138,6 +144,9 @@ impl Services {
         };
         println!("  curl {url}/api/v1/getcode{header}");
         println!("  curl {url}/api/v1/verify{header} --json '{{\"code\":\"...\"}}'\n");
+        println!(
+            "A code is valid when a watcher has handled its message, within two seconds. Until then, verify answers 404.\n"
+        );
         if let Some(local) = &self.local {
             if self.guard.is_some() {
                 println!(

@@ -8,7 +8,6 @@ use sqlx::{
     SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions},
 };
-use std::str::FromStr;
 use time::{Duration, OffsetDateTime};
 
 /// How long a queue keeps a message unless told otherwise.
@@ -28,22 +27,15 @@ const SCHEMA: &str = "
 pub(crate) struct CodeTable(SqlitePool);
 
 impl CodeTable {
-    /// Opens the table at a URL such as `sqlite://codes.db?mode=rwc` or `sqlite::memory:`.
-    pub(crate) async fn open(url: &str) -> sqlx::Result<Self> {
-        let options = SqliteConnectOptions::from_str(url)?.busy_timeout(Duration::seconds(5).unsigned_abs());
-        let pool = if url.contains(":memory:") {
-            // It lives as long as its connection, and is that one's alone.
-            SqlitePoolOptions::new()
-                .max_connections(1)
-                .idle_timeout(None)
-                .max_lifetime(None)
-                .connect_with(options)
-                .await?
-        } else {
-            SqlitePoolOptions::new()
-                .connect_with(options.journal_mode(SqliteJournalMode::Wal))
-                .await?
-        };
+    /// Opens the table in a database, which is a file.
+    pub(crate) async fn open(database: SqliteConnectOptions) -> sqlx::Result<Self> {
+        let database = database
+            .busy_timeout(Duration::seconds(5).unsigned_abs())
+            .journal_mode(SqliteJournalMode::Wal);
+        Self::of(SqlitePoolOptions::new().connect_with(database).await?).await
+    }
+
+    async fn of(pool: SqlitePool) -> sqlx::Result<Self> {
         sqlx::raw_sql(SCHEMA).execute(&pool).await?;
         Ok(Self(pool))
     }
@@ -97,7 +89,10 @@ impl CodeTable {
     /// A table in memory, and the tests' way to look into it.
     #[cfg(test)]
     pub(crate) async fn in_memory() -> Self {
-        Self::open("sqlite::memory:").await.unwrap()
+        // It lives as long as its connection, and is that one's alone.
+        let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None);
+        let pool = pool.max_lifetime(None).connect("sqlite::memory:").await.unwrap();
+        Self::of(pool).await.unwrap()
     }
 
     #[cfg(test)]
@@ -207,11 +202,13 @@ mod tests {
     async fn of_many_who_use_a_code_at_once_one_succeeds() {
         let directory = std::env::temp_dir().join(format!("codes-{}", uuid::Uuid::new_v4()));
         std::fs::create_dir(&directory).unwrap();
-        let url = format!("sqlite://{}?mode=rwc", directory.join("codes.db").display());
+        let file = SqliteConnectOptions::new()
+            .filename(directory.join("codes.db"))
+            .create_if_missing(true);
         // As of two processes.
         let tables = [
-            CodeTable::open(&url).await.unwrap(),
-            CodeTable::open(&url).await.unwrap(),
+            CodeTable::open(file.clone()).await.unwrap(),
+            CodeTable::open(file).await.unwrap(),
         ];
         tables[0].activate(&code(), EXPIRES).await.unwrap();
         let mut tries = JoinSet::new();

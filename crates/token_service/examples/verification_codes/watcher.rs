@@ -20,19 +20,24 @@ const MOST_TRIES: i64 = 5;
 /// The longest that a code can be valid. It is more than what is allowed to those who issue codes, whose clocks may differ.
 const LONGEST_LIFE: Duration = Duration::DAY;
 
-/// How long to wait for messages, where there were none: twice as long each time, from the first to the last of these.
+/// How long to wait for messages where there were none: twice as long each time, from this to the longest wait.
 const SHORTEST_WAIT: StdDuration = StdDuration::from_millis(100);
-const LONGEST_WAIT: StdDuration = StdDuration::from_secs(2);
 
 /// Handles the messages of a queue. Several can watch the same one.
 pub(crate) struct Watcher {
     queue: Arc<dyn Queue>,
     table: CodeTable,
+    longest_wait: StdDuration,
 }
 
 impl Watcher {
-    pub(crate) fn new(queue: Arc<dyn Queue>, table: CodeTable) -> Self {
-        Self { queue, table }
+    /// A watcher that looks for messages at least every `longest_wait`.
+    pub(crate) fn new(queue: Arc<dyn Queue>, table: CodeTable, longest_wait: StdDuration) -> Self {
+        Self {
+            queue,
+            table,
+            longest_wait,
+        }
     }
 
     /// Watches until it is told to stop, and then finishes with the messages it has.
@@ -40,11 +45,11 @@ impl Watcher {
         let mut wait = StdDuration::ZERO;
         loop {
             wait = match self.step(OffsetDateTime::now_utc()).await {
-                Ok(0) => (wait * 2).clamp(SHORTEST_WAIT, LONGEST_WAIT),
+                Ok(0) => (wait * 2).max(SHORTEST_WAIT).min(self.longest_wait),
                 Ok(_) => StdDuration::ZERO,
                 Err(error) => {
                     tracing::warn!(%error, "the queue gives no messages");
-                    LONGEST_WAIT
+                    self.longest_wait
                 }
             };
             let waited = stop.run_until_cancelled(tokio::time::sleep(wait)).await;
@@ -151,7 +156,7 @@ mod tests {
         async fn new() -> Self {
             let queue = Arc::new(FakeQueue::default());
             let table = CodeTable::in_memory().await;
-            let watcher = Watcher::new(queue.clone(), table.clone());
+            let watcher = Watcher::new(queue.clone(), table.clone(), StdDuration::from_secs(2));
             Self { queue, table, watcher }
         }
 
