@@ -369,7 +369,9 @@ mod tests {
         let request = Request::post("/api/v1/verify").header("content-type", "application/json");
         tokio::time::pause();
         let started = tokio::time::Instant::now();
-        let answer = setup.send(request.body(Body::new(EndlessBody)).unwrap()).await;
+        let sent = setup.send(request.body(Body::new(EndlessBody)).unwrap());
+        let minute = std::time::Duration::from_mins(1);
+        let answer = tokio::time::timeout(minute, sent).await.unwrap();
         assert!(answer.is_problem(503, "codes.unavailable"), "{}", answer.body);
         assert_eq!(started.elapsed().as_secs(), 30);
     }
