@@ -29,7 +29,7 @@ use std::{
     time::Duration,
 };
 use token_guard::{TokenGuard, testing::TestIssuer};
-use token_service::{ServiceLimits, Store, TeamsExchange, TokenService};
+use token_service::{ServiceLimits, Store, TeamsExchange, TokenService, UserNaming};
 use uuid::Uuid;
 
 const PORT: u16 = 8080;
@@ -38,6 +38,7 @@ const AUDIENCE: &str = "https://token-service.example";
 /// The emulator logs the ids of identities.
 const LOG_FILTER: &str = "info,acs_identity_emulator=warn";
 const QUEUE: usize = 1000;
+const REQUEST: Duration = Duration::from_secs(30);
 const IDLE: Duration = Duration::from_secs(75);
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -92,12 +93,15 @@ struct Parts {
 impl Parts {
     async fn service(&self) -> Result<TokenService, Box<dyn Error>> {
         let limits = ServiceLimits::new(NonZeroU32::MIN, QUEUE);
-        let options = client_options(true, &limits, true)?;
+        let options = client_options(true, &limits, REQUEST, true)?;
         let connection_string = self.emulator.connection_string();
         let identities = CommunicationIdentityClient::with_connection_string(&connection_string, Some(options))?;
         let guard = TokenGuard::builder(self.issuer.url(), [AUDIENCE]).build()?;
         let store = Store::connect("sqlite::memory:", 1).await?;
         Ok(TokenService::builder(identities, guard, store)
+            // Its own issuer can be believed.
+            .user_naming(UserNaming::EntraObject)
+            .request_timeout(REQUEST)
             .service_limits(&limits)
             .custom_ids(true)
             .teams(TeamsExchange::new(self.teams_client_id.to_string()))

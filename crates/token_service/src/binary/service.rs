@@ -1,27 +1,40 @@
 //! The service that a configuration describes.
 
-use crate::config::{Authentication, Config, Credential};
+use crate::config::{Authentication, Config, Credential, IssuerKind};
 use azure_communication_identity::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
-use azure_core::{credentials::TokenCredential, error::ErrorKind, http::Transport};
+use azure_core::{
+    credentials::TokenCredential,
+    error::ErrorKind,
+    http::{ExponentialRetryOptions, RetryOptions, Transport},
+};
 use azure_identity::{
     DeveloperToolsCredential, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
     WorkloadIdentityCredential,
 };
 use entra_sidecar::{SidecarClient, SidecarCredential, SidecarScope};
 use std::{error::Error, sync::Arc, time::Duration};
-use token_service::{ServiceLimits, Store, TeamsExchange, TokenService};
+use token_service::{ServiceLimits, Store, TeamsExchange, TokenService, UserNaming};
 
 /// The version of the service's API that knows custom ids of identities.
 const PREVIEW_API_VERSION: &str = "2025-03-02-preview";
 /// The scope that the client asks a credential for.
 const ACS_SCOPE: &str = "https://communication.azure.com//.default";
+/// The longest wait that Azure may ask for without the caller being told of it.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(5);
+/// How often a call is tried again. A service that fails at once is given up after four seconds.
+const MAX_RETRIES: u32 = 3;
 
 /// Connects to the database and puts the service together. Nothing else is asked for anything yet.
 pub(crate) async fn of(config: &Config) -> Result<TokenService, Box<dyn Error>> {
     let limits = ServiceLimits::new(config.acs.replicas, config.acs.queue);
     let identities = identities(config, &limits)?;
     let store = Store::connect(config.database.url.secret(), config.database.max_connections).await?;
+    let naming = match config.issuer.kind {
+        IssuerKind::Entra { .. } => UserNaming::EntraObject,
+        IssuerKind::Oidc { .. } | IssuerKind::Logto { .. } => UserNaming::Subject,
+    };
     let mut builder = TokenService::builder(identities, config.issuer.guard()?, store)
+        .user_naming(naming)
         .service_limits(&limits)
         .token_policy(config.tokens.policy()?)
         .custom_ids(config.acs.custom_ids)
@@ -50,26 +63,37 @@ pub(crate) async fn of(config: &Config) -> Result<TokenService, Box<dyn Error>> 
 
 fn identities(config: &Config, limits: &ServiceLimits) -> azure_core::Result<CommunicationIdentityClient> {
     let acs = &config.acs;
+    let options = |on_loopback| client_options(acs.custom_ids, limits, config.limits.request, on_loopback);
     match &acs.authentication {
         Authentication::ConnectionString { text, on_loopback } => {
-            let options = client_options(acs.custom_ids, limits, *on_loopback)?;
-            CommunicationIdentityClient::with_connection_string(text.secret(), Some(options))
+            CommunicationIdentityClient::with_connection_string(text.secret(), Some(options(*on_loopback)?))
         }
         Authentication::Entra { endpoint, credential } => {
-            let options = client_options(acs.custom_ids, limits, false)?;
             let credential = token_credential(credential, config.sidecar.as_ref())?;
-            CommunicationIdentityClient::new(endpoint, credential, Some(options))
+            CommunicationIdentityClient::new(endpoint, credential, Some(options(false)?))
         }
     }
 }
 
 /// The options of the identity client: each try counts for the limits, and an emulator is not looked for behind a proxy.
+///
+/// A call ends well within the time of a `request`, so that the caller is told what has failed, and when to come again.
 pub(crate) fn client_options(
     custom_ids: bool,
     limits: &ServiceLimits,
+    request: Duration,
     on_loopback: bool,
 ) -> azure_core::Result<CommunicationIdentityClientOptions> {
-    let mut options = CommunicationIdentityClientOptions::default();
+    let timeout = request * 2 / 3;
+    let mut options = CommunicationIdentityClientOptions {
+        timeout: Some(timeout.try_into().map_err(unusable)?),
+        max_retry_after: MAX_RETRY_AFTER.min(timeout / 2).try_into().map_err(unusable)?,
+        ..CommunicationIdentityClientOptions::default()
+    };
+    options.client_options.retry = RetryOptions::exponential(ExponentialRetryOptions {
+        max_retries: MAX_RETRIES,
+        ..ExponentialRetryOptions::default()
+    });
     options.client_options.per_try_policies.push(Arc::new(limits.clone()));
     if custom_ids {
         PREVIEW_API_VERSION.clone_into(&mut options.api_version);
@@ -82,10 +106,14 @@ pub(crate) fn client_options(
             .read_timeout(Duration::from_mins(1))
             .redirect(reqwest::redirect::Policy::none())
             .build()
-            .map_err(|error| azure_core::Error::new(ErrorKind::Other, error))?;
+            .map_err(unusable)?;
         options.client_options.transport = Some(Transport::new(Arc::new(client)));
     }
     Ok(options)
+}
+
+fn unusable(error: impl Error + Send + Sync + 'static) -> azure_core::Error {
+    azure_core::Error::new(ErrorKind::Other, error)
 }
 
 fn token_credential(

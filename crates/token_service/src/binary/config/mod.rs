@@ -15,7 +15,7 @@ mod tests;
 pub(crate) use acs::{Acs, Authentication, Credential};
 pub(crate) use fault::Fault;
 pub(crate) use given::ReadFile;
-pub(crate) use issuer::Issuer;
+pub(crate) use issuer::{Issuer, IssuerKind};
 pub(crate) use surroundings::{Database, Limits, Log, LogFormat, Teams, Tls};
 pub(crate) use tokens::Tokens;
 

@@ -7,7 +7,6 @@ mod refused;
 use super::*;
 use azure_communication_identity::CommunicationTokenScope as Scope;
 use azure_core::time::Duration;
-use issuer::IssuerKind;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use std::{collections::HashMap, io, num::NonZeroU32, path::Path};
 use token_service::RuleHolder;
