@@ -1,19 +1,29 @@
 //! The log, on stderr.
 
 use crate::config::{Log, LogFormat};
-use std::io::{self, IsTerminal};
-use tracing_subscriber::{EnvFilter, filter::ParseError, fmt};
+use std::{
+    error::Error,
+    io::{self, IsTerminal},
+};
+use tracing_subscriber::{EnvFilter, filter::LevelFilter, fmt};
 
 /// At INFO, the HTTP pipeline of Azure's SDK shows the URL of a request that got no answer, with the id of the user.
 const WITHOUT_IDS: &str = "typespec_client_core=warn";
 
-/// What is logged: levels, or levels of targets. A target that is named counts for more than [`WITHOUT_IDS`].
-pub(crate) fn filter(directives: &str) -> Result<EnvFilter, ParseError> {
-    EnvFilter::builder().parse(format!("{WITHOUT_IDS},{directives}"))
+/// What is logged: levels, or levels of targets. A target that is named overrides [`WITHOUT_IDS`].
+pub(crate) fn filter(directives: &str) -> Result<EnvFilter, Box<dyn Error>> {
+    // A word alone would be a target: a level that is misspelt turns the log off.
+    for word in directives.split(',') {
+        if !word.is_empty() && !word.contains(['=', '[']) {
+            word.parse::<LevelFilter>()?;
+        }
+    }
+    let filter = EnvFilter::builder().parse(format!("{WITHOUT_IDS},{directives}"))?;
+    Ok(filter)
 }
 
 /// Starts the log of this process.
-pub(crate) fn start(log: &Log) -> Result<(), ParseError> {
+pub(crate) fn start(log: &Log) -> Result<(), Box<dyn Error>> {
     let builder = fmt().with_env_filter(filter(&log.filter)?).with_writer(io::stderr);
     match log.format {
         LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).init(),
@@ -81,6 +91,16 @@ mod tests {
                 "{log}"
             );
         }
-        assert!(filter("token_service=loud").is_err());
+        for directives in [
+            "token_service=loud",
+            "infoo",
+            "info,token_service",
+            "loud,token_service=debug",
+        ] {
+            assert!(filter(directives).is_err(), "{directives}");
+        }
+        for directives in ["", "OFF", "warn,token_service=debug,", "token_service[request]=debug"] {
+            assert!(filter(directives).is_ok(), "{directives}");
+        }
     }
 }

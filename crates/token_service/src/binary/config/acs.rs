@@ -42,7 +42,8 @@ pub(crate) enum Credential {
 impl Acs {
     pub(super) fn of(given: &mut Given<'_>) -> Option<Self> {
         let authentication = Authentication::of(given);
-        let replicas = given.number("acs.replicas", 1..=1000, 1);
+        // The limit of some operations is 500, of which each replica gets one at least.
+        let replicas = given.number("acs.replicas", 1..=500, 1);
         let queue = given.number("acs.queue", 0..=100_000, 1000);
         Some(Self {
             authentication: authentication?,

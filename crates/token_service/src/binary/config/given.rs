@@ -108,7 +108,10 @@ impl<'a> Given<'a> {
             let known = Key::of_section(section);
             let reason = match section {
                 Some(section) => format!("there is no such key; `[{section}]` can have {known}"),
-                None => format!("there is no such key or section; the keys outside of sections are {known}"),
+                None => format!(
+                    "there is no such key or section; the keys outside of sections are {known}, the sections {}",
+                    Key::sections()
+                ),
             };
             self.faults.push(Fault::new(name, reason));
             return;
@@ -125,14 +128,14 @@ impl<'a> Given<'a> {
         self.add(key, Origin::File, content);
     }
 
-    /// Takes what the environment says, which counts for more than the file.
+    /// Takes what the environment says, which overrides the file.
     pub(super) fn add_environment(&mut self, variables: Vec<(String, OsString)>) {
         for (variable, value) in variables {
             let Some(key) = Key::of_variable(&variable) else {
                 let reason = if variable == keys::variable(RULES) {
                     format!("rules can only be in the file, as `[[{RULES}]]`")
                 } else {
-                    "there is no such variable; the README lists all of them".to_owned()
+                    keys::unknown_variable(&variable)
                 };
                 self.faults.push(Fault::new(variable, reason));
                 continue;
@@ -171,13 +174,14 @@ impl<'a> Given<'a> {
 
     /// Notes that a key is missing.
     pub(super) fn missing(&mut self, key: &str, reason: &str) {
-        let reason = format!("is missing, as is {}; {reason}", keys::variable(key));
+        let reason = format!("is missing (or set {}): {reason}", keys::variable(key));
         self.faults.push(Fault::new(key, reason));
     }
 
     /// Notes a fault of something else.
-    pub(super) fn fault_of(&mut self, subject: &str, reason: impl Into<String>) {
+    pub(super) fn fault_of(&mut self, subject: &str, reason: impl Into<String>) -> Faulty {
         self.faults.push(Fault::new(subject, reason));
+        Faulty
     }
 
     /// The name that a key was given under.
@@ -276,11 +280,6 @@ impl<'a> Given<'a> {
     /// The rules for tokens, as the file has them.
     pub(super) fn take_rules(&mut self) -> Vec<Value> {
         std::mem::take(&mut self.rules)
-    }
-
-    /// How many faults have been found.
-    pub(super) fn fault_count(&self) -> usize {
-        self.faults.len()
     }
 
     /// All faults, in the order in which they were found.

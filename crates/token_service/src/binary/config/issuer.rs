@@ -4,6 +4,9 @@ use super::{address, given::Given};
 use token_guard::{ConfigurationError, EntraApi, LogtoPermissions, TokenGuard};
 use uuid::Uuid;
 
+const DIRECTORY: &str = "it is the id of your directory (tenant)";
+const REGISTRATION: &str = "it is the application (client) id of this API's registration";
+
 /// The issuer of callers' tokens, and what they have to say.
 #[derive(Clone, Debug)]
 pub(crate) struct Issuer {
@@ -41,14 +44,20 @@ impl Issuer {
                 &format!("it is {KINDS}, for those who sign the tokens of your users"),
             );
         }
-        let kind = match given.text("issuer.kind")?.as_str() {
-            "oidc" => Self::url(given, "the issuer, as its tokens have it in `iss`")
+        let kind = match given.text("issuer.kind").as_deref() {
+            Some("oidc") => Self::url(given, "the issuer, as its tokens have it in `iss`")
                 .map(|(url, audience)| IssuerKind::Oidc { url, audience }),
-            "logto" => Self::url(given, "your Logto endpoint, such as https://contoso.logto.app")
+            Some("logto") => Self::url(given, "your Logto endpoint, such as https://contoso.logto.app")
                 .map(|(url, audience)| IssuerKind::Logto { url, audience }),
-            "entra" => Self::entra(given),
-            _ => {
-                given.fault("issuer.kind", format!("has to be {KINDS}"));
+            Some("entra") => Self::entra(given),
+            other => {
+                if other.is_some() {
+                    given.fault("issuer.kind", format!("has to be {KINDS}"));
+                }
+                // Nobody knows what is missing, but what is given can be wrong.
+                Self::checked_url(given);
+                checked_guid(given, "issuer.tenant_id", DIRECTORY);
+                checked_guid(given, "issuer.client_id", REGISTRATION);
                 None
             }
         };
@@ -96,12 +105,8 @@ impl Issuer {
 
     fn entra(given: &mut Given<'_>) -> Option<IssuerKind> {
         let authority = given.has("issuer.url").then(|| Self::checked_url(given));
-        let tenant_id = guid(given, "issuer.tenant_id", "it is the id of your directory (tenant)");
-        let client_id = guid(
-            given,
-            "issuer.client_id",
-            "it is the application (client) id of this API's registration",
-        );
+        let tenant_id = guid(given, "issuer.tenant_id", DIRECTORY);
+        let client_id = guid(given, "issuer.client_id", REGISTRATION);
         Some(IssuerKind::Entra {
             tenant_id: tenant_id?,
             client_id: client_id?,
@@ -150,6 +155,11 @@ pub(super) fn guid(given: &mut Given<'_>, key: &str, reason: &str) -> Option<Str
     if !given.has(key) {
         given.missing(key, reason);
     }
+    checked_guid(given, key, reason)
+}
+
+/// A GUID, if it is given and right.
+fn checked_guid(given: &mut Given<'_>, key: &str, reason: &str) -> Option<String> {
     let id = given.text(key)?;
     if Uuid::parse_str(&id).is_err() {
         given.fault(key, format!("has to be a GUID: {reason}"));

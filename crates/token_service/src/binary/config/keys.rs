@@ -116,6 +116,14 @@ impl Key {
         names.join(", ")
     }
 
+    /// All sections, as a list.
+    pub(super) fn sections() -> String {
+        let mut sections: Vec<_> = KEYS.iter().filter_map(|key| key.name.split_once('.')).collect();
+        sections.dedup_by_key(|(section, _)| *section);
+        let sections: Vec<_> = sections.iter().map(|(section, _)| format!("[{section}]")).collect();
+        sections.join(", ")
+    }
+
     /// Whether there is such a section.
     pub(super) fn has_section(section: &str) -> bool {
         !Self::of_section(Some(section)).is_empty()
@@ -125,6 +133,29 @@ impl Key {
 /// The variable of a key.
 pub(super) fn variable(name: &str) -> String {
     format!("{PREFIX}{}", name.replace('.', "_").to_ascii_uppercase())
+}
+
+/// What is said of a variable that no key has: the keys of the section that its name begins with.
+pub(super) fn unknown_variable(variable: &str) -> String {
+    let section = KEYS
+        .iter()
+        .filter_map(|key| key.name.split_once('.'))
+        .find(|(section, _)| {
+            let rest = variable.strip_prefix(&self::variable(section));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+        });
+    match section {
+        Some((section, _)) => {
+            let known = Key::of_section(Some(section));
+            let prefix = self::variable(section);
+            format!("there is no such variable; `[{section}]` can have {known}, each as {prefix}_<KEY>")
+        }
+        None => format!(
+            "there is no such variable; the keys outside of sections are {}, the sections {}",
+            Key::of_section(None),
+            Key::sections()
+        ),
+    }
 }
 
 /// Whether Kubernetes sets such a variable of its own accord, for a Service by the name `token-service`

@@ -1,27 +1,39 @@
-//! The configuration: a TOML file and the environment, which counts for more.
+//! The configuration: a TOML file and the environment, which overrides it.
 
 mod acs;
 mod address;
+mod cors;
+mod database;
 mod fault;
 mod given;
 mod issuer;
 mod keys;
-mod surroundings;
+mod limits;
+mod listeners;
+mod log;
+mod sidecar;
+mod teams;
+mod tls;
 mod tokens;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use acs::{Acs, Authentication, Credential};
+pub(crate) use database::Database;
 pub(crate) use fault::Fault;
 pub(crate) use given::ReadFile;
 pub(crate) use issuer::{Issuer, IssuerKind};
-pub(crate) use surroundings::{Database, Limits, Log, LogFormat, Teams, Tls};
+pub(crate) use limits::Limits;
+pub(crate) use log::{Log, LogFormat};
+pub(crate) use teams::Teams;
+pub(crate) use tls::Tls;
 pub(crate) use tokens::Tokens;
 
-use entra_sidecar::{SidecarClient, SidecarClientOptions};
+use entra_sidecar::SidecarClient;
 use given::Given;
 use keys::FILE_VARIABLE;
+use listeners::Listeners;
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 /// What the service is to be. `Debug` shows no secret.
@@ -88,17 +100,9 @@ pub(crate) fn read(
 impl Config {
     /// `None` after a fault; there can be one of others, too.
     fn of(given: &mut Given<'_>) -> Option<Self> {
-        let listen = given.text("listen").unwrap_or_else(|| "127.0.0.1:8080".to_owned());
-        let listen = surroundings::socket_address(given, "listen", &listen);
-        let operations_listen = given.text("operations_listen");
-        let operations_listen =
-            operations_listen.map(|address| surroundings::socket_address(given, "operations_listen", &address));
+        let listeners = Listeners::of(given);
         let tls = Tls::of(given);
-        if !given.has("tls.certificate") && !given.has("tls.key") && !given.flag("allow_plain_http") {
-            check_plain_http(given, listen);
-        }
-
-        let sidecar = sidecar(given);
+        let sidecar = sidecar::client(given);
         let acs = Acs::of(given);
         let database = Database::of(given);
         if let (Some(acs), Some(database)) = (&acs, &database)
@@ -113,16 +117,14 @@ impl Config {
         let issuer = Issuer::of(given);
         let tokens = Tokens::of(given);
         let teams = Teams::of(given);
-        let origins = surroundings::origins(given);
+        let origins = cors::origins(given);
         let limits = Limits::of(given);
         let log = Log::of(given);
         let drain = given.number("shutdown.drain_seconds", 0..=3600, 30);
+        let listeners = listeners?;
         Some(Self {
-            listen: listen?,
-            operations_listen: match operations_listen {
-                Some(address) => Some(address?),
-                None => None,
-            },
+            listen: listeners.api,
+            operations_listen: listeners.operations,
             tls,
             acs: acs?,
             database: database?,
@@ -136,45 +138,4 @@ impl Config {
             drain: Duration::from_secs(drain.unsigned_abs()),
         })
     }
-}
-
-/// Whoever reads the plain text of a connection can use the tokens in it.
-fn check_plain_http(given: &mut Given<'_>, listen: Option<SocketAddr>) {
-    if listen.is_some_and(|address| !address.ip().is_loopback()) {
-        given.fault(
-            "listen",
-            "is no loopback address, and without tls.certificate and tls.key whoever is on the network can read the \
-             tokens of users; set these, or allow_plain_http = true where nobody but a proxy that terminates TLS can \
-             reach it",
-        );
-    }
-}
-
-/// The client of the sidecar, if there is one.
-fn sidecar(given: &mut Given<'_>) -> Option<SidecarClient> {
-    let Some(url) = given.text("sidecar.url") else {
-        for (key, wanted) in [
-            ("acs.sidecar_api", "acs.credential = \"sidecar\""),
-            ("teams.sidecar_api", "Teams tokens"),
-        ] {
-            if given.has(key) && !given.has("sidecar.url") {
-                let reason = format!("its sidecar is to be asked for {wanted}, such as http://localhost:5000");
-                given.missing("sidecar.url", &reason);
-                break;
-            }
-        }
-        return None;
-    };
-    let options = SidecarClientOptions {
-        allow_any_host: given.flag("sidecar.allow_any_host"),
-        ..SidecarClientOptions::default()
-    };
-    let client = SidecarClient::new(&url, Some(options)).map_err(|_| {
-        given.fault(
-            "sidecar.url",
-            "has to look like http://localhost:5000, without a user, a query or a fragment; on a host that is neither \
-             this machine nor a private address, only with sidecar.allow_any_host = true",
-        )
-    });
-    client.ok()
 }

@@ -85,66 +85,73 @@ fn rules(given: &mut Given<'_>) -> Vec<TokenRule> {
         let name = format!("{RULES}[{index}]");
         match value {
             Value::Table(table) => rules.extend(rule(given, &name, table)),
-            _ => given.fault_of(&name, format!("has to be a table of its own, `[[{RULES}]]`")),
+            _ => {
+                given.fault_of(&name, format!("has to be a table of its own, `[[{RULES}]]`"));
+            }
         }
     }
     rules
 }
 
 /// A rule; `None` after a fault.
-fn rule(given: &mut Given<'_>, rule: &str, table: Table) -> Option<TokenRule> {
-    let mut holders = Vec::new();
-    let mut allowed = None;
-    let mut lifetime = None;
-    let before = given.fault_count();
-    for (key, value) in table {
-        let name = format!("{rule}.{key}");
-        match (key.as_str(), value) {
-            ("client_id", Value::String(id)) => holders.push(RuleHolder::ClientId(id)),
-            ("scope", Value::String(scope)) => holders.push(RuleHolder::Scope(scope)),
-            ("role", Value::String(name)) => holders.push(RuleHolder::Role(name)),
-            ("client_id" | "scope" | "role", _) => given.fault_of(&name, "has to be a text in quotes"),
-            ("scopes", value) => {
-                allowed = given::texts(value).ok().and_then(|names| scopes(&names));
-                if allowed.is_none() {
-                    given.fault_of(&name, SCOPES);
-                }
-            }
-            ("lifetime_minutes", Value::Integer(minutes)) if LIFETIME_MINUTES.contains(&minutes) => {
-                lifetime = Some(Duration::minutes(minutes));
-            }
-            ("lifetime_minutes", _) => {
-                let (least, most) = (LIFETIME_MINUTES.start(), LIFETIME_MINUTES.end());
-                given.fault_of(&name, format!("has to be a whole number, {least} to {most}"));
-            }
-            _ => given.fault_of(
-                &name,
-                "there is no such key; a rule can have client_id, scope, role, scopes, lifetime_minutes",
-            ),
+fn rule(given: &mut Given<'_>, rule: &str, mut table: Table) -> Option<TokenRule> {
+    let holder = holder(given, rule, &mut table);
+    let scopes = match table.remove("scopes") {
+        Some(value) => {
+            let scopes = given::texts(value).ok().and_then(|names| scopes(&names));
+            scopes.ok_or_else(|| given.fault_of(&format!("{rule}.scopes"), SCOPES))
         }
-    }
-    if given.fault_count() > before {
-        return None;
-    }
-    if allowed.is_none() {
-        given.fault_of(
+        None => Err(given.fault_of(
             &format!("{rule}.scopes"),
-            "is missing; it is what the callers of the rule may ask for",
-        );
-    }
-    let holder = holders.pop();
-    if holder.is_none() || !holders.is_empty() {
+            "is missing: it is what the callers of the rule may ask for",
+        )),
+    };
+    let lifetime = match table.remove("lifetime_minutes") {
+        Some(Value::Integer(minutes)) if LIFETIME_MINUTES.contains(&minutes) => Ok(Some(Duration::minutes(minutes))),
+        Some(_) => {
+            let (least, most) = (LIFETIME_MINUTES.start(), LIFETIME_MINUTES.end());
+            let reason = format!("has to be a whole number, {least} to {most}");
+            Err(given.fault_of(&format!("{rule}.lifetime_minutes"), reason))
+        }
+        None => Ok(None),
+    };
+    for key in table.keys() {
         given.fault_of(
-            rule,
-            "has to have one of client_id, scope and role, which says whose rule it is",
+            &format!("{rule}.{key}"),
+            "there is no such key; a rule can have client_id, scope, role, scopes, lifetime_minutes",
         );
-        return None;
     }
     Some(TokenRule {
-        holder: holder?,
-        scopes: allowed?,
-        lifetime,
+        holder: holder.ok()?,
+        scopes: scopes.ok()?,
+        lifetime: lifetime.ok()?,
     })
+}
+
+/// Whose rule it is.
+fn holder(given: &mut Given<'_>, rule: &str, table: &mut Table) -> Result<RuleHolder, Faulty> {
+    let kinds: [(&str, fn(String) -> RuleHolder); 3] = [
+        ("client_id", RuleHolder::ClientId),
+        ("scope", RuleHolder::Scope),
+        ("role", RuleHolder::Role),
+    ];
+    let mut holders = Vec::new();
+    for (key, kind) in kinds {
+        match table.remove(key) {
+            Some(Value::String(name)) => holders.push(Ok(kind(name))),
+            Some(_) => holders.push(Err(
+                given.fault_of(&format!("{rule}.{key}"), "has to be a text in quotes")
+            )),
+            None => {}
+        }
+    }
+    match (holders.pop(), holders.is_empty()) {
+        (Some(holder), true) => holder,
+        _ => Err(given.fault_of(
+            rule,
+            "has to have one of client_id, scope and role, which says whose rule it is",
+        )),
+    }
 }
 
 /// The keys that stored tokens are sealed with, if any were given.

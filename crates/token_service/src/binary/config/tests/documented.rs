@@ -63,19 +63,48 @@ fn the_example_is_accepted_and_has_every_key() {
     assert_eq!(config.tokens.rules.len(), 1);
 }
 
-#[test]
-fn the_table_of_the_readme_has_every_key_and_its_variable() {
+/// The keys of the README's table, their variables and their defaults, as they stand there.
+fn rows_of_the_readme() -> Vec<[&'static str; 3]> {
     let section = README.split_once("## Configuration\n").unwrap().1;
     let section = section.split_once("\n## ").unwrap().0;
-    let rows: Vec<_> = section
+    section
         .lines()
-        .filter_map(|line| {
-            let mut cells = line
-                .strip_prefix("| `")?
-                .split(" | ")
-                .map(|cell| cell.trim_matches(['`', ' ', '|']).to_owned());
-            Some((cells.next()?, cells.next()?))
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| {
+            let mut cells = line.trim_start_matches("| ").split(" | ").map(str::trim);
+            [(); 3].map(|()| cells.next().unwrap())
         })
+        .collect()
+}
+
+#[test]
+fn the_defaults_of_the_readme_are_what_is_used() {
+    let shown = |config: &Config| format!("{config:?} {}", config.database.url.secret());
+    let without = shown(&config(LEAST));
+    let mut set = 0;
+    for [key, variable, default] in rows_of_the_readme() {
+        // What stands in code is a value; several are a list.
+        let values: Vec<_> = default.split('`').skip(1).step_by(2).collect();
+        if values.is_empty() {
+            assert!(
+                ["", "none", "the default scopes"].contains(&default),
+                "{key}: {default}"
+            );
+            continue;
+        }
+        let variable = variable.trim_matches('`');
+        let with = read_with(Some(LEAST), &[(variable, &values.join(","))], &[]);
+        assert_eq!(shown(&with.unwrap().unwrap()), without, "{key}");
+        set += 1;
+    }
+    assert_eq!(set, 17);
+}
+
+#[test]
+fn the_table_of_the_readme_has_every_key_and_its_variable() {
+    let rows: Vec<_> = rows_of_the_readme()
+        .into_iter()
+        .map(|[key, variable, _]| (key.trim_matches('`').to_owned(), variable.trim_matches('`').to_owned()))
         .collect();
     let known: Vec<_> = keys::KEYS
         .iter()

@@ -163,16 +163,16 @@ const PARTS: [(&str, &str, &str); 25] = [
         "text in quotes",
     ),
     (
-        "[[tokens.rules]]\nroles = 'a'\nscopes = ['chat']",
-        "tokens.rules[0].roles",
-        "no such key",
-    ),
-    (
         "[[tokens.rules]]\nrole = 'a'\nscopes = ['chat']\nlifetime_minutes = 30",
         "tokens.rules[0].lifetime_minutes",
         "60 to 1440",
     ),
-    ("[teams]\nclient_id = 'x'", "teams.client_id", "GUID"),
+    ("[log]\nfilter = 'infoo'", "log.filter", "error, warn, info"),
+    (
+        "[log]\nfilter = 'token_service,info'",
+        "log.filter",
+        "error, warn, info",
+    ),
     (
         "[sidecar]\nurl = 'https://sidecar.contoso.com'",
         "sidecar.url",
@@ -302,6 +302,151 @@ fn an_issuer_needs_what_its_kind_needs() {
         let found = faults(&format!("{acs}[issuer]\n{issuer}"));
         let found: Vec<_> = found.iter().map(|fault| fault.split_once(": ").unwrap().0).collect();
         assert_eq!(found, subjects, "{issuer}");
+    }
+}
+
+#[test]
+fn what_is_given_of_an_issuer_is_checked_even_if_its_kind_is_not_known() {
+    let acs = LEAST.split_once("[issuer]").unwrap().0;
+    for kind in ["", "kind = 'saml'", "kind = 1"] {
+        let issuer = format!("{kind}\nurl = 'http://login.contoso.com'\ntenant_id = 'common'\nclient_id = 'x'");
+        let found = faults(&format!("{acs}[issuer]\n{issuer}"));
+        let found: Vec<_> = found.iter().map(|fault| fault.split_once(": ").unwrap()).collect();
+        let subjects: Vec<_> = found.iter().map(|(subject, _)| *subject).collect();
+        assert_eq!(
+            subjects,
+            ["issuer.kind", "issuer.url", "issuer.tenant_id", "issuer.client_id"],
+            "{kind}"
+        );
+        assert_eq!(found[0].1.starts_with("is missing"), kind.is_empty(), "{found:?}");
+        assert!(
+            found[1..].iter().all(|(_, reason)| reason.starts_with("has to ")),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn every_fault_of_a_rule_is_listed_and_what_is_wrong_is_not_missing() {
+    for (rule, subjects) in [
+        (
+            "role = 'a'\nclient_id = 'b'\nlifetime_minutes = 5",
+            &[
+                "tokens.rules[0]",
+                "tokens.rules[0].scopes",
+                "tokens.rules[0].lifetime_minutes",
+            ][..],
+        ),
+        (
+            "role = 1\nscopes = 'chat'\nlifetime_minutes = 'long'\nlifetime = 60",
+            &[
+                "tokens.rules[0].role",
+                "tokens.rules[0].scopes",
+                "tokens.rules[0].lifetime_minutes",
+                "tokens.rules[0].lifetime",
+            ],
+        ),
+        (
+            "roles = 'a'\nscopes = ['chat']",
+            &["tokens.rules[0]", "tokens.rules[0].roles"],
+        ),
+        ("", &["tokens.rules[0]", "tokens.rules[0].scopes"]),
+    ] {
+        let found = faults(&format!("{LEAST}\n[[tokens.rules]]\n{rule}"));
+        let subjects_found: Vec<_> = found.iter().map(|fault| fault.split_once(": ").unwrap().0).collect();
+        assert_eq!(subjects_found, subjects, "{rule}: {found:#?}");
+        let missing = found.iter().filter(|fault| fault.contains("is missing")).count();
+        assert_eq!(missing, usize::from(!rule.contains("scopes")), "{rule}: {found:#?}");
+    }
+}
+
+#[test]
+fn tokens_for_teams_take_an_issuer_whose_oid_can_be_believed() {
+    let acs = LEAST.split_once("[issuer]").unwrap().0;
+    let url = "url = 'https://contoso.com'\naudience = 'a'";
+    for (issuer, subjects) in [
+        (
+            format!("kind = 'oidc'\n{url}\n[teams]\nclient_id = '{CLIENT}'"),
+            &["teams.client_id"][..],
+        ),
+        (
+            format!("kind = 'logto'\n{url}\n[teams]\nclient_id = '{CLIENT}'"),
+            &["teams.client_id"],
+        ),
+        (
+            format!("kind = 'oidc'\n{url}\n[teams]\nsidecar_api = 'T'\n[sidecar]\nurl = 'http://localhost:5000'"),
+            &["teams.sidecar_api", "teams.client_id"],
+        ),
+        (
+            format!("kind = 'entra'\ntenant_id = '{TENANT}'\nclient_id = '{CLIENT}'\n[teams]\nclient_id = 'x'"),
+            &["teams.client_id"],
+        ),
+        (
+            format!("kind = 'entra'\ntenant_id = '{TENANT}'\nclient_id = '{CLIENT}'\n[teams]\nclient_id = '{CLIENT}'"),
+            &[],
+        ),
+    ] {
+        let text = format!("{acs}[issuer]\n{issuer}");
+        let faults = read_with(Some(&text), &[], &[]).err().unwrap_or_default();
+        let found: Vec<_> = faults.iter().map(|fault| fault.split_once(": ").unwrap().0).collect();
+        assert_eq!(found, subjects, "{issuer}: {faults:#?}");
+        if !issuer.contains("entra") {
+            assert!(faults[0].contains("issuer.kind = \"entra\" only"), "{faults:?}");
+        }
+    }
+}
+
+#[test]
+fn operations_are_not_served_on_the_address_of_the_api() {
+    for (keys, good) in [
+        ("operations_listen = '127.0.0.1:8080'", false),
+        ("listen = '[::1]:9090'\noperations_listen = '[::1]:9090'", false),
+        ("listen = '127.0.0.1:0'\noperations_listen = '127.0.0.1:0'", true),
+        ("operations_listen = '127.0.0.1:8081'", true),
+        ("operations_listen = '127.0.0.2:8080'", true),
+    ] {
+        let faults = read_with(Some(&format!("{keys}\n{LEAST}")), &[], &[])
+            .err()
+            .unwrap_or_default();
+        assert_eq!(faults.is_empty(), good, "{keys}: {faults:?}");
+        assert!(
+            good || faults.len() == 1 && faults[0].starts_with("operations_listen: is the same"),
+            "{faults:?}"
+        );
+    }
+}
+
+#[test]
+fn a_variable_that_there_is_not_is_told_which_there_are() {
+    for (variable, part) in [
+        (
+            "TOKEN_SERVICE_LOG_LEVEL",
+            "`[log]` can have format, filter, each as TOKEN_SERVICE_LOG_<KEY>",
+        ),
+        ("TOKEN_SERVICE_TLS", "`[tls]` can have certificate, key"),
+        (
+            "TOKEN_SERVICE_LISTENS",
+            "outside of sections are listen, operations_listen, allow_plain_http, the sections [tls], [acs], ",
+        ),
+        ("TOKEN_SERVICE_LOGS_FORMAT", "the sections [tls], [acs], "),
+    ] {
+        let faults = read_with(Some(LEAST), &[(variable, "1")], &[]).unwrap_err();
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(
+            faults[0].starts_with(&format!("{variable}: there is no such variable; ")) && faults[0].contains(part),
+            "{faults:?}"
+        );
+    }
+}
+
+#[test]
+fn replicas_are_no_more_than_the_least_limit() {
+    for (replicas, good) in [(500, true), (501, false)] {
+        let text = LEAST.replace("[issuer]", &format!("replicas = {replicas}\n[issuer]"));
+        let text = format!("{text}\n[database]\nurl = 'postgres://db.contoso.com/tokens'");
+        let faults = read_with(Some(&text), &[], &[]).err().unwrap_or_default();
+        assert_eq!(faults.is_empty(), good, "{faults:?}");
+        assert!(good || faults == ["acs.replicas: has to be 1 to 500"], "{faults:?}");
     }
 }
 

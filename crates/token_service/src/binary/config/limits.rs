@@ -1,0 +1,32 @@
+//! `[limits]`: what callers may ask of the service.
+
+use super::given::Given;
+use std::{num::NonZeroU32, time::Duration};
+
+/// The bounds of requests and connections.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Limits {
+    pub(crate) requests_per_minute: NonZeroU32,
+    pub(crate) request: Duration,
+    pub(crate) body_bytes: usize,
+    /// How long a client may take for the head of a request, and how long a connection may be idle.
+    pub(crate) idle: Duration,
+}
+
+impl Limits {
+    pub(super) fn of(given: &mut Given<'_>) -> Self {
+        let requests_per_minute = given.number("limits.requests_per_minute", 1..=1_000_000, 120);
+        let request = given.number("limits.request_seconds", 1..=600, 30);
+        let body_bytes = given.number("limits.body_bytes", 1024..=1_048_576, 16384);
+        let idle = given.number("limits.idle_seconds", 1..=3600, 75);
+        Self {
+            requests_per_minute: u32::try_from(requests_per_minute)
+                .ok()
+                .and_then(NonZeroU32::new)
+                .unwrap_or(NonZeroU32::MIN),
+            request: Duration::from_secs(request.unsigned_abs()),
+            body_bytes: usize::try_from(body_bytes).unwrap_or(usize::MAX),
+            idle: Duration::from_secs(idle.unsigned_abs()),
+        }
+    }
+}
