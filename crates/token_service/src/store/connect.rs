@@ -2,7 +2,7 @@
 
 use crate::store::{Database, StoreError, StoreErrorKind, sql::SqlDatabase};
 use sqlx::{
-    SqlitePool,
+    Connection, PgConnection, SqlitePool,
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions},
@@ -143,6 +143,20 @@ async fn postgres(url: &str, max_connections: u32) -> Result<SqlDatabase<sqlx::P
         return Err(unusable(&format!("the URL's parameter {name:?} is unknown")));
     }
     let options: PgConnectOptions = url.parse().map_err(|_| unusable(example))?;
+    // The pool would try until its time is over, and not tell why it could not connect.
+    let first = timeout(PATIENCE, PgConnection::connect_with(&options)).await;
+    first
+        .map_err(|_| {
+            StoreError::new(
+                OPEN,
+                StoreErrorKind::Unavailable,
+                "the server did not answer within 5 seconds",
+            )
+        })?
+        .map_err(|error| StoreError::of_connection(OPEN, error))?
+        .close()
+        .await
+        .map_err(|error| StoreError::of_connection(OPEN, error))?;
     let pool = PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(PATIENCE)

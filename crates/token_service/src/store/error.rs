@@ -95,7 +95,7 @@ impl StoreError {
             sqlx::Error::PoolTimedOut => Self::new(
                 operation,
                 Unavailable,
-                "no connection to the database was to be had in time",
+                "no database connection became available within 5 seconds",
             ),
             sqlx::Error::PoolClosed => Self::new(operation, Unavailable, "the store is closed"),
             sqlx::Error::WorkerCrashed => Self::new(operation, Unavailable, "the connection to the database crashed"),

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::store::{Claim, Store, StoreErrorKind};
 use sqlx::{PgPool, SqlitePool, migrate::Migrator};
-use tokio::task::JoinSet;
+use tokio::{net::TcpListener, task::JoinSet};
 use uuid::Uuid;
 
 #[tokio::test]
@@ -36,12 +36,24 @@ async fn a_url_that_cannot_be_used_is_not_told() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_server_that_does_not_answer_is_unavailable_in_the_end() {
-    let refused = Store::connect("postgres://app:secret@127.0.0.1:1/users", 1).await;
+#[tokio::test]
+async fn a_server_that_refuses_connections_is_unavailable_at_once() {
+    let free = TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap();
+    let refused = Store::connect(&format!("postgres://app:secret@{free}/users"), 1).await;
     let error = refused.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
-    assert!(error.to_string().contains("no connection to the database"), "{error}");
+    assert!(error.to_string().contains("Connection refused"), "{error}");
+    assert!(!format!("{error} {error:?}").contains("secret"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_does_not_answer_is_unavailable_in_the_end() {
+    // It accepts, and never says anything.
+    let silent = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("postgres://app:secret@{}/users", silent.local_addr().unwrap());
+    let error = Store::connect(&url, 1).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert!(error.to_string().contains("did not answer within 5 seconds"), "{error}");
     assert!(!format!("{error} {error:?}").contains("secret"));
 }
 
