@@ -1,6 +1,11 @@
 //! The listeners.
 
-use axum::Router;
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::{Next, from_fn_with_state},
+    response::Response,
+};
 use axum_server::{
     Handle, Server,
     accept::NoDelayAcceptor,
@@ -8,13 +13,15 @@ use axum_server::{
 };
 use hyper_util::rt::TokioTimer;
 use std::{io, net::SocketAddr, time::Duration};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
 
 /// How long a client may take for the TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The head of a request: two tokens of 16 KiB, that of the caller and that of Teams, and what surrounds them.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 const MAX_HEADERS: usize = 100;
+/// How long answers may take on their way, and connections to end, once nothing is under way.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// An address that is listened on, while nobody answers yet.
 pub(crate) struct Bound {
@@ -41,6 +48,7 @@ impl Bound {
 pub(crate) struct Listener {
     handle: Handle<SocketAddr>,
     running: JoinHandle<io::Result<()>>,
+    under_way: UnderWay,
 }
 
 impl Listener {
@@ -48,34 +56,77 @@ impl Listener {
     /// leave a connection for as long between two of them.
     pub(crate) fn serve(bound: Bound, tls: Option<RustlsConfig>, routes: Router, idle: Duration) -> Self {
         let handle = Handle::new();
+        let under_way = UnderWay::default();
+        let routes = routes
+            .layer(from_fn_with_state(under_way.clone(), count))
+            .into_make_service();
         let server = Server::<SocketAddr>::from_listener(bound.listener).handle(handle.clone());
         let running = match tls {
             Some(tls) => {
                 let acceptor = RustlsAcceptor::new(tls).handshake_timeout(HANDSHAKE_TIMEOUT);
-                tokio::spawn(
-                    bounded(server.acceptor(acceptor.acceptor(NoDelayAcceptor)), idle)
-                        .serve(routes.into_make_service()),
-                )
+                tokio::spawn(bounded(server.acceptor(acceptor.acceptor(NoDelayAcceptor)), idle).serve(routes))
             }
-            None => tokio::spawn(bounded(server.acceptor(NoDelayAcceptor), idle).serve(routes.into_make_service())),
+            None => tokio::spawn(bounded(server.acceptor(NoDelayAcceptor), idle).serve(routes)),
         };
-        Self { handle, running }
+        Self {
+            handle,
+            running,
+            under_way,
+        }
     }
 
-    /// Accepts no more connections, and returns when the requests that are under way have been answered. It can be given
-    /// up and called again.
-    pub(crate) async fn finish(&mut self) {
+    /// Accepts no more connections, nor further requests on those that there are.
+    pub(crate) fn stop(&self) {
         self.handle.graceful_shutdown(None);
-        if !self.running.is_finished() {
-            // There is no error but that of a listener which cannot be bound, and this one is.
-            (&mut self.running).await.ok();
+    }
+
+    /// Waits until no request is under way. A part of a request's head is none.
+    pub(crate) async fn answered(&self) {
+        // There is no error but that of a sender which is gone, and `self` has one.
+        self.under_way
+            .0
+            .subscribe()
+            .wait_for(|requests| *requests == 0)
+            .await
+            .ok();
+    }
+
+    /// Lets the last answers reach their callers, and ends what connections are left. False if a request has come in the
+    /// meantime, which is to be [answered](Self::answered). To be called when the listener has been [stopped](Self::stop).
+    pub(crate) async fn close(&mut self) -> bool {
+        // There is no error but that of a listener which cannot be bound, and this one is.
+        let ended = self.running.is_finished() || timeout(LINGER, &mut self.running).await.is_ok();
+        if !ended && *self.under_way.0.borrow() > 0 {
+            return false;
         }
+        self.cut_off();
+        true
     }
 
     /// Ends all connections at once.
     pub(crate) fn cut_off(&self) {
         self.handle.shutdown();
     }
+}
+
+/// How many requests are under way.
+#[derive(Clone, Default)]
+struct UnderWay(watch::Sender<usize>);
+
+/// One of them.
+struct Counted(UnderWay);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|requests| *requests -= 1);
+    }
+}
+
+/// Counts a request while it is under way.
+async fn count(State(under_way): State<UnderWay>, request: Request, next: Next) -> Response {
+    under_way.0.send_modify(|requests| *requests += 1);
+    let _counted = Counted(under_way);
+    next.run(request).await
 }
 
 /// HTTP/1.1, within the bounds that are set for clients.
@@ -94,10 +145,12 @@ fn bounded<A>(server: Server<SocketAddr, A>, idle: Duration) -> Server<SocketAdd
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::Ipv4Addr;
+    use axum::routing::get;
+    use std::{net::Ipv4Addr, sync::Arc};
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpStream,
+        sync::Semaphore,
         time::Instant,
     };
 
@@ -154,16 +207,57 @@ mod tests {
 
     #[tokio::test]
     async fn an_idle_connection_does_not_hold_up_the_end() {
-        let (mut listener, mut client) = connected().await;
+        for sent in [
+            "",
+            "GET / HTTP/1.1\r\nhost:",
+            "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n",
+            "GET / HTTP/1.1\r\nhost: localhost\r\n\r\nGET / HTTP/1.1\r\nhost:",
+        ] {
+            let (mut listener, mut client) = connected().await;
+            client.write_all(sent.as_bytes()).await.unwrap();
+            if sent.contains("\r\n\r\n") {
+                assert_ne!(client.read(&mut [0; 1024]).await.unwrap(), 0);
+            }
+            let address = client.peer_addr().unwrap();
+            listener.stop();
+            let ended = timeout(IDLE / 2, async {
+                listener.answered().await;
+                assert!(listener.close().await);
+                // The other end is told, or finds out.
+                client.read_to_end(&mut Vec::new()).await.ok();
+            });
+            assert!(ended.await.is_ok(), "{sent}");
+            assert!(TcpStream::connect(address).await.is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_has_not_been_answered_holds_up_the_end() {
+        let gate = Arc::new(Semaphore::new(0));
+        let opened = gate.clone();
+        let route = get(|| async move {
+            opened.acquire().await.unwrap().forget();
+            "answered"
+        });
+        let bound = Bound::to((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
+        let address = bound.address();
+        let mut listener = Listener::serve(bound, None, Router::new().route("/", route), IDLE);
+        let mut client = TcpStream::connect(address).await.unwrap();
         client
             .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
             .await
             .unwrap();
-        assert_ne!(client.read(&mut [0; 1024]).await.unwrap(), 0);
-        let address = client.peer_addr().unwrap();
-        let silent = TcpStream::connect(address).await.unwrap();
-        listener.finish().await;
-        assert!(TcpStream::connect(address).await.is_err());
-        drop(silent);
+        let mut requests = listener.under_way.0.subscribe();
+        requests.wait_for(|requests| *requests == 1).await.unwrap();
+        listener.stop();
+        assert!(!listener.close().await);
+        assert!(timeout(Duration::ZERO, listener.answered()).await.is_err());
+
+        gate.add_permits(1);
+        listener.answered().await;
+        assert!(listener.close().await);
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("answered"), "{answer}");
     }
 }

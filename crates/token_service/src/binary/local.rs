@@ -5,8 +5,9 @@ use crate::{
     listen::Bound,
     logs,
     ready::{LocalParts, Ready},
-    serve::{End, Served},
+    serve::{self, End, Served},
     service::client_options,
+    signals::Signals,
 };
 use acs_identity_emulator::{Emulator, EntraTokenRequest};
 use axum::{
@@ -30,6 +31,7 @@ use std::{
 };
 use token_guard::{TokenGuard, testing::TestIssuer};
 use token_service::{ServiceLimits, Store, TeamsExchange, TokenService, UserNaming};
+use tracing::warn;
 use uuid::Uuid;
 
 const PORT: u16 = 8080;
@@ -44,17 +46,20 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// Runs the service with the emulator, an issuer of test users and a database in memory.
 pub(crate) async fn run() -> Result<End, Box<dyn Error>> {
+    let mut signals = Signals::listen()?;
     logs::start(&Log {
         format: LogFormat::Text,
         filter: LOG_FILTER.to_owned(),
     })?;
-    let parts = Arc::new(Parts {
-        emulator: Emulator::builder().start().await?,
-        issuer: TestIssuer::start().await?,
-        tenant_id: Uuid::new_v4(),
-        teams_client_id: Uuid::new_v4(),
+    warn!("no configuration: the service runs with an emulator and test users, which is for development alone");
+    let started = serve::start(&mut signals.stop, async {
+        let parts = Parts::start().await?;
+        let service = parts.service().await?;
+        Ok((Arc::new(parts), service))
     });
-    let service = parts.service().await?;
+    let Some((parts, service)) = started.await? else {
+        return Ok(End::Drained);
+    };
     let api = bind().await?;
     let mut ready = Ready::new(&api, None, false);
     ready.local = Some(LocalParts {
@@ -77,7 +82,9 @@ pub(crate) async fn run() -> Result<End, Box<dyn Error>> {
         drain: DRAIN,
     };
     Ok(served
-        .run(|| ready.print(|stdout| stdout.write_all(invitation.as_bytes())))
+        .run(signals, || {
+            ready.print(|stdout| stdout.write_all(invitation.as_bytes()))
+        })
         .await?)
 }
 
@@ -91,6 +98,15 @@ struct Parts {
 }
 
 impl Parts {
+    async fn start() -> Result<Self, Box<dyn Error>> {
+        Ok(Self {
+            emulator: Emulator::builder().start().await?,
+            issuer: TestIssuer::start().await?,
+            tenant_id: Uuid::new_v4(),
+            teams_client_id: Uuid::new_v4(),
+        })
+    }
+
     async fn service(&self) -> Result<TokenService, Box<dyn Error>> {
         let limits = ServiceLimits::new(NonZeroU32::MIN, QUEUE);
         let options = client_options(true, &limits, REQUEST, true)?;

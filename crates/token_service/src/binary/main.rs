@@ -15,6 +15,7 @@ use clap::Parser;
 use config::{Config, Fault};
 use listen::Bound;
 use serve::{End, Served};
+use signals::Signals;
 use std::{
     env,
     error::Error,
@@ -32,7 +33,7 @@ const BAD_CONFIGURATION: u8 = 2;
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 const AFTER_HELP: &str = "\
-Every key of the file is also a variable of the environment, which counts for more: body_bytes of [limits] is
+Every key of the file is also a variable of the environment, which overrides the file: body_bytes of [limits] is
 TOKEN_SERVICE_LIMITS_BODY_BYTES. Without any configuration, the service runs on this machine alone, with an emulator of
 Azure Communication Services and an issuer of test users, and prints curl commands to try it.
 
@@ -44,7 +45,7 @@ cannot be used, and with 1 if it fails or has to cut off requests.";
 #[derive(Parser)]
 #[command(version, after_help = AFTER_HELP)]
 struct Options {
-    /// The configuration, in TOML [default: the file that the variable `TOKEN_SERVICE_CONFIG` names, if it does]
+    /// The configuration, in TOML [env: `TOKEN_SERVICE_CONFIG`]
     #[arg(long, value_name = "PATH")]
     config: Option<PathBuf>,
 }
@@ -80,6 +81,8 @@ fn start(service: impl Future<Output = Result<End, Box<dyn Error>>>) -> ExitCode
 
 /// Runs the service that is configured.
 async fn run(config: Config) -> Result<End, Box<dyn Error>> {
+    // Process 1 of a container gets no signal that it does not listen to.
+    let mut signals = Signals::listen()?;
     logs::start(&config.log)?;
     // Before the database, which a service that cannot listen should not create.
     let api = Bound::to(config.listen).await?;
@@ -87,7 +90,9 @@ async fn run(config: Config) -> Result<End, Box<dyn Error>> {
         Some(address) => Some(Bound::to(address).await?),
         None => None,
     };
-    let service = service::of(&config).await?;
+    let Some(service) = serve::start(&mut signals.stop, service::of(&config)).await? else {
+        return Ok(End::Drained);
+    };
     let ready = ready::Ready::new(&api, operations.as_ref(), config.tls.is_some());
     let served = Served {
         routes: service.routes(),
@@ -98,7 +103,7 @@ async fn run(config: Config) -> Result<End, Box<dyn Error>> {
         idle: config.limits.idle,
         drain: config.drain,
     };
-    Ok(served.run(|| ready.print(|_| Ok(()))).await?)
+    Ok(served.run(signals, || ready.print(|_| Ok(()))).await?)
 }
 
 #[cfg(feature = "local")]
@@ -108,7 +113,10 @@ fn run_without_configuration() -> ExitCode {
 
 #[cfg(not(feature = "local"))]
 fn run_without_configuration() -> ExitCode {
-    say("error: there is no configuration: name a file with --config; to run without one takes the feature `local`");
+    say(
+        "error: there is no configuration: name a file with --config or TOKEN_SERVICE_CONFIG, or set TOKEN_SERVICE_* \
+         variables; this program was built without the feature `local`, and cannot run without configuration",
+    );
     ExitCode::from(BAD_CONFIGURATION)
 }
 

@@ -3,15 +3,21 @@
 use crate::{
     config::Tls,
     listen::{Bound, Listener},
-    signals::{ReloadSignals, StopSignals},
+    signals::{Signals, StopSignals},
     tls,
 };
 use axum::Router;
 use axum_server::tls_rustls::RustlsConfig;
-use std::{fs, io, path::Path, time::Duration};
+use std::{error::Error, fs, io, path::Path, time::Duration};
 use token_service::TokenService;
-use tokio::{join, select, time::timeout};
+use tokio::{
+    join, select,
+    time::{Instant, timeout_at},
+};
 use tracing::{error, info, warn};
+
+/// How long the database may take to be closed beyond the time for requests.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// What is served, and where.
 pub(crate) struct Served {
@@ -29,7 +35,7 @@ pub(crate) struct Served {
 /// How a service ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum End {
-    /// All requests were answered.
+    /// All requests were answered, or there was none yet.
     Drained,
     /// Some were cut off.
     CutOff,
@@ -38,10 +44,11 @@ pub(crate) enum End {
 impl Served {
     /// Serves until a signal says to stop, and for as long afterwards as requests are under way. `ready` is called when
     /// connections are accepted.
-    pub(crate) async fn run(self, ready: impl FnOnce() -> io::Result<()>) -> io::Result<End> {
-        let mut stop = StopSignals::listen()?;
-        let mut reload = ReloadSignals::listen()?;
+    pub(crate) async fn run(self, signals: Signals, ready: impl FnOnce() -> io::Result<()>) -> io::Result<End> {
+        let Signals { mut stop, mut reload } = signals;
         let Self { service, tls, .. } = self;
+        let address = self.api.address();
+        let operations_address = self.operations.as_ref().map(Bound::address);
         let tls_now = tls.as_ref().map(|tls| RustlsConfig::from_config(tls.server.clone()));
         let (routes, operations) = match self.operations {
             Some(bound) => (
@@ -52,6 +59,13 @@ impl Served {
         };
         let api = Listener::serve(self.api, tls_now.clone(), routes, self.idle);
         ready()?;
+        info!(
+            version = env!("CARGO_PKG_VERSION"),
+            %address,
+            operations_address = operations_address.map(tracing::field::display),
+            tls = tls.is_some(),
+            "the token service is ready"
+        );
 
         let renewing = async {
             loop {
@@ -76,15 +90,36 @@ impl Served {
     }
 }
 
+/// Waits for what a service needs before it can be run, unless a signal says to stop.
+pub(crate) async fn start<T>(
+    stop: &mut StopSignals,
+    start: impl Future<Output = Result<T, Box<dyn Error>>>,
+) -> Result<Option<T>, Box<dyn Error>> {
+    select! {
+        started = start => started.map(Some),
+        () = stop.next() => {
+            info!("stopped before the service was ready");
+            Ok(None)
+        }
+    }
+}
+
 /// Lets requests that are under way come to their end.
 async fn drain(service: &TokenService, mut api: Listener, most: Duration, stop: &mut StopSignals) -> End {
     service.drain();
+    api.stop();
+    let deadline = Instant::now() + most;
     let drained = async {
-        api.finish().await;
-        service.close().await;
+        loop {
+            timeout_at(deadline, api.answered()).await?;
+            if api.close().await {
+                break;
+            }
+        }
+        timeout_at(deadline + CLOSING, service.close()).await
     };
     let drained = select! {
-        drained = timeout(most, drained) => drained.is_ok(),
+        drained = drained => drained.is_ok(),
         () = stop.next() => false,
     };
     if drained {

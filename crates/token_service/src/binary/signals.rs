@@ -4,6 +4,21 @@ use std::io;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// All of them, which count from now on.
+pub(crate) struct Signals {
+    pub(crate) stop: StopSignals,
+    pub(crate) reload: ReloadSignals,
+}
+
+impl Signals {
+    pub(crate) fn listen() -> io::Result<Self> {
+        Ok(Self {
+            stop: StopSignals::listen()?,
+            reload: ReloadSignals::listen()?,
+        })
+    }
+}
+
 /// The signals that end the service: SIGINT, which Ctrl-C sends, and SIGTERM.
 #[cfg(unix)]
 pub(crate) struct StopSignals {
@@ -13,7 +28,7 @@ pub(crate) struct StopSignals {
 
 #[cfg(unix)]
 impl StopSignals {
-    pub(crate) fn listen() -> io::Result<Self> {
+    fn listen() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
@@ -34,7 +49,7 @@ pub(crate) struct StopSignals(tokio::signal::windows::CtrlC);
 
 #[cfg(windows)]
 impl StopSignals {
-    pub(crate) fn listen() -> io::Result<Self> {
+    fn listen() -> io::Result<Self> {
         tokio::signal::windows::ctrl_c().map(Self)
     }
 
@@ -50,7 +65,7 @@ pub(crate) struct ReloadSignals {
 }
 
 impl ReloadSignals {
-    pub(crate) fn listen() -> io::Result<Self> {
+    fn listen() -> io::Result<Self> {
         Ok(Self {
             #[cfg(unix)]
             hangup: signal(SignalKind::hangup())?,

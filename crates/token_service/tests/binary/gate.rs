@@ -1,5 +1,6 @@
 //! A resource that answers a creation when it is told to.
 
+use crate::process::soon;
 use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -41,7 +42,10 @@ impl Gate {
 
     /// Waits for a request.
     pub(crate) async fn arrived(&self) {
-        self.state.arrived.acquire().await.unwrap().forget();
+        soon("a request for the resource", self.state.arrived.acquire())
+            .await
+            .unwrap()
+            .forget();
     }
 
     /// Lets a request be answered.

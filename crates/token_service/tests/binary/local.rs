@@ -70,6 +70,10 @@ async fn the_printed_curl_commands_work_from_the_first_to_the_last() {
     let ended = process.ended().await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(ended.stdout, "");
+    assert!(
+        ended.log.contains("WARN") && ended.log.contains("no configuration: "),
+        "{ended:?}"
+    );
     for secret in ["8:acs:", "alice", "eyJ"] {
         assert!(!ended.log.contains(secret), "{ended:?}");
     }

@@ -1,13 +1,23 @@
 //! The service as a process.
 
 use serde_json::Value;
-use std::{ffi::OsStr, path::PathBuf, process::Stdio};
+use std::{ffi::OsStr, path::PathBuf, process::Stdio, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     process::{Child, ChildStdout, Command},
     sync::mpsc::{self, UnboundedReceiver},
+    time::timeout,
 };
 use uuid::Uuid;
+
+/// How long anything may take that a test waits for. Only a broken service takes as long.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Waits for something that a broken service never does.
+pub(crate) async fn soon<T>(what: &str, done: impl Future<Output = T>) -> T {
+    let done = timeout(PATIENCE, done).await;
+    done.unwrap_or_else(|_| panic!("not within {PATIENCE:?}: {what}"))
+}
 
 pub(crate) struct Process {
     child: Child,
@@ -50,23 +60,10 @@ pub(crate) fn command(arguments: &[&OsStr]) -> Command {
 impl Process {
     /// Starts a service and waits until it is ready, or has ended instead.
     pub(crate) async fn spawn(command: &mut Command) -> Result<Self, Ended> {
-        let mut child = command.spawn().unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
-        let (sender, log) = mpsc::unbounded_channel();
-        tokio::spawn(async move {
-            while let Some(line) = stderr.next_line().await.unwrap() {
-                sender.send(line).ok();
-            }
-        });
+        let mut process = Self::begin(command);
         let mut line = String::new();
-        stdout.read_line(&mut line).await.unwrap();
-        let mut process = Self {
-            child,
-            stdout,
-            ready: Value::Null,
-            log,
-        };
+        let read = soon("the ready line", process.stdout.read_line(&mut line)).await;
+        read.unwrap();
         if line.is_empty() {
             return Err(process.ended().await);
         }
@@ -74,12 +71,32 @@ impl Process {
         Ok(process)
     }
 
+    /// Starts a service, which may never be ready.
+    pub(crate) fn begin(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (sender, log) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Some(line) = stderr.next_line().await.unwrap() {
+                sender.send(line).ok();
+            }
+        });
+        Self {
+            child,
+            stdout,
+            ready: Value::Null,
+            log,
+        }
+    }
+
     /// Lines of stdout, up to one that begins with `last`.
     pub(crate) async fn lines_until(&mut self, last: &str) -> Vec<String> {
         let mut lines = Vec::new();
         loop {
             let mut line = String::new();
-            assert_ne!(self.stdout.read_line(&mut line).await.unwrap(), 0, "{lines:?}");
+            let read = soon(last, self.stdout.read_line(&mut line)).await;
+            assert_ne!(read.unwrap(), 0, "{lines:?}");
             let is_last = line.starts_with(last);
             lines.push(line.trim_end().to_owned());
             if is_last {
@@ -106,7 +123,11 @@ impl Process {
     }
 
     /// Waits for the service to end.
-    pub(crate) async fn ended(mut self) -> Ended {
+    pub(crate) async fn ended(self) -> Ended {
+        soon("the end of the service", self.end()).await
+    }
+
+    async fn end(mut self) -> Ended {
         let mut log = String::new();
         while let Some(line) = self.log.recv().await {
             log += &line;
@@ -125,7 +146,8 @@ impl Process {
     /// Waits for a line of the log that contains `text`, and returns it.
     pub(crate) async fn logged(&mut self, text: &str) -> String {
         loop {
-            let line = self.log.recv().await.unwrap_or_else(|| panic!("never logged: {text}"));
+            let line = soon(text, self.log.recv()).await;
+            let line = line.unwrap_or_else(|| panic!("never logged: {text}"));
             if line.contains(text) {
                 return line;
             }

@@ -89,7 +89,7 @@ async fn a_taken_address_is_a_failure_that_names_it_and_leaves_no_database() {
 }
 
 #[tokio::test]
-async fn a_database_that_cannot_be_had_is_a_failure_that_says_why() {
+async fn a_database_that_cannot_be_opened_is_a_failure_that_says_why() {
     let setup = Setup::new().await;
     let path = setup.directory.join("service.toml");
     let database = "[database]\nurl = 'sqlite://missing/users.db?mode=rwc'";
@@ -104,4 +104,22 @@ async fn a_database_that_cannot_be_had_is_a_failure_that_says_why() {
     let last = ended.log.lines().last().unwrap();
     assert!(last.starts_with("error: the store could not "), "{ended:?}");
     assert!(last.contains("unable to open database file"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_database_that_refuses_connections_is_a_failure_that_says_so() {
+    let setup = Setup::new().await;
+    let free = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+    let path = setup.directory.join("service.toml");
+    let database = format!("[database]\nurl = 'postgres://app:c2VjcmV0@{free}/users'");
+    fs::write(&path, setup.configuration("", &database)).unwrap();
+    let mut command = command(&[OsStr::new("--config"), path.as_os_str()]);
+    let ended = Process::spawn(&mut command).await.err().unwrap();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let last = ended.log.lines().last().unwrap();
+    assert!(
+        last.starts_with("error: the store could not ") && last.contains("Connection refused"),
+        "{ended:?}"
+    );
+    assert!(!ended.log.contains("c2VjcmV0"), "{ended:?}");
 }
