@@ -145,14 +145,12 @@ async fn tokens_outlive_the_process_if_there_are_keys_to_seal_them() {
 }
 
 #[tokio::test]
-async fn policy_teams_and_limits_are_those_of_the_configuration() {
+async fn policy_and_limits_are_those_of_the_configuration() {
     let setup = Setup::new().await;
     let sections = "[tokens]\ndefault_scopes = ['chat']\n[[tokens.rules]]\nclient_id = 'kiosk'\nscopes = ['voip']\n\
-                    [teams]\nclient_id = '00001111-aaaa-2222-bbbb-3333cccc4444'\n\
                     [limits]\nrequests_per_minute = 5\nbody_bytes = 1024";
     let process = setup.start(&setup.configuration("", sections)).await;
-    let claims = json!({"sub": "alice", "aud": AUDIENCE, "oid": "22223333-cccc-4444-dddd-5555eeee6666"});
-    let alice = setup.issuer.token(claims).unwrap();
+    let alice = setup.token("alice");
     let claims = json!({"sub": "kiosk-1", "aud": AUDIENCE, "client_id": "kiosk"});
     let kiosk = setup.issuer.token(claims).unwrap();
     for (user, method, path, body, status) in [
@@ -162,8 +160,6 @@ async fn policy_teams_and_limits_are_those_of_the_configuration() {
         (&kiosk, Method::GET, "api/token?scope=voip", 0, 201),
         (&kiosk, Method::GET, "api/token?scope=chat", 0, 403),
         (&kiosk, Method::POST, "token", 1025, 413),
-        // Teams users send a second token; 404 would be the answer without `teams.client_id`.
-        (&alice, Method::GET, "api/token/teams", 0, 400),
     ] {
         let request = http().request(method.clone(), process.url(path)).bearer_auth(user);
         let request = request
@@ -218,4 +214,21 @@ async fn the_log_shows_no_ids_or_tokens_of_users_when_a_call_fails() {
         assert!(event["level"].is_string() && event["message"].is_string(), "{line}");
     }
     assert!(ended.log.contains("shutting down"), "{}", ended.log);
+}
+
+#[tokio::test]
+async fn the_log_begins_with_what_runs_and_where() {
+    let setup = Setup::new().await;
+    let keys = "operations_listen = '127.0.0.1:0'";
+    let mut process = setup.start(&setup.configuration(keys, "[log]\nformat = 'json'")).await;
+    let event: Value = serde_json::from_str(&process.logged("the token service is ready").await).unwrap();
+    assert_eq!(event["level"], "INFO");
+    assert_eq!(event["version"], env!("CARGO_PKG_VERSION"));
+    for (member, endpoint) in [
+        ("address", process.text("endpoint")),
+        ("operations_address", process.text("operationsEndpoint")),
+    ] {
+        let address = event[member].as_str().unwrap();
+        assert_eq!(format!("http://{address}/"), endpoint);
+    }
 }

@@ -4,9 +4,12 @@
 
 mod configured;
 mod drain;
+mod entra;
 mod gate;
 mod local;
 mod process;
 mod refusals;
 mod setup;
+mod teams;
 mod tls;
+mod trouble;

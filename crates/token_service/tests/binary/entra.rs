@@ -1,0 +1,76 @@
+//! A tenant of Entra ID, as far as a service asks it for anything.
+
+use acs_identity_emulator::Uuid;
+use axum::{Json, Router, routing::get};
+use serde_json::{Value, json};
+use token_guard::testing::TestIssuer;
+use tokio::{net::TcpListener, task::AbortHandle};
+
+pub(crate) const TENANT: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
+/// The registration of the service's API.
+pub(crate) const CLIENT: &str = "00001111-aaaa-2222-bbbb-3333cccc4444";
+
+pub(crate) struct Entra {
+    /// It signs, and its keys are the tenant's.
+    issuer: TestIssuer,
+    authority: String,
+    server: AbortHandle,
+}
+
+impl Entra {
+    pub(crate) async fn start() -> Self {
+        let issuer = TestIssuer::start().await.unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let authority = format!("http://{}", listener.local_addr().unwrap());
+        let document = json!({
+            "issuer": format!("{authority}/{TENANT}/v2.0"),
+            "jwks_uri": format!("{authority}/{TENANT}/discovery/v2.0/keys"),
+        });
+        let keys = json!({"keys": [issuer.public_key()]});
+        let serve = |value: Value| get(async move || Json(value));
+        let router = Router::new()
+            .route(
+                &format!("/{TENANT}/v2.0/.well-known/openid-configuration"),
+                serve(document),
+            )
+            .route(&format!("/{TENANT}/discovery/v2.0/keys"), serve(keys));
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self {
+            issuer,
+            authority,
+            server: server.abort_handle(),
+        }
+    }
+
+    /// A configuration for this tenant, with sections behind those that it has.
+    pub(crate) fn configuration(&self, connection_string: &str, sections: &str) -> String {
+        format!(
+            "listen = '127.0.0.1:0'\n[acs]\nconnection_string = '{connection_string}'\n[issuer]\nkind = 'entra'\n\
+             url = '{}'\ntenant_id = '{TENANT}'\nclient_id = '{CLIENT}'\n{sections}\n",
+            self.authority
+        )
+    }
+
+    /// The token of a user for the service, with claims as [documented][claims]. `sub` is another one for each application.
+    ///
+    /// [claims]: https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
+    pub(crate) fn token(&self, subject: &str, object_id: Uuid) -> String {
+        let claims = json!({
+            "iss": format!("{}/{TENANT}/v2.0", self.authority),
+            "aud": CLIENT,
+            "azp": "33334444-dddd-5555-eeee-6666ffff7777",
+            "ver": "2.0",
+            "tid": TENANT,
+            "oid": object_id,
+            "sub": subject,
+            "scp": "access_as_user",
+        });
+        self.issuer.token(claims).unwrap()
+    }
+}
+
+impl Drop for Entra {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
