@@ -128,9 +128,12 @@ fn rule(given: &mut Given<'_>, rule: &str, mut table: Table) -> Option<TokenRule
     })
 }
 
+/// Makes a holder of its name.
+type Kind = fn(String) -> RuleHolder;
+
 /// Whose rule it is.
 fn holder(given: &mut Given<'_>, rule: &str, table: &mut Table) -> Result<RuleHolder, Faulty> {
-    let kinds: [(&str, fn(String) -> RuleHolder); 3] = [
+    let kinds: [(&str, Kind); 3] = [
         ("client_id", RuleHolder::ClientId),
         ("scope", RuleHolder::Scope),
         ("role", RuleHolder::Role),
