@@ -32,21 +32,32 @@ const BAD_CONFIGURATION: u8 = 2;
 /// The longest file that a configuration may be, or name.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
-const AFTER_HELP: &str = "\
+const KEYS_HELP: &str = "\
 Every key of the file is also a variable of the environment, which overrides the file: body_bytes of [limits] is
-TOKEN_SERVICE_LIMITS_BODY_BYTES. Without any configuration, the service runs on this machine alone, with an emulator of
-Azure Communication Services and an issuer of test users, and prints curl commands to try it.
+TOKEN_SERVICE_LIMITS_BODY_BYTES.";
 
+#[cfg(feature = "local")]
+const WITHOUT_CONFIGURATION_HELP: &str = "\
+Without any configuration, the service runs on this machine alone, with an emulator of Azure Communication Services and an
+issuer of test users, and prints curl commands to try it.";
+#[cfg(not(feature = "local"))]
+const WITHOUT_CONFIGURATION_HELP: &str = "\
+Without any configuration, the service does not run: it was built without the feature `local`.";
+
+const RUNNING_HELP: &str = "\
 When it is ready, it prints one line of JSON on stdout. The log goes to stderr. SIGTERM and Ctrl-C end the service when the
 requests under way have been answered; SIGHUP has it read its certificate again. It exits with 2 if the configuration
 cannot be used, and with 1 if it fails or has to cut off requests.";
 
 /// The trusted service between an app and Azure Communication Services: its users get their chat and calling tokens
 #[derive(Parser)]
-#[command(version, after_help = AFTER_HELP)]
+#[command(version, after_help = [KEYS_HELP, WITHOUT_CONFIGURATION_HELP, RUNNING_HELP].join("\n\n"))]
 struct Options {
-    /// The configuration, in TOML [env: `TOKEN_SERVICE_CONFIG`]
-    #[arg(long, value_name = "PATH")]
+    #[arg(
+        long,
+        value_name = "PATH",
+        help = "The configuration, in TOML [env: TOKEN_SERVICE_CONFIG]"
+    )]
     config: Option<PathBuf>,
 }
 
