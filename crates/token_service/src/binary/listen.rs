@@ -248,7 +248,8 @@ mod tests {
             .await
             .unwrap();
         let mut requests = listener.under_way.0.subscribe();
-        requests.wait_for(|requests| *requests == 1).await.unwrap();
+        let counted = timeout(IDLE, requests.wait_for(|requests| *requests == 1)).await;
+        assert!(counted.is_ok_and(|counted| counted.is_ok()));
         listener.stop();
         assert!(!listener.close().await);
         assert!(timeout(Duration::ZERO, listener.answered()).await.is_err());
