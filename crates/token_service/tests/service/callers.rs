@@ -94,6 +94,7 @@ async fn pages_of_allowed_origins_may_call() {
             .contains("authorization")
     );
     assert_eq!(allowed.header("access-control-allow-credentials"), None);
+    assert!(allowed.header("x-request-id").is_some());
     let refused = send(preflight("https://evil.contoso.com")).await;
     assert_eq!(refused.header("access-control-allow-origin"), None);
 

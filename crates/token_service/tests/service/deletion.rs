@@ -1,7 +1,11 @@
 //! Users who leave.
 
-use crate::setup::World;
+use crate::{
+    gate::Gate,
+    setup::{Options, World},
+};
 use acs_identity_emulator::{Fault, Operation, TokenStatus};
+use axum::http::StatusCode;
 use std::time::Duration;
 
 #[tokio::test]
@@ -73,11 +77,58 @@ async fn the_sweep_deletes_what_a_removal_has_left() {
 
     world.clock.advance(Duration::from_secs(61));
     assert_eq!(
-        world.service.sweep().await.unwrap().left,
+        world.service.sweep().await.unwrap().failed,
         1,
         "the service is in trouble"
     );
+    world.clock.advance(Duration::from_secs(61));
     assert_eq!(world.service.sweep().await.unwrap().deleted, 1);
     assert_eq!(world.emulator.identity_count(), 0);
     assert_eq!(world.service.sweep().await.unwrap(), token_service::Swept::default());
+}
+
+#[tokio::test]
+async fn a_404_that_is_not_the_services_buries_nothing() {
+    let outer = World::start().await;
+    let gate = Gate::before(&outer.emulator).await;
+    let options = Options {
+        connection_string: Some(gate.connection_string()),
+        ..Options::default()
+    };
+    let world = outer.replica(options, |builder| builder).await;
+    let alice = world.caller("alice");
+    world.post("/api/user", &alice).await.assert_status(201);
+    gate.answer(StatusCode::NOT_FOUND, "text/html", "<h1>no such site</h1>");
+    world.delete("/api/user", &alice).await.assert_error(502, "acs_refused");
+    world.get("/api/user", &alice).await.assert_error(404, "no_identity");
+    assert_eq!(world.emulator.identity_count(), 1);
+
+    world.clock.advance(Duration::from_secs(61));
+    assert_eq!(world.service.sweep().await.unwrap().deleted, 1);
+    assert_eq!(world.emulator.identity_count(), 0);
+}
+
+#[tokio::test]
+async fn an_identity_that_is_refused_holds_up_no_other() {
+    let world = World::start().await;
+    for user in ["alice", "bob"] {
+        world.post("/api/user", &world.caller(user)).await.assert_status(201);
+    }
+    world
+        .emulator
+        .inject(Fault::status(400).times(3).operation(Operation::DeleteIdentity))
+        .unwrap();
+    for user in ["alice", "bob"] {
+        let answer = world.delete("/api/user", &world.caller(user)).await;
+        answer.assert_error(502, "acs_refused");
+        world.clock.advance(Duration::from_secs(1));
+    }
+    world.clock.advance(Duration::from_secs(61));
+    let swept = world.service.sweep().await.unwrap();
+    assert_eq!((swept.deleted, swept.failed), (0, 1));
+    let swept = world.service.sweep().await.unwrap();
+    assert_eq!((swept.deleted, swept.failed), (1, 0), "the other one is first now");
+    world.clock.advance(Duration::from_secs(61));
+    assert_eq!(world.service.sweep().await.unwrap().deleted, 1);
+    assert_eq!(world.emulator.identity_count(), 0);
 }

@@ -1,7 +1,12 @@
 //! One identity for each user, however many of their first requests come at once, and whatever fails.
 
-use crate::setup::{Answer, DatabaseFile, Options, World};
-use acs_identity_emulator::{Fault, Operation};
+use crate::{
+    gate::{CREATE, Gate},
+    setup::{Answer, DatabaseFile, Options, World, settled},
+};
+use acs_identity_emulator::Fault;
+use reqwest::Method;
+use sqlx::Connection;
 use std::{future::Future, time::Duration};
 
 fn custom_ids() -> Options {
@@ -37,36 +42,43 @@ fn assert_one_identity(answers: &[Answer]) {
 async fn a_crowd_of_first_requests_creates_one_identity() {
     let world = World::start().await;
     let alice = world.caller("alice");
-    let requests = (0..50).map(|_| world.request(reqwest::Method::POST, "/api/user").bearer_auth(&alice));
+    let requests = (0..50).map(|_| world.request(Method::POST, "/api/user").bearer_auth(&alice));
     let answers = all(requests.map(crate::setup::send)).await;
     assert_one_identity(&answers);
     assert_eq!(world.emulator.identity_count(), 1);
-    assert_eq!(world.acs_requests("createIdentity").await, 1);
+    assert_eq!(world.acs_calls("create").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_with_one_database_create_one_identity() {
     let file = DatabaseFile::new();
-    let options = || Options {
+    let options = |connection_string| Options {
         database: file.url(),
+        connection_string,
         ..Options::default()
     };
-    let world = World::with(options(), |builder| builder).await;
-    let replica = world.replica(options(), |builder| builder).await;
-    // The creation takes long enough for the others to find it under way.
-    world
-        .emulator
-        .inject(Fault::latency(Duration::from_millis(300)).operation(Operation::CreateIdentity))
-        .unwrap();
+    let outer = World::start().await;
+    let gate = Gate::before(&outer.emulator).await;
+    let world = outer
+        .replica(options(Some(gate.connection_string())), |builder| builder)
+        .await;
+    let replica = outer
+        .replica(options(Some(gate.connection_string())), |builder| builder)
+        .await;
     let alice = world.caller("alice");
+    let stop = gate.stop(CREATE);
     let requests = (0..20).map(|number| {
         let service = if number % 2 == 0 { &world } else { &replica };
-        service.request(reqwest::Method::POST, "/api/user").bearer_auth(&alice)
+        crate::setup::send(service.request(Method::POST, "/api/user").bearer_auth(&alice))
     });
-    let answers = all(requests.map(crate::setup::send)).await;
-    assert_one_identity(&answers);
+    let answers = tokio::spawn(all(requests.collect::<Vec<_>>()));
+    stop.arrived().await;
+    settled().await;
+    stop.open();
+    assert_one_identity(&answers.await.unwrap());
     assert_eq!(world.emulator.identity_count(), 1);
-    assert_eq!(world.acs_requests("createIdentity").await, 1);
+    assert_eq!(stop.arrivals(), 1);
+    assert_eq!(world.acs_calls("create").await + replica.acs_calls("create").await, 1);
 }
 
 #[tokio::test]
@@ -136,15 +148,97 @@ async fn without_custom_ids_a_lost_creation_is_counted_and_keeps_nobody_out() {
 }
 
 #[tokio::test]
+async fn a_claim_that_was_taken_over_in_vain_is_handed_back() {
+    let world = World::with(custom_ids(), |builder| builder).await;
+    let alice = || world.caller("alice");
+    world.emulator.inject(Fault::reset_after_commit().times(1)).unwrap();
+    world
+        .post("/api/user", &alice())
+        .await
+        .assert_error(503, "acs_unavailable");
+    let lost = world.emulator.identities();
+    assert_eq!(lost.len(), 1);
+
+    // Nothing is created this time, but what was created the first time is still to be found.
+    world.clock.advance(Duration::from_secs(121));
+    world.emulator.inject(Fault::status(429).times(1)).unwrap();
+    world
+        .post("/api/user", &alice())
+        .await
+        .assert_error(429, "service_busy");
+    let answer = world.post("/api/user", &alice()).await;
+    assert_eq!(answer.assert_status(201).text("/acsUserIdentity"), lost[0]);
+    assert_eq!(world.emulator.identities(), lost);
+}
+
+#[tokio::test]
+async fn a_user_who_is_removed_before_their_creation_was_finished_leaves_nothing() {
+    let world = World::with(custom_ids(), |builder| builder).await;
+    let alice = || world.caller("alice");
+    world.emulator.inject(Fault::reset_after_commit().times(1)).unwrap();
+    world
+        .post("/api/user", &alice())
+        .await
+        .assert_error(503, "acs_unavailable");
+    assert_eq!(world.emulator.identity_count(), 1);
+    world.delete("/api/user", &alice()).await.assert_status(204);
+
+    world.clock.advance(Duration::from_secs(121));
+    world.service.sweep().await.unwrap();
+    world.get("/api/user", &alice()).await.assert_error(404, "no_identity");
+    world.clock.advance(Duration::from_secs(61));
+    world.service.sweep().await.unwrap();
+    assert_eq!(world.emulator.identity_count(), 0);
+    assert_eq!(world.service.sweep().await.unwrap(), token_service::Swept::default());
+}
+
+#[tokio::test]
+async fn an_identity_that_cannot_be_stored_is_found_again() {
+    let file = DatabaseFile::new();
+    let options = Options {
+        database: file.url(),
+        ..custom_ids()
+    };
+    let world = World::with(options, |builder| builder).await;
+    let alice = || world.caller("alice");
+    let mut database = sqlx::SqliteConnection::connect(&file.url()).await.unwrap();
+    sqlx::raw_sql(
+        "CREATE TRIGGER full BEFORE UPDATE OF identity ON users BEGIN SELECT RAISE(ABORT, 'the disk is full'); END",
+    )
+    .execute(&mut database)
+    .await
+    .unwrap();
+    world.post("/api/user", &alice()).await.assert_error(503, "database");
+    let created = world.emulator.identities();
+    assert_eq!(created.len(), 1);
+    world.get("/api/user", &alice()).await.assert_error(404, "no_identity");
+
+    sqlx::raw_sql("DROP TRIGGER full").execute(&mut database).await.unwrap();
+    world.clock.advance(Duration::from_secs(121));
+    assert_eq!(world.service.sweep().await.unwrap().finished, 1);
+    let answer = world.get("/api/user", &alice()).await;
+    assert_eq!(answer.assert_status(200).text("/acsUserIdentity"), created[0]);
+    assert_eq!(world.emulator.identities(), created);
+}
+
+#[tokio::test]
 async fn a_user_who_goes_away_has_an_identity_when_they_come_back() {
-    let world = World::start().await;
+    let outer = World::start().await;
+    let gate = Gate::before(&outer.emulator).await;
+    let options = Options {
+        connection_string: Some(gate.connection_string()),
+        ..Options::default()
+    };
+    let world = outer.replica(options, |builder| builder).await;
     let alice = world.caller("alice");
-    let latency = Fault::latency(Duration::from_millis(300)).operation(Operation::CreateIdentity);
-    world.emulator.inject(latency).unwrap();
-    let request = world.request(reqwest::Method::POST, "/api/user").bearer_auth(&alice);
-    let gone = request.timeout(Duration::from_millis(100)).send().await;
-    assert!(gone.unwrap_err().is_timeout());
+    let stop = gate.stop(CREATE);
+    let gone = world.begin(Method::POST, "/api/user", &alice);
+    stop.arrived().await;
+    gone.abort();
+    assert!(gone.await.unwrap_err().is_cancelled());
+    stop.open();
     let answer = world.post("/api/user", &alice).await;
     answer.assert_status(200);
     assert_eq!(world.emulator.identities(), [answer.text("/acsUserIdentity")]);
+    assert_eq!(stop.arrivals(), 1);
 }

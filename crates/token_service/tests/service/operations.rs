@@ -88,14 +88,22 @@ async fn metrics_count_by_route_and_source() {
 
 #[tokio::test]
 async fn an_answer_is_bounded_in_time() {
+    const ORIGIN: &str = "https://app.contoso.com";
     let world = World::with(Options::default(), |builder| {
-        builder.request_timeout(Duration::from_millis(200))
+        builder
+            .request_timeout(Duration::from_millis(200))
+            .allow_origins([ORIGIN.parse().unwrap()])
     })
     .await;
     world.emulator.inject(Fault::latency(Duration::from_secs(5))).unwrap();
-    let answer = world.post("/api/user", &world.caller("alice")).await;
+    let request = world.request(Method::POST, "/api/user").header("origin", ORIGIN);
+    let answer = send(request.bearer_auth(world.caller("alice"))).await;
     answer.assert_error(503, "timeout");
+    assert!(answer.header("retry-after").is_some());
     assert!(answer.header("x-request-id").is_some());
+    assert_eq!(answer.header("access-control-allow-origin"), Some(ORIGIN));
+    let exposed = answer.header("access-control-expose-headers").unwrap();
+    assert!(exposed.contains("retry-after"), "{exposed}");
 }
 
 #[tokio::test]

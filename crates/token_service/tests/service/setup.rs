@@ -1,6 +1,10 @@
 //! A service with its emulator and its issuer.
 
 use acs_identity_emulator::Emulator;
+use axum::{
+    body::{Body, to_bytes},
+    http::Request,
+};
 use azure_communication_identity::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
 use azure_core::{http::RetryOptions, time::Duration as AzureDuration};
 use reqwest::{Method, StatusCode, header::HeaderMap};
@@ -15,7 +19,11 @@ use token_guard::{
     testing::{ManualClock, TestIssuer},
 };
 use token_service::{ServiceLimits, Store, TokenService, TokenServiceBuilder};
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    task::{JoinHandle, yield_now},
+};
+use tower::ServiceExt;
 
 /// What the tokens of callers are for.
 pub(crate) const AUDIENCE: &str = "https://api.contoso.com";
@@ -23,11 +31,16 @@ pub(crate) const AUDIENCE: &str = "https://api.contoso.com";
 /// The preview version, which has custom ids.
 pub(crate) const PREVIEW: &str = "2025-03-02-preview";
 
+/// More rounds of the runtime than a request has steps.
+const ROUNDS: usize = 50;
+
 /// What tests set up otherwise.
 pub(crate) struct Options {
     pub(crate) database: String,
     pub(crate) custom_ids: bool,
     pub(crate) limits: Option<ServiceLimits>,
+    /// Of the resource, unless it is the emulator itself.
+    pub(crate) connection_string: Option<String>,
     /// How long the identity client takes at most, with its tries.
     pub(crate) acs_timeout: Duration,
 }
@@ -38,6 +51,7 @@ impl Default for Options {
             database: "sqlite::memory:".to_owned(),
             custom_ids: false,
             limits: None,
+            connection_string: None,
             acs_timeout: Duration::from_secs(20),
         }
     }
@@ -118,9 +132,11 @@ impl World {
                 .per_try_policies
                 .push(Arc::new(limits.clone()));
         }
+        let connection_string = options
+            .connection_string
+            .unwrap_or_else(|| emulator.connection_string());
         let identities =
-            CommunicationIdentityClient::with_connection_string(&emulator.connection_string(), Some(client_options))
-                .unwrap();
+            CommunicationIdentityClient::with_connection_string(&connection_string, Some(client_options)).unwrap();
         let guard = TokenGuard::builder(issuer.url(), [AUDIENCE])
             .clock(clock.clock())
             .build()
@@ -186,11 +202,46 @@ impl World {
             .count()
     }
 
+    /// How many calls of this kind the service has counted, whatever came of them.
+    pub(crate) async fn acs_calls(&self, operation: &str) -> u64 {
+        let series = format!(r#"token_service_acs_calls_total{{operation="{operation}","#);
+        let text = send(self.request(Method::GET, "/metrics")).await.body;
+        let lines = text.lines().filter(|line| line.starts_with(&series));
+        lines
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+            .sum()
+    }
+
+    /// Sends a request to the service without a connection, in a task of its own. It has got as far as it gets without any
+    /// answer from elsewhere when [`settled`] is done.
+    pub(crate) fn begin(&self, method: Method, path: &str, caller: &str) -> JoinHandle<Answer> {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.header("authorization", format!("Bearer {caller}"));
+        let answering = self.service.routes().oneshot(request.body(Body::empty()).unwrap());
+        tokio::spawn(async move {
+            let (head, body) = answering.await.unwrap().into_parts();
+            let body = to_bytes(body, usize::MAX).await.unwrap();
+            Answer {
+                status: head.status,
+                headers: head.headers,
+                body: String::from_utf8(body.to_vec()).unwrap(),
+            }
+        })
+    }
+
     /// A metric's value, by its name and labels as they are written.
     pub(crate) async fn metric(&self, series: &str) -> u64 {
         let text = send(self.request(Method::GET, "/metrics")).await.body;
         let line = text.lines().find_map(|line| line.strip_prefix(&format!("{series} ")));
         line.map_or(0, |value| value.parse().unwrap())
+    }
+}
+
+/// Lets every task run until it waits for something from elsewhere, in a runtime of one thread.
+pub(crate) async fn settled() {
+    // Each round runs all tasks that can go on; a request waits in a task of its own, and its work in another.
+    for _ in 0..ROUNDS {
+        yield_now().await;
     }
 }
 

@@ -6,7 +6,7 @@ use entra_sidecar::SidecarClient;
 use entra_sidecar_double::{DownstreamApi, SidecarDouble, unsigned_token};
 use reqwest::Method;
 use serde_json::json;
-use token_service::TeamsExchange;
+use token_service::{TeamsExchange, UserNaming};
 
 const HEADER: &str = "teams-user-aad-token";
 const SCOPES: [&str; 2] = [
@@ -19,7 +19,9 @@ async fn world() -> (World, EntraToken) {
     let request = EntraTokenRequest::teams_user();
     let client_id = request.app_id.to_string();
     let world = World::with(Options::default(), |builder| {
-        builder.teams(TeamsExchange::new(client_id))
+        builder
+            .user_naming(UserNaming::EntraObject)
+            .teams(TeamsExchange::new(client_id))
     })
     .await;
     let token = world.emulator.mint_entra_token(&request).await.unwrap();
@@ -78,6 +80,62 @@ async fn the_entra_token_has_to_be_the_callers() {
 }
 
 #[tokio::test]
+async fn the_entra_token_has_to_be_for_this_application_and_for_teams() {
+    let (world, entra) = world().await;
+    let own = || EntraTokenRequest {
+        user_id: entra.user_id,
+        app_id: entra.app_id,
+        ..EntraTokenRequest::teams_user()
+    };
+    let another_application = EntraTokenRequest {
+        app_id: Uuid::from_u128(7),
+        ..own()
+    };
+    let without_permissions = EntraTokenRequest {
+        scopes: Some(vec!["User.Read".to_owned()]),
+        ..own()
+    };
+    let expired = EntraTokenRequest {
+        expires_in_seconds: -60,
+        ..own()
+    };
+    let of_another_api = EntraTokenRequest {
+        audience: Some("https://graph.microsoft.com".to_owned()),
+        ..own()
+    };
+    let caller = caller(&world, entra.user_id);
+    let exchange = async |request: &EntraTokenRequest| {
+        let token = world.emulator.mint_entra_token(request).await.unwrap().token;
+        let request = world.request(Method::GET, "/api/token/teams").bearer_auth(&caller);
+        send(request.header(HEADER, token)).await
+    };
+    exchange(&own()).await.assert_status(201);
+    for refused in [another_application, without_permissions, expired, of_another_api] {
+        exchange(&refused).await.assert_error(403, "teams_token_refused");
+    }
+    assert_eq!(world.acs_calls("exchange").await, 5);
+}
+
+/// Elsewhere than at Entra ID, users may have a say in what `oid` is.
+#[tokio::test]
+async fn a_caller_of_another_issuer_is_no_teams_user() {
+    let request = EntraTokenRequest::teams_user();
+    let client_id = request.app_id.to_string();
+    let world = World::with(Options::default(), |builder| {
+        builder.teams(TeamsExchange::new(client_id))
+    })
+    .await;
+    let entra = world.emulator.mint_entra_token(&request).await.unwrap();
+    let request = world
+        .request(Method::GET, "/api/token/teams")
+        .bearer_auth(caller(&world, entra.user_id));
+    send(request.header(HEADER, &entra.token))
+        .await
+        .assert_error(403, "not_an_entra_user");
+    assert_eq!(world.acs_calls("exchange").await, 0);
+}
+
+#[tokio::test]
 async fn the_sidecar_acquires_the_token_that_a_caller_does_not_send() {
     let request = EntraTokenRequest::teams_user();
     let (client_id, object_id) = (request.app_id.to_string(), request.user_id);
@@ -94,7 +152,11 @@ async fn the_sidecar_acquires_the_token_that_a_caller_does_not_send() {
         .unwrap();
     let client = SidecarClient::new(&sidecar.url(), None).unwrap();
     let teams = TeamsExchange::new(client_id).on_behalf_of(client, "AcsTeams");
-    let world = outer.replica(Options::default(), |builder| builder.teams(teams)).await;
+    let world = outer
+        .replica(Options::default(), |builder| {
+            builder.user_naming(UserNaming::EntraObject).teams(teams)
+        })
+        .await;
 
     let alice = caller(&world, object_id);
     let token = world
@@ -127,7 +189,11 @@ async fn a_sidecar_that_fails_is_told_apart() {
         .unwrap();
     let client = SidecarClient::new(&sidecar.url(), None).unwrap();
     let teams = TeamsExchange::new("app").on_behalf_of(client, "AcsTeams");
-    let world = outer.replica(Options::default(), |builder| builder.teams(teams)).await;
+    let world = outer
+        .replica(Options::default(), |builder| {
+            builder.user_naming(UserNaming::EntraObject).teams(teams)
+        })
+        .await;
     let answer = world.get("/api/token/teams", &caller(&world, Uuid::from_u128(1))).await;
     answer.assert_error(401, "interaction_required");
     assert!(!answer.body.contains("AADSTS"));

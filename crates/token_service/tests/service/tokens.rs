@@ -1,10 +1,9 @@
 //! Tokens: kept, sealed, revoked, and issued once however many ask.
 
-use crate::setup::{DatabaseFile, Options, World, send};
-use acs_identity_emulator::{Fault, Operation, TokenStatus};
+use crate::setup::{DatabaseFile, Options, World};
+use acs_identity_emulator::{Fault, TokenStatus};
 use azure_communication_identity::CommunicationTokenScope as Scope;
 use azure_core::time::Duration as AzureDuration;
-use reqwest::Method;
 use serde_json::json;
 use std::{num::NonZeroU32, time::Duration};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -51,54 +50,6 @@ async fn each_set_of_scopes_has_a_token_of_its_own() {
     assert_eq!(token("voip,chat").await, both);
     assert_ne!(token("chat").await, both);
     assert_eq!(world.acs_requests("issueToken").await, 2);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_storm_of_requests_makes_one_call() {
-    let world = World::with(Options::default(), |builder| {
-        builder.requests_per_minute(NonZeroU32::MAX)
-    })
-    .await;
-    let alice = world.caller("alice");
-    world.post("/api/user", &alice).await.assert_status(201);
-    let latency = Fault::latency(Duration::from_millis(200)).operation(Operation::IssueToken);
-    world.emulator.inject(latency).unwrap();
-    let requests: Vec<_> = (0..200)
-        .map(|_| tokio::spawn(send(world.request(Method::GET, "/api/token").bearer_auth(&alice))))
-        .collect();
-    let mut tokens = Vec::new();
-    for request in requests {
-        tokens.push(request.await.unwrap().assert_status(201).text("/token"));
-    }
-    tokens.dedup();
-    assert_eq!(tokens.len(), 1);
-    assert_eq!(world.acs_requests("issueToken").await, 1);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_storm_shares_a_failure() {
-    let world = World::with(Options::default(), |builder| {
-        builder.requests_per_minute(NonZeroU32::MAX)
-    })
-    .await;
-    let alice = world.caller("alice");
-    world.post("/api/user", &alice).await.assert_status(201);
-    world
-        .emulator
-        .inject(Fault::latency(Duration::from_millis(300)).operation(Operation::IssueToken))
-        .unwrap();
-    world
-        .emulator
-        .inject(Fault::status(503).operation(Operation::IssueToken))
-        .unwrap();
-    let requests: Vec<_> = (0..30)
-        .map(|_| tokio::spawn(send(world.request(Method::GET, "/api/token").bearer_auth(&alice))))
-        .collect();
-    for request in requests {
-        request.await.unwrap().assert_error(503, "acs_unavailable");
-    }
-    // Those that arrived after the first attempt had begun wait for it, or for the one after.
-    assert!(world.acs_requests("issueToken").await <= 3);
 }
 
 #[tokio::test]
@@ -250,4 +201,33 @@ async fn the_limits_of_the_service_are_kept_and_a_full_queue_says_when_to_come_b
     assert_eq!(answer.header("retry-after"), Some("30"));
     assert_eq!(world.emulator.identity_count(), 1);
     world.get("/api/token", &world.caller("alice")).await.assert_status(201);
+}
+
+#[tokio::test]
+async fn what_azure_answers_is_told_apart() {
+    let world = World::start().await;
+    let alice = world.caller("alice");
+    world.post("/api/user", &alice).await.assert_status(201);
+    let get = async |fault: Fault| {
+        world.emulator.inject(fault.times(1)).unwrap();
+        world.get("/api/token", &alice).await
+    };
+    let answer = get(Fault::status(429).retry_after(Duration::from_secs(7))).await;
+    answer.assert_error(429, "service_busy");
+    assert_eq!(answer.header("retry-after"), Some("7"));
+    let answer = get(Fault::status(429)).await;
+    answer.assert_error(429, "service_busy");
+    assert_eq!(answer.header("retry-after"), Some("30"), "the window of the limits");
+    let answer = get(Fault::status(503).retry_after(Duration::from_secs(9))).await;
+    answer.assert_error(503, "acs_unavailable");
+    assert_eq!(answer.header("retry-after"), Some("9"));
+    for refusal in [400, 401, 403] {
+        let answer = get(Fault::status(refusal)).await;
+        answer.assert_error(502, "acs_refused");
+        assert_eq!(answer.header("retry-after"), None);
+    }
+    get(Fault::html_body()).await.assert_error(503, "acs_unavailable");
+    let answer = get(Fault::truncated_body()).await;
+    answer.assert_error(503, "acs_unavailable");
+    world.get("/api/token", &alice).await.assert_status(201);
 }

@@ -51,6 +51,7 @@ async fn scopes_may_stand_in_the_body() {
     assert_eq!(scopes(&send(post(r#"{"scope":"voip"}"#)).await.text("/token")), "voip");
     assert_eq!(scopes(&send(post("{}")).await.text("/token")), "chat");
     assert_eq!(scopes(&send(post("null")).await.text("/token")), "chat");
+    assert_eq!(scopes(&send(post("")).await.assert_status(200).text("/token")), "chat");
     send(post(r#"{"scope":"fax"}"#))
         .await
         .assert_error(400, "unknown_scope");
@@ -91,6 +92,10 @@ async fn a_token_is_refreshed_for_the_callers_own_identity_only() {
         .post(&format!("/refreshToken/{encoded}"), &alice)
         .await
         .assert_status(200);
+    world
+        .post("/refreshToken/%FF", &alice)
+        .await
+        .assert_error(400, "bad_request");
     send(world.request(Method::POST, &path))
         .await
         .assert_error(401, "auth.authorization_header_missing");

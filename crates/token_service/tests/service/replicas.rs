@@ -1,0 +1,110 @@
+//! Services that share a database.
+
+use crate::{
+    gate::{Gate, REVOKE},
+    setup::{DatabaseFile, Options, World},
+};
+use acs_identity_emulator::TokenStatus;
+use reqwest::Method;
+use std::time::Duration;
+use token_service::SealingKeys;
+
+fn keys() -> SealingKeys {
+    SealingKeys::new(["AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="]).unwrap()
+}
+
+/// Two services with one database, and a token of alice in the memory of each.
+struct Two {
+    one: World,
+    other: World,
+    alice: String,
+    /// The token that the other one has.
+    token: String,
+    _file: DatabaseFile,
+}
+
+async fn two() -> Two {
+    let file = DatabaseFile::new();
+    let options = || Options {
+        database: file.url(),
+        ..Options::default()
+    };
+    let one = World::with(options(), |builder| builder).await;
+    let other = one.replica(options(), |builder| builder).await;
+    let alice = one.caller("alice");
+    one.post("/api/user", &alice).await.assert_status(201);
+    one.get("/api/token", &alice).await.assert_status(201);
+    let token = other.get("/api/token", &alice).await.text("/token");
+    one.emulator.advance(Duration::from_secs(1));
+    Two {
+        one,
+        other,
+        alice,
+        token,
+        _file: file,
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_another_replica_has_revoked_is_handed_out_for_five_seconds_at_most() {
+    let two = two().await;
+    two.one.delete("/api/token", &two.alice).await.assert_status(204);
+    assert_eq!(two.one.emulator.token_status(&two.token), TokenStatus::Revoked);
+    two.one.emulator.advance(Duration::from_secs(1));
+    let token = async || two.other.get("/api/token", &two.alice).await.text("/token");
+    assert_eq!(token().await, two.token, "nobody has told this replica");
+    two.one.clock.advance(Duration::from_secs(5));
+    let after = token().await;
+    assert_ne!(after, two.token);
+    assert_eq!(two.one.emulator.token_status(&after), TokenStatus::Active);
+}
+
+#[tokio::test]
+async fn a_user_whom_another_replica_has_removed_gets_no_token_after_five_seconds() {
+    let two = two().await;
+    two.one.delete("/api/user", &two.alice).await.assert_status(204);
+    two.one.clock.advance(Duration::from_secs(5));
+    two.other
+        .get("/api/token", &two.alice)
+        .await
+        .assert_error(404, "no_identity");
+    // Nor is it theirs when they come back.
+    two.one.post("/api/user", &two.alice).await.assert_status(201);
+    let token = two.other.get("/api/token", &two.alice).await.text("/token");
+    assert_eq!(two.one.emulator.token_status(&token), TokenStatus::Active);
+}
+
+#[tokio::test]
+async fn a_token_that_another_replica_gets_while_they_are_revoked_is_dropped() {
+    let file = DatabaseFile::new();
+    let options = |connection_string| Options {
+        database: file.url(),
+        connection_string,
+        ..Options::default()
+    };
+    let other = World::with(options(None), |builder| builder.sealing_keys(keys())).await;
+    let gate = Gate::before(&other.emulator).await;
+    let one = other
+        .replica(options(Some(gate.connection_string())), |builder| {
+            builder.sealing_keys(keys())
+        })
+        .await;
+    let alice = one.caller("alice");
+    one.post("/api/user", &alice).await.assert_status(201);
+
+    let stop = gate.stop(REVOKE);
+    let revoking = one.begin(Method::DELETE, "/api/token", &alice);
+    stop.arrived().await;
+    let between = other.get("/api/token", &alice).await.text("/token");
+    one.emulator.advance(Duration::from_secs(1));
+    stop.open();
+    revoking.await.unwrap().assert_status(204);
+    assert_eq!(one.emulator.token_status(&between), TokenStatus::Revoked);
+
+    one.emulator.advance(Duration::from_secs(1));
+    one.clock.advance(Duration::from_secs(5));
+    for service in [&one, &other] {
+        let token = service.get("/api/token", &alice).await.text("/token");
+        assert_eq!(one.emulator.token_status(&token), TokenStatus::Active);
+    }
+}

@@ -1,0 +1,106 @@
+//! Who is who.
+
+use crate::setup::{DatabaseFile, Options, World};
+use serde_json::{Value, json};
+use token_service::UserNaming;
+
+const TENANT: &str = "5a9a1f3e-3a4b-45b9-8a06-32f1b7ea7a3a";
+
+async fn entra() -> World {
+    World::with(Options::default(), |builder| {
+        builder.user_naming(UserNaming::EntraObject)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_entra_user_is_the_same_in_every_application() {
+    let world = entra().await;
+    let claims = |sub: &str, oid: &str, tid: &str| world.caller_with(&json!({ "sub": sub, "oid": oid, "tid": tid }));
+    let one = world.post("/api/user", &claims("pairwise-1", "oid-1", TENANT)).await;
+    let other = world.post("/api/user", &claims("pairwise-2", "oid-1", TENANT)).await;
+    assert_eq!(
+        one.text("/acsUserIdentity"),
+        other.assert_status(200).text("/acsUserIdentity")
+    );
+    for another in [
+        claims("pairwise-1", "oid-2", TENANT),
+        claims("pairwise-1", "oid-1", "another tenant"),
+    ] {
+        world.post("/api/user", &another).await.assert_status(201);
+    }
+}
+
+#[tokio::test]
+async fn an_entra_user_has_a_tenant_and_an_object_id() {
+    let world = entra().await;
+    for claims in [
+        json!({ "sub": "alice" }),
+        json!({ "sub": "alice", "tid": TENANT }),
+        json!({ "sub": "alice", "tid": TENANT, "oid": "" }),
+        json!({ "sub": "alice", "oid": "oid-1" }),
+        json!({ "sub": "alice", "oid": "oid-1", "tid": "" }),
+    ] {
+        let answer = world.post("/api/user", &world.caller_with(&claims)).await;
+        answer.assert_error(403, "not_an_entra_user");
+    }
+    assert_eq!(world.emulator.identity_count(), 0);
+}
+
+/// Elsewhere than at Entra ID, users may have a say in what these claims are.
+#[tokio::test]
+async fn claims_of_entra_id_make_nobody_somebody_else() {
+    let world = World::start().await;
+    let victim = json!({ "sub": "victim", "tid": TENANT, "oid": "oid-1" });
+    let identity = async |claims: &Value, status: u16| {
+        let answer = world.post("/api/user", &world.caller_with(claims)).await;
+        answer.assert_status(status).text("/acsUserIdentity")
+    };
+    let victims = identity(&victim, 201).await;
+    let forger = json!({ "sub": "forger", "tid": TENANT, "oid": "oid-1" });
+    assert_ne!(identity(&forger, 201).await, victims);
+    let forger = json!({ "sub": format!("{TENANT} oid-1") });
+    assert_ne!(identity(&forger, 201).await, victims);
+    assert_eq!(identity(&json!({ "sub": "victim" }), 200).await, victims);
+    let elsewhere = json!({ "sub": "victim", "tid": "another", "oid": "oid-2" });
+    assert_eq!(identity(&elsewhere, 200).await, victims);
+}
+
+#[tokio::test]
+async fn the_same_subject_of_another_issuer_is_another_user() {
+    let file = DatabaseFile::new();
+    let options = || Options {
+        database: file.url(),
+        ..Options::default()
+    };
+    let world = World::with(options(), |builder| builder).await;
+    let other = World::with(options(), |builder| builder).await;
+    world.post("/api/user", &world.caller("alice")).await.assert_status(201);
+    other
+        .get("/api/user", &other.caller("alice"))
+        .await
+        .assert_error(404, "no_identity");
+    other.post("/api/user", &other.caller("alice")).await.assert_status(201);
+    world.get("/api/user", &other.caller("alice")).await.assert_status(401);
+}
+
+#[tokio::test]
+async fn a_name_that_is_none_is_refused() {
+    let world = World::start().await;
+    for name in ["a".repeat(600), "nul\0".to_owned()] {
+        let caller = world.caller(&name);
+        world
+            .post("/api/user", &caller)
+            .await
+            .assert_error(403, "bad_user_name");
+        world
+            .get("/api/token", &caller)
+            .await
+            .assert_error(403, "bad_user_name");
+    }
+    assert_eq!(world.emulator.identity_count(), 0);
+    world
+        .post("/api/user", &world.caller(&"a".repeat(400)))
+        .await
+        .assert_status(201);
+}
