@@ -128,3 +128,41 @@ fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
         .expose_headers([REQUEST_ID, RETRY_AFTER, WWW_AUTHENTICATE])
         .max_age(Duration::from_mins(10))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{
+        body::{Body, to_bytes},
+        routing::get,
+    };
+    use prometheus_client::metrics::gauge::Gauge;
+    use serde_json::{Value, json};
+    use tower::ServiceExt;
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_answered_as_any_failure() {
+        const ORIGIN: HeaderValue = HeaderValue::from_static("https://app.contoso.com");
+        let metrics = Arc::new(Metrics::new(Gauge::default()));
+        let bounds = Bounds {
+            time: Duration::from_secs(30),
+            body: 0,
+            origins: vec![ORIGIN],
+        };
+        let broken = Router::new().route("/broken", get(async || -> () { panic!("a secret") }));
+        let request = Request::get("/broken").header("origin", ORIGIN).body(Body::empty());
+        let app = around(broken, bounds, metrics.clone());
+        let response = app.oneshot(request.unwrap()).await.unwrap();
+
+        assert_eq!(response.status(), 500);
+        assert!(response.headers().contains_key(REQUEST_ID));
+        assert_eq!(response.headers()["access-control-allow-origin"], ORIGIN);
+        let body = to_bytes(response.into_body(), 1024).await.unwrap();
+        let mut body: Value = serde_json::from_slice(&body).unwrap();
+        let message = body["message"].take();
+        assert!(message.as_str().unwrap().contains("x-request-id"), "{message}");
+        assert_eq!(body, json!({ "code": 500, "reason": "internal", "message": null }));
+        let counted = r#"token_service_http_requests_total{method="GET",route="/broken",status="500"} 1"#;
+        assert!(metrics.text().unwrap().contains(counted));
+    }
+}
