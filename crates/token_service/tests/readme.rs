@@ -49,10 +49,7 @@ fn reasons_in(folder: &Path, reasons: &mut BTreeSet<String>) {
             continue;
         }
         let source = read_to_string(&path).unwrap();
-        for (before, _) in source
-            .match_indices("\", message)")
-            .map(|(at, _)| source.split_at(at))
-        {
+        for (before, _) in source.match_indices("\", message)").map(|(at, _)| source.split_at(at)) {
             reasons.insert(before.rsplit('"').next().unwrap().to_owned());
         }
     }
