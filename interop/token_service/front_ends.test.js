@@ -3,15 +3,31 @@
 "use strict";
 
 const assert = require("node:assert/strict");
+const { readFileSync } = require("node:fs");
 const { beforeEach, describe, it } = require("node:test");
 const { AzureCommunicationTokenCredential } = require("@azure/communication-common");
 
-const { ALICE, BOB, EMULATOR, SERVICE } = process.env;
+const { ALICE, BOB, EMULATOR, README, SERVICE } = process.env;
 
-/** `fetch` for an app whose pages are served by the service, with the token of its user. */
+/** The snippets of the service's README: the wrapper around `fetch`, and the credential. */
+const snippets = [...readFileSync(README, "utf8").matchAll(/^```js\n(.*?)^```$/gms)].map(([, snippet]) => snippet);
+assert.equal(snippets.length, 2);
+const [wrapper, credentialOfReadme] = snippets;
+
+/** `fetch` of a page that is served beside the service. */
+const plainFetch = async (resource, options) => fetch(new URL(resource, SERVICE), options);
+
+/** The same, after the wrapper has run in the page. */
+function wrappedFetch(token) {
+  const window = { fetch: plainFetch };
+  new Function("window", "tokenOfTheSignedInUser", wrapper)(window, async () => token);
+  return window.fetch;
+}
+
+/** `fetch` of an app that says itself who its user is. */
 const fetchAs = (token) => async (path, options = {}) => {
   const headers = { ...options.headers, Authorization: `Bearer ${token}` };
-  return fetch(new URL(path, SERVICE), { ...options, headers });
+  return plainFetch(path, { ...options, headers });
 };
 
 const as = { alice: fetchAs(ALICE), bob: fetchAs(BOB) };
@@ -35,6 +51,11 @@ async function statusOf(token) {
   const body = JSON.stringify({ token });
   const headers = { "Content-Type": "application/json" };
   return (await json(fetch(`${EMULATOR}tokens/introspect`, { method: "POST", headers, body }))).status;
+}
+
+/** The scopes that a token names. */
+function scopesOf(token) {
+  return JSON.parse(Buffer.from(token.split(".")[1], "base64url")).acsScope;
 }
 
 /** A token that expired an hour ago, as a page has it that was asleep. Its signature is not looked at here. */
@@ -95,6 +116,19 @@ for (const [name, refresher] of Object.entries(refreshers)) {
   });
 }
 
+describe("the snippet of the README", () => {
+  it("is a credential that refreshes its token", async () => {
+    const here = (url, options) => plainFetch(url.replace("https://tokens.contoso.com", ""), options);
+    const names = ["AzureCommunicationTokenCredential", "tokenOfTheSignedInUser", "fetch"];
+    const snippet = new Function(...names, `${credentialOfReadme}; return credential;`);
+    const credential = snippet(AzureCommunicationTokenCredential, async () => ALICE, here);
+    const { token } = await credential.getToken();
+    credential.dispose();
+    assert.equal(await statusOf(token), "active");
+    assert.equal(scopesOf(token), "chat");
+  });
+});
+
 // What web-chat-hero's page does: it asks for a user with a token, and for another token by the user's id.
 describe("the token code of the chat sample", () => {
   const pageOf = (fetch) => ({
@@ -112,7 +146,7 @@ describe("the token code of the chat sample", () => {
   });
 
   it("gets a token, and another one in its place", async () => {
-    const page = pageOf(as.bob);
+    const page = pageOf(wrappedFetch(BOB));
     const { expiresOn, token, userId } = await page.getToken();
     assert.match(userId, /^8:acs:/);
     assert.equal(userId, await identityOf(as.bob));
@@ -130,13 +164,29 @@ describe("the token code of the chat sample", () => {
   });
 
   it("refreshes nobody else's", async () => {
-    const { userId } = await pageOf(as.bob).getToken();
-    await assert.rejects(pageOf(as.alice).refreshToken(userId), /no token: 40[34]/);
+    const { userId } = await pageOf(wrappedFetch(BOB)).getToken();
+    await assert.rejects(pageOf(wrappedFetch(ALICE)).refreshToken(userId), /no token: 40[34]/);
   });
 
   it("gets nothing without a user", async () => {
-    const anonymous = (path, options) => fetch(new URL(path, SERVICE), options);
-    await assert.rejects(pageOf(anonymous).getToken(), /no token: 401/);
-    await assert.rejects(pageOf(anonymous).refreshToken(await identityOf(as.bob)), /no token: 401/);
+    await assert.rejects(pageOf(plainFetch).getToken(), /no token: 401/);
+    await assert.rejects(pageOf(plainFetch).refreshToken(await identityOf(as.bob)), /no token: 401/);
+  });
+});
+
+// What web-calling-hero's page does: it asks for a user with a token by GET, too.
+describe("the token code of the calling sample", () => {
+  const getToken = async (fetch) => json(fetch("/token?scope=voip"));
+
+  it("gets a token for calls", async () => {
+    const { token, user } = await getToken(wrappedFetch(BOB));
+    assert.equal(user.communicationUserId, await identityOf(as.bob));
+    assert.equal(await statusOf(token), "active");
+    assert.equal(scopesOf(token), "voip");
+  });
+
+  it("says who is asking to these routes alone", async () => {
+    assert.equal((await wrappedFetch(BOB)("/api/user")).status, 401);
+    assert.equal((await wrappedFetch(BOB)("/tokens")).status, 404);
   });
 });

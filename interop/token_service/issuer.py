@@ -1,4 +1,4 @@
-"""An OpenID Connect issuer on loopback, which gives any token that a test asks for."""
+"""An OpenID Connect issuer on loopback, which gives any token that a test asks for, and is an authority of Entra ID too."""
 
 import base64
 import json
@@ -11,6 +11,10 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
 AUDIENCE = "https://api.contoso.com"
+
+# The directory, and the registration of the API in it.
+TENANT = "aaaabbbb-0000-cccc-1111-dddd2222eeee"
+CLIENT = "00001111-aaaa-2222-bbbb-3333cccc4444"
 
 
 class Issuer:
@@ -31,6 +35,34 @@ class Issuer:
         claims = {**defaults, "client_id": "interop", "jti": str(uuid.uuid4()), **claims}
         return jwt.encode(claims, self.key, algorithm="ES256", headers={"typ": "at+jwt", "kid": "only"})
 
+    def entra_settings(self):
+        """What a service is configured with that takes tokens of Entra ID."""
+        return {
+            "ISSUER_KIND": "entra",
+            "ISSUER_URL": self.url,
+            "ISSUER_AUDIENCE": "",
+            "ISSUER_TENANT_ID": TENANT,
+            "ISSUER_CLIENT_ID": CLIENT,
+        }
+
+    def entra_token(self, object_id):
+        """An access token of version 2, for a user of the directory."""
+        now = int(time.time())
+        claims = {
+            "iss": f"{self.url}/{TENANT}/v2.0",
+            "aud": CLIENT,
+            "sub": "pairwise",
+            "oid": object_id,
+            "tid": TENANT,
+            "azp": "99998888-7777-6666-5555-444433332222",
+            "scp": "access_as_user",
+            "ver": "2.0",
+            "iat": now,
+            "nbf": now,
+            "exp": now + 3600,
+        }
+        return jwt.encode(claims, self.key, algorithm="ES256", headers={"typ": "JWT", "kid": "only"})
+
     def handler(self):
         issuer = self
 
@@ -38,6 +70,7 @@ class Issuer:
             def do_GET(self):
                 document = {
                     "/.well-known/openid-configuration": issuer.discovery,
+                    f"/{TENANT}/v2.0/.well-known/openid-configuration": issuer.entra_discovery,
                     "/jwks": issuer.keys,
                 }.get(self.path)
                 if document is None:
@@ -65,6 +98,9 @@ class Issuer:
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["ES256"],
         }
+
+    def entra_discovery(self):
+        return {**self.discovery(), "issuer": f"{self.url}/{TENANT}/v2.0"}
 
     def keys(self):
         numbers = self.key.public_key().public_numbers()

@@ -97,6 +97,23 @@ def test_a_replica_that_dies_before_the_identity_is_stored(replicas, emulator, d
     assert_one_identity(identity, emulator, database, others, token)
 
 
+def test_a_sign_in_that_a_crash_has_left_is_finished_by_the_next_program(replicas, emulator, database, issuer):
+    (doomed,) = replicas(1, **CUSTOM_IDS)
+    token = issuer.token("alice")
+    with ThreadPoolExecutor(1) as pool, database.holding_identities():
+        lost = pool.submit(sign_in, doomed, token)
+        wait_until(lambda: emulator.identity_count() == 1, "no identity was created")
+        doomed.kill()
+        with pytest.raises((OSError, HTTPException)):
+            lost.result()
+    database.end_claims()
+    # It sweeps as soon as it runs; nobody signs in.
+    (fresh,) = replicas(1, **CUSTOM_IDS)
+    wait_until(lambda: fresh.ask("GET", "/api/user", token)[0] == 200, "nobody finished the sign-in")
+    _, user = fresh.ask("GET", "/api/user", token)
+    assert_one_identity(user["acsUserIdentity"], emulator, database, [fresh], token)
+
+
 def test_a_deleted_user_leaves_nothing(replicas, emulator, database, issuer):
     first, second, third = replicas(3)
     token = issuer.token("alice")

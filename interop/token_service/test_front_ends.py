@@ -12,6 +12,7 @@ def test_front_ends(replicas, emulator, issuer):
         "EMULATOR": emulator.ready["controlEndpoint"],
         "ALICE": issuer.token("alice"),
         "BOB": issuer.token("bob"),
+        "README": str(Path(__file__).parents[2] / "crates" / "token_service" / "README.md"),
     }
     command = ["node", "--test", "--test-timeout=60000", "--test-reporter=spec"]
     command += [str(Path(__file__).with_name("front_ends.test.js"))]
