@@ -20,7 +20,7 @@ impl VerificationCode {
     ///
     /// # Errors
     ///
-    /// If there is no randomness to be had.
+    /// If the system gives no randomness.
     pub(crate) fn generate(number: u32) -> Result<Self, Unspecified> {
         let random = SystemRandom::new();
         Self::around(number, |byte| random.fill(byte))
