@@ -6,7 +6,10 @@ use axum::{
     http::Request,
 };
 use azure_communication_identity::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
-use azure_core::{http::RetryOptions, time::Duration as AzureDuration};
+use azure_core::{
+    http::{RetryOptions, Transport},
+    time::Duration as AzureDuration,
+};
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 use std::{
@@ -55,6 +58,15 @@ impl Default for Options {
             acs_timeout: Duration::from_secs(20),
         }
     }
+}
+
+/// Options of a client that reaches the emulator whatever proxies the environment names, and tries once.
+pub(crate) fn direct() -> CommunicationIdentityClientOptions {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut options = CommunicationIdentityClientOptions::default();
+    options.client_options.transport = Some(Transport::new(Arc::new(http)));
+    options.client_options.retry = RetryOptions::none();
+    options
 }
 
 /// A service that listens, and what it depends on.
@@ -120,12 +132,11 @@ impl World {
     ) -> Self {
         let mut client_options = CommunicationIdentityClientOptions {
             timeout: Some(AzureDuration::try_from(options.acs_timeout).unwrap()),
-            ..Default::default()
+            ..direct()
         };
         if options.custom_ids {
             client_options.api_version = PREVIEW.to_owned();
         }
-        client_options.client_options.retry = RetryOptions::none();
         if let Some(limits) = &options.limits {
             client_options
                 .client_options

@@ -176,7 +176,7 @@ async fn an_identity_that_is_gone_is_said_to_be() {
     let identity = world.post("/api/user", &alice).await.text("/acsUserIdentity");
     let client = azure_communication_identity::CommunicationIdentityClient::with_connection_string(
         &world.emulator.connection_string(),
-        None,
+        Some(crate::setup::direct()),
     )
     .unwrap();
     client.delete_user(&identity.parse().unwrap(), None).await.unwrap();
