@@ -21,6 +21,9 @@ CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS
 CREATE TRIGGER hold BEFORE UPDATE OF identity ON users FOR EACH ROW EXECUTE FUNCTION hold();
 """
 
+# Those that wait for it.
+STORING = "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
 
 class Program:
     """A program that prints a line of JSON when it is ready."""
@@ -141,6 +144,14 @@ class Database:
 
     def count(self, table):
         return int(psql(self.url, f"SELECT count(*) FROM {table}"))
+
+    def is_storing(self):
+        """Whether a replica waits for the identities that are held."""
+        return psql(self.url, f"SELECT count(*) FROM {STORING}") != "0"
+
+    def end_storing(self):
+        """Ends what waits, as the server does by itself when it finds that its client is gone."""
+        psql(self.url, f"SELECT pg_terminate_backend(pid) FROM {STORING}")
 
     @contextmanager
     def holding_identities(self):

@@ -87,10 +87,11 @@ def test_a_replica_that_dies_before_the_identity_is_stored(replicas, emulator, d
     token = issuer.token("alice")
     with ThreadPoolExecutor(1) as pool, database.holding_identities():
         lost = pool.submit(sign_in, doomed, token)
-        wait_until(lambda: emulator.identity_count() == 1, "no identity was created")
+        wait_until(database.is_storing, "no identity was created")
         doomed.kill()
         with pytest.raises((OSError, HTTPException)):
             lost.result()
+        database.end_storing()
     database.end_claims()
     status, identity = sign_in(others[0], token)
     assert status == 201
@@ -102,10 +103,11 @@ def test_a_sign_in_that_a_crash_has_left_is_finished_by_the_next_program(replica
     token = issuer.token("alice")
     with ThreadPoolExecutor(1) as pool, database.holding_identities():
         lost = pool.submit(sign_in, doomed, token)
-        wait_until(lambda: emulator.identity_count() == 1, "no identity was created")
+        wait_until(database.is_storing, "no identity was created")
         doomed.kill()
         with pytest.raises((OSError, HTTPException)):
             lost.result()
+        database.end_storing()
     database.end_claims()
     # It sweeps as soon as it runs; nobody signs in.
     (fresh,) = replicas(1, **CUSTOM_IDS)
