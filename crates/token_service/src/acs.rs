@@ -74,31 +74,18 @@ impl Acs {
             ..Default::default()
         };
         let response = self.client.get_token(identity, grant.scopes(), Some(options)).await;
-        match response.and_then(azure_core::http::Response::into_model) {
-            Ok(token) => {
-                self.metrics.acs("issue", "ok");
-                Ok(token)
-            }
-            Err(error) => {
-                let answer = self.failed("issue", &error);
-                Err(if is_gone(&error) {
-                    ApiError::identity_gone()
-                } else {
-                    answer
-                })
-            }
-        }
+        let token = response.and_then(azure_core::http::Response::into_model);
+        let token = token.map_err(|error| self.failed_for_identity("issue", &error))?;
+        self.metrics.acs("issue", "ok");
+        Ok(token)
     }
 
     /// Revokes all tokens of the identity.
     pub(crate) async fn revoke(&self, identity: &CommunicationUserIdentifier) -> Result<(), ApiError> {
-        match self.client.revoke_tokens(identity, None).await {
-            Ok(_) => {
-                self.metrics.acs("revoke", "ok");
-                Ok(())
-            }
-            Err(error) => Err(self.failed_for_identity("revoke", &error)),
-        }
+        let response = self.client.revoke_tokens(identity, None).await;
+        response.map_err(|error| self.failed_for_identity("revoke", &error))?;
+        self.metrics.acs("revoke", "ok");
+        Ok(())
     }
 
     /// Deletes the identity. One that is none of this resource's, or no longer, has nothing to be deleted.

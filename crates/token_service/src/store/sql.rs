@@ -55,6 +55,8 @@ async fn within<T>(
 
 const FIND: &str = "SELECT identity, generation FROM users WHERE user_id = $1 AND identity IS NOT NULL";
 
+const ABANDON: &str = "DELETE FROM users WHERE user_id = $1 AND claimed_by = $2";
+
 /// One that is retired twice was nobody's at first, and then somebody's.
 const RETIRE: &str = "INSERT INTO retired (identity, user_id, retired_at) VALUES ($1, $2, $3) \
     ON CONFLICT (identity) DO UPDATE SET user_id = excluded.user_id, retired_at = excluded.retired_at";
@@ -135,7 +137,6 @@ where
         const OPERATION: &str = "store a user's identity";
         const SETTLE: &str = "UPDATE users SET identity = $3, claimed_by = NULL, claimed_until = NULL \
             WHERE user_id = $1 AND claimed_by = $2 AND removed_at IS NULL RETURNING identity, generation";
-        const FINISH_REMOVED: &str = "DELETE FROM users WHERE user_id = $1 AND claimed_by = $2";
         let user = bounded(OPERATION, USER, user.as_str())?;
         let created = bounded(OPERATION, IDENTITY, identity.as_str())?;
         let settled = async {
@@ -148,7 +149,7 @@ where
             let other: Option<(String, i64)> = query_as(FIND).bind(user).fetch_optional(&mut *transaction).await?;
             let mapped = other.filter(|(identity, _)| identity == created);
             if mapped.is_none() {
-                let finish = query(FINISH_REMOVED).bind(user).bind(attempt.to_string());
+                let finish = query(ABANDON).bind(user).bind(attempt.to_string());
                 finish.execute(&mut *transaction).await?;
                 let retire = query(RETIRE).bind(created).bind(None::<&str>).bind(stored(now));
                 retire.execute(&mut *transaction).await?;
@@ -162,7 +163,6 @@ where
 
     async fn abandon(&self, user: &AppUser, attempt: Uuid) -> Result<(), StoreError> {
         const OPERATION: &str = "give up a claim";
-        const ABANDON: &str = "DELETE FROM users WHERE user_id = $1 AND claimed_by = $2";
         let user = bounded(OPERATION, USER, user.as_str())?;
         let abandon = query(ABANDON).bind(user).bind(attempt.to_string());
         within(OPERATION, abandon.execute(&self.pool)).await?;
