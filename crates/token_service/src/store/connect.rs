@@ -2,16 +2,14 @@
 
 use crate::store::{Database, StoreError, StoreErrorKind, sql::SqlDatabase};
 use sqlx::{
-    Connection, PgConnection, SqlitePool,
-    migrate::{MigrateError, Migrator},
+    Connection, PgConnection, SqlSafeStr as _, SqlitePool,
+    migrate::{MigrateError, Migration, MigrationType, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions},
 };
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
 use url::{Url, form_urlencoded};
-
-pub(super) static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// How long a connection is waited for and, on SQLite, the end of another's transaction.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -101,7 +99,7 @@ async fn sqlite(url: &str, max_connections: u32) -> Result<SqlDatabase<sqlx::Sql
     // Here sqlx takes no lock of its own. `run` does not compile for a connection in a future that is sent.
     let migration = async {
         let mut transaction = database.begin().await?;
-        MIGRATIONS.run_direct(None, &mut *transaction, false).await?;
+        migrations().run_direct(None, &mut *transaction, false).await?;
         transaction.commit().await?;
         Ok(())
     };
@@ -163,7 +161,7 @@ async fn postgres(url: &str, max_connections: u32) -> Result<SqlDatabase<sqlx::P
         .connect_with(options)
         .await
         .map_err(|error| StoreError::of_connection(OPEN, error))?;
-    migrated(MIGRATIONS.run(&pool)).await?;
+    migrated(migrations().run(&pool)).await?;
     Ok(SqlDatabase::new(pool, "BEGIN"))
 }
 
@@ -190,6 +188,19 @@ fn is_postgres_parameter(name: &str) -> bool {
         "user",
     ];
     KNOWN.contains(&name) || name.starts_with("options[")
+}
+
+/// The migrations in `migrations/`. `sqlx::migrate!` would embed them too, and build the database drivers a second time,
+/// for the compiler.
+fn migrations() -> Migrator {
+    let users = include_str!("../../migrations/0001_users.sql");
+    Migrator::with_migrations(vec![Migration::new(
+        1,
+        "users".into(),
+        MigrationType::Simple,
+        users.into_sql_str(),
+        false,
+    )])
 }
 
 async fn migrated(migration: impl Future<Output = Result<(), MigrateError>>) -> Result<(), StoreError> {
