@@ -15,7 +15,7 @@ mod requests;
 mod runtime;
 mod service;
 
-pub use auth::AzureKeyCredential;
+pub use auth::{AzureKeyCredential, ConnectionString, access_key_policy};
 pub use client::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
 pub use credential::{
     CommunicationTokenCredential, CommunicationTokenCredentialOptions, EntraCommunicationTokenCredentialOptions,
@@ -29,9 +29,9 @@ pub use identifier::{
     UnknownIdentifier,
 };
 pub use models::{
-    CommunicationAccessToken, CommunicationTokenScope, CommunicationUserAndToken, CommunicationUserDetail,
-    ExchangedAccessToken, TeamsExtensionAssignment, TeamsExtensionAssignmentId, TeamsExtensionPrincipal,
-    TeamsExtensionPrincipalType, TeamsUserTokenRequest, UnverifiedTokenClaims,
+    CommunicationAccessToken, CommunicationTokenScope, CommunicationUserAndToken, ExchangedAccessToken,
+    TeamsExtensionAssignment, TeamsExtensionAssignmentId, TeamsExtensionPrincipal, TeamsExtensionPrincipalType,
+    TeamsUserTokenRequest, UnverifiedTokenClaims,
 };
 
 #[cfg(test)]

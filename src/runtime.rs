@@ -1,35 +1,73 @@
-//! Work in the background, on the async runtime that azure_core is configured with.
+//! The async runtime that azure_core is configured with.
 
 use azure_core::{
     Result,
     async_runtime::{SpawnedTask, get_async_runtime},
 };
+use futures::{channel::oneshot, future::select};
+use std::convert::Infallible;
 
-/// Whether a task can be spawned where this is called.
-///
-/// With the feature `tokio`, azure_core's runtime panics outside a tokio runtime, and one that was set with
-/// `set_async_runtime` cannot be told from it: it is used where a tokio runtime is current too, or without the feature.
-pub(crate) fn is_available() -> bool {
+/// The id of an async runtime.
+#[cfg(feature = "tokio")]
+pub(crate) type RuntimeId = tokio::runtime::Id;
+
+/// The id of the one runtime that there is without tokio.
+#[cfg(not(feature = "tokio"))]
+pub(crate) type RuntimeId = ();
+
+/// The runtime of the caller; `None` outside one.
+pub(crate) fn current() -> Option<RuntimeId> {
     #[cfg(feature = "tokio")]
     {
-        tokio::runtime::Handle::try_current().is_ok()
+        tokio::runtime::Handle::try_current().ok().map(|handle| handle.id())
     }
-    // Without tokio, azure_core's own runtime starts a thread for a task, which it can do everywhere.
+    // azure_core's own runtime starts a thread for a task, which it can do everywhere.
     #[cfg(not(feature = "tokio"))]
     {
-        true
+        Some(())
     }
 }
 
-/// Starts a task. Hold what this returns as long as the task is to run: a runtime is free to end a task whose handle is
-/// dropped.
-pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) -> Result<SpawnedTask> {
-    if !is_available() {
-        return Err(crate::error::invalid_argument(
-            "there is no tokio runtime here for work in the background; call this inside one",
-        ));
+/// Returns whether a task can be spawned and a timer set here.
+///
+/// With the feature `tokio`, azure_core's runtime panics outside a tokio runtime, and one that was set with
+/// `set_async_runtime` looks the same: it is used where a tokio runtime is current too, or without the feature.
+pub(crate) fn is_available() -> bool {
+    current().is_some()
+}
+
+/// A task in the background. It ends when this is dropped, also on a runtime that cannot abort one.
+pub(crate) struct Task {
+    alive: oneshot::Sender<Infallible>,
+    _task: SpawnedTask,
+}
+
+impl Task {
+    /// Starts a task.
+    ///
+    /// # Errors
+    ///
+    /// There is no async runtime here.
+    pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) -> Result<Self> {
+        if !is_available() {
+            return Err(crate::error::invalid_argument(
+                "there is no tokio runtime here for work in the background; call this inside one",
+            ));
+        }
+        let (alive, dropped) = oneshot::channel();
+        let task = async move {
+            select(Box::pin(future), dropped).await;
+        };
+        Ok(Self {
+            alive,
+            _task: get_async_runtime().spawn(Box::pin(task)),
+        })
     }
-    Ok(get_async_runtime().spawn(Box::pin(future)))
+
+    /// Returns whether the task still runs: not after it has ended, and not after its runtime has.
+    pub(crate) fn is_running(&self) -> bool {
+        !self.alive.is_canceled()
+    }
 }
 
 #[cfg(all(test, feature = "tokio"))]
@@ -39,14 +77,16 @@ mod tests {
     #[test]
     fn outside_a_runtime_there_is_an_error_and_no_panic() {
         assert!(!is_available());
-        let error = spawn(async {}).map(drop).unwrap_err();
+        let error = Task::spawn(async {}).map(drop).unwrap_err();
         assert!(error.to_string().contains("no tokio runtime"), "{error}");
     }
 
     #[tokio::test]
     async fn a_task_runs() {
         let (done, finished) = futures::channel::oneshot::channel();
-        let _task = spawn(async { done.send(()).unwrap() }).unwrap();
+        let task = Task::spawn(async { done.send(()).unwrap() }).unwrap();
         finished.await.unwrap();
+        tokio::task::yield_now().await;
+        assert!(!task.is_running());
     }
 }

@@ -197,7 +197,7 @@ proptest! {
         prop_assert_eq!((segments[0], segments[1], segments[3]), ("", "identities", ":issueAccessToken"));
         let id = percent_encoding::percent_decode_str(segments[2]).decode_utf8().unwrap();
         prop_assert_eq!(id, user.as_str());
-        prop_assert_eq!(request.url().query(), Some("api-version=2025-06-30"));
+        prop_assert_eq!(request.url().query(), Some("api-version=2026-09-23"));
     }
 
     #[test]

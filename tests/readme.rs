@@ -6,17 +6,16 @@
 mod support;
 
 use acs_identity_emulator::{Emulator, EntraTokenRequest};
-use azure_communication_identity::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
+use azure_communication_identity::CommunicationIdentityClient;
 use include_file::include_markdown;
 use std::{collections::BTreeSet, error::Error};
 use support::emulator_options;
 
 /// The snippets that this file includes.
-const SNIPPETS: [&str; 17] = [
+const SNIPPETS: [&str; 16] = [
     "claims",
     "connection_string",
     "create_user",
-    "custom_id",
     "delete_user",
     "entra",
     "errors",
@@ -94,15 +93,6 @@ async fn tokens_stay_fresh_and_tell_what_is_in_them() -> Result<(), Box<dyn Erro
     include_markdown!("README.md", "refresh");
     include_markdown!("README.md", "claims", scope);
     include_markdown!("README.md", "identifiers", scope);
-
-    let preview_client = CommunicationIdentityClient::with_connection_string(
-        &emulator.connection_string(),
-        Some(CommunicationIdentityClientOptions {
-            api_version: "2025-03-02-preview".to_owned(),
-            ..emulator_options(&emulator)?
-        }),
-    )?;
-    include_markdown!("README.md", "custom_id", scope);
     Ok(())
 }
 

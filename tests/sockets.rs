@@ -55,7 +55,7 @@ async fn clones_share_connections() {
 
 /// Reads a request, which commits it, and then fails to answer it in one of several ways.
 async fn commit_and_fail(mut connection: Connection) -> io::Result<()> {
-    let way = connection.read_request().await?.map(|_| connection.committed() % 5);
+    let way = connection.read_request().await?.map(|_| connection.committed() % 6);
     match way {
         Some(0) => return connection.reset(),
         Some(1) => connection.write("HTTP/1.1 201 Cre").await?,
@@ -64,6 +64,15 @@ async fn commit_and_fail(mut connection: Connection) -> io::Result<()> {
             connection
                 .write("HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n")
                 .await?;
+        }
+        // A gateway gave the service up.
+        Some(4) => {
+            let page = "<html>Service Unavailable</html>";
+            let head = format!(
+                "HTTP/1.1 503 Service Unavailable\r\ncontent-length: {}\r\n\r\n",
+                page.len()
+            );
+            connection.write([&head, page].concat()).await?;
         }
         _ => {}
     }

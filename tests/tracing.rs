@@ -6,9 +6,9 @@
 mod fake_service;
 
 use azure_communication_identity::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
-use azure_core::http::{InstrumentationOptions, StatusCode};
+use azure_core::http::InstrumentationOptions;
 use azure_core_opentelemetry::OpenTelemetryTracerProvider;
-use fake_service::{FakeService, USER, created, status};
+use fake_service::{API_VERSION, FakeService, USER, busy, created};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use std::sync::Arc;
 
@@ -18,14 +18,14 @@ fn attribute(span: &SpanData, key: &str) -> Option<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_operation_is_a_span_and_each_of_its_tries_one_within() {
+async fn an_operation_is_a_span_with_one_for_each_attempt() {
     let exporter = InMemorySpanExporter::default();
     let provider = Arc::new(
         SdkTracerProvider::builder()
             .with_simple_exporter(exporter.clone())
             .build(),
     );
-    let service = FakeService::new([status(StatusCode::ServiceUnavailable), created()]);
+    let service = FakeService::new([busy(), created()]);
     let mut options = CommunicationIdentityClientOptions {
         client_options: service.client_options(),
         ..Default::default()
@@ -46,10 +46,8 @@ async fn an_operation_is_a_span_and_each_of_its_tries_one_within() {
     for (span, status) in spans.iter().zip(["503", "201"]) {
         assert_eq!(span.parent_span_id, operation.span_context.span_id());
         assert_eq!(attribute(span, "http.response.status_code").as_deref(), Some(status));
-        assert_eq!(
-            attribute(span, "url.full").as_deref(),
-            Some("https://contoso.communication.azure.com/identities?api-version=2025-06-30")
-        );
+        let url = format!("https://contoso.communication.azure.com/identities?api-version={API_VERSION}");
+        assert_eq!(attribute(span, "url.full"), Some(url));
     }
     for span in &spans {
         assert_eq!(

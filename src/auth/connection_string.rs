@@ -1,21 +1,49 @@
 //! The connection string that the Azure portal shows: `endpoint=https://…;accesskey=…`.
 
-use super::AzureKeyCredential;
+use super::{AzureKeyCredential, Plaintext, parse_endpoint};
 use crate::error::invalid_argument;
-use azure_core::Result;
+use azure_core::{Result, http::Url};
+use std::fmt;
 
-/// The two parts of a connection string.
-pub(crate) struct ConnectionString<'a> {
-    pub(crate) endpoint: &'a str,
-    pub(crate) access_key: AzureKeyCredential,
+/// The connection string of a Communication Services resource: its endpoint and an access key.
+///
+/// [`CommunicationIdentityClient::with_connection_string`](crate::CommunicationIdentityClient::with_connection_string) takes
+/// the text itself. This type is for other calls to the resource, with [`access_key_policy`](crate::access_key_policy).
+/// `Debug` shows the endpoint and not the key.
+///
+/// # Examples
+///
+/// ```
+/// use azure_communication_identity::ConnectionString;
+///
+/// # fn main() -> azure_core::Result<()> {
+/// let resource = ConnectionString::parse(
+///     "endpoint=https://contoso.communication.azure.com/;accesskey=a2V5IG9mIHRoZSByZXNvdXJjZQ==",
+/// )?;
+/// assert_eq!(resource.endpoint().as_str(), "https://contoso.communication.azure.com/");
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct ConnectionString {
+    endpoint: Url,
+    credential: AzureKeyCredential,
 }
 
-impl<'a> ConnectionString<'a> {
-    /// Takes a connection string apart.
+impl ConnectionString {
+    /// Parses a connection string.
     ///
-    /// Names are read in any case and order, white space around parts is dropped, one `;` may end the string, and
-    /// other names are passed over. An error names the part that is wrong and never shows its value.
-    pub(crate) fn parse(text: &'a str) -> Result<Self> {
+    /// Names are read in any case and order, white space around parts is dropped, one `;` may end the string, and other
+    /// names are skipped.
+    ///
+    /// # Arguments
+    ///
+    /// * `text` - `endpoint=https://<resource>.communication.azure.com/;accesskey=<key>`, as the Azure portal shows it under
+    ///   *Keys*. Plain http is accepted for a loopback host, where an emulator listens.
+    ///
+    /// # Errors
+    ///
+    /// A part is missing, empty, there twice or not valid. The error names the part and never shows its value.
+    pub fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
         if text.is_empty() {
             return Err(invalid("it is empty"));
@@ -37,9 +65,29 @@ impl<'a> ConnectionString<'a> {
         let endpoint = endpoint.ok_or_else(|| invalid("`endpoint` is missing"))?;
         let access_key = access_key.ok_or_else(|| invalid("`accesskey` is missing"))?;
         Ok(Self {
-            endpoint,
-            access_key: AzureKeyCredential::new(access_key).map_err(|_| invalid("`accesskey` is not base64"))?,
+            credential: AzureKeyCredential::new(access_key).map_err(|_| invalid("`accesskey` is not base64"))?,
+            endpoint: parse_endpoint(endpoint, Plaintext::Loopback)?,
         })
+    }
+
+    /// The endpoint of the resource, with the path `/`.
+    #[must_use]
+    pub fn endpoint(&self) -> &Url {
+        &self.endpoint
+    }
+
+    /// The access key. Its clones share the key, so that an update reaches all of them.
+    #[must_use]
+    pub fn credential(&self) -> &AzureKeyCredential {
+        &self.credential
+    }
+}
+
+impl fmt::Debug for ConnectionString {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectionString")
+            .field("endpoint", &self.endpoint.as_str())
+            .finish_non_exhaustive()
     }
 }
 
@@ -68,8 +116,9 @@ mod tests {
 
     /// The endpoint of a connection string, and the signature that its key gives a request.
     fn parse(text: &str) -> (String, String) {
-        let parts = ConnectionString::parse(text).unwrap();
-        (parts.endpoint.to_owned(), authorization(&parts.access_key))
+        let parsed = ConnectionString::parse(text).unwrap();
+        assert!(!format!("{parsed:?}").contains("a2V5"), "{parsed:?}");
+        (parsed.endpoint().to_string(), authorization(parsed.credential()))
     }
 
     fn authorization(key: &AzureKeyCredential) -> String {
@@ -85,7 +134,7 @@ mod tests {
     #[test]
     fn names_come_in_any_case_and_order_and_white_space_is_dropped() {
         let key = AzureKeyCredential::new("a2V5cw==").unwrap();
-        let expected = ("https://contoso".to_owned(), authorization(&key));
+        let expected = ("https://contoso/".to_owned(), authorization(&key));
         for text in [
             "endpoint=https://contoso;accesskey=a2V5cw==",
             "endpoint=https://contoso;accesskey=a2V5cw==;",
@@ -120,11 +169,13 @@ mod tests {
                 "endpoint=SECRET;accesskey=SECRET;AccessKey=SECRET",
                 "`accesskey` appears twice",
             ),
+            ("endpoint=SECRET;accesskey=a2V5", "invalid endpoint"),
+            ("endpoint=http://SECRET;accesskey=a2V5", "must use https"),
             ("endpoint=SECRET;;accesskey=SECRET", "has no `=`"),
             ("endpoint=SECRET;accesskey=SECRET;;", "has no `=`"),
             ("endpoint=SECRET;SECRET;accesskey=SECRET", "has no `=`"),
         ] {
-            let error = ConnectionString::parse(text).map(drop).unwrap_err();
+            let error = ConnectionString::parse(text).unwrap_err();
             assert!(error.to_string().contains(reason), "{text:?}: {error}");
             assert!(error.to_string().contains("<resource>.communication.azure.com"));
             assert!(!format!("{error} {error:?}").contains("SECRET"), "{error:?}");

@@ -4,12 +4,12 @@ use crate::error::invalid_argument;
 use azure_core::{Result, http::Url};
 use url::{Host, ParseError};
 
-/// Whether an endpoint may do without TLS.
+/// Where an endpoint may do without TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Plaintext {
     /// On a loopback host, where an emulator listens: a signature does not reveal the key.
     Loopback,
-    /// Nowhere: a bearer token would be readable, and core refuses to send one.
+    /// Nowhere: a bearer token would be readable, and azure_core refuses to send one.
     Never,
 }
 
@@ -47,6 +47,11 @@ pub(crate) fn parse_endpoint(endpoint: &str, plaintext: Plaintext) -> Result<Url
     }
     url.set_path("/");
     Ok(url)
+}
+
+/// Returns whether a request to a URL is encrypted, or does not leave the machine.
+pub(super) fn is_protected(url: &Url) -> bool {
+    url.scheme() == "https" || is_loopback(url)
 }
 
 fn is_loopback(url: &Url) -> bool {

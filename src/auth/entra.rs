@@ -10,7 +10,7 @@ use azure_core::{
 };
 use std::sync::Arc;
 
-/// The policy that puts an Entra token on every try.
+/// Creates the policy that puts an Entra token on every attempt.
 pub(crate) fn bearer_token_policy(credential: Arc<dyn TokenCredential>, scope: &str) -> Arc<dyn Policy> {
     let credential = Arc::new(DistinctCredential(credential));
     Arc::new(BearerTokenAuthorizationPolicy::new(credential, [scope]))

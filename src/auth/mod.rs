@@ -1,4 +1,4 @@
-//! How a request proves where it comes from: an access key's signature or an Entra token.
+//! Authentication: access keys and their signatures, Entra tokens, connection strings and endpoints.
 
 mod clock;
 mod connection_string;
@@ -7,17 +7,15 @@ mod date;
 mod endpoint;
 mod entra;
 mod key_credential;
-mod policy;
 mod signer;
 mod signing;
-mod signing_clock;
 
 pub(crate) use clock::Clock;
 #[cfg(test)]
 pub(crate) use clock::MovedClock;
-pub(crate) use connection_string::ConnectionString;
-pub(crate) use credential::Credential;
+pub use connection_string::ConnectionString;
+pub(crate) use credential::{AuthenticationPolicy, CredentialKind, UserToken};
 pub(crate) use endpoint::{Plaintext, parse_endpoint};
 pub(crate) use entra::{DistinctCredential, check_scope};
 pub use key_credential::AzureKeyCredential;
-pub(crate) use policy::{AuthenticationPolicy, UserToken};
+pub use signer::access_key_policy;

@@ -8,7 +8,7 @@ mod users;
 pub use options::CommunicationIdentityClientOptions;
 
 use crate::{
-    auth::{AzureKeyCredential, Clock, ConnectionString, Credential, Plaintext, check_scope, parse_endpoint},
+    auth::{AuthenticationPolicy, AzureKeyCredential, Clock, ConnectionString, Plaintext, check_scope, parse_endpoint},
     pipeline::ServicePipeline,
     requests::Service,
 };
@@ -27,17 +27,29 @@ use std::sync::Arc;
 /// * `HttpResponse` when the service, or something in front of it, answered a failure: its source is a
 ///   [`CommunicationError`](crate::CommunicationError);
 /// * `Connection` when no connection was established, so nothing was sent;
-/// * `Io` when a request was sent and no whole answer came back in time;
+/// * `Io` when no whole answer came back in time: mostly the request was sent, but the time can also be over while a token
+///   credential is asked or between two attempts;
 /// * `Credential` when a token credential gave no token;
 /// * `DataConversion` when the answer is not what the service documents;
 /// * `Other` when an argument was refused before anything was sent.
 ///
-/// A transport, a policy or a retry policy of your own may add errors of other kinds.
+/// After an error of a creation, [`creation_outcome_unknown`](crate::creation_outcome_unknown) says whether a user may
+/// exist all the same.
+///
+/// # Transports and policies of your own
+///
+/// A transport in [`ClientOptions::transport`](azure_core::http::ClientOptions) must use the kind `Connection` for errors
+/// after which nothing was sent, and only for these: a creation is sent again after one. It should use `Io` for all other
+/// failures of a connection, which the other operations retry. A transport over `reqwest` or `hyper` keeps its connections
+/// on the async runtime that opened them; share it between runtimes only if all of them keep running.
+///
+/// A policy in `per_try_policies` may fail with any kind. What it refuses before it calls the next policy was not sent;
+/// after that, a creation counts as one whose outcome is unknown.
 ///
 /// # Time
 ///
 /// An operation takes no longer than [`timeout`](CommunicationIdentityClientOptions::timeout), two minutes by default, with
-/// all of its tries, which [`ClientOptions::retry`](azure_core::http::ClientOptions) counts and spaces. It never waits
+/// all of its attempts, which [`ClientOptions::retry`](azure_core::http::ClientOptions) counts and spaces. It never waits
 /// longer for the service than [`max_retry_after`](CommunicationIdentityClientOptions::max_retry_after).
 ///
 /// # Examples
@@ -73,15 +85,16 @@ impl CommunicationIdentityClient {
     ///
     /// # Arguments
     ///
-    /// * `endpoint` - The resource's address, `https://<resource>.communication.azure.com`.
+    /// * `endpoint` - The resource's endpoint, `https://<resource>.communication.azure.com`.
     /// * `credential` - A credential of a principal that has a role on the resource, such as *Contributor*; the
     ///   `azure_identity` crate has them.
     /// * `options` - Options for the client.
     ///
     /// # Errors
     ///
-    /// The endpoint is not an https URL without path, query or user name, or an option is not valid. Plain http is
-    /// refused even for loopback hosts, because an Entra token must not travel in plain text.
+    /// The endpoint is not an https URL without path, query or user name, an option is not valid, or the default transport
+    /// cannot be built, as without CA certificates. Plain http is refused even for loopback hosts, because an Entra token
+    /// must not travel in plain text.
     ///
     /// # Examples
     ///
@@ -105,27 +118,23 @@ impl CommunicationIdentityClient {
         let endpoint = parse_endpoint(endpoint, Plaintext::Never)?;
         let options = options.unwrap_or_default();
         check_scope(&options.entra_scope, options.client_options.cloud.as_deref())?;
-        let scope = options.entra_scope.clone();
-        Self::build(
-            endpoint,
-            Credential::Entra { credential, scope },
-            &options,
-            Clock::system(),
-        )
+        let authentication = AuthenticationPolicy::token_credential(credential, &options.entra_scope);
+        Self::build(endpoint, authentication, &options, Clock::system())
     }
 
     /// Creates a client that signs its requests with an access key of the resource.
     ///
     /// # Arguments
     ///
-    /// * `endpoint` - The resource's address, `https://<resource>.communication.azure.com`; plain http is accepted for
+    /// * `endpoint` - The resource's endpoint, `https://<resource>.communication.azure.com`; plain http is accepted for
     ///   a loopback host, where an emulator listens.
     /// * `credential` - The key.
     /// * `options` - Options for the client.
     ///
     /// # Errors
     ///
-    /// The endpoint is not a URL as above, without path, query or user name, or an option is not valid.
+    /// The endpoint is not a URL as above, without path, query or user name, an option is not valid, or the default
+    /// transport cannot be built, as without CA certificates.
     ///
     /// # Examples
     ///
@@ -149,7 +158,7 @@ impl CommunicationIdentityClient {
         Self::build_with_key(endpoint, credential, &options.unwrap_or_default(), Clock::system())
     }
 
-    /// Creates a client from a connection string, which holds the resource's address and an access key.
+    /// Creates a client from a connection string, which holds the resource's endpoint and an access key.
     ///
     /// # Arguments
     ///
@@ -159,8 +168,8 @@ impl CommunicationIdentityClient {
     ///
     /// # Errors
     ///
-    /// A part is missing, empty, there twice or not valid, or an option is not valid. The error names the part and
-    /// never shows its value.
+    /// A part is missing, empty, there twice or not valid, an option is not valid, or the default transport cannot be
+    /// built, as without CA certificates. The error names the part and never shows its value.
     ///
     /// # Examples
     ///
@@ -179,28 +188,30 @@ impl CommunicationIdentityClient {
         connection_string: &str,
         options: Option<CommunicationIdentityClientOptions>,
     ) -> Result<Self> {
-        let parts = ConnectionString::parse(connection_string)?;
-        Self::with_key_credential(parts.endpoint, parts.access_key, options)
+        let resource = ConnectionString::parse(connection_string)?;
+        let key = resource.credential().clone();
+        Self::build_with_key(
+            resource.endpoint().clone(),
+            key,
+            &options.unwrap_or_default(),
+            Clock::system(),
+        )
     }
 
-    /// Creates a client whose time is `clock`'s.
+    /// Creates a client whose time is that of `clock`.
     pub(crate) fn build_with_key(
         endpoint: Url,
         key: AzureKeyCredential,
         options: &CommunicationIdentityClientOptions,
         clock: Clock,
     ) -> Result<Self> {
-        let credential = Credential::AccessKey {
-            key,
-            clock: clock.clone(),
-            correct_clock_skew: options.correct_clock_skew,
-        };
-        Self::build(endpoint, credential, options, clock)
+        let authentication = AuthenticationPolicy::access_key(key, clock.clone(), options.correct_clock_skew);
+        Self::build(endpoint, authentication, options, clock)
     }
 
     fn build(
         endpoint: Url,
-        credential: Credential,
+        authentication: AuthenticationPolicy,
         options: &CommunicationIdentityClientOptions,
         clock: Clock,
     ) -> Result<Self> {
@@ -214,14 +225,19 @@ impl CommunicationIdentityClient {
                 )
             }),
             service: Service::new(&endpoint, &options.api_version)?,
-            pipeline: ServicePipeline::new(credential, options, clock)?,
+            pipeline: ServicePipeline::new(authentication, options, clock)?,
             endpoint,
         })
     }
 
-    /// The address of the resource.
+    /// The endpoint of the resource.
     #[must_use]
     pub fn endpoint(&self) -> &Url {
         &self.endpoint
+    }
+
+    /// The client's clock, corrected by the service's.
+    pub(crate) fn clock(&self) -> &Clock {
+        self.pipeline.clock()
     }
 }

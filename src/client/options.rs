@@ -3,14 +3,14 @@
 use crate::service::{API_VERSION, ENTRA_SCOPE};
 use azure_core::{fmt::SafeDebug, http::ClientOptions, time::Duration};
 
-/// The default bound of an operation.
+/// The default of [`CommunicationIdentityClientOptions::timeout`].
 const TIMEOUT: Option<Duration> = if cfg!(feature = "tokio") {
     Some(Duration::minutes(2))
 } else {
     None
 };
 
-/// The default bound of a wait that the service asks for.
+/// The default of [`CommunicationIdentityClientOptions::max_retry_after`].
 const MAX_RETRY_AFTER: Duration = Duration::minutes(1);
 
 /// Options for a [`CommunicationIdentityClient`](crate::CommunicationIdentityClient).
@@ -21,46 +21,59 @@ const MAX_RETRY_AFTER: Duration = Duration::minutes(1);
 /// use azure_communication_identity::CommunicationIdentityClientOptions;
 ///
 /// let options = CommunicationIdentityClientOptions {
-///     api_version: "2023-10-01".to_owned(),
+///     api_version: "2025-06-30".to_owned(),
 ///     ..Default::default()
 /// };
 /// ```
 #[derive(Clone, SafeDebug)]
 pub struct CommunicationIdentityClientOptions {
-    /// The version of the service's REST API. Default: `2025-06-30`, the newest stable one.
+    /// The version of the service's REST API. Default: `2026-09-23`, the newest stable one.
+    ///
+    /// When an answer no longer lists the version among those that the service supports, the client logs one warning.
     pub api_version: String,
     /// The scope that [`new`](crate::CommunicationIdentityClient::new) asks its token credential for. Default:
     /// `https://communication.azure.com//.default`, of Azure's public cloud. The two slashes are right: the audience
-    /// ends with one. For another cloud, set the scope of that cloud: `client_options.cloud` does not tell it.
+    /// ends with one. For another cloud, set the scope of that cloud: it does not follow from `client_options.cloud`.
     pub entra_scope: String,
-    /// Whether the creation of a user is sent again although it may already have been executed. Default: `false`.
+    /// Whether the creation of a user is retried although it may already have been executed. Default: `false`.
     ///
-    /// The service cannot tell a repeated creation from a new one, and it has no list of users, so a repetition can
-    /// leave a user behind that nobody knows. By default a creation is sent again only if it was certainly not
-    /// executed: no connection was established, or the service answered 429 or 503. `true` retries it like the other
-    /// operations, as the Python, JavaScript, .NET and Java clients do.
+    /// The service cannot tell a repeated creation from a new one, and it has no list of users, so a retry can leave a
+    /// user behind that is never found again. By default a creation is retried only if it was certainly not executed:
+    ///
+    /// * no connection was established;
+    /// * the answer was 429;
+    /// * the answer was 503 with the service's own error in its body. A gateway's 503, such as a page of HTML, can follow a
+    ///   request that the service has executed.
+    ///
+    /// `true` retries it like the other operations, as the Python, JavaScript, .NET and Java clients do.
     pub retry_uncertain_creation: bool,
-    /// The longest that an operation may take in all, with its tries and the waits between them. An operation that takes
-    /// longer is given up, with an error of kind `Io`. `None` sets no bound. Default: 2 minutes, which is more than core's
+    /// The longest that an operation may take in all, with its attempts and the waits between them. An operation that takes
+    /// longer fails with an error of kind `Io`. `None` sets no bound. Default: 2 minutes, which is more than `azure_core`'s
     /// own retries of a service that answers at once take (81 seconds).
     ///
-    /// It takes the timer of azure_core's async runtime to keep the bound. With the feature `tokio`, there is none outside a
-    /// tokio runtime. Without the feature the default is `None`, because core's own timer is a thread that sleeps for the
-    /// whole time, one for each call: set a bound if you have set a runtime of your own.
+    /// The timer is that of `azure_core`'s async runtime. With this crate's feature `tokio` there is none outside a tokio
+    /// runtime, so an operation there has no bound. The tokio runtime must have its time driver enabled (`enable_time`):
+    /// without it, the timer panics. Without the feature the default is `None`, because `azure_core`'s own timer is a thread
+    /// that sleeps for the whole time, one for each call; set a bound if you have set a runtime of your own. If another crate
+    /// turns on `azure_core`'s feature `tokio`, leave this crate's on as well: a timer outside a tokio runtime panics.
     pub timeout: Option<Duration>,
-    /// The longest wait that the service may ask for by `Retry-After`. If it asks for longer, or for longer than is left of
+    /// The longest wait that the service may ask for by `Retry-After`. Default: 1 minute; the service counts requests over
+    /// 30 seconds.
+    ///
+    /// `azure_core` keeps the wait that comes with 429 and 503. If it is longer than this, or than what is left of
     /// `timeout`, the operation fails at once with the service's answer, and
-    /// [`CommunicationError::retry_after`](crate::CommunicationError::retry_after) is the wait. Nothing is ever sent before
-    /// the time. Default: 1 minute; the service counts requests over 30 seconds.
+    /// [`CommunicationError::retry_after`](crate::CommunicationError::retry_after) is the wait. A wait that comes with
+    /// another status is in the error, but not kept.
     pub max_retry_after: Duration,
     /// Whether signatures follow the service's clock when it refuses their date. Default: `true`.
     ///
     /// The service accepts a signature only if its date is right to 5 minutes. When it refuses one for that, the client
-    /// reads the service's time from the answer, adds the difference to the machine's clock, up to 24 hours, and tries once
-    /// more. All clones of the client share the difference, and a `tracing` event at level WARN tells it. Applies to access
-    /// keys; Entra tokens carry no date of the client's.
+    /// reads the service's time from the answer, adds the difference to the machine's clock, up to 24 hours, and sends the
+    /// request once more. If that is refused as well, the difference is dropped and the first answer returned. All clones of
+    /// the client share the difference, and a `tracing` event at level WARN says so. Applies to access keys; Entra tokens
+    /// carry no date of the client's.
     pub correct_clock_skew: bool,
-    /// What all clients of Azure services have in common: retries, transport, policies, tracing, logging.
+    /// The options of all clients of Azure services: retries, transport, policies, tracing, logging.
     pub client_options: ClientOptions,
 }
 

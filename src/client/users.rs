@@ -5,8 +5,8 @@ use crate::{
     identifier::CommunicationUserIdentifier,
     models::{
         CommunicationIdentityClientCreateUserAndTokenOptions, CommunicationIdentityClientCreateUserOptions,
-        CommunicationIdentityClientDeleteUserOptions, CommunicationIdentityClientGetUserOptions,
-        CommunicationTokenScope, CommunicationUserAndToken, CommunicationUserDetail, IdentityFormat,
+        CommunicationIdentityClientDeleteUserOptions, CommunicationTokenScope, CommunicationUserAndToken,
+        IdentityFormat,
     },
     requests,
 };
@@ -24,13 +24,12 @@ impl CommunicationIdentityClient {
     ///
     /// # Arguments
     ///
-    /// * `options` - Options for the operation, with a custom id.
+    /// * `options` - Options for the operation.
     ///
     /// # Errors
     ///
-    /// See [the client](Self#errors). A custom id is refused if it is not of 1 to 256 characters, or if the client's
-    /// API version is a stable one. After some errors a user may exist all the same:
-    /// [`creation_outcome_unknown`](crate::creation_outcome_unknown) tells.
+    /// See [the client](Self#errors). After some errors a user may exist all the same:
+    /// [`creation_outcome_unknown`](crate::creation_outcome_unknown) says so.
     ///
     /// # Examples
     ///
@@ -49,10 +48,9 @@ impl CommunicationIdentityClient {
         options: Option<CommunicationIdentityClientCreateUserOptions<'_>>,
     ) -> Result<Response<CommunicationUserIdentifier, IdentityFormat>> {
         let options = options.unwrap_or_default();
-        let custom_id = options.custom_id.as_deref();
-        let request = requests::create_user(&self.service, custom_id)?;
+        let request = requests::create_user(&self.service);
         let context = options.method_options.context;
-        Ok(self.pipeline.create(context, request, custom_id).await?.into())
+        Ok(self.pipeline.create(context, request).await?.into())
     }
 
     /// Creates a user and a token of theirs with one request.
@@ -63,13 +61,13 @@ impl CommunicationIdentityClient {
     /// # Arguments
     ///
     /// * `scopes` - What the token is for; at least one.
-    /// * `options` - Options for the operation, with the token's lifetime and a custom id.
+    /// * `options` - Options for the operation, with the token's lifetime.
     ///
     /// # Errors
     ///
     /// See [the client](Self#errors). `scopes` is empty, or the lifetime is not a whole number of minutes from 60 to
     /// 1440. After some errors a user may exist all the same:
-    /// [`creation_outcome_unknown`](crate::creation_outcome_unknown) tells. If the answer holds no token, the source of
+    /// [`creation_outcome_unknown`](crate::creation_outcome_unknown) says so. If the answer holds no token, the source of
     /// [`into_model`](Response::into_model)'s error is a [`UserWithoutToken`](crate::UserWithoutToken), which names the
     /// user.
     ///
@@ -103,55 +101,9 @@ impl CommunicationIdentityClient {
         options: Option<CommunicationIdentityClientCreateUserAndTokenOptions<'_>>,
     ) -> Result<Response<CommunicationUserAndToken>> {
         let options = options.unwrap_or_default();
-        let custom_id = options.custom_id.as_deref();
-        let request = requests::create_user_and_token(&self.service, custom_id, scopes, options.token_expires_in)?;
+        let request = requests::create_user_and_token(&self.service, scopes, options.token_expires_in)?;
         let context = options.method_options.context;
-        Ok(self.pipeline.create(context, request, custom_id).await?.into())
-    }
-
-    /// Gets what the service knows of a user: their custom id, and when they were last issued a token.
-    ///
-    /// A preview feature of the service: set the client's
-    /// [`api_version`](crate::CommunicationIdentityClientOptions::api_version) to `2025-03-02-preview`.
-    ///
-    /// # Arguments
-    ///
-    /// * `user` - The user.
-    /// * `options` - Options for the operation.
-    ///
-    /// # Errors
-    ///
-    /// See [the client](Self#errors). The client's API version is a stable one, so nothing is sent.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doctest.rs"));
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Outcome {
-    /// # let (emulator, client) = start_with_api_version("2025-03-02-preview").await?;
-    /// use azure_communication_identity::models::CommunicationIdentityClientCreateUserOptions;
-    ///
-    /// let options = CommunicationIdentityClientCreateUserOptions {
-    ///     custom_id: Some("alice".to_owned()),
-    ///     ..Default::default()
-    /// };
-    /// let user = client.create_user(Some(options)).await?.into_model()?;
-    /// let detail = client.get_user(&user, None).await?.into_model()?;
-    /// assert_eq!(detail.custom_id.as_deref(), Some("alice"));
-    /// # Ok(()) }
-    /// ```
-    #[tracing::function("CommunicationIdentity.getUser")]
-    pub async fn get_user(
-        &self,
-        user: &CommunicationUserIdentifier,
-        options: Option<CommunicationIdentityClientGetUserOptions<'_>>,
-    ) -> Result<Response<CommunicationUserDetail>> {
-        let options = options.unwrap_or_default();
-        let request = requests::get_user(&self.service, user)?;
-        let context = options.method_options.context;
-        let response = self.pipeline.send(context, request, &[StatusCode::Ok]).await?;
-        Ok(response.into())
+        Ok(self.pipeline.create(context, request).await?.into())
     }
 
     /// Deletes a user, revokes their tokens, and deletes what they left in the service, such as chat messages.

@@ -1,27 +1,28 @@
-//! A token, and all that is known of when and how to refresh it.
+//! The cached token of a credential, and its refreshes.
 
 use super::{
-    background::{Background, Step},
+    background::{self, Step},
     check,
-    schedule::{self, Failures},
-    shared_error::SharedError,
+    schedule::{self, Failures, Jitter},
+    shared_error::{SharedError, SharedResult},
     single_flight::{Flight, SingleFlight, unpanicked},
 };
-use crate::{auth::Clock, models::CommunicationAccessToken};
-use azure_core::{Error, Result, time::OffsetDateTime};
-use futures::future::{BoxFuture, Either};
+use crate::{auth::Clock, models::CommunicationAccessToken, runtime::Task};
+use azure_core::{Result, time::OffsetDateTime};
+use futures::future::BoxFuture;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-/// Asks the source for a new token.
+/// A function that gets a new token.
 pub(super) type Refresher = Arc<dyn Fn() -> BoxFuture<'static, Result<CommunicationAccessToken>> + Send + Sync>;
 
 /// The token of a credential that refreshes it, shared by the credential's clones.
 ///
-/// A task and a refresh under way know it by a weak reference only, so that both end with the last clone.
+/// The task and a refresh in flight hold weak references only, so that both end with the last clone.
 pub(super) struct Cache {
     refresher: Refresher,
     proactive: bool,
     clock: Clock,
+    jitter: Jitter,
     state: Mutex<State>,
     me: Weak<Self>,
 }
@@ -32,8 +33,37 @@ struct State {
     refresh_at: OffsetDateTime,
     /// The refreshes that have failed since the last that succeeded.
     failures: Failures,
+    hold: Option<Hold>,
     refresh: SingleFlight<CommunicationAccessToken>,
-    background: Option<Background>,
+    background: Option<Task>,
+}
+
+/// A failure that callers get until the service may be asked again.
+pub(super) struct Hold {
+    error: SharedError,
+    until: OffsetDateTime,
+}
+
+impl Hold {
+    /// Returns a hold if the service asked for a wait in a failure.
+    pub(super) fn after(error: &SharedError, now: OffsetDateTime) -> Option<Self> {
+        Some(Self {
+            until: schedule::hold_until(error.as_ref(), now)?,
+            error: error.clone(),
+        })
+    }
+
+    /// The failure, until the wait is over.
+    pub(super) fn error(&self, now: OffsetDateTime) -> Option<SharedError> {
+        (now < self.until).then(|| self.error.clone())
+    }
+}
+
+/// What a caller gets.
+enum Answer {
+    Token(CommunicationAccessToken),
+    Refresh(Flight<CommunicationAccessToken>),
+    Failure(SharedError),
 }
 
 impl Cache {
@@ -43,11 +73,12 @@ impl Cache {
         initial_token: Option<CommunicationAccessToken>,
         proactive: bool,
         clock: Clock,
+        jitter: Jitter,
     ) -> Arc<Self> {
         let now = clock.now();
         let expires_on = initial_token.as_ref().map(|token| token.expires_on);
         let refresh_at = match expires_on.filter(|expires_on| *expires_on > now) {
-            Some(expires_on) if proactive => schedule::refresh_at(expires_on, now, schedule::PROACTIVE),
+            Some(expires_on) if proactive => schedule::refresh_at(expires_on, now, schedule::PROACTIVE, jitter()),
             // Asked for in its last two minutes, it is refreshed at once: the source has not been asked before.
             Some(expires_on) => expires_on.saturating_sub(schedule::ON_DEMAND),
             None => now,
@@ -56,10 +87,12 @@ impl Cache {
             refresher,
             proactive,
             clock,
+            jitter,
             state: Mutex::new(State {
                 token: initial_token,
                 refresh_at,
                 failures: Failures::default(),
+                hold: None,
                 refresh: SingleFlight::default(),
                 background: None,
             }),
@@ -69,23 +102,30 @@ impl Cache {
 
     /// Returns the token at once while it lives, and otherwise waits for a refresh.
     pub(super) async fn token(&self) -> Result<CommunicationAccessToken> {
-        match self.token_or_refresh() {
-            Either::Left(token) => Ok(token),
-            Either::Right(refresh) => refresh.land().await.map_err(SharedError::into_error),
+        match self.answer() {
+            Answer::Token(token) => Ok(token),
+            Answer::Refresh(refresh) => refresh.wait().await.map_err(SharedError::into_error),
+            Answer::Failure(error) => Err(error.into_error()),
         }
     }
 
-    fn token_or_refresh(&self) -> Either<CommunicationAccessToken, Flight<CommunicationAccessToken>> {
+    fn answer(&self) -> Answer {
         let now = self.clock.now();
         let mut state = self.state();
         let Some(token) = state.living_token(now).cloned() else {
-            return Either::Right(self.join_refresh(&mut state));
+            if self.proactive {
+                let _ = self.work_in_background(&mut state);
+            }
+            return match state.hold.as_ref().and_then(|hold| hold.error(now)) {
+                Some(error) => Answer::Failure(error),
+                None => Answer::Refresh(self.join_refresh(&mut state)),
+            };
         };
         if self.proactive || now >= state.refresh_at {
-            // Where no task can be spawned, the refresh is left to whoever finds the token expired.
+            // Where no task can be spawned, the caller who finds the token expired refreshes it.
             let _ = self.work_in_background(&mut state);
         }
-        Either::Left(token)
+        Answer::Token(token)
     }
 
     /// Starts the task that refreshes the token, unless there is one.
@@ -94,18 +134,18 @@ impl Cache {
     }
 
     fn work_in_background(&self, state: &mut State) -> Result<()> {
-        if !state.background.as_ref().is_some_and(Background::is_running) {
-            state.background = Some(Background::start(self.me.clone())?);
+        if !state.background.as_ref().is_some_and(Task::is_running) {
+            state.background = Some(background::start(self.me.clone())?);
         }
         Ok(())
     }
 
-    /// What the task is to do next.
+    /// The next step of the task.
     pub(super) fn next_step(&self) -> Step {
         let now = self.clock.now();
         let mut state = self.state();
-        let step = if !state.failures.is_zero() && state.living_token(now).is_none() {
-            // From here on, whoever asks for the token sees the failures, and decides how often to try.
+        let is_left_to_callers = !self.proactive && !state.failures.is_zero() && state.living_token(now).is_none();
+        let step = if is_left_to_callers {
             Step::End
         } else if now >= state.refresh_at {
             Step::Refresh(self.join_refresh(&mut state))
@@ -115,7 +155,7 @@ impl Cache {
             Step::End
         };
         if matches!(step, Step::End) {
-            // Under the same lock, so that whoever needs the task next finds that there is none.
+            // Under the same lock, so that the next caller who needs the task finds that there is none.
             state.background = None;
         }
         step
@@ -131,40 +171,50 @@ impl Cache {
                 answer.await
             })
             .await;
-            // Nobody is there to keep it for if the last clone was dropped in the meantime.
-            let Some(cache) = cache.upgrade() else { return outcome };
-            cache.keep(outcome)
+            match cache.upgrade() {
+                Some(cache) => cache.complete(outcome),
+                // The last clone of the credential is gone.
+                None => outcome.map_err(SharedError::from),
+            }
         })
     }
 
-    /// Keeps what a refresh has brought, and plans the next.
-    fn keep(&self, outcome: Result<CommunicationAccessToken>) -> Result<CommunicationAccessToken> {
+    /// Stores the outcome of a refresh, and plans the next.
+    fn complete(&self, outcome: Result<CommunicationAccessToken>) -> SharedResult<CommunicationAccessToken> {
         let now = self.clock.now();
         let outcome = outcome.and_then(|token| check::obtained(token, now, "the refresher"));
-        let mut state = self.state();
-        match &outcome {
+        match outcome {
             Ok(token) => {
                 let window = if self.proactive {
                     schedule::PROACTIVE
                 } else {
                     schedule::ON_DEMAND
                 };
-                state.refresh_at = schedule::refresh_at(token.expires_on, now, window);
+                let mut state = self.state();
+                state.refresh_at = schedule::refresh_at(token.expires_on, now, window, (self.jitter)());
                 state.token = Some(token.clone());
                 state.failures = Failures::default();
+                state.hold = None;
                 if self.proactive {
-                    // Where no task can be spawned, the next to ask for the token tries again.
+                    // Where no task can be spawned, the next caller tries again.
                     let _ = self.work_in_background(&mut state);
                 }
+                Ok(token)
             }
-            Err(error) => state.failed(now, error),
+            Err(error) => {
+                let error = SharedError::from(error);
+                self.failed(&error);
+                Err(error)
+            }
         }
-        outcome
     }
 
-    /// Plans the next refresh after one that the task has given up.
-    pub(super) fn failed(&self, error: &Error) {
-        self.state().failed(self.clock.now(), error);
+    /// Plans the next refresh after one that failed, or that the task has given up.
+    pub(super) fn failed(&self, error: &SharedError) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        state.refresh_at = state.failures.add(error.as_ref(), now, (self.jitter)());
+        state.hold = Hold::after(error, now);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -175,9 +225,5 @@ impl Cache {
 impl State {
     fn living_token(&self, now: OffsetDateTime) -> Option<&CommunicationAccessToken> {
         self.token.as_ref().filter(|token| token.expires_on > now)
-    }
-
-    fn failed(&mut self, now: OffsetDateTime, error: &Error) {
-        self.refresh_at = self.failures.add(error, now);
     }
 }

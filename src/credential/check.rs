@@ -1,4 +1,4 @@
-//! Tokens that are of no use.
+//! The checks of tokens.
 
 use crate::{error::invalid_argument, models::CommunicationAccessToken};
 use azure_core::{Error, Result, error::ErrorKind, time::OffsetDateTime};

@@ -17,8 +17,12 @@ pub use options::CommunicationTokenCredentialOptions;
 use crate::{
     auth::Clock,
     client::CommunicationIdentityClient,
+    error::invalid_argument,
     identifier::CommunicationUserIdentifier,
-    models::{CommunicationAccessToken, CommunicationTokenScope, require_scopes},
+    models::{
+        CommunicationAccessToken, CommunicationIdentityClientGetTokenOptions, CommunicationTokenScope,
+        lifetime_in_minutes, require_scopes,
+    },
 };
 use azure_core::{
     Result,
@@ -27,6 +31,7 @@ use azure_core::{
 use cache::Cache;
 use entra::EntraSource;
 use futures::FutureExt as _;
+use schedule::{Jitter, random_jitter};
 use std::{fmt, sync::Arc};
 
 /// A user's access token for a chat or calling client, and where the next one comes from.
@@ -41,21 +46,25 @@ use std::{fmt, sync::Arc};
 ///
 /// * While the token is valid, [`get_token`](Self::get_token) returns it at once, whatever the refresher does. Asked in
 ///   the token's last two minutes, it also starts a refresh in the background.
-/// * Without a valid token, callers wait for a refresh. There is never more than one under way: all who wait share it,
-///   its token as well as its failure, which is not kept: the next to ask tries anew.
+/// * Without a valid token, callers wait for a refresh. Callers of one async runtime share it, its token as well as its
+///   failure. The next caller after a failure tries again, unless the service asked for a wait by `Retry-After`: then
+///   callers get the failure until its time, an hour at most, and nothing is sent.
 /// * With [`refresh_proactively`](CommunicationTokenCredentialOptions::refresh_proactively), a task refreshes the token
 ///   ten minutes before it expires; without an initial token it gets the first one right away.
 /// * A token that the refresher returns with less than these two or ten minutes to live is refreshed after half of its
 ///   life, but not within a second: a source that keeps returning the same token until it expires is not asked in a loop.
-/// * While the old token lives, a failed refresh in the background is tried again after 1, 2, 4 … seconds, at most a
-///   minute, and never before the service's `Retry-After`: by the task that refreshes ahead, otherwise when somebody
-///   asks for the token. One that takes longer than three minutes counts as failed. Each failure is logged as a warning.
-///   Once the token has expired, the task ends until somebody has got a new one.
-/// * A caller's future can be dropped at any point. A refresh that nobody waits for any more is cancelled. When the last
-///   clone of the credential is dropped, the task ends and the refresher is dropped.
+/// * A refresh comes earlier by a random part of up to 3 % of the token's life, so that credentials which were created
+///   together do not refresh together.
+/// * A failed refresh in the background is retried after 1, 2, 4 … seconds, at most a minute and a random part of up to
+///   20 %, and never before the service's `Retry-After`: by the task that refreshes ahead, which does not give up when the
+///   token has expired; otherwise when a caller asks for the token. A refresh that takes longer than three minutes counts as
+///   failed. Each failure is logged as a warning.
+/// * A caller's future can be dropped at any point. A refresh that no caller waits for any more is cancelled, and the next
+///   one starts anew: callers whose own timeout is shorter than the refresher takes never get a token, unless the task
+///   refreshes ahead. When the last clone of the credential is dropped, the task ends and the refresher is dropped.
 ///
 /// A caller waits as long as the refresher takes: bound its requests, or put `tokio::time::timeout` around
-/// [`get_token`](Self::get_token). A refresher must not ask its own credential, for it would wait for itself.
+/// [`get_token`](Self::get_token). A refresher must not ask its own credential: it would wait for itself.
 ///
 /// The times are those of the [official clients][practices].
 ///
@@ -171,7 +180,8 @@ impl CommunicationTokenCredential {
     ///
     /// # Errors
     ///
-    /// The initial token is empty; or `refresh_proactively` is set and there is no async runtime here.
+    /// The initial token is empty; `token_expires_in` is set, which is for [`for_user`](Self::for_user); or
+    /// `refresh_proactively` is set and there is no async runtime here.
     ///
     /// Later, [`get_token`](Self::get_token) fails as the refresher does. A token that is empty, or has already expired,
     /// is a failure of kind `Credential`.
@@ -204,7 +214,15 @@ impl CommunicationTokenCredential {
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<CommunicationAccessToken>> + Send + 'static,
     {
-        Self::build(refresher, options, Clock::system())
+        if options
+            .as_ref()
+            .is_some_and(|options| options.token_expires_in.is_some())
+        {
+            return Err(invalid_argument(
+                "token_expires_in is for the tokens of for_user; have the refresher return tokens with the lifetime you want",
+            ));
+        }
+        Self::build(refresher, options, Clock::system(), random_jitter)
     }
 
     /// Creates a credential that gets a user's tokens from the service.
@@ -217,12 +235,13 @@ impl CommunicationTokenCredential {
     /// * `client` - A client of the resource that the user belongs to.
     /// * `user` - The user.
     /// * `scopes` - What the tokens are for; at least one.
-    /// * `options` - A token to begin with, and whether the token is refreshed in the background.
+    /// * `options` - A token to begin with, the lifetime of the tokens, and whether the token is refreshed in the
+    ///   background.
     ///
     /// # Errors
     ///
-    /// `scopes` is empty, the initial token is empty; or `refresh_proactively` is set and there is no async runtime
-    /// here.
+    /// `scopes` is empty; the lifetime is not a whole number of minutes from 60 to 1440; the initial token is empty; or
+    /// `refresh_proactively` is set and there is no async runtime here.
     ///
     /// Later, [`get_token`](Self::get_token) fails as [`CommunicationIdentityClient::get_token`] does.
     ///
@@ -236,18 +255,31 @@ impl CommunicationTokenCredential {
         options: Option<CommunicationTokenCredentialOptions>,
     ) -> Result<Self> {
         require_scopes(scopes)?;
+        let token_expires_in = options.as_ref().and_then(|options| options.token_expires_in);
+        lifetime_in_minutes(token_expires_in)?;
+        // Expiry is judged by the service's clock, as far as the client knows it.
+        let clock = client.clock().clone();
         let request = Arc::new((client, user, scopes.to_vec()));
         let refresher = move || {
             let request = request.clone();
             async move {
                 let (client, user, scopes) = &*request;
-                client.get_token(user, scopes, None).await?.into_model()
+                let options = CommunicationIdentityClientGetTokenOptions {
+                    token_expires_in,
+                    ..Default::default()
+                };
+                client.get_token(user, scopes, Some(options)).await?.into_model()
             }
         };
-        Self::with_refresher(refresher, options)
+        Self::build(refresher, options, clock, random_jitter)
     }
 
-    fn build<F, Fut>(refresher: F, options: Option<CommunicationTokenCredentialOptions>, clock: Clock) -> Result<Self>
+    fn build<F, Fut>(
+        refresher: F,
+        options: Option<CommunicationTokenCredentialOptions>,
+        clock: Clock,
+        jitter: Jitter,
+    ) -> Result<Self>
     where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<CommunicationAccessToken>> + Send + 'static,
@@ -255,7 +287,13 @@ impl CommunicationTokenCredential {
         let options = options.unwrap_or_default();
         options.initial_token.as_ref().map_or(Ok(()), check::passed)?;
         let refresher = Arc::new(move || refresher().boxed());
-        let cache = Cache::new(refresher, options.initial_token, options.refresh_proactively, clock);
+        let cache = Cache::new(
+            refresher,
+            options.initial_token,
+            options.refresh_proactively,
+            clock,
+            jitter,
+        );
         if options.refresh_proactively {
             cache.start()?;
         }

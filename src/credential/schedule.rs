@@ -1,15 +1,16 @@
-//! When a token is refreshed, as a pure function of the time.
+//! The times at which a token is refreshed, as pure functions.
 //!
-//! The rule is that of the official clients: two minutes before the token expires when somebody asks for it, ten
-//! minutes before when it is refreshed ahead, and after half of the life that is left when that is less already.
+//! The rule is that of the official clients: two minutes before the token expires when a caller asks for it, ten minutes
+//! before when it is refreshed ahead, and after half of the life that is left when that is less already. Jitter spreads the
+//! refreshes of credentials that were created together.
 
 use crate::error::CommunicationError;
 use azure_core::{
-    Error,
+    Error, Uuid,
     time::{Duration, OffsetDateTime},
 };
 
-/// How long before its expiry a token is refreshed when somebody asks for it.
+/// How long before its expiry a token is refreshed when a caller asks for it.
 pub(super) const ON_DEMAND: Duration = Duration::minutes(2);
 
 /// How long before its expiry a token is refreshed ahead.
@@ -18,26 +19,61 @@ pub(super) const PROACTIVE: Duration = Duration::minutes(10);
 /// The least time between two refreshes, for a source that returns the same token until it has expired.
 const FLOOR: Duration = Duration::SECOND;
 
-/// The longest time between a failed refresh and the next.
-const LONGEST_BACKOFF: Duration = Duration::MINUTE;
+/// The longest time between a failed refresh and the next, without jitter.
+const MAX_BACKOFF: Duration = Duration::MINUTE;
 
-/// When a token that was obtained `now` is to be refreshed, `window` before it expires.
-pub(super) fn refresh_at(expires_on: OffsetDateTime, now: OffsetDateTime, window: Duration) -> OffsetDateTime {
+/// The longest wait that is kept because the service asks for it.
+const MAX_HOLD: Duration = Duration::HOUR;
+
+/// The part of a token's life by which its refresh may come earlier.
+const REFRESH_JITTER: f64 = 0.03;
+
+/// The part of a backoff by which it may take longer.
+const BACKOFF_JITTER: f64 = 0.2;
+
+/// A source of fractions from 0 to 1 that spread the times. A test takes one that is always 0.
+pub(super) type Jitter = fn() -> f64;
+
+/// A random fraction from 0 to 1.
+pub(super) fn random_jitter() -> f64 {
+    let (random, ..) = Uuid::new_v4().as_fields();
+    f64::from(random) / f64::from(u32::MAX)
+}
+
+/// When to refresh a token that was obtained `now`: `window` before it expires, or a little earlier.
+pub(super) fn refresh_at(
+    expires_on: OffsetDateTime,
+    now: OffsetDateTime,
+    window: Duration,
+    jitter: f64,
+) -> OffsetDateTime {
     let life = expires_on - now;
-    if life > window {
-        expires_on.saturating_sub(window)
-    } else {
-        now.saturating_add(FLOOR.max(life / 2))
-    }
+    let wait = if life > window { life - window } else { life / 2 };
+    // A token with a life of millennia would be out of a duration's range.
+    let spread = Duration::checked_seconds_f64(life.as_seconds_f64() * REFRESH_JITTER * jitter).unwrap_or_default();
+    now.saturating_add(FLOOR.max(wait.saturating_sub(spread)))
 }
 
-/// When a refresh is to be tried again: after 1, 2, 4 … seconds, at most a minute, and not before the service allows.
-fn retry_at(now: OffsetDateTime, failures: u32, retry_after: Option<Duration>) -> OffsetDateTime {
-    let backoff = Duration::seconds(2_i64.saturating_pow(failures.saturating_sub(1))).min(LONGEST_BACKOFF);
-    now.saturating_add(retry_after.map_or(backoff, |asked| asked.max(backoff)))
+/// When to retry a refresh: after 1, 2, 4 … seconds, at most a minute, or a little later, and not before the service allows.
+fn retry_at(now: OffsetDateTime, failures: u32, retry_after: Option<Duration>, jitter: f64) -> OffsetDateTime {
+    let backoff = Duration::seconds(2_i64.saturating_pow(failures.saturating_sub(1))).min(MAX_BACKOFF);
+    let wait = retry_after.map_or(backoff, |asked| asked.max(backoff));
+    now.saturating_add(wait.saturating_add(backoff * (BACKOFF_JITTER * jitter)))
 }
 
-/// How many refreshes in a row have failed.
+/// The wait that the service asked for in a failure, up to an hour.
+fn retry_after(error: &Error) -> Option<Duration> {
+    let wait = CommunicationError::from_error(error)?.retry_after?;
+    Some(wait.min(MAX_HOLD))
+}
+
+/// The end of the wait that the service asked for in a failure. Until then there is no use in asking again.
+pub(super) fn hold_until(error: &Error, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    let wait = retry_after(error).filter(|wait| wait.is_positive())?;
+    Some(now.saturating_add(wait))
+}
+
+/// The number of refreshes in a row that have failed.
 #[derive(Default)]
 pub(super) struct Failures(u32);
 
@@ -46,11 +82,10 @@ impl Failures {
         self.0 == 0
     }
 
-    /// Counts one, and says when to try again.
-    pub(super) fn add(&mut self, error: &Error, now: OffsetDateTime) -> OffsetDateTime {
+    /// Counts one, and returns when to retry.
+    pub(super) fn add(&mut self, error: &Error, now: OffsetDateTime, jitter: f64) -> OffsetDateTime {
         self.0 = self.0.saturating_add(1);
-        let retry_after = CommunicationError::from_error(error).and_then(|error| error.retry_after);
-        retry_at(now, self.0, retry_after)
+        retry_at(now, self.0, retry_after(error), jitter)
     }
 }
 
@@ -61,7 +96,7 @@ mod tests {
     const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
     fn refreshed_after(life: Duration, window: Duration) -> Duration {
-        refresh_at(NOW + life, NOW, window) - NOW
+        refresh_at(NOW + life, NOW, window, 0.0) - NOW
     }
 
     #[test]
@@ -72,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_is_in_the_window_already_is_refreshed_after_half_of_its_life() {
+    fn a_token_in_its_window_is_refreshed_after_half_its_life() {
         assert_eq!(refreshed_after(Duration::minutes(10), PROACTIVE), Duration::minutes(5));
         assert_eq!(refreshed_after(Duration::minutes(5), PROACTIVE), Duration::seconds(150));
         assert_eq!(refreshed_after(Duration::minutes(2), ON_DEMAND), Duration::minutes(1));
@@ -86,24 +121,50 @@ mod tests {
     }
 
     #[test]
-    fn retries_come_ever_later_and_at_least_once_a_minute() {
-        let delays = (1..10).map(|failures| (retry_at(NOW, failures, None) - NOW).whole_seconds());
+    fn jitter_makes_a_refresh_earlier_by_three_per_cent_at_most() {
+        let day = Duration::DAY;
+        let earliest = refresh_at(NOW + day, NOW, PROACTIVE, 1.0) - NOW;
+        // 24 hours less ten minutes, less 3 % of 24 hours, which are 43 minutes and 12 seconds.
+        assert_eq!(earliest, Duration::seconds(86_400 - 600 - 2592));
+        let middle = refresh_at(NOW + day, NOW, PROACTIVE, 0.5) - NOW;
+        assert_eq!(middle, Duration::seconds(86_400 - 600 - 1296));
+        let short = refresh_at(NOW + Duration::seconds(601), NOW, PROACTIVE, 1.0) - NOW;
+        assert_eq!(short, Duration::SECOND);
+    }
+
+    #[test]
+    fn random_jitter_is_a_fraction_and_varies() {
+        let drawn: Vec<f64> = (0..100).map(|_| random_jitter()).collect();
+        assert!(drawn.iter().all(|jitter| (0.0..=1.0).contains(jitter)), "{drawn:?}");
+        let (low, high) = drawn.iter().fold((1.0_f64, 0.0_f64), |(low, high), &jitter| {
+            (low.min(jitter), high.max(jitter))
+        });
+        assert!(low < 0.5 && high > 0.5, "{drawn:?}");
+    }
+
+    #[test]
+    fn retries_back_off_to_one_a_minute() {
+        let delays = (1..10).map(|failures| (retry_at(NOW, failures, None, 0.0) - NOW).whole_seconds());
         assert!(delays.eq([1, 2, 4, 8, 16, 32, 60, 60, 60]));
-        assert_eq!(retry_at(NOW, u32::MAX, None) - NOW, Duration::MINUTE);
+        assert_eq!(retry_at(NOW, u32::MAX, None, 0.0) - NOW, Duration::MINUTE);
+        assert_eq!(retry_at(NOW, u32::MAX, None, 1.0) - NOW, Duration::seconds(72));
     }
 
     #[test]
     fn a_retry_waits_as_long_as_the_service_asks() {
-        let delay = |asked| (retry_at(NOW, 3, Some(Duration::seconds(asked))) - NOW).whole_seconds();
-        assert_eq!((delay(3), delay(4), delay(90)), (4, 4, 90));
+        let delay = |asked, jitter| (retry_at(NOW, 3, Some(Duration::seconds(asked)), jitter) - NOW).as_seconds_f64();
+        assert_eq!((delay(3, 0.0), delay(4, 0.0), delay(90, 0.0)), (4.0, 4.0, 90.0));
+        assert_eq!((delay(3, 1.0), delay(90, 1.0)), (4.8, 90.8));
     }
 
     #[test]
     fn no_date_is_out_of_range() {
         let first = NOW.saturating_add(Duration::MIN);
         let last = NOW.saturating_add(Duration::MAX);
-        refresh_at(first, last, PROACTIVE);
-        refresh_at(last, first, PROACTIVE);
-        retry_at(last, 1, Some(Duration::MAX));
+        for jitter in [0.0, 1.0] {
+            refresh_at(first, last, PROACTIVE, jitter);
+            refresh_at(last, first, PROACTIVE, jitter);
+            retry_at(last, 1, Some(Duration::MAX), jitter);
+        }
     }
 }

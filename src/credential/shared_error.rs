@@ -1,12 +1,12 @@
-//! One failure for everybody who waits for the same thing.
+//! A failure that several callers share.
 
 use azure_core::Error;
 use std::{fmt, sync::Arc};
 
-/// What everybody who waits gets.
+/// The result that several callers share.
 pub(super) type SharedResult<T> = Result<T, SharedError>;
 
-/// An error that several callers get: each an error of the same kind and text, whose source is the one that happened.
+/// An error that several callers share. Each gets an error of the same kind and text, whose source is the original.
 #[derive(Clone, Debug)]
 pub(super) struct SharedError(Arc<Error>);
 

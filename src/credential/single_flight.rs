@@ -1,6 +1,7 @@
-//! Work that is done once for everybody who waits for it.
+//! A single flight: work that concurrent callers share.
 
-use super::shared_error::{SharedError, SharedResult};
+use super::shared_error::SharedResult;
+use crate::runtime::{self, RuntimeId};
 use azure_core::{Error, Result, error::ErrorKind};
 use futures::{
     FutureExt as _,
@@ -10,48 +11,55 @@ use std::{fmt, panic::AssertUnwindSafe};
 
 type Work<T> = BoxFuture<'static, SharedResult<T>>;
 
-/// Work under way, and a way to join it. Whoever waits drives it: nobody spins, and nothing is spawned.
+/// Work in flight, which callers join. The callers drive it, so nothing is spawned.
 ///
-/// It is cancelled when nobody waits any more; the next to come starts anew.
-pub(super) struct SingleFlight<T: Clone>(Option<WeakShared<Work<T>>>);
+/// It is cancelled when no caller waits for it any more; the next caller starts anew. Callers on another async runtime start
+/// their own: the sockets and timers of the work belong to the runtime that first polls it, which may not be driven any more.
+pub(super) struct SingleFlight<T: Clone>(Option<(Option<RuntimeId>, WeakShared<Work<T>>)>);
 
-/// The work, for one of those who wait for it.
+/// The work, for one of the callers.
 pub(super) struct Flight<T: Clone>(Shared<Work<T>>);
 
 impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
-    /// Joins the work that is under way, or starts it. Nothing of it runs before the flight is awaited.
+    /// Joins the work in flight, or starts it. Nothing of it runs before the flight is awaited.
     ///
-    /// Owners call this under the lock that the work writes its result under, so that nobody starts work that has just
-    /// been done.
+    /// Owners call this under the lock that the work writes its result under, so that work that has just been done is not
+    /// started again.
     pub(super) fn join<F>(&mut self, start: impl FnOnce() -> F) -> Flight<T>
     where
-        F: Future<Output = Result<T>> + Send + 'static,
+        F: Future<Output = SharedResult<T>> + Send + 'static,
     {
-        let under_way = self.0.as_ref().and_then(WeakShared::upgrade);
-        // One that has landed may be held by somebody who has not looked yet; its result may be of long ago.
-        if let Some(flight) = under_way.filter(|flight| flight.peek().is_none()) {
+        let runtime = runtime::current();
+        let in_flight = self.0.as_ref().filter(|(its_runtime, _)| *its_runtime == runtime);
+        // One that has ended may still be held by a caller who has not looked yet; its result may be old.
+        let in_flight = in_flight.and_then(|(_, work)| work.upgrade());
+        if let Some(flight) = in_flight.filter(|flight| flight.peek().is_none()) {
             return Flight(flight);
         }
-        let work = start();
-        let flight = async { unpanicked(work).await.map_err(SharedError::from) }
+        let work = AssertUnwindSafe(start()).catch_unwind();
+        let flight = async { work.await.unwrap_or_else(|_| Err(panicked().into())) }
             .boxed()
             .shared();
-        self.0 = flight.downgrade();
+        self.0 = flight.downgrade().map(|work| (runtime, work));
         Flight(flight)
     }
 }
 
 impl<T: Clone> Flight<T> {
     /// Waits until the work is done.
-    pub(super) async fn land(self) -> SharedResult<T> {
+    pub(super) async fn wait(self) -> SharedResult<T> {
         self.0.await
     }
 }
 
-/// Turns a panic into an error. `Shared` would leave those who wait without an answer.
+/// Turns a panic into an error. `Shared` would leave the callers without a result.
 pub(super) async fn unpanicked<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     let outcome = AssertUnwindSafe(work).catch_unwind().await;
-    outcome.unwrap_or_else(|_| Err(Error::with_message(ErrorKind::Other, "getting a token panicked")))
+    outcome.unwrap_or_else(|_| Err(panicked()))
+}
+
+fn panicked() -> Error {
+    Error::with_message(ErrorKind::Other, "getting a token panicked")
 }
 
 impl<T: Clone> Default for SingleFlight<T> {
@@ -84,7 +92,7 @@ mod tests {
             Ok("first")
         });
         let second = work.join(|| ready(Ok("second")));
-        let (first, second) = join(first.land(), second.land()).await;
+        let (first, second) = join(first.wait(), second.wait()).await;
         assert_eq!((first.unwrap(), second.unwrap()), ("first", "first"));
     }
 
@@ -93,10 +101,10 @@ mod tests {
         let mut work = SingleFlight::default();
         let first = work.join(|| ready(Ok("first")));
         let held = work.join(|| ready(Ok("second")));
-        first.land().await.unwrap();
+        first.wait().await.unwrap();
         let third = work.join(|| ready(Ok("third")));
-        assert_eq!(third.land().await.unwrap(), "third");
-        assert_eq!(held.land().await.unwrap(), "first");
+        assert_eq!(third.wait().await.unwrap(), "third");
+        assert_eq!(held.wait().await.unwrap(), "first");
     }
 
     #[tokio::test]
@@ -113,7 +121,7 @@ mod tests {
             })
         });
         drop(held);
-        let [first, second, third] = flights.map(Flight::land).map(tokio::spawn);
+        let [first, second, third] = flights.map(Flight::wait).map(tokio::spawn);
         yield_now().await;
         first.abort();
         second.abort();
@@ -122,7 +130,7 @@ mod tests {
         third.abort();
         yield_now().await;
         assert!(kept.upgrade().is_none());
-        assert_eq!(work.join(|| ready(Ok("new"))).land().await.unwrap(), "new");
+        assert_eq!(work.join(|| ready(Ok("new"))).wait().await.unwrap(), "new");
     }
 
     #[tokio::test]
@@ -138,16 +146,29 @@ mod tests {
             let (flight, polls) = (work.join(|| ready(Ok("another"))), polls.clone());
             async move {
                 polls.fetch_add(1, Ordering::SeqCst);
-                flight.land().await
+                flight.wait().await
             }
         });
-        let first = tokio::spawn(first.land());
+        let first = tokio::spawn(first.wait());
         yield_now().await;
         assert_eq!(polls.load(Ordering::SeqCst), 1);
         first.abort();
         yield_now().await;
         done.send(()).unwrap();
         assert_eq!(second.await.unwrap().unwrap(), "done");
+    }
+
+    #[cfg(feature = "tokio")]
+    #[test]
+    fn another_runtime_does_not_join() {
+        let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (one, other) = (runtime(), runtime());
+        let mut work = SingleFlight::default();
+        let mut stuck = Box::pin(one.block_on(async { work.join(pending) }).wait());
+        one.block_on(async { assert!(futures::poll!(&mut stuck).is_pending()) });
+        // The first runtime is not driven any more.
+        let second = other.block_on(async { work.join(|| ready(Ok("second"))).wait().await });
+        assert_eq!(second.unwrap(), "second");
     }
 
     #[tokio::test]
@@ -158,10 +179,10 @@ mod tests {
             panic!("on purpose")
         });
         let second = work.join(|| ready(Ok("second")));
-        let (first, second) = join(first.land(), second.land()).await;
+        let (first, second) = join(first.wait(), second.wait()).await;
         for error in [first.unwrap_err(), second.unwrap_err()] {
             assert!(error.to_string().contains("panicked"), "{error}");
         }
-        assert_eq!(work.join(|| ready(Ok("third"))).land().await.unwrap(), "third");
+        assert_eq!(work.join(|| ready(Ok("third"))).wait().await.unwrap(), "third");
     }
 }

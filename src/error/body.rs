@@ -1,14 +1,27 @@
-//! The body of a failure: the service's own, or whatever stands in its place.
+//! The body of a failure: the service's error, or another one.
 
 use serde_json::Value;
 
 /// The most characters of a foreign body that an error repeats.
 const EXCERPT_LEN: usize = 200;
 
-/// A run of so many characters of base64 could be a piece of a key, a token or a signature.
+/// The least length of a run of base64 that could be a piece of a key, a token or a signature.
 const SECRET_LEN: usize = 16;
 
 /// An error within an error: one of its details, or its inner error.
+///
+/// # Examples
+///
+/// ```
+/// use azure_communication_identity::{CommunicationError, CommunicationErrorDetail};
+/// use azure_core::http::StatusCode;
+///
+/// let mut detail = CommunicationErrorDetail::default();
+/// detail.code = Some("InvalidScope".to_owned());
+/// let mut error = CommunicationError::new(StatusCode::BadRequest);
+/// error.details.push(detail);
+/// assert_eq!(error.to_string(), "400 Bad Request; detail: InvalidScope");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CommunicationErrorDetail {
@@ -16,7 +29,7 @@ pub struct CommunicationErrorDetail {
     pub code: Option<String>,
     /// The service's message.
     pub message: Option<String>,
-    /// What the error is about, such as a property of the request.
+    /// The subject of the error, such as a property of the request.
     pub target: Option<String>,
     /// Further errors that led to this one.
     pub details: Vec<CommunicationErrorDetail>,
@@ -25,8 +38,7 @@ pub struct CommunicationErrorDetail {
 }
 
 impl CommunicationErrorDetail {
-    /// Reads what can be read: a field of another type than documented is passed over, so that it does not cost the
-    /// others.
+    /// Reads what can be read: a field of another type than documented is skipped, so that it does not cost the others.
     fn from_json(error: &Value) -> Option<Self> {
         let error = error.as_object()?;
         let text = |name| error.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -48,20 +60,50 @@ pub(super) fn parse(body: &[u8]) -> Option<CommunicationErrorDetail> {
     CommunicationErrorDetail::from_json(body.get("error")?)
 }
 
-/// The beginning of a foreign body as one line, or nothing if it has no text.
+/// The service's error, if a body is one with the members that its specification requires: `code` and `message`.
+pub(crate) fn service_error(body: &[u8]) -> Option<CommunicationErrorDetail> {
+    parse(body).filter(|error| error.code.is_some() && error.message.is_some())
+}
+
+/// The beginning of a foreign body as one line, or `None` if it has no text.
 ///
 /// A gateway may echo the request, so words that could be a secret are masked.
 pub(crate) fn excerpt(body: &[u8]) -> Option<String> {
     // A multiple of the excerpt, so that markup full of white space still shows some text.
-    let beginning = body.get(..EXCERPT_LEN * 8).unwrap_or(body);
-    let text = String::from_utf8_lossy(beginning);
-    let words: Vec<String> = text
+    let beginning = body.get(..EXCERPT_LEN * 8);
+    let text = String::from_utf8_lossy(beginning.unwrap_or(body));
+    let mut words: Vec<&str> = text
         .split(|c: char| c.is_whitespace() || c.is_control())
         .filter(|word| !word.is_empty())
-        .map(mask)
         .collect();
-    let excerpt: String = words.join(" ").chars().take(EXCERPT_LEN).collect();
+    if beginning.is_some() && !text.ends_with(char::is_whitespace) {
+        // Cut off, and perhaps too short to be known for a secret.
+        words.pop();
+    }
+    let mut after_secret = false;
+    let masked: Vec<String> = words
+        .into_iter()
+        .map(|word| {
+            let masked = if after_secret && could_end_secret(word) {
+                "…".to_owned()
+            } else {
+                mask(word)
+            };
+            after_secret = masked.ends_with('…');
+            masked
+        })
+        .collect();
+    let excerpt: String = masked.join(" ").chars().take(EXCERPT_LEN).collect();
     (!excerpt.is_empty()).then_some(excerpt)
+}
+
+/// Returns whether a word could be the rest of a secret that a line break has split: it is not a plain word.
+fn could_end_secret(word: &str) -> bool {
+    let is_word = word
+        .chars()
+        .enumerate()
+        .all(|(index, c)| c.is_ascii_lowercase() || index == 0 && c.is_ascii_uppercase());
+    !is_word && word.chars().all(is_secret_char)
 }
 
 /// Replaces each run of characters in a word that is long enough to be a secret.
@@ -78,7 +120,7 @@ fn mask(word: &str) -> String {
         .collect()
 }
 
-/// The base64 alphabets, and what their characters turn into in a URL or in HTML.
+/// Returns whether a character is in one of the base64 alphabets, or in their forms in a URL or in HTML.
 fn is_secret_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || "+/-_=%&#;".contains(c)
 }
@@ -147,5 +189,19 @@ mod tests {
             token: eyJhbGciOiJSUzI1NiJ9.eyJza3lwZWlkIjoiYWNzOmFfYiJ9.c2lnbmF0dXJlIG9mIGl0";
         let excerpt = excerpt(echo.as_bytes()).unwrap();
         assert_eq!(excerpt, "authorization: HMAC-SHA256 … token: ….….…");
+    }
+
+    #[test]
+    fn the_rest_of_a_split_secret_is_masked() {
+        for (body, expected) in [
+            ("key 88MDmJhUR3m5QhFxb8ztShsS\r\nwlGrg7g/6XPn= is bad", "key … … is bad"),
+            ("88MDmJhUR3m5QhFxb8ztShsS QEO4= QEO4=", "… … …"),
+            ("88MDmJhUR3m5QhFxb8ztShsS was Refused", "… was Refused"),
+        ] {
+            assert_eq!(excerpt(body.as_bytes()).as_deref(), Some(expected));
+        }
+        // Cut off behind the beginning that is read.
+        let long = format!("{}88MDmJhUR3m5QhF", " ".repeat(EXCERPT_LEN * 8 - 10));
+        assert_eq!(excerpt(long.as_bytes()), None);
     }
 }

@@ -1,11 +1,12 @@
-//! The error codes that the service has been seen to answer.
+//! The service's error codes.
 
 use std::{convert::Infallible, fmt, str::FromStr};
 
 /// A service error code.
 ///
 /// The service publishes no list. These are the codes that its documentation, recorded answers and its users' reports
-/// show; any other arrives as [`UnknownValue`](Self::UnknownValue).
+/// show; any other arrives as [`UnknownValue`](Self::UnknownValue). A later version of this crate may turn it into a variant:
+/// compare by [`as_str`](Self::as_str), and let a `match` have a wildcard arm.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CommunicationErrorCode {
     /// 401: the request's signature, date or principal was refused.
@@ -14,8 +15,6 @@ pub enum CommunicationErrorCode {
     IdentityNotOwned,
     /// 401: the Teams user's Entra token is not valid.
     InvalidAccessToken,
-    /// A custom id names more than one identity.
-    MultipleIdentitiesForCustomId,
     /// 400: the API version is not, or no longer, supported.
     UnsupportedApiVersion,
     /// 400: an argument was refused; the error's target names it.
@@ -32,7 +31,6 @@ impl CommunicationErrorCode {
             Self::Denied => "Denied",
             Self::IdentityNotOwned => "IdentityNotOwned",
             Self::InvalidAccessToken => "InvalidAccessToken",
-            Self::MultipleIdentitiesForCustomId => "MultipleIdentitiesForCustomId",
             Self::UnsupportedApiVersion => "UnsupportedApiVersion",
             Self::ValidationError => "ValidationError",
             Self::UnknownValue(code) => code,
@@ -46,7 +44,6 @@ impl From<&str> for CommunicationErrorCode {
             "Denied" => Self::Denied,
             "IdentityNotOwned" => Self::IdentityNotOwned,
             "InvalidAccessToken" => Self::InvalidAccessToken,
-            "MultipleIdentitiesForCustomId" => Self::MultipleIdentitiesForCustomId,
             "UnsupportedApiVersion" => Self::UnsupportedApiVersion,
             "ValidationError" => Self::ValidationError,
             unknown => Self::UnknownValue(unknown.to_owned()),

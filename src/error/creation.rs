@@ -1,16 +1,19 @@
-//! What is left of a creation that failed.
+//! Errors of a creation that may have made a user.
 
 use super::{CommunicationError, find};
 use crate::identifier::CommunicationUserIdentifier;
 use azure_core::Error;
 use std::fmt;
 
-/// Whether an error of [`create_user`][create] or [`create_user_and_token`][both] leaves open that a user was created.
+/// Returns whether a user may exist although [`create_user`][create] or [`create_user_and_token`][both] failed.
 ///
 /// It is `true` when the request may have been executed: it was sent and no whole answer came back in time, or the answer
-/// does not tell. Such a request is not sent again, unless [`retry_uncertain_creation`][retry] says so; then any of the
-/// tries may have been executed. When it is `false`, the operation created no user. (An error of `into_model` is another
-/// matter: then the user was created.)
+/// leaves it open, as any 5xx does but a 503 with the service's own error. Such a request is not sent again, unless
+/// [`retry_uncertain_creation`][retry] says so; then any of the attempts may have been executed. When it is `false`, the
+/// operation created no user. An error of `into_model` is different: there the user was created.
+///
+/// It rests on three things: a transport uses the kind `Connection` only for errors after which nothing was sent; a 4xx
+/// refuses a request before it is executed; and a 503 that holds the service's own error is the service's.
 ///
 /// [create]: crate::CommunicationIdentityClient::create_user
 /// [both]: crate::CommunicationIdentityClient::create_user_and_token
@@ -31,7 +34,7 @@ use std::fmt;
 ///
 /// match client.create_user(None).await {
 ///     Ok(response) => println!("{}", response.into_model()?),
-///     Err(error) if creation_outcome_unknown(&error) => println!("there may be a user that nobody knows: {error}"),
+///     Err(error) if creation_outcome_unknown(&error) => println!("there may be a user whose id is lost: {error}"),
 ///     Err(error) => println!("no user was created: {error}"),
 /// }
 /// # Ok(()) }
@@ -42,12 +45,12 @@ pub fn creation_outcome_unknown(error: &Error) -> bool {
         || find::<OutcomeUnknown>(error).is_some()
 }
 
-/// An error after which a user may exist all the same.
+/// Marks an error after which a user may exist.
 #[derive(Debug)]
 pub(crate) struct OutcomeUnknown(Error);
 
 impl OutcomeUnknown {
-    /// Says of an error that a user may exist all the same. Its kind stays.
+    /// Adds to an error that a user may exist all the same. Its kind stays.
     pub(crate) fn wrap(error: Error, text: &str) -> Error {
         let (kind, text) = (error.kind().clone(), format!("{error}. {text}"));
         Error::with_error(kind, Self(error), text)
@@ -81,6 +84,16 @@ pub struct UserWithoutToken {
 }
 
 impl UserWithoutToken {
+    /// Creates an error, as a unit test of your own may need.
+    ///
+    /// # Arguments
+    ///
+    /// * `user` - The user that was created.
+    #[must_use]
+    pub fn new(user: CommunicationUserIdentifier) -> Self {
+        Self { user }
+    }
+
     /// Finds the user in an error, also in one that has been wrapped with more context.
     ///
     /// # Arguments

@@ -17,7 +17,7 @@ impl fmt::Display for CommunicationError {
         write_message(&mut line, self.message.as_deref(), self.target.as_deref())?;
         write_causes(&mut line, &self.details, self.inner_error.as_deref())?;
         if let Some(excerpt) = &self.body_excerpt {
-            write!(line, ": the body is not the service's own, it begins: {excerpt}")?;
+            write!(line, ": the body is not an error of the service, it begins: {excerpt}")?;
         }
 
         if let Some(remedy) = &self.remedy {

@@ -1,4 +1,4 @@
-//! What went wrong, in the service's words and with what can be done about it.
+//! Failures of the service, with advice.
 
 mod body;
 mod code;
@@ -7,13 +7,13 @@ mod display;
 mod remedy;
 
 pub use body::CommunicationErrorDetail;
-pub(crate) use body::excerpt;
+pub(crate) use body::{excerpt, service_error};
 pub use code::CommunicationErrorCode;
 pub(crate) use creation::OutcomeUnknown;
 pub use creation::{UserWithoutToken, creation_outcome_unknown};
-pub(crate) use remedy::{Authentication, Failure};
+pub(crate) use remedy::Failure;
 
-use crate::service::CORRELATION_VECTOR;
+use crate::service::{CORRELATION_VECTOR, DATE};
 use azure_core::{
     Error,
     error::ErrorKind,
@@ -22,7 +22,7 @@ use azure_core::{
         headers::{ERROR_CODE, HeaderName, Headers, RETRY_AFTER, RETRY_AFTER_MS, X_MS_RETRY_AFTER_MS},
         policies::get_retry_after,
     },
-    time::{Duration, OffsetDateTime},
+    time::{Duration, OffsetDateTime, parse_rfc7231},
 };
 use std::{borrow::Cow, convert::Infallible};
 
@@ -55,6 +55,21 @@ use std::{borrow::Cow, convert::Infallible};
 /// }
 /// # Ok(()) }
 /// ```
+///
+/// A fake in a unit test of your own returns one:
+///
+/// ```
+/// use azure_communication_identity::{CommunicationError, CommunicationErrorCode};
+/// use azure_core::http::StatusCode;
+///
+/// let mut error = CommunicationError::new(StatusCode::Unauthorized);
+/// error.code = Some("IdentityNotOwned".to_owned());
+/// let error = azure_core::Error::from(error);
+///
+/// assert_eq!(error.http_status(), Some(StatusCode::Unauthorized));
+/// let found = CommunicationError::from_error(&error).and_then(CommunicationError::error_code);
+/// assert_eq!(found, Some(CommunicationErrorCode::IdentityNotOwned));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CommunicationError {
@@ -65,30 +80,54 @@ pub struct CommunicationError {
     pub code: Option<String>,
     /// The service's message.
     pub message: Option<String>,
-    /// What the error is about, such as the property of the request that was refused.
+    /// The subject of the error, such as the property of the request that was refused.
     pub target: Option<String>,
     /// Further errors that led to this one.
     pub details: Vec<CommunicationErrorDetail>,
     /// A more specific error.
     pub inner_error: Option<Box<CommunicationErrorDetail>>,
-    /// How long the service asks to wait before the next request.
+    /// The wait that the service asks for before the next request. A date is measured from the answer's own `Date`.
     pub retry_after: Option<Duration>,
-    /// The `x-ms-client-request-id` that the request carried; it is the same for all tries of one call.
+    /// The `x-ms-client-request-id` that the request carried; it is the same for all attempts of one call.
     pub client_request_id: Option<String>,
     /// The `MS-CV` of the answer: the id that [Azure support asks for][support].
     ///
     /// [support]: https://learn.microsoft.com/azure/communication-services/concepts/troubleshooting-info
     pub correlation_vector: Option<String>,
-    /// The beginning of a body that is not the service's own, such as a gateway's HTML page, on one line, with
-    /// everything masked that could be a key, a token or a signature.
+    /// The beginning of a body that is not an error of the service, such as a gateway's HTML page or half of an answer, on
+    /// one line, with everything masked that could be a key, a token or a signature.
     pub body_excerpt: Option<String>,
-    /// What to check or change, where there is more to say than the service did.
+    /// Advice on what to check or change, where there is more to say than the service did.
     pub remedy: Option<String>,
-    /// See [`creation_outcome_unknown`].
-    outcome_unknown: bool,
+    /// Whether a user may exist although their creation failed; see [`creation_outcome_unknown`].
+    pub outcome_unknown: bool,
 }
 
 impl CommunicationError {
+    /// Creates a failure with nothing but a status, as a unit test of your own may need. Set its other fields, and convert
+    /// it into the [`azure_core::Error`] that operations return.
+    ///
+    /// # Arguments
+    ///
+    /// * `status` - The status of the HTTP response.
+    #[must_use]
+    pub fn new(status: StatusCode) -> Self {
+        Self {
+            status,
+            code: None,
+            message: None,
+            target: None,
+            details: Vec::new(),
+            inner_error: None,
+            retry_after: None,
+            client_request_id: None,
+            correlation_vector: None,
+            body_excerpt: None,
+            remedy: None,
+            outcome_unknown: false,
+        }
+    }
+
     /// Finds the service's failure in an error, also in one that has been wrapped with more context.
     ///
     /// # Arguments
@@ -118,7 +157,6 @@ impl CommunicationError {
         let error = error.unwrap_or_default();
         let code = error.code.or_else(|| header(headers, &ERROR_CODE).map(str::to_owned));
         let mut communication_error = Self {
-            status,
             code,
             message: error.message,
             target: error.target,
@@ -128,16 +166,27 @@ impl CommunicationError {
             client_request_id: failure.client_request_id.map(str::to_owned),
             correlation_vector: header(headers, &CORRELATION_VECTOR).map(str::to_owned),
             body_excerpt,
-            remedy: None,
             outcome_unknown: failure.outcome_unknown.is_some(),
+            ..Self::new(status)
         };
         communication_error.remedy = remedy::remedy(&communication_error, headers, failure);
+        communication_error.into_error(Some(Box::new(response)))
+    }
+
+    fn into_error(self, raw_response: Option<Box<RawResponse>>) -> Error {
         let kind = ErrorKind::HttpResponse {
-            status,
-            error_code: communication_error.code.clone(),
-            raw_response: Some(Box::new(response)),
+            status: self.status,
+            error_code: self.code.clone(),
+            raw_response,
         };
-        Error::new(kind, communication_error)
+        Error::new(kind, self)
+    }
+}
+
+impl From<CommunicationError> for Error {
+    /// Creates an error of kind [`HttpResponse`](ErrorKind::HttpResponse), whose source is the failure.
+    fn from(error: CommunicationError) -> Self {
+        error.into_error(None)
     }
 }
 
@@ -163,7 +212,7 @@ pub(crate) fn header<'a>(headers: &'a Headers, name: &HeaderName) -> Option<&'a 
         .flatten()
 }
 
-/// How long an answer asks to wait before the next request, as core reads it; never a negative time.
+/// The wait that a response asks for before the next request, as azure_core reads it; never a negative time.
 pub(crate) fn retry_after(headers: &Headers) -> Option<Duration> {
     let wait = get_retry_after(
         headers,
@@ -173,9 +222,17 @@ pub(crate) fn retry_after(headers: &Headers) -> Option<Duration> {
     wait.map(|wait| wait.max(Duration::ZERO))
 }
 
-/// The message of the service's error in a body, if there is one.
-pub(crate) fn message_of(body: &[u8]) -> Option<String> {
-    body::parse(body)?.message
+/// Replaces a date in `Retry-After` by the seconds from the response's own `Date` to it. azure_core and [`retry_after`]
+/// measure a date by the machine's clock, which can be wrong by hours.
+pub(crate) fn resolve_retry_after(response: RawResponse) -> RawResponse {
+    let date = |name| header(response.headers(), name).and_then(|date| parse_rfc7231(date).ok());
+    let (Some(retry_at), Some(now)) = (date(&RETRY_AFTER), date(&DATE)) else {
+        return response;
+    };
+    let seconds = (retry_at - now).whole_seconds().max(0);
+    let (status, mut headers, body) = response.deconstruct();
+    headers.insert(RETRY_AFTER, seconds.to_string());
+    RawResponse::from_bytes(status, headers, body)
 }
 
 /// An argument that is refused before anything is sent. The text says what to pass instead, and never what was passed.

@@ -1,33 +1,27 @@
 //! What the caller can do about a failure.
 
 use super::{CommunicationError, CommunicationErrorCode as Code, header};
-use crate::service::{CLOCK_MARGIN_MINUTES, DATE, SUPPORTED_VERSIONS};
+use crate::{
+    auth::CredentialKind,
+    service::{CLOCK_MARGIN_MINUTES, DATE, SUPPORTED_VERSIONS},
+};
 use azure_core::{
     http::{StatusCode, headers::Headers},
     time::{Duration, parse_rfc7231},
 };
 
-/// The kind of credential that a client sends its requests with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Authentication {
-    AccessKey,
-    Entra,
-    /// The token of the user whom the call is for.
-    UserToken,
-}
-
-/// What is known of a failed call beside its answer.
+/// The circumstances of a failed call, beside its response.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Failure<'a> {
-    pub(crate) authentication: Authentication,
+    pub(crate) credential: CredentialKind,
     pub(crate) client_request_id: Option<&'a str>,
-    /// The `x-ms-date` of the last try.
+    /// The `x-ms-date` of the last request.
     pub(crate) signed_date: Option<&'a str>,
-    /// What is to be said if a user may have been created all the same.
+    /// The text about a user who may have been created all the same.
     pub(crate) outcome_unknown: Option<&'static str>,
 }
 
-/// Says in a sentence or two what to check or change, if there is more to say than the service did.
+/// Returns a sentence or two on what to check or change, if there is more to say than the service did.
 pub(super) fn remedy(error: &CommunicationError, headers: &Headers, failure: &Failure<'_>) -> Option<String> {
     if let Some(text) = failure.outcome_unknown {
         return Some(text.to_owned());
@@ -35,19 +29,19 @@ pub(super) fn remedy(error: &CommunicationError, headers: &Headers, failure: &Fa
     match (error.error_code(), error.status) {
         (Some(Code::IdentityNotOwned), _) => Some(
             "The identity is not one of this resource: another resource created it, or it has been deleted, perhaps by \
-             an earlier try of this same call"
+             an earlier attempt of this same call"
                 .to_owned(),
         ),
-        (Some(Code::InvalidAccessToken), _) if failure.authentication != Authentication::UserToken => Some(
+        (Some(Code::InvalidAccessToken), _) if failure.credential != CredentialKind::UserToken => Some(
             "The Teams user's Entra token is malformed, expired or for another audience: it needs the scopes \
              Teams.ManageCalls and Teams.ManageChats of https://auth.msft.communication.azure.com"
                 .to_owned(),
         ),
         (Some(Code::UnsupportedApiVersion), _) => Some(unsupported_version(headers)),
-        (_, StatusCode::Unauthorized | StatusCode::Forbidden) => Some(match failure.authentication {
-            Authentication::AccessKey => refused_key(error, headers, failure.signed_date),
-            Authentication::Entra => refused_principal(),
-            Authentication::UserToken => refused_user(),
+        (_, StatusCode::Unauthorized | StatusCode::Forbidden) => Some(match failure.credential {
+            CredentialKind::AccessKey => refused_key(error, headers, failure.signed_date),
+            CredentialKind::TokenCredential => refused_principal(),
+            CredentialKind::UserToken => refused_user(),
         }),
         (_, StatusCode::TooManyRequests) => Some(too_many_requests(error.retry_after)),
         (_, status) if status.is_redirection() => {

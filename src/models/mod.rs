@@ -10,7 +10,6 @@ mod teams;
 mod teams_extension;
 mod token_claims;
 mod user;
-mod user_detail;
 
 pub use access_token::CommunicationAccessToken;
 pub use exchanged_token::ExchangedAccessToken;
@@ -22,7 +21,7 @@ pub use method_options::{
     CommunicationIdentityClientGetTeamsExtensionAssignmentOptions,
     CommunicationIdentityClientGetTokenForTeamsExtensionUserOptions,
     CommunicationIdentityClientGetTokenForTeamsUserOptions, CommunicationIdentityClientGetTokenOptions,
-    CommunicationIdentityClientGetUserOptions, CommunicationIdentityClientRevokeTokensOptions,
+    CommunicationIdentityClientRevokeTokensOptions,
 };
 pub use scope::CommunicationTokenScope;
 pub(crate) use scope::require_scopes;
@@ -32,4 +31,3 @@ pub use teams_extension::{
 };
 pub use token_claims::UnverifiedTokenClaims;
 pub use user::{CommunicationUserAndToken, IdentityFormat};
-pub use user_detail::CommunicationUserDetail;

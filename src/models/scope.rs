@@ -1,14 +1,18 @@
-//! What a token allows its bearer to do.
+//! The scopes of access tokens.
 
 use crate::error::invalid_argument;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{convert::Infallible, fmt, str::FromStr};
 
-/// What an access token allows its bearer to do.
+/// A scope: a permission of an access token.
 ///
-/// The service's [identity model][model] has a table of what each scope permits. A scope that this crate does not know
-/// is sent, and read, as [`UnknownValue`](Self::UnknownValue).
+/// The service's [identity model][model] has a table of what each scope permits. Chat ends on
+/// [2028-09-30][retirement], and the chat scopes have no use after that; calling stays, for services that work with Teams.
 ///
+/// A scope that this crate does not know is sent, and read, as [`UnknownValue`](Self::UnknownValue). A later version may
+/// turn it into a variant: compare by [`as_str`](Self::as_str), and let a `match` have a wildcard arm.
+///
+/// [retirement]: https://learn.microsoft.com/azure/communication-services/acs-retirement-and-breaking-changes-guide
 /// [model]: https://learn.microsoft.com/azure/communication-services/concepts/identity-model#access-tokens
 ///
 /// # Examples
@@ -21,11 +25,11 @@ use std::{convert::Infallible, fmt, str::FromStr};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CommunicationTokenScope {
-    /// `chat`: everything that chat offers.
+    /// `chat`: everything that chat offers, until 2028-09-30.
     Chat,
-    /// `chat.join`: take part in chats, but neither create, delete nor update threads.
+    /// `chat.join`: take part in chats, but neither create, delete nor update threads; until 2028-09-30.
     ChatJoin,
-    /// `chat.join.limited`: as `chat.join`, and neither add nor remove participants.
+    /// `chat.join.limited`: as `chat.join`, and neither add nor remove participants; until 2028-09-30.
     ChatJoinLimited,
     /// `voip`: everything that calling offers.
     Voip,
@@ -95,7 +99,7 @@ impl<'de> Deserialize<'de> for CommunicationTokenScope {
     }
 }
 
-/// Refuses a token that is for nothing.
+/// Refuses an empty list of scopes.
 pub(crate) fn require_scopes(scopes: &[CommunicationTokenScope]) -> azure_core::Result<()> {
     if scopes.is_empty() {
         return Err(invalid_argument(

@@ -2,7 +2,7 @@
 
 use azure_core::{credentials::Secret, fmt::SafeDebug};
 
-/// What the service needs to exchange a Teams user's Entra token for an access token.
+/// The Entra token of a Teams user, and the ids that it was issued for.
 ///
 /// The fields have names because the two ids are easily swapped. [How to obtain them][teams].
 ///

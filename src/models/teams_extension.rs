@@ -11,7 +11,7 @@ use serde::{
 };
 use std::{convert::Infallible, fmt, str::FromStr};
 
-/// Which assignment of Teams Phone extensibility: each principal of a tenant has one at most.
+/// The id of an assignment of Teams Phone extensibility. Each principal of a tenant has one at most.
 ///
 /// The fields have names because the two ids are easily swapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,7 +22,7 @@ pub struct TeamsExtensionAssignmentId {
     pub object_id: Uuid,
 }
 
-/// Whom an assignment admits.
+/// The principal that an assignment admits.
 ///
 /// # Examples
 ///
@@ -37,17 +37,20 @@ pub struct TeamsExtensionAssignmentId {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TeamsExtensionPrincipal {
-    /// What the principal is.
+    /// The kind of the principal.
     pub principal_type: TeamsExtensionPrincipalType,
     /// The client ids of the Entra applications that a user may sign in with. A resource account has none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub client_ids: Vec<String>,
 }
 
-/// What a principal is.
+/// The kind of a principal.
 ///
 /// Microsoft's documents disagree on the name of a resource account: its specification has `resourceAccount`, its
-/// [how-to][] `teamsResourceAccount`. Try the other one if the service refuses the one.
+/// [how-to][] `teamsResourceAccount`. If the service refuses one, try the other.
+///
+/// A later version of this crate may turn a value that is [`UnknownValue`](Self::UnknownValue) today into a variant: compare
+/// by [`as_str`](Self::as_str), and let a `match` have a wildcard arm.
 ///
 /// [how-to]: https://learn.microsoft.com/azure/communication-services/quickstarts/tpe/teams-phone-extensibility-access-teams-phone
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -108,14 +111,46 @@ impl fmt::Display for TeamsExtensionPrincipalType {
     }
 }
 
-/// An assignment of Teams Phone extensibility: it admits a principal of a Teams tenant to the resource.
+/// An assignment of Teams Phone extensibility, which admits a principal of a Teams tenant to the resource.
+///
+/// # Examples
+///
+/// A fake in a unit test of your own returns one:
+///
+/// ```
+/// use azure_communication_identity::{
+///     TeamsExtensionAssignment, TeamsExtensionAssignmentId, TeamsExtensionPrincipal, TeamsExtensionPrincipalType,
+/// };
+/// use azure_core::Uuid;
+///
+/// let id = TeamsExtensionAssignmentId { tenant_id: Uuid::nil(), object_id: Uuid::nil() };
+/// let principal = TeamsExtensionPrincipal {
+///     principal_type: TeamsExtensionPrincipalType::ResourceAccount,
+///     client_ids: Vec::new(),
+/// };
+/// let assignment = TeamsExtensionAssignment::new(id, principal);
+/// assert_eq!(assignment.id, id);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TeamsExtensionAssignment {
-    /// Which assignment it is.
+    /// The id of the assignment.
     pub id: TeamsExtensionAssignmentId,
-    /// Whom it admits.
+    /// The principal that it admits.
     pub principal: TeamsExtensionPrincipal,
+}
+
+impl TeamsExtensionAssignment {
+    /// Creates an assignment, as a unit test of your own may need.
+    ///
+    /// # Arguments
+    ///
+    /// * `id` - The id of the assignment.
+    /// * `principal` - The principal that it admits.
+    #[must_use]
+    pub fn new(id: TeamsExtensionAssignmentId, principal: TeamsExtensionPrincipal) -> Self {
+        Self { id, principal }
+    }
 }
 
 impl DeserializeWith<JsonFormat> for TeamsExtensionAssignment {

@@ -1,4 +1,4 @@
-//! What an access token says of itself.
+//! The claims of an access token.
 
 use super::{access_token::CommunicationAccessToken, scope::CommunicationTokenScope};
 use crate::{identifier::CommunicationIdentifier, jwt::unverified_claims};
@@ -6,14 +6,14 @@ use azure_core::{Result, time::OffsetDateTime};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
-/// What an access token says of itself, **unverified**: whoever wrote the token can have written anything.
+/// The claims of an access token, **unverified**: a forged token can claim anything.
 ///
-/// It tells whose token it is, what it allows and when it expires, for logs, tests and caches of tokens that came from
-/// the service itself. Never let somebody in because of it: the signature has not been looked at, and the service is not
-/// known to publish keys to check it with.
+/// They name the user, the scopes and the expiry, for logs, tests and caches of tokens that came from the service itself.
+/// Never authorize a request by them: the signature is not checked, and the service is not known to publish keys to check it
+/// with.
 ///
 /// The service promises neither the format nor the claims of its tokens. These are the claims that its tokens have been
-/// seen with; one that is missing, or of another form, is `None` or left out. Only the expiry has to be there.
+/// seen with; one that is missing, or of another form, is `None` or left out. Only the expiry must be there.
 ///
 /// # Examples
 ///
@@ -35,20 +35,20 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnverifiedTokenClaims {
-    /// Whose token it is (`skypeid`): a user of the resource, or a Teams user.
+    /// The user of the token (`skypeid`): a user of the resource, or a Teams user.
     pub identity: Option<CommunicationIdentifier>,
-    /// What the token allows (`acsScope`).
+    /// The scopes of the token (`acsScope`).
     pub scopes: Vec<CommunicationTokenScope>,
     /// The immutable id of the resource that issued the token (`resourceId`).
     pub resource_id: Option<String>,
-    /// When the token was issued (`iat`).
+    /// The time at which the token was issued (`iat`).
     pub issued_at: Option<OffsetDateTime>,
-    /// When the token expires (`exp`).
+    /// The time at which the token expires (`exp`).
     pub expires_on: OffsetDateTime,
 }
 
 impl UnverifiedTokenClaims {
-    /// Reads the claims of a token without a look at its signature.
+    /// Decodes the claims of a token without checking its signature.
     ///
     /// # Arguments
     ///
@@ -56,8 +56,7 @@ impl UnverifiedTokenClaims {
     ///
     /// # Errors
     ///
-    /// The text is no JSON Web Token, is longer than 64 KiB, or does not say when it expires. The error shows nothing
-    /// of the token.
+    /// The text is not a JSON Web Token, is longer than 64 KiB, or has no expiry. The error shows nothing of the token.
     pub fn decode(token: &str) -> Result<Self> {
         let claims: Claims = unverified_claims(token)?;
         let scopes = text(&claims.acs_scope).unwrap_or_default().split(',');
@@ -65,24 +64,24 @@ impl UnverifiedTokenClaims {
             identity: text(&claims.skypeid).map(identity),
             scopes: scopes.filter(|scope| !scope.is_empty()).map(Into::into).collect(),
             resource_id: text(&claims.resource_id).map(str::to_owned),
-            issued_at: claims.iat.as_i64().and_then(moment),
+            issued_at: moment(&claims.iat),
             expires_on: claims.exp,
         })
     }
 }
 
 impl CommunicationAccessToken {
-    /// What the token says of itself, **unverified**; see [`UnverifiedTokenClaims`].
+    /// Decodes the claims of the token, **unverified**; see [`UnverifiedTokenClaims`].
     ///
     /// # Errors
     ///
-    /// As those of [`UnverifiedTokenClaims::decode`].
+    /// Those of [`UnverifiedTokenClaims::decode`].
     pub fn unverified_claims(&self) -> Result<UnverifiedTokenClaims> {
         UnverifiedTokenClaims::decode(self.token.secret())
     }
 }
 
-/// The claims that are read. Those that are only wanted may have any form.
+/// The claims that are read. Those that are optional may have any form.
 #[derive(Deserialize)]
 struct Claims {
     #[serde(default)]
@@ -98,11 +97,17 @@ struct Claims {
 }
 
 fn expiry<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<OffsetDateTime, D::Error> {
-    let seconds = i64::deserialize(deserializer)?;
-    moment(seconds).ok_or_else(|| de::Error::custom("not a moment"))
+    moment(&Value::deserialize(deserializer)?).ok_or_else(|| de::Error::custom("not a moment"))
 }
 
-fn moment(seconds: i64) -> Option<OffsetDateTime> {
+/// A `NumericDate` (RFC 7519, section 2), which may have a fraction. It is rounded down to whole seconds.
+fn moment(date: &Value) -> Option<OffsetDateTime> {
+    let seconds = date.as_i64().or_else(|| {
+        let seconds = date.as_f64()?.floor();
+        // A cast of a number that is out of range saturates, and such a date is out of range as well.
+        #[expect(clippy::cast_possible_truncation, reason = "the fraction is gone")]
+        Some(seconds as i64)
+    })?;
     OffsetDateTime::from_unix_timestamp(seconds).ok()
 }
 
@@ -122,6 +127,10 @@ mod tests {
     use super::*;
     use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
     use serde_json::json;
+
+    fn moment(seconds: i64) -> Option<OffsetDateTime> {
+        OffsetDateTime::from_unix_timestamp(seconds).ok()
+    }
 
     const RESOURCE: &str = "bbbcbc1e-9f06-482a-b5d8-20e3f26ef0cd";
 
@@ -193,7 +202,21 @@ mod tests {
     }
 
     #[test]
-    fn a_token_tells_who_holds_it_in_every_form() {
+    fn a_date_may_have_a_fraction() {
+        for (exp, seconds) in [
+            (json!(1.5), 1),
+            (json!(1_700_086_400.999), 1_700_086_400),
+            (json!(1e9), 1_000_000_000),
+            (json!(-0.5), -1),
+        ] {
+            let claims = decode(&json!({ "exp": exp, "iat": exp }));
+            assert_eq!(claims.expires_on, moment(seconds).unwrap(), "{exp}");
+            assert_eq!(claims.issued_at, moment(seconds), "{exp}");
+        }
+    }
+
+    #[test]
+    fn a_token_names_its_holder_in_every_form() {
         for (skypeid, raw_id) in [
             ("acs:r_u", "8:acs:r_u"),
             ("acs:r_wf_t_u", "8:acs:r_wf_t_u"),
@@ -235,6 +258,7 @@ mod tests {
             json!({ "skypeid": skypeid, "exp": "SECRET" }),
             json!({ "skypeid": skypeid, "exp": null }),
             json!({ "skypeid": skypeid, "exp": i64::MAX }),
+            json!({ "skypeid": skypeid, "exp": 1e300 }),
             json!([skypeid]),
             json!([skypeid, "chat", "SECRET", 1, 2]),
         ] {

@@ -17,6 +17,22 @@ use serde::{
 use std::fmt;
 
 /// A new user and an access token of theirs.
+///
+/// # Examples
+///
+/// A fake in a unit test of your own returns one:
+///
+/// ```
+/// use azure_communication_identity::{CommunicationAccessToken, CommunicationUserAndToken};
+/// use azure_core::time::{Duration, OffsetDateTime};
+///
+/// # fn main() -> azure_core::Result<()> {
+/// let in_an_hour = OffsetDateTime::now_utc() + Duration::HOUR;
+/// let token = CommunicationAccessToken::new("token", in_an_hour);
+/// let created = CommunicationUserAndToken::new("8:acs:resource_user".parse()?, token);
+/// assert_eq!(created.user.as_str(), "8:acs:resource_user");
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CommunicationUserAndToken {
@@ -27,7 +43,7 @@ pub struct CommunicationUserAndToken {
 }
 
 impl CommunicationUserAndToken {
-    /// Puts a user and a token together, as a test of your own may need.
+    /// Creates a result, as a unit test of your own may need.
     ///
     /// # Arguments
     ///
@@ -83,7 +99,7 @@ fn token(body: &[u8]) -> Result<CommunicationAccessToken> {
 }
 
 fn without_token(user: CommunicationUserIdentifier, cause: &Error) -> Error {
-    let error = UserWithoutToken { user };
+    let error = UserWithoutToken::new(user);
     let text = format!("{error} ({cause})");
     Error::with_error(ErrorKind::DataConversion, error, text)
 }

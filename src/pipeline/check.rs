@@ -1,4 +1,4 @@
-//! Options that are refused.
+//! The check of a client's options.
 
 use crate::{client::CommunicationIdentityClientOptions, error::invalid_argument};
 use azure_core::{Result, time::Duration};
@@ -14,11 +14,6 @@ pub(super) fn options(options: &CommunicationIdentityClientOptions) -> Result<()
                 "application_id has more than 24 characters, or others than letters, digits and !#$%&'*+-.^_`|~",
             ));
         }
-    }
-    if options.client_options.transport.is_none() && cfg!(not(feature = "reqwest")) {
-        return Err(invalid_argument(
-            "there is no HTTP transport: set client_options.transport, or turn this crate's feature `reqwest` on",
-        ));
     }
     if options.timeout.is_some_and(|timeout| timeout <= Duration::ZERO) {
         return Err(invalid_argument("timeout is not positive; set None for no bound"));

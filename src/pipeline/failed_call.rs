@@ -1,8 +1,9 @@
-//! What a caller is told of a call that failed.
+//! The error of a call that failed.
 
 use crate::{
-    error::{Authentication, CommunicationError, Failure, OutcomeUnknown, header},
-    policies::TryFailure,
+    auth::CredentialKind,
+    error::{CommunicationError, Failure, OutcomeUnknown, header},
+    policies::AttemptFailure,
 };
 use azure_core::{
     Error,
@@ -13,23 +14,23 @@ use azure_core::{
     },
     time::Duration,
 };
-use std::{error::Error as _, io};
+use std::io;
 
-/// A call that failed, and what is known of it beside the failure.
+/// The circumstances of a call that failed.
 pub(super) struct FailedCall<'a> {
     pub(super) request: &'a Request,
-    pub(super) authentication: Authentication,
-    /// What is to be said if a user may have been created all the same.
+    pub(super) credential: CredentialKind,
+    /// The text about a user who may have been created all the same.
     pub(super) outcome_unknown: Option<&'static str>,
 }
 
 impl FailedCall<'_> {
-    /// The error that a response with another status than success is.
+    /// Turns a response that is no success into an error.
     pub(super) fn answered(&self, response: RawResponse) -> Error {
         CommunicationError::from_response(
             response,
             &Failure {
-                authentication: self.authentication,
+                credential: self.credential,
                 client_request_id: header(self.request.headers(), &CLIENT_REQUEST_ID),
                 signed_date: header(self.request.headers(), &MS_DATE),
                 outcome_unknown: self.outcome_unknown,
@@ -37,20 +38,20 @@ impl FailedCall<'_> {
         )
     }
 
-    /// The error that the pipeline raised, as it was before the retry policy hid it.
+    /// Restores the error that the pipeline raised, as it was before the retry policy hid it.
     pub(super) fn raised(&self, error: Error) -> Error {
-        let (failure, contexts) = match TryFailure::take(error) {
+        let (failure, contexts) = match AttemptFailure::take(error) {
             Ok(taken) => taken,
             Err(error) => return error,
         };
         let error = match failure {
-            TryFailure::Failed(error) => self.unanswered(described(error, self.request)),
-            TryFailure::Final(response) => self.answered(response),
+            AttemptFailure::Failed(error) => self.unanswered(described(error, self.request)),
+            AttemptFailure::Final(response) => self.answered(response),
         };
         contexts.into_iter().rev().fold(error, Error::with_context)
     }
 
-    /// An error without an answer, which says if a user may exist all the same.
+    /// Adds to an error without a response that a user may exist all the same.
     pub(super) fn unanswered(&self, error: Error) -> Error {
         match self.outcome_unknown {
             Some(text) => OutcomeUnknown::wrap(error, text),
@@ -59,33 +60,36 @@ impl FailedCall<'_> {
     }
 }
 
-/// Says which request a transport failed on, and why: the reason stands only in the sources of its error.
+/// Adds to a transport's error which request failed and why: the reason stands only in the error's sources. The URL is left
+/// out, because ids of users stand in its path.
 fn described(error: Error, request: &Request) -> Error {
     if !matches!(error.kind(), ErrorKind::Connection | ErrorKind::Io) {
         return error;
     }
-    let mut reason = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        reason = format!("{reason}: {cause}");
-        source = cause.source();
+    let url = request.url().as_str();
+    let mut reasons = Vec::new();
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(cause) = next {
+        let reason = cause.to_string().replace(&format!(" for url ({url})"), "");
+        reasons.push(reason.replace(url, "the endpoint"));
+        next = cause.source();
     }
-    error.with_context(format!("{} failed: {reason}", name(request)))
+    error.with_context(format!("{} failed: {}", name(request), reasons.join(": ")))
 }
 
-/// The error that a call ends with when its time is over. `why` may be empty.
-pub(super) fn timed_out(timeout: Duration, request: &Request, why: &str) -> Error {
+/// The error of a call whose time is over. `reason` may be empty.
+pub(super) fn timed_out(timeout: Duration, request: &Request, reason: &str) -> Error {
     let mut text = format!(
         "{} was given up after {timeout}, the most that the option `timeout` allows",
         name(request)
     );
-    if !why.is_empty() {
-        text = format!("{text}: {why}");
+    if !reason.is_empty() {
+        text = format!("{text}: {reason}");
     }
     Error::with_error(ErrorKind::Io, io::Error::from(io::ErrorKind::TimedOut), text)
 }
 
-/// What errors call a request, without the ids in its path.
+/// The name of a request in errors, without the ids in its path.
 fn name(request: &Request) -> String {
     let host = request.url().host_str().unwrap_or_default();
     format!("{} request to {host}", request.method())

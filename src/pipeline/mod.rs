@@ -2,28 +2,39 @@
 
 mod check;
 mod failed_call;
+mod supported_version;
 mod time_limit;
-mod turns;
+#[cfg(feature = "reqwest")]
+mod transport;
 
 use crate::{
-    auth::{Clock, Credential, UserToken},
+    auth::{AuthenticationPolicy, Clock, CredentialKind, UserToken},
     client::CommunicationIdentityClientOptions,
-    error::{Authentication, invalid_argument},
-    policies::{Call, ExchangePolicy, OutcomePolicy, Repetition, buffered},
+    error::invalid_argument,
+    policies::{Call, Idempotency, OutcomePolicy, SendPolicy, buffered},
 };
 use azure_core::{
     Result, Uuid,
     credentials::Secret,
     http::{
-        Context, Pipeline, PipelineStreamOptions, RawResponse, Request, StatusCode, headers::CLIENT_REQUEST_ID,
-        request::options::ClientRequestId,
+        ClientOptions, Context, Pipeline, PipelineStreamOptions, RawResponse, Request, StatusCode, Transport,
+        headers::CLIENT_REQUEST_ID, request::options::ClientRequestId,
     },
     time::Duration,
 };
 use failed_call::{FailedCall, timed_out};
 use std::{pin::pin, sync::Arc};
+use supported_version::SupportedVersion;
 use time_limit::TimeLimit;
-use turns::{Turn, Turns};
+
+/// Response headers that azure_core may log, beside its own.
+const LOGGED_HEADERS: [&str; 5] = [
+    "api-supported-versions",
+    "x-azure-ref",
+    "x-ms-date",
+    "x-ms-error-code",
+    "x-processing-time",
+];
 
 /// azure_core's pipeline with this service's policies, and its errors put right.
 #[derive(Clone, Debug)]
@@ -31,31 +42,26 @@ pub(crate) struct ServicePipeline {
     pipeline: Pipeline,
     clock: Clock,
     timeout: Option<Duration>,
-    authentication: Authentication,
-    retry_uncertain_creation: bool,
-    custom_ids: Turns,
+    credential: CredentialKind,
+    creation: Idempotency,
+    version: SupportedVersion,
 }
 
 impl ServicePipeline {
-    /// `clock` is the machine's.
+    /// Builds the pipeline. `clock` is the one that `authentication` dates signatures by.
     pub(crate) fn new(
-        credential: Credential,
+        authentication: AuthenticationPolicy,
         options: &CommunicationIdentityClientOptions,
         clock: Clock,
     ) -> Result<Self> {
         check::options(options)?;
-        let authentication = credential.authentication();
+        let credential = authentication.kind;
         let mut client_options = options.client_options.clone();
-        client_options.logging.additional_allowed_header_names.extend(
-            [
-                "api-supported-versions",
-                "x-azure-ref",
-                "x-ms-date",
-                "x-ms-error-code",
-                "x-processing-time",
-            ]
-            .map(Into::into),
-        );
+        client_options.transport = Some(transport(&client_options)?);
+        let logged = &mut client_options.logging.additional_allowed_header_names;
+        logged.extend(LOGGED_HEADERS.map(Into::into));
+        // Behind the caller's policies, which may refuse a request before it is sent.
+        client_options.per_try_policies.push(Arc::new(SendPolicy));
         let outcome = OutcomePolicy {
             max_retry_after: options.max_retry_after,
             clock: clock.clone(),
@@ -65,21 +71,26 @@ impl ServicePipeline {
             option_env!("CARGO_PKG_VERSION"),
             client_options,
             Vec::new(),
-            vec![
-                Arc::new(outcome),
-                Arc::new(credential.into_policy()),
-                Arc::new(ExchangePolicy),
-            ],
+            vec![Arc::new(outcome), Arc::new(authentication)],
             None,
         );
         Ok(Self {
             pipeline,
             clock,
             timeout: options.timeout,
-            authentication,
-            retry_uncertain_creation: options.retry_uncertain_creation,
-            custom_ids: Turns::default(),
+            credential,
+            creation: if options.retry_uncertain_creation {
+                Idempotency::Duplicating
+            } else {
+                Idempotency::AtMostOnce
+            },
+            version: SupportedVersion::new(&options.api_version),
         })
+    }
+
+    /// The clock of the client, corrected by the service's.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Sends a request that may be executed more than once.
@@ -89,10 +100,15 @@ impl ServicePipeline {
         request: Request,
         success: &[StatusCode],
     ) -> impl Future<Output = Result<RawResponse>> {
-        self.exchange(context, request, Effect::Repeatable, success)
+        self.call(context, request, Idempotency::Idempotent, success)
     }
 
-    /// Sends a request in the name of a user, who proves it with an Entra token.
+    /// Sends a request that creates a user: it is executed at most once, unless the client's options say otherwise.
+    pub(crate) fn create(&self, context: Context<'_>, request: Request) -> impl Future<Output = Result<RawResponse>> {
+        self.call(context, request, self.creation, &[StatusCode::Created])
+    }
+
+    /// Sends a request on behalf of a user, whose Entra token authenticates it.
     pub(crate) async fn send_for_user(
         &self,
         context: Context<'_>,
@@ -104,58 +120,41 @@ impl ServicePipeline {
                 "an Entra token must not travel in plain text: create the client with an https endpoint",
             ));
         }
-        let context = context.with_value(UserToken(token));
-        self.exchange(context, request, Effect::Repeatable, &[StatusCode::Ok])
+        self.send(context.with_value(UserToken(token)), request, &[StatusCode::Ok])
             .await
     }
 
-    /// Sends a request that creates a user: it is executed at most once, unless the client's options say otherwise.
+    /// Runs the pipeline, and turns what it fails with into the caller's error.
     ///
-    /// Requests for one custom id are sent one after another: when they ran at the same time, the service has been seen to
-    /// create several users, and to refuse the custom id from then on (Azure/azure-sdk-for-js#38531).
-    ///
-    /// Earlier previews of the service answer 200 for a user that there is already.
-    pub(crate) fn create(
-        &self,
-        context: Context<'_>,
-        request: Request,
-        custom_id: Option<&str>,
-    ) -> impl Future<Output = Result<RawResponse>> {
-        let success = &[StatusCode::Created, StatusCode::Ok];
-        self.exchange(context, request, Effect::User { custom_id }, success)
-    }
-
-    /// Runs the pipeline, and says in the caller's terms how it failed.
-    ///
-    /// Core is to check no status, because it loses the error's code when the message holds an escape, and to read no
-    /// body, because it would read one of any length.
-    async fn exchange(
+    /// Status checks are off in azure_core: it drops the error code if the message contains an escape. The body is read
+    /// here, because azure_core would read one of any length.
+    async fn call(
         &self,
         mut context: Context<'_>,
         mut request: Request,
-        effect: Effect<'_>,
+        idempotency: Idempotency,
         success: &[StatusCode],
     ) -> Result<RawResponse> {
-        let deadline = self.timeout.and_then(|timeout| self.clock.now().checked_add(timeout));
-        context.insert(Call::new(self.repetition(effect), deadline));
+        let deadline = self.timeout.map(|timeout| self.clock.elapsed().saturating_add(timeout));
+        context.insert(Call::new(idempotency, deadline));
         set_request_id(&context, &mut request);
 
         let mut time = TimeLimit::new(self.timeout);
-        let _turn = match effect.custom_id() {
-            Some(id) => Some(self.turn(id, &mut time, &request).await?),
-            None => None,
-        };
         let options = PipelineStreamOptions {
             skip_checks: true,
             ..Default::default()
         };
-        let exchanged = async {
+        let response = async {
             // A future that is moved into another takes up room in both, and this is the largest.
-            let exchanged =
+            let response =
                 pin!(async { buffered(self.pipeline.stream(&context, &mut request, Some(options)).await?).await });
-            time.wait_for(exchanged).await
+            time.wait_for(response).await
         };
-        let result = match exchanged.await {
+        let result = response.await;
+        if let Ok(Ok(response)) = &result {
+            self.version.check(response.headers());
+        }
+        let result = match result {
             Ok(Ok(response)) if success.contains(&response.status()) => return Ok(response),
             failure => failure,
         };
@@ -164,77 +163,51 @@ impl ServicePipeline {
         let may_have_created_user = call.is_some_and(Call::may_have_created_user);
         let failed = FailedCall {
             request: &request,
-            authentication: match context.value::<UserToken>() {
-                Some(_) => Authentication::UserToken,
-                None => self.authentication,
+            credential: match context.value::<UserToken>() {
+                Some(_) => CredentialKind::UserToken,
+                None => self.credential,
             },
-            outcome_unknown: may_have_created_user.then(|| self.outcome_unknown(effect)),
+            outcome_unknown: may_have_created_user.then_some(outcome_unknown(idempotency)),
         };
         Err(match result {
             Ok(Ok(response)) => failed.answered(response),
             Ok(Err(error)) => failed.raised(error),
             Err(timeout) => {
-                let why = call.map(Call::take_last_failure).unwrap_or_default();
-                failed.unanswered(timed_out(timeout, &request, &why))
+                let reason = call.map(Call::take_last_failure).unwrap_or_default();
+                failed.unanswered(timed_out(timeout, &request, &reason))
             }
         })
     }
+}
 
-    /// Waits until no other creation with a custom id is under way.
-    async fn turn(&self, custom_id: &str, time: &mut TimeLimit, request: &Request) -> Result<Turn> {
-        let timeout = match time.wait_for(self.custom_ids.take(custom_id)).await {
-            // A turn that comes as the time ends is no use.
-            Ok(turn) => match time.over() {
-                None => return Ok(turn),
-                Some(timeout) => timeout,
-            },
-            Err(timeout) => timeout,
-        };
-        let why = "another creation with its custom_id was under way";
-        Err(timed_out(timeout, request, why))
+/// The transport of the options, or azure_core's default.
+fn transport(options: &ClientOptions) -> Result<Transport> {
+    match &options.transport {
+        Some(transport) => Ok(transport.clone()),
+        #[cfg(feature = "reqwest")]
+        None => transport::default(),
+        #[cfg(not(feature = "reqwest"))]
+        None => Err(invalid_argument(
+            "there is no HTTP transport: set client_options.transport, or turn this crate's feature `reqwest` on",
+        )),
     }
+}
 
-    fn repetition(&self, effect: Effect<'_>) -> Repetition {
-        match effect {
-            Effect::Repeatable => Repetition::Harmless,
-            Effect::User { .. } if self.retry_uncertain_creation => Repetition::CreatesAnother,
-            Effect::User { .. } => Repetition::Forbidden,
-        }
-    }
-
-    /// What is said of a call that may have created a user.
-    fn outcome_unknown(&self, effect: Effect<'_>) -> &'static str {
-        if effect.custom_id().is_some() {
-            "It is not known whether the service created the user; create them again with the same custom_id to find out"
-        } else if self.retry_uncertain_creation {
-            "It is not known whether the service created a user, or with several tries several users"
-        } else {
+/// The text of an error after which a user may exist.
+fn outcome_unknown(idempotency: Idempotency) -> &'static str {
+    match idempotency {
+        Idempotency::AtMostOnce => {
             "It is not known whether the service created a user, so the request was not sent again. \
              CommunicationIdentityClientOptions::retry_uncertain_creation retries anyway, which can create a second user"
         }
-    }
-}
-
-/// What a call does to the resource.
-#[derive(Clone, Copy)]
-enum Effect<'a> {
-    /// The same however often it is executed.
-    Repeatable,
-    /// It creates a user.
-    User { custom_id: Option<&'a str> },
-}
-
-impl<'a> Effect<'a> {
-    fn custom_id(self) -> Option<&'a str> {
-        match self {
-            Self::Repeatable => None,
-            Self::User { custom_id } => custom_id,
+        Idempotency::Duplicating | Idempotency::Idempotent => {
+            "It is not known whether the service created a user, or with several attempts several users"
         }
     }
 }
 
-/// Gives the call its id. Core would too, but only after building an error, with a backtrace where those are on, for the
-/// header that is missing.
+/// Gives the call its id. azure_core would too, but only after building an error, with a backtrace where those are on, for
+/// the header that is missing.
 fn set_request_id(context: &Context<'_>, request: &mut Request) {
     match context.value::<ClientRequestId>() {
         Some(id) => request.add_mandatory_header(id),

@@ -1,14 +1,14 @@
-//! Pipeline policies for what a try comes to.
+//! Pipeline policies of an attempt.
 
+mod attempt_failure;
 mod call;
-mod exchange;
 mod outcome;
-mod try_failure;
+mod send;
 
-pub(crate) use call::{Call, Repetition};
-pub(crate) use exchange::{ExchangePolicy, OverlongBody, buffered};
+pub(crate) use attempt_failure::AttemptFailure;
+pub(crate) use call::{Call, Idempotency};
 pub(crate) use outcome::OutcomePolicy;
-pub(crate) use try_failure::TryFailure;
+pub(crate) use send::{SendPolicy, buffered, into_stream};
 
 use azure_core::{Error, Result, error::ErrorKind, http::policies::Policy};
 use std::sync::Arc;

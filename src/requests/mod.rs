@@ -8,9 +8,9 @@ mod users;
 
 pub(crate) use exchange::{exchange_entra_token, exchange_teams_extension_token, exchange_teams_user_token};
 pub(crate) use teams_extension::{create_or_replace_assignment, delete_assignment, get_assignment};
-pub(crate) use users::{create_user, create_user_and_token, delete_user, get_token, get_user, revoke_tokens};
+pub(crate) use users::{create_user, create_user_and_token, delete_user, get_token, revoke_tokens};
 
-use crate::{error::invalid_argument, service::PREVIEW_API_VERSION};
+use crate::error::invalid_argument;
 use azure_core::{
     Result,
     http::{
@@ -34,35 +34,19 @@ const LONG_PATH: &str = "/identities/8:acs:00000000-0000-0000-0000-000000000000_
 pub(crate) struct Service {
     /// With [`LONG_PATH`], so that a clone has the room for the path that takes its place.
     url: Url,
-    is_preview: bool,
 }
 
 impl Service {
     pub(crate) fn new(endpoint: &Url, api_version: &str) -> Result<Self> {
         if api_version.is_empty() {
             return Err(invalid_argument(
-                "api_version is empty; leave it at its default, or set a version such as 2023-10-01",
+                "api_version is empty; leave it at its default, or set a version such as 2025-06-30",
             ));
         }
         let mut url = endpoint.clone();
         url.set_path(LONG_PATH);
         url.query_pairs_mut().append_pair("api-version", api_version);
-        Ok(Self {
-            url,
-            // Versions are dates. What came before does not know the features, and would ignore them.
-            is_preview: api_version.ends_with("-preview") && api_version >= PREVIEW_API_VERSION,
-        })
-    }
-
-    /// Refuses what stable versions of the service do not have, and would ignore or answer as not found.
-    fn require_preview(&self, feature: &str) -> Result<()> {
-        if self.is_preview {
-            return Ok(());
-        }
-        Err(invalid_argument(format!(
-            "{feature} is a preview feature of the service; set api_version in CommunicationIdentityClientOptions to \
-             {PREVIEW_API_VERSION}"
-        )))
+        Ok(Self { url })
     }
 
     fn request(&self, method: Method, path: &str) -> Request {

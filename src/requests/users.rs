@@ -5,7 +5,6 @@ use crate::{
     error::invalid_argument,
     identifier::CommunicationUserIdentifier,
     models::{CommunicationTokenScope, lifetime_in_minutes, require_scopes},
-    service::CUSTOM_ID_CHARS,
 };
 use azure_core::{
     Result,
@@ -24,13 +23,10 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~')
     .remove(b':');
 
-#[derive(Default, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct CreateBody<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    custom_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    create_token_with_scopes: Option<&'a [CommunicationTokenScope]>,
+    create_token_with_scopes: &'a [CommunicationTokenScope],
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_in_minutes: Option<i64>,
 }
@@ -43,24 +39,14 @@ struct TokenBody<'a> {
     expires_in_minutes: Option<i64>,
 }
 
-/// `POST /identities`, without a body if there is nothing to say in it.
-pub(crate) fn create_user(service: &Service, custom_id: Option<&str>) -> Result<Request> {
-    let Some(custom_id) = checked_custom_id(service, custom_id)? else {
-        return Ok(service.request(Method::Post, "/identities"));
-    };
-    create(
-        service,
-        &CreateBody {
-            custom_id: Some(custom_id),
-            ..Default::default()
-        },
-    )
+/// `POST /identities`, without a body.
+pub(crate) fn create_user(service: &Service) -> Request {
+    service.request(Method::Post, "/identities")
 }
 
 /// `POST /identities`, with the scopes of a token.
 pub(crate) fn create_user_and_token(
     service: &Service,
-    custom_id: Option<&str>,
     scopes: &[CommunicationTokenScope],
     token_expires_in: Option<Duration>,
 ) -> Result<Request> {
@@ -69,40 +55,11 @@ pub(crate) fn create_user_and_token(
             "scopes is empty; name what the token is for, or call create_user for a user without a token",
         ));
     }
-    create(
-        service,
-        &CreateBody {
-            custom_id: checked_custom_id(service, custom_id)?,
-            create_token_with_scopes: Some(scopes),
-            expires_in_minutes: lifetime_in_minutes(token_expires_in)?,
-        },
-    )
-}
-
-fn create(service: &Service, body: &CreateBody<'_>) -> Result<Request> {
-    service.request_with_json(Method::Post, "/identities", body)
-}
-
-/// A custom id that the service would accept.
-fn checked_custom_id<'a>(service: &Service, custom_id: Option<&'a str>) -> Result<Option<&'a str>> {
-    let Some(custom_id) = custom_id else {
-        return Ok(None);
+    let body = CreateBody {
+        create_token_with_scopes: scopes,
+        expires_in_minutes: lifetime_in_minutes(token_expires_in)?,
     };
-    service.require_preview("custom_id")?;
-    if !CUSTOM_ID_CHARS.contains(&custom_id.chars().count()) {
-        return Err(invalid_argument(format!(
-            "custom_id has to have {} to {} characters",
-            CUSTOM_ID_CHARS.start(),
-            CUSTOM_ID_CHARS.end()
-        )));
-    }
-    Ok(Some(custom_id))
-}
-
-/// `GET /identities/{id}`
-pub(crate) fn get_user(service: &Service, user: &CommunicationUserIdentifier) -> Result<Request> {
-    service.require_preview("get_user")?;
-    Ok(service.request(Method::Get, &path(user, "")))
+    service.request_with_json(Method::Post, "/identities", &body)
 }
 
 /// `POST /identities/{id}/:issueAccessToken`

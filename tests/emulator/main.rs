@@ -8,7 +8,6 @@
 )]
 
 mod exchanges;
-mod preview;
 mod rate_limits;
 #[path = "../../samples/support/mod.rs"]
 mod support;
@@ -115,7 +114,14 @@ async fn every_operation_works_with_every_credential() {
 #[tokio::test]
 async fn every_documented_version_of_the_service_works() {
     let emulator = strict().start().await.unwrap();
-    for version in ["2021-03-07", "2022-06-01", "2022-10-01", "2023-10-01", "2025-06-30"] {
+    for version in [
+        "2021-03-07",
+        "2022-06-01",
+        "2022-10-01",
+        "2023-10-01",
+        "2025-06-30",
+        "2026-09-23",
+    ] {
         let options = CommunicationIdentityClientOptions {
             api_version: version.to_owned(),
             ..emulator_options(&emulator).unwrap()

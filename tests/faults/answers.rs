@@ -38,7 +38,8 @@ pub(crate) const STATUSES: [(u16, Rule); 24] = [
     (500, Failed(500)),
     (501, FailedForGood(501)),
     (502, Failed(502)),
-    (503, TurnedAway(503)),
+    // A gateway's, unless the service's own error is in its body.
+    (503, Failed(503)),
     (504, Failed(504)),
     (505, FailedForGood(505)),
     (599, FailedForGood(599)),
@@ -101,13 +102,15 @@ pub(crate) const BODIES: [Body; 23] = [
             .chain([b' '])
             .collect()
     }),
-    ("an error of the service with everything in it", |_| {
+    (THE_SERVICES_OWN, |_| {
         let detail = r#"{"code":"A\r\nB","message":"\u001b[31m m","target":1e99}"#;
         let details = vec![detail; 500].join(",");
         let inner = r#"{"code":"C","innererror":"#.repeat(100) + "null" + &"}".repeat(100);
         format!(r#"{{"error":{{"code":"A\nB","message":"m\r\nm","details":[{details}],"innererror":{inner}}}}}"#).into()
     }),
 ];
+
+const THE_SERVICES_OWN: &str = "an error of the service with everything in it";
 
 /// Every member that an answer of any operation can have.
 fn members(value: &str) -> Vec<u8> {
@@ -154,7 +157,7 @@ fn bomb() -> Vec<u8> {
 }
 
 /// How an answer can ask for a wait, and how long that is: `None` where it does not.
-pub(crate) const WAITS: [(&str, Option<i64>); 14] = [
+pub(crate) const WAITS: [(&str, Option<i64>); 16] = [
     ("retry-after: 0\r\n", Some(0)),
     ("retry-after: -5\r\n", Some(0)),
     ("retry-after: -9223372036854775808\r\n", Some(0)),
@@ -170,27 +173,42 @@ pub(crate) const WAITS: [(&str, Option<i64>); 14] = [
     ("retry-after-ms: 3600000\r\n", Some(3600)),
     ("x-ms-retry-after-ms: 3600000\r\n", Some(3600)),
     ("x-ms-retry-after-ms: 3600000\r\nretry-after: 0\r\n", Some(3600)),
+    // Dates, by a clock that is years off.
+    (
+        "date: Mon, 01 Feb 2038 00:00:00 GMT\r\nretry-after: Mon, 01 Feb 2038 01:00:00 GMT\r\n",
+        Some(3600),
+    ),
+    (
+        "date: Mon, 01 Feb 2038 00:00:00 GMT\r\nretry-after: Mon, 01 Feb 2038 00:00:00 GMT\r\n",
+        Some(0),
+    ),
 ];
 
-/// The statuses that a wait can come with. Core heeds it for these two only; with the others it is told, but not kept.
-pub(crate) const STATUSES_OF_WAITS: [(u16, bool); 6] = [
-    (429, true),
-    (503, true),
-    (408, false),
-    (500, false),
-    (502, false),
-    (504, false),
+/// The statuses that a wait can come with, their bodies, the rule without a wait and that with a long one. azure_core keeps
+/// a wait with 429 and 503 only; with the others it is in the error, but not kept.
+pub(crate) const STATUSES_OF_WAITS: [(u16, &str, Rule, Rule); 7] = [
+    (429, "", TurnedAway(429), TurnedAwayForLong(429)),
+    (503, SERVICE_ERROR, TurnedAway(503), TurnedAwayForLong(503)),
+    (503, "", Failed(503), FailedForGood(503)),
+    (408, "", Failed(408), Failed(408)),
+    (500, "", Failed(500), Failed(500)),
+    (502, "", Failed(502), Failed(502)),
+    (504, "", Failed(504), Failed(504)),
 ];
+
+/// The service's own error, as its specification has it.
+pub(crate) const SERVICE_ERROR: &str = r#"{"error":{"code":"ServiceUnavailable","message":"Try again later."}}"#;
 
 /// The statuses, each with these bodies.
 pub(crate) fn statuses(bodies: &[Body]) -> Vec<Row> {
     let mut rows = Vec::new();
     for (status, rule) in STATUSES {
         for &(name, body) in bodies {
+            let is_the_services = status == 503 && name == THE_SERVICES_OWN;
             rows.push(Row {
                 name: format!("{status} with {name}"),
                 reply: Arc::new(move |asked| answer(status, "", if status == 304 { Vec::new() } else { body(asked) })),
-                rule,
+                rule: if is_the_services { TurnedAway(503) } else { rule },
             });
         }
     }
@@ -222,17 +240,12 @@ pub(crate) fn long() -> Vec<Row> {
 
 pub(crate) fn waits() -> Vec<Row> {
     let mut rows = Vec::new();
-    for (status, heeded) in STATUSES_OF_WAITS {
+    for (status, body, rule, rule_of_long) in STATUSES_OF_WAITS {
         for (headers, wait) in WAITS {
-            let rule = match wait {
-                _ if !heeded => Failed(status),
-                Some(1..) => TurnedAwayForLong(status),
-                _ => TurnedAway(status),
-            };
             rows.push(Row {
                 name: format!("{status} with {headers}"),
-                reply: Arc::new(move |_| answer(status, headers, "")),
-                rule,
+                reply: Arc::new(move |_| answer(status, headers, body)),
+                rule: if wait > Some(0) { rule_of_long } else { rule },
             });
         }
     }
@@ -262,12 +275,12 @@ async fn a_wait_that_is_asked_for_is_kept_or_ends_the_call() {
 }
 
 #[tokio::test]
-async fn a_wait_that_was_not_kept_is_told() {
-    for (status, _) in STATUSES_OF_WAITS {
+async fn a_wait_that_was_not_kept_is_in_the_error() {
+    for (status, body, ..) in STATUSES_OF_WAITS {
         for (headers, wait) in WAITS {
             let server = RawServer::start(move |mut connection| async move {
                 while connection.read_request().await?.is_some() {
-                    connection.write(answer(status, headers, "").bytes).await?;
+                    connection.write(answer(status, headers, body).bytes).await?;
                 }
                 Ok(())
             })

@@ -1,14 +1,18 @@
 //! Clocks that differ by ten minutes, of which a signature may be five off.
 
 use crate::{
+    asked::{self, KEY},
     bounded, emulator,
     hidden::assert_fit_to_show,
     operation::Operation,
+    raw_server::RawServer,
+    reply::answer,
     rule::{Failure, Kind},
-    wiretap::{Wiretap, client, trusting},
+    wiretap::{Wiretap, client, http_client, trusting},
 };
 use acs_identity_emulator::Fault;
-use azure_core::time::Duration;
+use azure_communication_identity::CommunicationError;
+use azure_core::time::{Duration, parse_rfc7231, to_rfc7231};
 
 /// How far the service's clock is ahead.
 pub(crate) const OFFSETS: [Duration; 2] = [Duration::minutes(10), Duration::minutes(-10)];
@@ -56,7 +60,50 @@ async fn a_clock_that_is_not_corrected_is_named_and_makes_nothing() {
     assert_eq!(emulator.identity_count(), 1);
 }
 
-/// The request that carries the right date is the second of a try; a creation that it loses is left open like any other.
+/// Refusals with a date that is far off, and the requests of a call that meets one at every attempt: the date of the second
+/// is corrected. A refusal that proves that the signature was accepted, or that is a gateway's, says nothing of the date.
+pub(crate) const FAR_OFF: [(&str, usize); 5] = [
+    (r#"{"error":{"code":"IdentityNotOwned","message":"Refused."}}"#, 1),
+    (r#"{"error":{"code":"InvalidAccessToken","message":"Refused."}}"#, 1),
+    ("<html>401 Unauthorized</html>", 1),
+    ("", 1),
+    (r#"{"error":{"code":"Denied","message":"Refused."}}"#, 2),
+];
+
+#[tokio::test]
+async fn a_date_that_is_far_off_is_followed_only_where_it_can_be_the_reason() {
+    for (body, requests) in FAR_OFF {
+        let server = RawServer::start(move |mut connection| async move {
+            while let Some(request) = connection.read_request().await? {
+                // Ten minutes after the request's own date; a correction brings it there, and no further.
+                let date = request.lines().find_map(|line| line.strip_prefix("x-ms-date: "));
+                let date = parse_rfc7231(date.unwrap()).unwrap() + OFFSETS[0];
+                let headers = format!("date: {}\r\nms-cv: {}\r\n", to_rfc7231(&date), connection.committed());
+                connection.write(answer(401, &headers, body).bytes).await?;
+            }
+            Ok(())
+        })
+        .await;
+        for operation in Operation::ALL {
+            let wiretap = Wiretap::new(&http_client());
+            let client = client(&server.endpoint, KEY, wiretap.options());
+            for call in 0..2 {
+                let before = server.requests();
+                let error = bounded(operation.call(&client, &asked::subject())).await.unwrap_err();
+                let found = CommunicationError::from_error(&error).unwrap();
+                // The caller gets the first answer, and the second call is made as the first was.
+                assert_eq!(
+                    found.correlation_vector,
+                    Some((before + 1).to_string()),
+                    "{body}, {operation:?}, {call}"
+                );
+                assert_eq!(server.requests() - before, requests, "{body}, {operation:?}, {call}");
+            }
+        }
+    }
+}
+
+/// The request that carries the right date is the second of an attempt; a creation that it loses is left open like any other.
 #[tokio::test]
 async fn what_breaks_off_after_the_clock_was_corrected_is_not_repeated_either() {
     for offset in OFFSETS {

@@ -1,19 +1,21 @@
 //! Connections that break off, and answers that are not HTTP, or only half of it.
 
 use crate::{
+    answers::SERVICE_ERROR,
     asked::{Asked, KEY, subject},
     bounded,
-    matrix::{self, Fault, rows, variations},
+    matrix::{self, Fault, Row, rows, variations},
     operation::Operation,
     raw_server::RawServer,
     reply::{End, Reply, answer, documented, success},
     rule::{
         Failure, Kind,
-        Rule::{Harmless, Interrupted},
+        Rule::{self, Failed, FailedForGood, Harmless, Interrupted, Refused, TurnedAway},
     },
     wiretap::{Wiretap, client, http_client},
 };
-use std::fmt::Write as _;
+use azure_communication_identity::CommunicationError;
+use std::{fmt::Write as _, sync::Arc};
 
 pub(crate) const BROKEN: [Fault; 25] = [
     ("reset", |_| Reply::new("").then(End::Reset), Interrupted),
@@ -131,6 +133,67 @@ pub(crate) const BROKEN: [Fault; 25] = [
     ),
 ];
 
+/// The statuses of failures whose body breaks off, and the rules for them. Half of the service's error is no error of the
+/// service.
+pub(crate) const STATUSES_OF_BROKEN: [(u16, Rule); 8] = [
+    (400, Refused(400)),
+    (401, Refused(401)),
+    (403, Refused(403)),
+    (408, Failed(408)),
+    (429, TurnedAway(429)),
+    (500, Failed(500)),
+    (501, FailedForGood(501)),
+    (503, Failed(503)),
+];
+
+type Breaking = (&'static str, fn(u16) -> Reply);
+
+/// Ways in which the body of a failure breaks off. The head is whole.
+pub(crate) const BREAKING: [Breaking; 6] = [
+    ("reset before the body", |status| {
+        failure(status, usize::MAX).then(End::Reset)
+    }),
+    ("closed before the body", |status| {
+        failure(status, usize::MAX).then(End::Close)
+    }),
+    ("reset before the last byte", |status| {
+        failure(status, 1).then(End::Reset)
+    }),
+    ("closed before the last byte", |status| {
+        failure(status, 1).then(End::Close)
+    }),
+    ("half a chunk", |status| {
+        let head = format!("HTTP/1.1 {status} Status\r\n{RETRY_AFTER}transfer-encoding: chunked\r\n\r\n");
+        Reply::new(format!("{head}40\r\n{}", &SERVICE_ERROR[..32])).then(End::Close)
+    }),
+    ("a chunk of no length", |status| {
+        let head = format!("HTTP/1.1 {status} Status\r\n{RETRY_AFTER}transfer-encoding: chunked\r\n\r\n");
+        Reply::new(format!("{head}many\r\n"))
+    }),
+];
+
+/// A wait that ends no call, so that a retry needs no time.
+const RETRY_AFTER: &str = "retry-after: 0\r\n";
+
+/// A failure with the service's error, without the last bytes of its body.
+fn failure(status: u16, missing: usize) -> Reply {
+    answer(status, RETRY_AFTER, SERVICE_ERROR).without_last(missing.min(SERVICE_ERROR.len()))
+}
+
+pub(crate) fn broken_failures() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (status, rule) in STATUSES_OF_BROKEN {
+        for (name, reply) in BREAKING {
+            rows.push(Row {
+                name: format!("{status}, {name}"),
+                reply: Arc::new(move |_| reply(status)),
+                rule,
+            });
+        }
+    }
+    rows
+}
+
 /// Answers that look odd and are whole.
 pub(crate) const ODD: [Fault; 10] = [
     (
@@ -213,6 +276,31 @@ fn typed(asked: &Asked, content_type: &str) -> Reply {
 #[tokio::test]
 async fn a_connection_that_breaks_off_loses_nothing() {
     matrix::run(rows(&BROKEN), variations()).await;
+}
+
+#[tokio::test]
+async fn a_failure_whose_body_breaks_off_is_still_that_failure() {
+    matrix::run(broken_failures(), variations()).await;
+}
+
+/// The status, the headers and what was read of the body.
+#[tokio::test]
+async fn a_failure_whose_body_breaks_off_keeps_what_was_read() {
+    let server = RawServer::start(|mut connection| async move {
+        connection.read_request().await?;
+        let head = "HTTP/1.1 429 Status\r\nretry-after: 3600\r\nms-cv: vector\r\ncontent-length: 100\r\n\r\n";
+        connection.write([head, "<html>Too many"].concat()).await
+    })
+    .await;
+    for operation in Operation::ALL {
+        let client = client(&server.endpoint, KEY, Wiretap::new(&http_client()).options());
+        let error = bounded(operation.call(&client, &subject())).await.unwrap_err();
+        let found = CommunicationError::from_error(&error).unwrap();
+        assert_eq!(found.retry_after, Some(azure_core::time::Duration::HOUR));
+        assert_eq!(found.correlation_vector.as_deref(), Some("vector"));
+        assert_eq!(found.body_excerpt.as_deref(), Some("<html>Too many"), "{error}");
+    }
+    assert_eq!(server.requests(), Operation::ALL.len());
 }
 
 #[tokio::test]

@@ -1,14 +1,14 @@
 //! How many faults are tried, as BENCHMARKS.md has it.
 
 use crate::{
-    answers, clock, connections, dropped, emulator, keep_alive,
+    answers, clock, connections, dropped, emulator, keep_alive, kinds,
     matrix::{operations, variations},
     operation::Operation,
     redirects, silence, unreached,
 };
 
 /// What is tried, how many faults that is, and how many calls meet them.
-fn tables() -> [(&'static str, usize, usize); 13] {
+fn tables() -> [(&'static str, usize, usize); 16] {
     let (each, all, operations) = (variations().len(), Operation::ALL.len(), operations().len());
     let statuses = answers::STATUSES.len();
     let more_bodies = answers::BODIES.len() - 1;
@@ -28,6 +28,11 @@ fn tables() -> [(&'static str, usize, usize); 13] {
             connections::BROKEN.len(),
             each,
         ),
+        row(
+            "failures whose body breaks off",
+            connections::broken_failures().len(),
+            each,
+        ),
         row("odd answers that are whole", connections::ODD.len(), each),
         row("answers that were not asked for", keep_alive::EXTRA.len(), 2 * all),
         row("answers that do not come", silence::SILENCES.len(), all),
@@ -43,6 +48,8 @@ fn tables() -> [(&'static str, usize, usize); 13] {
             each,
         ),
         row("clocks ten minutes off", clock::OFFSETS.len(), 2 * all),
+        row("refusals with a date far off", clock::FAR_OFF.len(), 2 * all),
+        row("errors of a caller's policy or transport", kinds::errors().len(), all),
     ]
 }
 

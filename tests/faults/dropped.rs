@@ -7,7 +7,6 @@ use crate::{
     wiretap::{Wiretap, client, trusting},
 };
 use acs_identity_emulator::{Emulator, Fault};
-use azure_communication_identity::models::CommunicationIdentityClientCreateUserOptions;
 use azure_core::time::Duration;
 use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
@@ -109,29 +108,4 @@ async fn drop_everywhere(
         }
     }
     0
-}
-
-/// Creations with one custom id wait for each other, but not for one that was dropped.
-#[tokio::test]
-async fn a_dropped_creation_holds_up_no_other_with_its_custom_id() {
-    let emulator = start().await;
-    let wiretap = Wiretap::new(&trusting(&[emulator.ca_pem()]));
-    let mut options = wiretap.options();
-    options.api_version = "2025-03-02-preview".to_owned();
-    let client = client(emulator.endpoint(), &emulator.access_key(), options);
-    let custom_id = || {
-        Some(CommunicationIdentityClientCreateUserOptions {
-            custom_id: Some("alice".to_owned()),
-            ..Default::default()
-        })
-    };
-    for polls in 0.. {
-        let outcome = polled(client.create_user(custom_id()), polls).await;
-        bounded(client.create_user(custom_id())).await.unwrap();
-        assert_eq!(emulator.identity_count(), 1);
-        if let Some(result) = outcome {
-            result.unwrap();
-            return;
-        }
-    }
 }

@@ -10,6 +10,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod alone;
 mod answers;
 mod asked;
 #[path = "../support/at_once.rs"]
@@ -21,6 +22,7 @@ mod dropped;
 mod emulator;
 mod hidden;
 mod keep_alive;
+mod kinds;
 mod matrix;
 mod operation;
 #[path = "../support/raw_server.rs"]
@@ -30,6 +32,7 @@ mod reply;
 mod restart;
 mod rotation;
 mod rule;
+mod runtimes;
 #[path = "../support/secrets.rs"]
 mod secrets;
 mod silence;

@@ -1,6 +1,7 @@
 //! Redirects are answers, and never followed: what proves a request is for its host alone.
 
 use crate::{
+    alone::alone,
     asked::{KEY, SECRETS, subject},
     bounded,
     hidden::assert_fit_to_show,
@@ -11,7 +12,6 @@ use crate::{
     wiretap::{Wiretap, client, http_client},
 };
 use azure_communication_identity::CommunicationIdentityClientOptions;
-use std::{env, process::Command};
 
 pub(crate) const STATUSES: [u16; 5] = [301, 302, 303, 307, 308];
 
@@ -76,35 +76,12 @@ async fn a_redirect_is_not_followed() {
     run(|| Wiretap::new(&http_client()).options()).await;
 }
 
-/// The transport that clients have by default takes the proxies of the environment, so this runs again in a process
-/// without any.
 #[test]
 fn a_redirect_is_not_followed_by_the_default_transport() {
-    const WITHOUT_PROXIES: &str = "*";
-    if env::var("NO_PROXY").is_ok_and(|hosts| hosts == WITHOUT_PROXIES) {
+    if alone("redirects::a_redirect_is_not_followed_by_the_default_transport") {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        return runtime
+        runtime
             .unwrap()
             .block_on(run(CommunicationIdentityClientOptions::default));
     }
-    let mut child = Command::new(env::current_exe().unwrap());
-    for proxy in [
-        "http_proxy",
-        "https_proxy",
-        "all_proxy",
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "ALL_PROXY",
-        "no_proxy",
-    ] {
-        child.env_remove(proxy);
-    }
-    let name = "redirects::a_redirect_is_not_followed_by_the_default_transport";
-    let output = child
-        .env("NO_PROXY", WITHOUT_PROXIES)
-        .args(["--exact", name])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }

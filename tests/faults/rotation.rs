@@ -6,7 +6,7 @@ use crate::{
     emulator::{start, subject},
     operation::Operation,
     rule::{Failure, Kind},
-    wiretap::{TRIES, Wiretap, trusting},
+    wiretap::{ATTEMPTS, Wiretap, trusting},
 };
 use acs_identity_emulator::{AccessKeyKind, Emulator, Fault};
 use azure_communication_identity::{AzureKeyCredential, CommunicationIdentityClient};
@@ -196,7 +196,7 @@ async fn a_key_that_is_replaced_between_two_tries_signs_the_second() {
         let wiretap = Wiretap::new(&http_client);
         let mut options = wiretap.options();
         options.client_options.retry = RetryOptions::custom(Arc::new(Rotating {
-            retries: AtOnce::new(TRIES),
+            retries: AtOnce::new(ATTEMPTS),
             emulator: emulator.clone(),
             key: key.clone(),
         }));

@@ -1,6 +1,6 @@
 //! What README and rustdoc promise of a fault, as a table of its own.
 
-use crate::{operation::Operation, wiretap::TRIES};
+use crate::{operation::Operation, wiretap::ATTEMPTS};
 use azure_communication_identity::{CommunicationError, creation_outcome_unknown};
 use azure_core::{Error, error::ErrorKind};
 
@@ -11,13 +11,14 @@ pub(crate) enum Rule {
     Harmless,
     /// No connection was established, so nothing was sent: any call is tried again.
     NotSent,
-    /// The service turned the request away (429, 503): any call is tried again.
+    /// The service was too busy for the request (429, and 503 with its own error): any call is retried.
     TurnedAway(u16),
-    /// It did, and asks for a longer wait than `max_retry_after`: the call ends with its answer.
+    /// It was, and asks for a longer wait than `max_retry_after`: the call ends with its answer.
     TurnedAwayForLong(u16),
-    /// A failure that core retries (408, 500, 502, 504), and that does not tell whether the request was executed.
+    /// A failure that azure_core retries (408, 500, 502, 504, and a gateway's 503), and that leaves open whether the request
+    /// was executed.
     Failed(u16),
-    /// One that core does not retry.
+    /// One that is not retried.
     FailedForGood(u16),
     /// The request was refused, or redirected.
     Refused(u16),
@@ -59,6 +60,8 @@ pub(crate) enum Kind {
     Connection,
     Io,
     DataConversion,
+    Credential,
+    Other,
 }
 
 impl Rule {
@@ -97,7 +100,7 @@ impl Rule {
                 failure: None,
             },
             (Times::Always, true) => Outcome {
-                tries: TRIES,
+                tries: ATTEMPTS,
                 failure: Some(failure),
             },
         }
@@ -116,6 +119,8 @@ impl Failure {
             ErrorKind::Connection => Kind::Connection,
             ErrorKind::Io => Kind::Io,
             ErrorKind::DataConversion => Kind::DataConversion,
+            ErrorKind::Credential => Kind::Credential,
+            ErrorKind::Other => Kind::Other,
             other => panic!("an error of kind {other:?}: {error}"),
         };
         if !matches!(kind, Kind::HttpResponse(_)) {

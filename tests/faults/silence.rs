@@ -1,6 +1,7 @@
 //! Answers that do not come: the option `timeout` ends the wait for them.
 
 use crate::{
+    answers::SERVICE_ERROR,
     asked::{KEY, subject},
     at_once::AtOnce,
     bounded,
@@ -79,14 +80,14 @@ async fn a_server_that_does_not_answer_is_given_up() {
 
 /// A service that is busy for ever, and a client that is told to try for ever.
 #[tokio::test]
-async fn tries_without_an_end_are_given_up() {
+async fn attempts_without_an_end_time_out() {
     for (headers, operation) in [
         ("", Operation::CreateUser),
         ("retry-after: 0\r\n", Operation::RefreshToken),
     ] {
         let server = RawServer::start(move |mut connection| async move {
             while connection.read_request().await?.is_some() {
-                connection.write(answer(503, headers, "").bytes).await?;
+                connection.write(answer(503, headers, SERVICE_ERROR).bytes).await?;
             }
             Ok(())
         })

@@ -14,7 +14,7 @@ use std::{
 };
 
 /// How often a call is tried at most, by the options of [`Wiretap::options`].
-pub(crate) const TRIES: usize = 3;
+pub(crate) const ATTEMPTS: usize = 3;
 
 pub(crate) struct Wiretap {
     http_client: reqwest::Client,
@@ -55,7 +55,7 @@ impl Wiretap {
     pub(crate) fn options(self: &Arc<Self>) -> CommunicationIdentityClientOptions {
         let mut options = CommunicationIdentityClientOptions::default();
         options.client_options.transport = Some(Transport::new(self.clone()));
-        options.client_options.retry = RetryOptions::custom(Arc::new(AtOnce::new(TRIES)));
+        options.client_options.retry = RetryOptions::custom(Arc::new(AtOnce::new(ATTEMPTS)));
         options
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     client, client_with,
-    fake_service::{FakeService, failure, respond},
+    fake_service::{API_VERSION, FakeService, USER, failure, respond},
     header, user,
 };
 use azure_communication_identity::{CommunicationError, CommunicationErrorCode, CommunicationTokenScope};
@@ -24,6 +24,21 @@ async fn a_transport_failure_says_which_request_failed_and_why() {
              certificate has expired"
         );
         assert_eq!(service.requests().len(), 3);
+    }
+}
+
+/// reqwest puts the URL, in which the id of the user stands, into the text of its errors.
+#[tokio::test(start_paused = true)]
+async fn a_transport_failure_shows_no_url() {
+    let url = format!("https://contoso.communication.azure.com/identities/{USER}?api-version={API_VERSION}");
+    for text in [
+        format!("error sending request for url ({url})"),
+        format!("GET {url} failed"),
+    ] {
+        let failures = (0..3).map(|_| failure(ErrorKind::Io, text.clone().leak()));
+        let service = FakeService::new(failures);
+        let error = client(&service).delete_user(&user(), None).await.unwrap_err();
+        assert!(!error.to_string().contains(USER), "{error}");
     }
 }
 
@@ -92,7 +107,7 @@ async fn a_gateways_body_keeps_its_status_and_shows_its_beginning() {
         ("", "404 Not Found"),
         (
             "<html><h1>No such site</h1></html>",
-            "404 Not Found: the body is not the service's own, it begins: <html><h1>No such site</h1></html>",
+            "404 Not Found: the body is not an error of the service, it begins: <html><h1>No such site</h1></html>",
         ),
     ] {
         let service = FakeService::new([respond(StatusCode::NotFound, &[], body)]);
@@ -180,6 +195,6 @@ async fn other_refusals_say_what_to_change() {
     ] {
         let text = refused(status, headers, body).await;
         assert!(text.contains(remedy), "{text}");
-        assert!(!text.contains("not the service's own"), "{text}");
+        assert!(!text.contains("not an error of the service"), "{text}");
     }
 }

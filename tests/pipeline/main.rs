@@ -13,10 +13,12 @@ mod authentication;
 mod errors;
 #[path = "../support/fake_service.rs"]
 mod fake_service;
+#[path = "../support/log.rs"]
+mod kept_log;
 mod policies;
-mod preview;
 mod requests;
 mod teams_extension;
+mod versions;
 mod waiting;
 
 use azure_communication_identity::{

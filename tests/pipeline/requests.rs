@@ -2,7 +2,7 @@
 
 use crate::{
     CONNECTION_STRING, client,
-    fake_service::{FakeService, USER, created, issued, respond, status},
+    fake_service::{API_VERSION, FakeService, USER, busy, created, issued, respond, status},
     header, user,
 };
 use azure_communication_identity::{
@@ -107,7 +107,7 @@ async fn requests_are_those_of_the_services_specification() {
         assert_eq!(request.method(), method, "{path}");
         assert_eq!(
             request.url().as_str(),
-            format!("https://contoso.communication.azure.com{path}?api-version=2025-06-30")
+            format!("https://contoso.communication.azure.com{path}?api-version={API_VERSION}")
         );
         assert_eq!(body(request), body_sent, "{path}");
         assert_eq!(header(request, "accept").as_deref(), Some("application/json"));
@@ -144,8 +144,8 @@ async fn an_id_stays_one_segment_of_the_path() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_tries_of_a_call_have_one_request_id_and_the_callers_own_comes_first() {
-    let service = FakeService::new([status(StatusCode::ServiceUnavailable), created(), created(), created()]);
+async fn attempts_of_a_call_share_the_request_id() {
+    let service = FakeService::new([busy(), created(), created(), created()]);
     let client = client(&service);
     client.create_user(None).await.unwrap();
     client.create_user(None).await.unwrap();
@@ -163,7 +163,7 @@ async fn all_tries_of_a_call_have_one_request_id_and_the_callers_own_comes_first
         .iter()
         .map(|request| request.headers().get_optional_string(&CLIENT_REQUEST_ID).unwrap())
         .collect();
-    assert_eq!(ids[0], ids[1], "two tries of one call");
+    assert_eq!(ids[0], ids[1], "two attempts of one call");
     assert_ne!(ids[1], ids[2], "two calls");
     for id in &ids[..3] {
         assert!(Uuid::parse_str(id).is_ok(), "{id}");

@@ -2,7 +2,7 @@
 
 use crate::{
     client,
-    fake_service::{FakeService, respond, status},
+    fake_service::{API_VERSION, FakeService, respond, status},
     header,
 };
 use azure_communication_identity::{
@@ -71,7 +71,7 @@ async fn requests_about_assignments_are_those_of_the_specification() {
         .map(|request| {
             assert_eq!(
                 request.path_and_query(),
-                format!("/access/teamsExtension/tenants/{TENANT}/assignments/{OBJECT}?api-version=2025-06-30")
+                format!("/access/teamsExtension/tenants/{TENANT}/assignments/{OBJECT}?api-version={API_VERSION}")
             );
             assert!(header(request, "authorization").unwrap().starts_with("HMAC-SHA256 "));
             (
@@ -185,7 +185,7 @@ async fn the_users_own_token_authenticates_an_exchange() {
         assert_eq!(request.method(), Method::Post);
         assert_eq!(
             request.path_and_query(),
-            "/access/teamsExtension/:exchangeAccessToken?api-version=2025-06-30"
+            format!("/access/teamsExtension/:exchangeAccessToken?api-version={API_VERSION}")
         );
         assert_eq!(Bytes::from(request.body()), "{}");
         assert_eq!(header(&request, "authorization").as_deref(), Some("Bearer entra-token"));

@@ -2,7 +2,7 @@
 
 use crate::{
     CONNECTION_STRING,
-    fake_service::{Answer, FakeService, created, respond, status},
+    fake_service::{BUSY, FakeService, busy, created, respond, status},
     user,
 };
 use azure_communication_identity::{
@@ -14,7 +14,7 @@ use azure_core::{
     error::ErrorKind,
     http::{AsyncRawResponse, ClientOptions, HttpClient, Request, StatusCode, Transport, headers::Headers},
     sleep,
-    time::{Duration, OffsetDateTime, to_rfc7231},
+    time::Duration,
 };
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -61,7 +61,7 @@ async fn a_wait_that_the_service_asks_for_is_kept_to_the_end() {
         ("x-ms-retry-after-ms", "90000"),
     ] {
         for code in [StatusCode::TooManyRequests, StatusCode::ServiceUnavailable] {
-            let service = FakeService::new([respond(code, &[(name, value)], ""), created()]);
+            let service = FakeService::new([respond(code, &[(name, value)], BUSY), created()]);
             let options = CommunicationIdentityClientOptions {
                 max_retry_after: Duration::seconds(90),
                 ..options(&service)
@@ -82,7 +82,7 @@ async fn a_longer_wait_than_allowed_ends_the_call_with_the_answer() {
         (429, [("retry-after-ms", "60001")], Duration::milliseconds(60_001)),
         (503, [("x-ms-retry-after-ms", "60001")], Duration::milliseconds(60_001)),
     ] {
-        let service = FakeService::new([respond(StatusCode::from(code), &headers, "")]);
+        let service = FakeService::new([respond(StatusCode::from(code), &headers, BUSY)]);
         let client = client(options(&service));
         let start = Instant::now();
         let error = client.create_user(None).await.unwrap_err();
@@ -155,10 +155,7 @@ async fn a_call_takes_no_longer_than_allowed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_is_given_up_between_tries_says_how_the_last_one_failed() {
-    let service = FakeService::new([
-        status(StatusCode::TooManyRequests),
-        status(StatusCode::ServiceUnavailable),
-    ]);
+    let service = FakeService::new([status(StatusCode::TooManyRequests), busy()]);
     let options = CommunicationIdentityClientOptions {
         timeout: Some(Duration::seconds(15)),
         ..options(&service)
@@ -169,10 +166,10 @@ async fn a_call_that_is_given_up_between_tries_says_how_the_last_one_failed() {
     assert!(
         error
             .to_string()
-            .ends_with(": its last try failed: 503 Service Unavailable"),
+            .ends_with(": its last attempt failed: 503 Service Unavailable"),
         "{error}"
     );
-    // Neither try was executed.
+    // Neither attempt was executed.
     assert!(!creation_outcome_unknown(&error), "{error}");
 }
 
@@ -232,23 +229,33 @@ async fn a_token_credential_that_hangs_has_not_created_a_user() {
 
 #[tokio::test(start_paused = true)]
 async fn a_wait_is_read_in_every_form() {
-    let at = |seconds| to_rfc7231(&(OffsetDateTime::now_utc() + Duration::seconds(seconds)));
-    for (value, least, most) in [
-        (at(600), 590, 600),
-        (at(-600), 0, 0),
-        ("-5".to_owned(), 0, 0),
-        ("soon".to_owned(), -1, -1),
+    // Half a year away from any clock that this test can run by.
+    const DATE: &str = "Mon, 01 Feb 2038 00:00:00 GMT";
+    for (retry_after, seconds) in [
+        ("Mon, 01 Feb 2038 00:10:00 GMT", Some(600)),
+        ("Sun, 31 Jan 2038 23:50:00 GMT", Some(0)),
+        ("-5", Some(0)),
+        ("61", Some(61)),
+        ("soon", None),
     ] {
-        let answer = |value: &str| {
-            let mut headers = Headers::new();
-            headers.insert("retry-after", value.to_owned());
-            move |_: &Request| Ok(AsyncRawResponse::from_bytes(StatusCode::TooManyRequests, headers, ""))
-        };
-        let answers = (0..3).map(|_| Box::new(answer(&value)) as Answer);
+        let headers = [("date", DATE), ("retry-after", retry_after)];
+        let answers = (0..3).map(|_| respond(StatusCode::TooManyRequests, &headers, ""));
         let service = FakeService::new(answers);
         let error = client(options(&service)).create_user(None).await.unwrap_err();
         let wait = CommunicationError::from_error(&error).unwrap().retry_after;
-        let seconds = wait.map_or(-1, Duration::whole_seconds);
-        assert!((least..=most).contains(&seconds), "{value}: {wait:?}");
+        assert_eq!(wait, seconds.map(Duration::seconds), "{retry_after}");
     }
+}
+
+/// The machine's clock is years behind the service's.
+#[tokio::test(start_paused = true)]
+async fn a_date_to_wait_for_is_measured_by_the_answers_own_date() {
+    let headers = [
+        ("date", "Mon, 01 Feb 2038 00:00:00 GMT"),
+        ("retry-after", "Mon, 01 Feb 2038 00:00:30 GMT"),
+    ];
+    let service = FakeService::new([respond(StatusCode::TooManyRequests, &headers, ""), created()]);
+    let start = Instant::now();
+    client(options(&service)).create_user(None).await.unwrap();
+    assert_eq!(start.elapsed().as_secs(), 30);
 }

@@ -9,17 +9,12 @@ type Started = Result<
 >;
 
 async fn start() -> Started {
-    start_with_api_version("2025-06-30").await
-}
-
-async fn start_with_api_version(api_version: &str) -> Started {
     let emulator = acs_identity_emulator::Emulator::builder()
         .token_algorithm(acs_identity_emulator::TokenAlgorithm::Es256)
         .start()
         .await?;
     let http_client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
     let mut options = azure_communication_identity::CommunicationIdentityClientOptions::default();
-    options.api_version = api_version.to_owned();
     options.client_options.transport = Some(azure_core::http::Transport::new(std::sync::Arc::new(http_client)));
     let client = azure_communication_identity::CommunicationIdentityClient::with_connection_string(
         &emulator.connection_string(),

@@ -18,10 +18,14 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// How the service answers one try.
+/// The newest stable version of the service's REST API, by its specification: the folder `stable/2026-09-23` in
+/// Azure/azure-rest-api-specs, specification/communication/data-plane/Identity.
+pub(crate) const API_VERSION: &str = "2026-09-23";
+
+/// The answer to one attempt.
 pub(crate) type Answer = Box<dyn FnOnce(&Request) -> Result<AsyncRawResponse> + Send>;
 
-/// Answers one try after the other. A try more than there are answers fails the test.
+/// Answers one attempt after the other. An attempt more than there are answers fails the test.
 pub(crate) struct FakeService {
     answers: Mutex<VecDeque<Answer>>,
     requests: Mutex<Vec<Request>>,
@@ -65,7 +69,7 @@ impl HttpClient for FakeService {
     async fn execute_request(&self, request: &Request) -> Result<AsyncRawResponse> {
         self.requests.lock().unwrap().push(request.clone());
         let answer = self.answers.lock().unwrap().pop_front();
-        let answer = answer.expect("the service has an answer for this try");
+        let answer = answer.expect("the service has an answer for this attempt");
         answer(request)
     }
 }
@@ -84,6 +88,14 @@ pub(crate) fn respond(status: StatusCode, headers: &[(&'static str, &'static str
 pub(crate) fn status(status: StatusCode) -> Answer {
     respond(status, &[], "")
 }
+
+/// The service's own answer that it is busy: a 503 with its error in the body.
+pub(crate) fn busy() -> Answer {
+    respond(StatusCode::ServiceUnavailable, &[], BUSY)
+}
+
+/// The body of [`busy`].
+pub(crate) const BUSY: &str = r#"{"error":{"code":"ServiceUnavailable","message":"The service is busy."}}"#;
 
 /// A failure of the transport, with a cause as deep as real ones.
 pub(crate) fn failure(kind: ErrorKind, cause: &'static str) -> Answer {

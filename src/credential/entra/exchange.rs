@@ -2,13 +2,13 @@
 
 use super::EntraCommunicationTokenCredentialOptions;
 use crate::{
-    auth::{Clock, Credential},
+    auth::{AuthenticationPolicy, Clock},
     client::CommunicationIdentityClientOptions,
     error::invalid_argument,
     models::{CommunicationAccessToken, ExchangedAccessToken},
     pipeline::ServicePipeline,
     requests::{self, Service},
-    service::{API_VERSION, PREVIEW_API_VERSION},
+    service::{API_VERSION, ENTRA_EXCHANGE_API_VERSION},
 };
 use azure_core::{
     Result,
@@ -55,7 +55,7 @@ impl Operation {
 
     fn api_version(self) -> &'static str {
         match self {
-            Self::EntraUser => PREVIEW_API_VERSION,
+            Self::EntraUser => ENTRA_EXCHANGE_API_VERSION,
             Self::TeamsExtensionUser => API_VERSION,
         }
     }
@@ -77,6 +77,7 @@ impl Exchange {
     ) -> Result<Self> {
         let operation = Operation::of(&options.scopes)?;
         let options = CommunicationIdentityClientOptions {
+            api_version: operation.api_version().to_owned(),
             timeout: options.timeout,
             max_retry_after: options.max_retry_after,
             client_options: options.client_options.clone(),
@@ -84,8 +85,8 @@ impl Exchange {
         };
         Ok(Self {
             operation,
-            service: Service::new(endpoint, operation.api_version())?,
-            pipeline: ServicePipeline::new(Credential::UserToken, &options, clock)?,
+            service: Service::new(endpoint, &options.api_version)?,
+            pipeline: ServicePipeline::new(AuthenticationPolicy::user_tokens(), &options, clock)?,
         })
     }
 

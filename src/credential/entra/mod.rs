@@ -1,4 +1,4 @@
-//! Tokens that come by the exchange of Entra tokens.
+//! A credential that exchanges Entra tokens.
 
 mod exchange;
 mod options;
@@ -10,19 +10,19 @@ pub use options::EntraCommunicationTokenCredentialOptions;
 use super::{
     CommunicationTokenCredential, Source,
     background::loggable,
+    cache::Hold,
     check,
-    schedule::{self, Failures},
-    shared_error::SharedError,
+    schedule::{self, Failures, Jitter, random_jitter},
+    shared_error::{SharedError, SharedResult},
     single_flight::{SingleFlight, unpanicked},
 };
 use crate::{
     auth::{Clock, DistinctCredential, Plaintext, parse_endpoint},
     models::CommunicationAccessToken,
-    runtime,
+    runtime::Task,
 };
 use azure_core::{
     Error, Result,
-    async_runtime::SpawnedTask,
     credentials::{Secret, TokenCredential},
     error::ErrorKind,
     time::OffsetDateTime,
@@ -37,11 +37,13 @@ impl CommunicationTokenCredential {
     /// administrator has to [admit the users and the application to the resource][entra] first. For Teams Phone
     /// extensibility, set its scope in the options.
     ///
-    /// Each [`get_token`](Self::get_token) asks the Entra credential, which is expected to keep its token as those of
-    /// `azure_identity` do. A token that is another one than before is exchanged at once. The same one is exchanged again, in
-    /// the background, when what it was exchanged for has two minutes to live or, if it never had more, half of its life;
-    /// until then, and while that fails, callers get what they got before. Callers that come while a token is asked for or
-    /// exchanged share the outcome. Nothing is sent before the first call.
+    /// Each [`get_token`](Self::get_token) asks the Entra credential, which is expected to cache its token as those of
+    /// `azure_identity` do. A token that differs from the last one is exchanged at once. The same one is exchanged again, in
+    /// the background, when its access token has two minutes to live or, if it never had more, half of its life; a random
+    /// part of up to 3 % of the life makes it earlier. Until then, and while that fails, callers get the access token that
+    /// they got before. Callers that come while a token is asked for or exchanged share the outcome. When the service answers
+    /// an exchange with `Retry-After`, callers without a valid token get that failure until its time, an hour at most.
+    /// Nothing is sent before the first call.
     ///
     /// [entra]: https://learn.microsoft.com/azure/communication-services/quickstarts/identity/entra-id-authentication-integration
     ///
@@ -76,7 +78,13 @@ impl CommunicationTokenCredential {
         credential: Arc<dyn TokenCredential>,
         options: Option<EntraCommunicationTokenCredentialOptions>,
     ) -> Result<Self> {
-        let source = EntraSource::new(endpoint, credential, options.unwrap_or_default(), Clock::system())?;
+        let source = EntraSource::new(
+            endpoint,
+            credential,
+            options.unwrap_or_default(),
+            Clock::system(),
+            random_jitter,
+        )?;
         Ok(Self(Source::Entra(Arc::new(source))))
     }
 }
@@ -87,16 +95,19 @@ pub(super) struct EntraSource {
     scopes: Vec<String>,
     exchange: Arc<Exchange>,
     clock: Clock,
+    jitter: Jitter,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     exchanged: Option<Exchanged>,
+    /// The failure of the last exchange, until the service may be asked again.
+    hold: Option<Hold>,
     answer: SingleFlight<CommunicationAccessToken>,
 }
 
-/// What an Entra token was exchanged for.
+/// The result of an exchange.
 struct Exchanged {
     entra_token: Secret,
     token: CommunicationAccessToken,
@@ -105,7 +116,7 @@ struct Exchanged {
     /// The exchanges of it that have failed since.
     failures: Failures,
     /// An exchange in the background.
-    refresh: Option<SpawnedTask>,
+    refresh: Option<Task>,
 }
 
 impl EntraSource {
@@ -114,6 +125,7 @@ impl EntraSource {
         credential: Arc<dyn TokenCredential>,
         options: EntraCommunicationTokenCredentialOptions,
         clock: Clock,
+        jitter: Jitter,
     ) -> Result<Self> {
         let endpoint = parse_endpoint(endpoint, Plaintext::Never)?;
         Ok(Self {
@@ -121,6 +133,7 @@ impl EntraSource {
             exchange: Arc::new(Exchange::new(&endpoint, &options, clock.clone())?),
             scopes: options.scopes,
             clock,
+            jitter,
             state: Mutex::default(),
         })
     }
@@ -128,23 +141,25 @@ impl EntraSource {
     pub(super) async fn token(self: &Arc<Self>) -> Result<CommunicationAccessToken> {
         let source = Arc::clone(self);
         let answer = self.state().answer.join(|| async move { source.ask().await });
-        answer.land().await.map_err(SharedError::into_error)
+        answer.wait().await.map_err(SharedError::into_error)
     }
 
-    async fn ask(self: &Arc<Self>) -> Result<CommunicationAccessToken> {
+    async fn ask(self: &Arc<Self>) -> SharedResult<CommunicationAccessToken> {
         let scopes: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
         let entra_token = self.credential.get_token(&scopes, None).await?.token;
         if entra_token.secret().is_empty() {
-            return Err(Error::with_message(
-                ErrorKind::Credential,
-                "the Entra credential gave an empty token",
-            ));
+            let text = "the Entra credential gave an empty token";
+            return Err(Error::with_message(ErrorKind::Credential, text).into());
         }
         if let Some(token) = self.exchanged_already(&entra_token) {
             return Ok(token);
         }
-        let token = self.exchange.exchange(&entra_token).await?;
-        self.keep(entra_token, token)
+        let held = self.state().hold.as_ref().and_then(|hold| hold.error(self.clock.now()));
+        if let Some(error) = held {
+            return Err(error);
+        }
+        let outcome = self.exchange.exchange(&entra_token).await;
+        self.complete(entra_token, outcome)
     }
 
     /// The valid token that this very Entra token was exchanged for. When it is time to exchange it again, that begins.
@@ -153,50 +168,74 @@ impl EntraSource {
         let mut state = self.state();
         let exchanged = state.exchanged.as_mut();
         let exchanged = exchanged.filter(|exchanged| exchanged.is_valid(entra_token, now))?;
-        if now >= exchanged.refresh_at && exchanged.refresh.is_none() {
+        let is_refreshing = exchanged.refresh.as_ref().is_some_and(Task::is_running);
+        if now >= exchanged.refresh_at && !is_refreshing {
             // Where no task can be spawned, the token is exchanged when it has expired.
-            exchanged.refresh = runtime::spawn(refresh(
-                Arc::downgrade(self),
-                Arc::clone(&self.exchange),
-                entra_token.clone(),
-            ))
-            .ok();
+            let refresh = refresh(Arc::downgrade(self), Arc::clone(&self.exchange), entra_token.clone());
+            exchanged.refresh = Task::spawn(refresh).ok();
         }
         Some(exchanged.token.clone())
     }
 
-    /// Keeps what an Entra token was exchanged for.
-    fn keep(&self, entra_token: Secret, token: CommunicationAccessToken) -> Result<CommunicationAccessToken> {
+    /// Stores the outcome of an exchange that callers wait for.
+    fn complete(
+        &self,
+        entra_token: Secret,
+        outcome: Result<CommunicationAccessToken>,
+    ) -> SharedResult<CommunicationAccessToken> {
         let now = self.clock.now();
-        let token = check::obtained(token, now, "the exchange of the Entra token")?;
-        self.state().exchanged = Some(Exchanged {
-            entra_token,
-            refresh_at: schedule::refresh_at(token.expires_on, now, schedule::ON_DEMAND),
-            token: token.clone(),
-            failures: Failures::default(),
-            refresh: None,
-        });
-        Ok(token)
+        let mut state = self.state();
+        match self.exchanged(entra_token, outcome, now) {
+            Ok(exchanged) => {
+                let token = exchanged.token.clone();
+                state.exchanged = Some(exchanged);
+                state.hold = None;
+                Ok(token)
+            }
+            Err(error) => {
+                let error = SharedError::from(error);
+                state.hold = Hold::after(&error, now);
+                Err(error)
+            }
+        }
     }
 
-    /// Ends an exchange in the background, unless there has been another Entra token in the meantime.
-    fn refreshed(&self, entra_token: Secret, outcome: Result<CommunicationAccessToken>) {
+    /// Stores the outcome of an exchange in the background, unless another Entra token has come meanwhile.
+    fn complete_refresh(&self, entra_token: Secret, outcome: Result<CommunicationAccessToken>) {
         let now = self.clock.now();
-        let is_current = |exchanged: &Exchanged| exchanged.entra_token == entra_token;
-        if !self.state().exchanged.as_ref().is_some_and(is_current) {
-            return;
-        }
-        let Err(error) = outcome.and_then(|token| self.keep(entra_token, token)) else {
+        let mut state = self.state();
+        let is_current = |exchanged: &&mut Exchanged| exchanged.entra_token == entra_token;
+        let Some(current) = state.exchanged.as_mut().filter(is_current) else {
             return;
         };
-        if let Some(exchanged) = &mut self.state().exchanged {
-            exchanged.refresh_at = exchanged.failures.add(&error, now);
-            exchanged.refresh = None;
+        match self.exchanged(entra_token, outcome, now) {
+            Ok(exchanged) => *current = exchanged,
+            Err(error) => {
+                current.refresh_at = current.failures.add(&error, now, (self.jitter)());
+                current.refresh = None;
+                tracing::warn!(
+                    error = loggable(&error),
+                    "an Entra token could not be exchanged again; the last access token is used while it is valid"
+                );
+            }
         }
-        tracing::warn!(
-            error = loggable(&error),
-            "an Entra token could not be exchanged again; the last access token is used while it is valid"
-        );
+    }
+
+    /// Checks the outcome of an exchange, and plans the next.
+    fn exchanged(
+        &self,
+        entra_token: Secret,
+        outcome: Result<CommunicationAccessToken>,
+        now: OffsetDateTime,
+    ) -> Result<Exchanged> {
+        let token = check::obtained(outcome?, now, "the exchange of the Entra token")?;
+        Ok(Exchanged {
+            entra_token,
+            refresh_at: schedule::refresh_at(token.expires_on, now, schedule::ON_DEMAND, (self.jitter)()),
+            token,
+            failures: Failures::default(),
+            refresh: None,
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -208,7 +247,7 @@ impl EntraSource {
 async fn refresh(source: Weak<EntraSource>, exchange: Arc<Exchange>, entra_token: Secret) {
     let outcome = unpanicked(exchange.exchange(&entra_token)).await;
     if let Some(source) = source.upgrade() {
-        source.refreshed(entra_token, outcome);
+        source.complete_refresh(entra_token, outcome);
     }
 }
 

@@ -71,6 +71,7 @@ fn credential(
         entra.clone(),
         options,
         clock.clock(),
+        || 0.0,
     );
     CommunicationTokenCredential(Source::Entra(Arc::new(source.unwrap())))
 }
@@ -105,7 +106,7 @@ async fn the_scopes_decide_which_exchange_is_asked_for() {
         ),
         (
             Some(&["https://auth.msft.communication.azure.com/TeamsExtension.ManageCalls"][..]),
-            "/access/teamsExtension/:exchangeAccessToken?api-version=2025-06-30",
+            "/access/teamsExtension/:exchangeAccessToken?api-version=2026-09-23",
         ),
     ] {
         let service = FakeService::new([exchanged("acs", "01:00:00")]);
@@ -217,6 +218,49 @@ async fn the_token_of_another_entra_token_is_never_returned() {
     entra.give("another");
     let error = credential.get_token().await.unwrap_err();
     assert_eq!(error.http_status(), Some(StatusCode::ServiceUnavailable));
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_get_a_failure_until_the_service_may_be_asked() {
+    let clock = MovedClock::new(START);
+    let throttled = respond(StatusCode::TooManyRequests, &[("retry-after", "120")], "");
+    let service = FakeService::new([throttled, exchanged("acs", "01:00:00")]);
+    let credential = credential(&service, &FakeEntra::new("entra"), &clock, None);
+    for seconds in [0, 60, 59] {
+        clock.advance(Duration::seconds(seconds));
+        let error = credential.get_token().await.unwrap_err();
+        assert_eq!(error.http_status(), Some(StatusCode::TooManyRequests));
+    }
+    assert_eq!(service.requests().len(), 1);
+    clock.advance(Duration::SECOND);
+    assert_eq!(get(&credential).await, "acs");
+}
+
+/// The runtime of the task that exchanges a token again is shut down before the task has run.
+#[cfg(feature = "tokio")]
+#[test]
+fn an_exchange_whose_runtime_is_gone_is_started_again() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap()
+    };
+    let clock = MovedClock::new(START);
+    let service = FakeService::new([exchanged("first", "01:00:00"), exchanged("second", "02:00:00")]);
+    let credential = credential(&service, &FakeEntra::new("entra"), &clock, None);
+    runtime().block_on(async {
+        assert_eq!(get(&credential).await, "first");
+        clock.advance(Duration::minutes(59));
+        // Starts the task, and ends before it is polled.
+        assert_eq!(get(&credential).await, "first");
+    });
+    runtime().block_on(async {
+        assert_eq!(get(&credential).await, "first");
+        sleep(LONG).await;
+        assert_eq!(get(&credential).await, "second");
+    });
 }
 
 #[tokio::test(start_paused = true)]

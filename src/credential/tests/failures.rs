@@ -1,32 +1,31 @@
-//! What becomes of refreshes that fail.
+//! Refreshes that fail.
 
 use super::*;
-use crate::error::{Authentication, CommunicationError, Failure};
-use azure_core::http::{RawResponse, StatusCode, headers::Headers};
+use crate::error::CommunicationError;
+use azure_core::http::StatusCode;
 use futures::future::ready;
 
-/// When a refresh is tried that fails and fails, in seconds since the first try: after 1, 2, 4 … and then 60 seconds.
-const TRIES: [f64; 15] = [
+/// The times of a refresh that fails again and again, in seconds since the first: after 1, 2, 4 … and then 60 seconds.
+const ATTEMPTS: [f64; 15] = [
     0.0, 1.0, 3.0, 7.0, 15.0, 31.0, 63.0, 123.0, 183.0, 243.0, 303.0, 363.0, 423.0, 483.0, 543.0,
 ];
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_refresh_ahead_is_tried_again_while_the_old_token_lives() {
+async fn a_failed_refresh_ahead_is_retried() {
     let source = Source::new();
     let credential = source.credential(Some(token("old", 3600.0)), true, |_, _| ready(Err(failure())));
     source.wait_until(3599.0).await;
     assert_eq!(get(&credential).await, "old");
-    source.wait_until(10_000.0).await;
-    assert_eq!(source.calls(), TRIES.map(|seconds| 3000.0 + seconds));
+    assert_eq!(source.calls(), ATTEMPTS.map(|seconds| 3000.0 + seconds));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresher_that_panics_in_the_background_is_tried_again_as_one_that_fails() {
+async fn a_refresher_that_panics_is_retried_like_one_that_fails() {
     let source = Source::new();
     let panicking = |_, _| async { panic!("on purpose") };
     let credential = source.credential(Some(token("old", 3600.0)), true, panicking);
     source.wait_until(3600.0).await;
-    assert_eq!(source.calls(), TRIES.map(|seconds| 3000.0 + seconds));
+    assert_eq!(source.calls(), ATTEMPTS.map(|seconds| 3000.0 + seconds));
     drop(credential);
 
     let source = Source::new();
@@ -40,24 +39,29 @@ async fn a_refresher_that_panics_in_the_background_is_tried_again_as_one_that_fa
 }
 
 #[tokio::test(start_paused = true)]
-async fn once_the_token_has_expired_callers_try_and_the_first_new_token_revives_the_task() {
+async fn the_task_goes_on_after_expiry_and_callers_need_not_wait_for_it() {
     let source = Source::new();
     let credential = source.credential(Some(token("old", 3600.0)), true, |call, now| {
         ready(match call {
-            0..=16 => Err(failure()),
+            0..=22 => Err(failure()),
             _ => Ok(token("new", now + 3600.0)),
         })
     });
-    source.wait_until(4000.0).await;
-    // However often and however soon they come.
+    // Every minute, as before.
+    source.wait_until(3840.0).await;
+    assert_eq!(source.calls()[14..], [3543.0, 3603.0, 3663.0, 3723.0, 3783.0]);
+    // Callers try at once, however often and however soon they come.
     for _ in 0..2 {
         let error = credential.get_token().await.unwrap_err();
         assert_eq!(error.to_string(), "the backend is down");
     }
+    assert_eq!(source.calls()[19..], [3840.0, 3840.0]);
+    // Their failures count, so the task waits a minute from the last.
+    source.wait_until(4021.0).await;
+    assert_eq!(source.calls()[21..], [3900.0, 3960.0, 4020.0]);
     assert_eq!(get(&credential).await, "new");
-    assert_eq!(source.calls()[15..], [4000.0, 4000.0, 4000.0]);
-    source.wait_until(7001.0).await;
-    assert_eq!(source.calls()[18..], [7000.0]);
+    source.wait_until(7021.0).await;
+    assert_eq!(source.calls()[24..], [7020.0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -75,23 +79,57 @@ async fn a_success_makes_the_next_failure_the_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_first_refresh_ahead_is_left_to_callers() {
+async fn a_failed_first_refresh_ahead_is_retried() {
     let source = Source::new();
     let credential = source.credential(None, true, |call, now| {
         ready(match call {
-            0 => Err(failure()),
+            0..=2 => Err(failure()),
             _ => Ok(token("new", now + 3600.0)),
         })
     });
     source.wait_until(100.0).await;
-    assert_eq!(source.calls(), [0.0]);
+    assert_eq!(source.calls(), [0.0, 1.0, 3.0, 7.0]);
     assert_eq!(get(&credential).await, "new");
-    source.wait_until(3200.0).await;
-    assert_eq!(source.calls(), [0.0, 100.0, 3100.0]);
+    source.wait_until(3100.0).await;
+    assert_eq!(source.calls()[4..], [3007.0]);
+}
+
+/// A machine sleeps for a day, and its network is up a little later than its clock.
+#[tokio::test(start_paused = true)]
+async fn a_suspended_machine_gets_a_token_although_its_network_is_late() {
+    let now = Arc::new(Mutex::new(START));
+    let clock = now.clone();
+    let calls = Arc::new(Mutex::new(0));
+    let counter = calls.clone();
+    let refresher = move || {
+        let mut calls = counter.lock().unwrap();
+        *calls += 1;
+        ready(match *calls {
+            1 | 2 => Err(failure()),
+            _ => Ok(token("new", 200_000.0)),
+        })
+    };
+    let options = CommunicationTokenCredentialOptions {
+        initial_token: Some(token("old", 3600.0)),
+        refresh_proactively: true,
+        ..Default::default()
+    };
+    let clock = Clock::from_fn(move || *clock.lock().unwrap());
+    let credential = CommunicationTokenCredential::build(refresher, Some(options), clock, || 0.0).unwrap();
+    tokio::task::yield_now().await;
+    // The task sleeps for five minutes at most, and then two backoffs.
+    *now.lock().unwrap() += Duration::seconds(100_000);
+    for _ in 0..310 {
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        *now.lock().unwrap() += Duration::SECOND;
+    }
+    assert_eq!(*calls.lock().unwrap(), 3);
+    assert_eq!(get(&credential).await, "new");
+    assert_eq!(*calls.lock().unwrap(), 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_refreshing_ahead_a_failed_refresh_is_tried_again_when_somebody_asks() {
+async fn a_failed_refresh_on_demand_is_retried_on_demand() {
     let source = Source::new();
     let credential = source.credential(Some(token("old", 3600.0)), false, |_, _| ready(Err(failure())));
     for seconds in 3480..3600 {
@@ -101,28 +139,51 @@ async fn without_refreshing_ahead_a_failed_refresh_is_tried_again_when_somebody_
     source.wait_until(3600.0).await;
     assert_eq!(
         source.calls()[..7],
-        TRIES[..7].iter().map(|seconds| 3480.0 + seconds).collect::<Vec<_>>()
+        ATTEMPTS[..7].iter().map(|seconds| 3480.0 + seconds).collect::<Vec<_>>()
     );
     assert_eq!(source.calls().len(), 7);
     credential.get_token().await.unwrap_err();
     assert_eq!(source.calls()[7..], [3600.0]);
 }
 
+/// The service's answer that it is busy, with a wait.
+fn throttled(seconds: i64) -> Error {
+    let mut error = CommunicationError::new(StatusCode::TooManyRequests);
+    error.retry_after = Some(Duration::seconds(seconds));
+    error.into()
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_refresh_ahead_waits_as_long_as_the_service_asks() {
     let source = Source::new();
-    let _credential = source.credential(Some(token("old", 3600.0)), true, |_, _| {
-        let mut headers = Headers::new();
-        headers.insert("retry-after", "250");
-        let response = RawResponse::from_bytes(StatusCode::TooManyRequests, headers, "");
-        let failure = Failure {
-            authentication: Authentication::AccessKey,
-            client_request_id: None,
-            signed_date: None,
-            outcome_unknown: None,
-        };
-        ready(Err(CommunicationError::from_response(response, &failure)))
-    });
-    source.wait_until(10_000.0).await;
-    assert_eq!(source.calls(), [3000.0, 3250.0, 3500.0]);
+    let _credential = source.credential(Some(token("old", 3600.0)), true, |_, _| ready(Err(throttled(250))));
+    source.wait_until(4100.0).await;
+    assert_eq!(source.calls(), [3000.0, 3250.0, 3500.0, 3750.0, 4000.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_get_a_failure_until_the_service_may_be_asked() {
+    for (retry_after, held) in [(120, 120), (0, 0), (i64::MAX, 3600)] {
+        let source = Source::new();
+        let credential = source.credential(None, false, move |call, now| {
+            ready(match call {
+                0 => Err(throttled(retry_after)),
+                _ => Ok(token("new", now + 7200.0)),
+            })
+        });
+        credential.get_token().await.unwrap_err();
+        if held > 0 {
+            source.wait_until(f64::from(held) - 0.5).await;
+            for _ in 0..100 {
+                let error = credential.get_token().await.unwrap_err();
+                assert_eq!(error.http_status(), Some(StatusCode::TooManyRequests));
+                let found = CommunicationError::from_error(&error).unwrap();
+                assert_eq!(found.retry_after, Some(Duration::seconds(retry_after)));
+            }
+            assert_eq!(source.calls(), [0.0]);
+        }
+        source.wait_until(f64::from(held)).await;
+        assert_eq!(get(&credential).await, "new");
+        assert_eq!(source.calls(), [0.0, f64::from(held)]);
+    }
 }

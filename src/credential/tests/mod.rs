@@ -54,6 +54,7 @@ impl Source {
         let options = CommunicationTokenCredentialOptions {
             initial_token,
             refresh_proactively,
+            ..Default::default()
         };
         let source = self.clone();
         let refresher = move || {
@@ -62,7 +63,7 @@ impl Source {
             calls.push(now);
             answer(calls.len() - 1, now)
         };
-        CommunicationTokenCredential::build(refresher, Some(options), self.clock()).unwrap()
+        CommunicationTokenCredential::build(refresher, Some(options), self.clock(), || 0.0).unwrap()
     }
 
     /// Lets the time pass until so many seconds after the test began.

@@ -114,6 +114,7 @@ fn without_a_runtime_the_token_serves_until_it_expires_and_then_callers_refresh_
             ..Default::default()
         }),
         Clock::from_fn(move || *clock.lock().unwrap()),
+        || 0.0,
     )
     .unwrap();
     for (seconds, expected) in [(0, "old"), (3599, "old"), (3600, "new")] {

@@ -1,29 +1,30 @@
-//! The failure of a try, on its way through the retry policy to the caller.
+//! The failure of an attempt, on its way through the retry policy to the caller.
 
 use azure_core::{Error, Result, http::RawResponse};
 use std::fmt;
 
-/// How a try failed.
+/// How an attempt failed.
 #[derive(Debug)]
-pub(crate) enum TryFailure {
-    /// It raised an error.
+pub(crate) enum AttemptFailure {
+    /// With an error.
     Failed(Error),
-    /// It was answered by a failure that the call ends with, although a retry policy would go on.
+    /// With a response that ends the call, although a retry policy would go on.
     Final(RawResponse),
 }
 
-/// What core's retry policy calls an error that it gives up on.
+/// The texts that azure_core's retry policy puts around an error that it does not retry.
 const RETRY_TEXTS: [&str; 2] = [
     "non-transport error occurred which will not be retried",
     "retry policy expired and the request will no longer be retried",
 ];
 
-impl TryFailure {
-    /// Takes the failure out of an error on its way from the try to the caller, and with it the texts that policies of
-    /// the caller have put around it, the outermost first. The retry policy's own text, which would hide the failure, is
-    /// left out.
+impl AttemptFailure {
+    /// Takes the failure out of an error, and with it the texts that policies of the caller have put around it, the
+    /// outermost first. The retry policy's own text, which would hide the failure, is left out.
     ///
-    /// An error that holds no such failure, as one of a policy that runs once per call, is given back as it is.
+    /// # Errors
+    ///
+    /// The error itself if it holds no such failure, as that of a policy that runs once per call.
     pub(crate) fn take(mut error: Error) -> Result<(Self, Vec<String>)> {
         if !holds_failure(&error) {
             return Err(error);
@@ -44,10 +45,10 @@ impl TryFailure {
     }
 }
 
-/// Whether there is a [`TryFailure`] in an error, or in the errors of azure_core that it wraps.
+/// Returns whether there is an [`AttemptFailure`] in an error, or in the errors of azure_core that it wraps.
 fn holds_failure(mut error: &Error) -> bool {
     loop {
-        if error.downcast_ref::<TryFailure>().is_some() {
+        if error.downcast_ref::<AttemptFailure>().is_some() {
             return true;
         }
         match error.downcast_ref() {
@@ -57,7 +58,7 @@ fn holds_failure(mut error: &Error) -> bool {
     }
 }
 
-impl fmt::Display for TryFailure {
+impl fmt::Display for AttemptFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed(error) => error.fmt(f),
@@ -66,7 +67,7 @@ impl fmt::Display for TryFailure {
     }
 }
 
-impl std::error::Error for TryFailure {
+impl std::error::Error for AttemptFailure {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Failed(error) => Some(error),
