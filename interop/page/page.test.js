@@ -72,10 +72,6 @@ async function fill({ connectionString, endpoint }) {
   await send(connectionString, "POST", "/identities", { host: `${new URL(endpoint).host}/` });
   const markup = '<img src="x" onerror="alert(1)">';
   await send(connectionString, "DELETE", `/identities/${encodeURIComponent(markup)}`);
-  await send(connectionString, "POST", "/identities", {
-    body: JSON.stringify({ customId: markup }),
-    version: "2025-03-02-preview",
-  });
   return { id, markup };
 }
 
@@ -99,7 +95,6 @@ test("ids and messages are text, never markup", async (t) => {
   const { markup } = await fill(emulator);
   const page = await open(t, emulator);
   await row(page, "deleteIdentity").getByText(markup).waitFor();
-  await section(page, "Identities").getByText(`custom id ${markup}`).waitFor();
   assert.equal(await page.locator("img").count(), 0);
 });
 

@@ -50,7 +50,7 @@ pub(crate) struct Answered<'a> {
     pub(crate) method: &'a str,
     pub(crate) path: &'a str,
     pub(crate) operation: Option<Operation>,
-    /// The identity that was created or found, if the path does not name it.
+    /// The identity in the response, if the path does not name it.
     pub(crate) identity: Option<String>,
     pub(crate) status: Option<u16>,
     pub(crate) duration: Duration,

@@ -50,7 +50,7 @@ struct Outcome {
     status: Option<u16>,
     code: Option<&'static str>,
     explanation: Option<String>,
-    /// The identity that was created or found, if the path does not name it.
+    /// The identity in the response, if the path does not name it.
     identity: Option<String>,
 }
 

@@ -9,7 +9,7 @@ use crate::{
     identity_id::IdentityId,
     journal::Journal,
     rate_limits::{LimitExceeded, Quota, RateLimits},
-    registry::{Created, IdentityDetails, Registry},
+    registry::Registry,
     revocation_delay::RevocationDelay,
     service::WithdrawnVersions,
     signature::Tolerance,
@@ -84,28 +84,23 @@ impl Resource {
         self.rate_limits.count(quota, self.clock.now())
     }
 
-    /// Creates an identity, or finds the one with this custom id, and issues a token to it if there are scopes.
+    /// Creates an identity, with a token if there are scopes.
     pub(crate) async fn create_identity(
         &self,
-        custom_id: Option<String>,
         scopes: &[String],
         lifetime: Duration,
         key: KeyNumber,
-    ) -> Result<(IdentityDetails, Option<AccessToken>), NotIssued> {
+    ) -> Result<(IdentityId, Option<AccessToken>), NotIssued> {
         if scopes.is_empty() {
-            let created = self.registry.create(custom_id, false, self.clock.now());
-            self.store.wait(created.changed).await?;
-            return Ok((created.identity, None));
+            let (id, changed) = self.registry.create(self.clock.now());
+            self.store.wait(changed).await?;
+            return Ok((id, None));
         }
         let issuer = self.issuer().await?;
-        let Created {
-            identity,
-            revocations,
-            changed,
-        } = self.registry.create(custom_id, true, issuer.now);
-        let token = issuer.user_token(identity.id, self.numbers(revocations, key), scopes, lifetime)?;
+        let (id, changed) = self.registry.create(issuer.now);
+        let token = issuer.user_token(id, self.numbers(0, key), scopes, lifetime)?;
         self.store.wait(changed).await?;
-        Ok((identity, Some(token)))
+        Ok((id, Some(token)))
     }
 
     /// Issues a token to a communication user; `None` if there is no such user.
@@ -117,7 +112,7 @@ impl Resource {
         key: KeyNumber,
     ) -> Result<Option<AccessToken>, NotIssued> {
         let issuer = self.issuer().await?;
-        let Some((revocations, changed)) = self.registry.note_token(id, issuer.now) else {
+        let Some((revocations, changed)) = self.registry.revocations(id) else {
             return Ok(None);
         };
         let token = issuer.user_token(id, self.numbers(revocations, key), scopes, lifetime)?;

@@ -7,13 +7,13 @@ use time::{OffsetDateTime, UtcOffset, format_description::BorrowedFormatItem, ma
 const FULL: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:7]+00:00");
 
-/// `2026-08-01T00:00:00+00:00`, as .NET formats a time of whole seconds.
-const WHOLE_SECONDS: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]+00:00");
-
 /// Serializes a time; for `#[serde(serialize_with)]`.
 pub(crate) fn serialize<S: Serializer>(time: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&format(*time, FULL)?)
+    let text = time
+        .to_offset(UtcOffset::UTC)
+        .format(FULL)
+        .map_err(ser::Error::custom)?;
+    serializer.serialize_str(&text)
 }
 
 /// Deserializes a time from whole seconds since 1970; for `#[serde(deserialize_with)]`.
@@ -38,17 +38,4 @@ impl<'de> Deserialize<'de> for Moment {
         let time = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds.into());
         time.map(Self).map_err(D::Error::custom)
     }
-}
-
-/// A time to the second.
-pub(crate) struct WholeSeconds(pub(crate) OffsetDateTime);
-
-impl Serialize for WholeSeconds {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&format(self.0, WHOLE_SECONDS)?)
-    }
-}
-
-fn format<E: ser::Error>(time: OffsetDateTime, form: &[BorrowedFormatItem<'_>]) -> Result<String, E> {
-    time.to_offset(UtcOffset::UTC).format(form).map_err(E::custom)
 }

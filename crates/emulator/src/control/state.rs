@@ -69,6 +69,6 @@ pub(super) struct IdentityList {
 /// `GET /_emulator/identities`
 pub(super) async fn identities(State(Endpoint { resource, .. }): State<Endpoint>) -> Answer<IdentityList> {
     let (total, newest) = resource.registry.newest(IDENTITIES);
-    let identities = newest.into_iter().map(Identity::from).collect();
+    let identities = newest.into_iter().map(|id| Identity { id: id.to_string() }).collect();
     Answer(StatusCode::OK, IdentityList { total, identities })
 }

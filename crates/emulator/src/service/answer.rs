@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header::CONTENT_TYPE};
 use serde::Serialize;
 
-/// The id of the identity that was created or found, if the path does not name it. It is an extension of the response.
+/// The id of the identity in a response, for requests whose path does not name it. It is an extension of the response.
 #[derive(Clone)]
 pub(crate) struct ConcernedIdentity(pub(crate) String);
 

@@ -64,23 +64,16 @@ impl ApiVersions {
     }
 }
 
-/// Whether a request is of the preview version. It is an extension of the request.
-#[derive(Clone, Copy)]
-pub(super) struct IsPreview(pub(super) bool);
-
 /// Refuses a request without a supported version, and lists the supported versions in the response.
 pub(super) async fn require(
     State((endpoint, versions)): State<(Endpoint, ApiVersions)>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
     let withdrawn = &endpoint.resource.withdrawn_versions;
     let mut response = match requested_version(request.uri()) {
         None => unspecified().into_response(),
-        Some(version) if versions.contain(&version, withdrawn) => {
-            request.extensions_mut().insert(IsPreview(version == PREVIEW));
-            next.run(request).await
-        }
+        Some(version) if versions.contain(&version, withdrawn) => next.run(request).await,
         Some(version) => unsupported(&endpoint, &request, &version).into_response(),
     };
     let refusal = response.extensions().get::<Refusal>();

@@ -85,7 +85,7 @@ async fn exchange(
     };
     let id = user.to_string();
     let answer = IdentityAndToken {
-        identity: Identity::of_id(id.clone()),
+        identity: Identity { id: id.clone() },
         access_token: Some(access_token),
     };
     Ok((Extension(ConcernedIdentity(id)), Answer(StatusCode::OK, answer)))

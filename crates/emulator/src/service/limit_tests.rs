@@ -134,7 +134,6 @@ async fn every_operation_has_a_limit_whatever_becomes_of_the_request() {
     for (limit, method, path, bearer, body, status) in [
         (1000, "POST", "/identities", owner, json!({}), 201),
         (1000, "POST", "/identities", owner, json!({"expiresInMinutes": 59}), 400),
-        (1000, "POST", "/identities", owner, json!({"customId": ""}), 400),
         (
             1000,
             "POST",
@@ -241,10 +240,9 @@ async fn requests_that_do_not_reach_their_operation_do_not_count() {
 }
 
 #[tokio::test]
-async fn reading_and_assigning_have_no_limit() {
+async fn assigning_has_no_limit() {
     let service = Service::limited().await;
     let owner = service.owner.as_str();
-    let identity = format!("/identities/{}", service.create().await);
     let tenant = "3f14cf17-84d5-42c2-8689-a6365c474b4e";
     let body = json!({"principalType": "user", "tenantId": tenant, "clientIds": []}).to_string();
     assert_eq!(
@@ -253,7 +251,6 @@ async fn reading_and_assigning_have_no_limit() {
     );
     let teams_extension = format!("/access/teamsExtension/tenants/{tenant}/assignments/{tenant}");
     for (method, path, body, status) in [
-        ("GET", identity.as_str(), "", 200),
         ("GET", "/access/entra/assignments", "", 200),
         ("GET", ASSIGNMENT, "", 200),
         ("PUT", ASSIGNMENT, &body, 200),

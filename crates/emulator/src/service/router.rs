@@ -51,13 +51,10 @@ fn owners_router(endpoint: &Endpoint) -> Router<Endpoint> {
         .route("/identities/{id}", delete(identities::delete))
         .route("/identities/{id}/:issueAccessToken", post(access_tokens::issue))
         .route("/identities/{id}/:revokeAccessTokens", post(access_tokens::revoke));
-    let preview = new_router()
-        .route("/identities/{id}", get(identities::get))
-        .route("/access/entra/assignments", get(entra::list))
-        .route(
-            "/access/entra/assignments/{object_id}",
-            get(entra::get).put(entra::put).delete(entra::delete),
-        );
+    let entra = new_router().route("/access/entra/assignments", get(entra::list)).route(
+        "/access/entra/assignments/{object_id}",
+        get(entra::get).put(entra::put).delete(entra::delete),
+    );
     let teams_user = new_router().route(
         "/teamsUser/:exchangeAccessToken",
         post(teams_user::exchange_access_token),
@@ -70,7 +67,7 @@ fn owners_router(endpoint: &Endpoint) -> Router<Endpoint> {
     );
 
     group(identities, api_version::IDENTITIES)
-        .merge(group(preview, api_version::PREVIEW_ONLY))
+        .merge(group(entra, api_version::PREVIEW_ONLY))
         .merge(group(teams_user, api_version::TEAMS_USER))
         .merge(group(teams_extension, api_version::TEAMS_EXTENSION))
         .fallback(|| async {

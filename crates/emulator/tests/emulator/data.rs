@@ -1,7 +1,7 @@
 //! What an emulator keeps in its data file.
 
 use crate::{
-    client::{Answer, Client, PREVIEW, decode, http, http_trusting},
+    client::{Client, PREVIEW, decode, http, http_trusting},
     signer::KEY,
 };
 use acs_identity_emulator::{
@@ -49,37 +49,20 @@ async fn start(path: &Path) -> Emulator {
     builder(path).start().await.unwrap()
 }
 
-async fn create(client: &Client, body: Value) -> Answer {
-    client
-        .send("POST", &format!("/identities{PREVIEW}"), &body.to_string())
-        .await
-}
-
-async fn get(client: &Client, id: &str) -> Value {
-    client.send("GET", &format!("/identities/{id}{PREVIEW}"), "").await.body
-}
-
+/// Asserts that a restart continues where the emulator ended.
 async fn restarted_after(end: impl AsyncFn(Emulator)) {
     let path = Temporary::new();
     let emulator = start(&path).await;
     let client = Client::over_http(&emulator);
-    let plain = client.create().await;
+    let [plain, revoked, deleted] = [client.create().await, client.create().await, client.create().await];
     let active = client.issue_chat(&plain).await;
-    let custom = create(&client, json!({"customId": "sally", "createTokenWithScopes": ["chat"]})).await;
-    let custom_id = custom.text("/identity/id");
-    client.revoke(&custom_id).await;
-    let after_revocation = client.issue_chat(&custom_id).await;
-    let deleted = create(&client, json!({"customId": "bob", "createTokenWithScopes": ["chat"]})).await;
-    client.delete(&deleted.text("/identity/id")).await;
-    let described = get(&client, &custom_id).await;
-    assert!(described["lastTokenIssuedAt"].is_string(), "{described}");
+    let before_revocation = client.issue_chat(&revoked).await;
+    client.revoke(&revoked).await;
+    let after_revocation = client.issue_chat(&revoked).await;
+    let of_deleted = client.issue_chat(&deleted).await;
+    client.delete(&deleted).await;
     let (identities, resource_id) = (emulator.identities(), emulator.resource_id());
-    let statuses = [
-        (active, TokenStatus::Active),
-        (custom.text("/accessToken/token"), TokenStatus::Revoked),
-        (after_revocation.clone(), TokenStatus::Active),
-        (deleted.text("/accessToken/token"), TokenStatus::IdentityDeleted),
-    ];
+    assert_eq!(identities, [plain.as_str(), &revoked]);
     end(emulator).await;
 
     let emulator = start(&path).await;
@@ -87,23 +70,22 @@ async fn restarted_after(end: impl AsyncFn(Emulator)) {
         (emulator.resource_id(), emulator.identities()),
         (resource_id, identities)
     );
-    for (token, status) in &statuses {
-        assert_eq!(emulator.token_status(token), *status);
+    for (token, status) in [
+        (active, TokenStatus::Active),
+        (before_revocation, TokenStatus::Revoked),
+        (after_revocation.clone(), TokenStatus::Active),
+        (of_deleted, TokenStatus::IdentityDeleted),
+    ] {
+        assert_eq!(emulator.token_status(&token), status);
     }
-    let client = Client::over_http(&emulator);
-    assert_eq!(get(&client, &custom_id).await, described);
-    assert_eq!(
-        create(&client, json!({"customId": "sally"})).await.text("/identity/id"),
-        custom_id
-    );
-    let successor = create(&client, json!({"customId": "bob"})).await.text("/identity/id");
-    assert_ne!(successor, deleted.text("/identity/id"));
-    assert_eq!(emulator.identities(), [plain, custom_id.clone(), successor]);
 
-    // Revocations go on from where they were.
-    client.revoke(&custom_id).await;
+    // Ids and revocations go on from where they were.
+    let client = Client::over_http(&emulator);
+    let successor = client.create().await;
+    assert_eq!(emulator.identities(), [plain, revoked.clone(), successor]);
+    client.revoke(&revoked).await;
     assert_eq!(emulator.token_status(&after_revocation), TokenStatus::Revoked);
-    let new = client.issue_chat(&custom_id).await;
+    let new = client.issue_chat(&revoked).await;
     assert_eq!(emulator.token_status(&new), TokenStatus::Active);
 }
 

@@ -1,6 +1,6 @@
 //! Identities and access tokens, operation by operation.
 
-use crate::client::{Answer, Client, VERSION, start};
+use crate::client::{Answer, Client, PREVIEW, VERSION, start};
 use acs_identity_emulator::TokenStatus;
 use serde_json::{Value, json};
 
@@ -41,6 +41,19 @@ async fn an_identity_is_created_with_and_without_a_token() {
         TokenStatus::Active
     );
     assert_eq!(emulator.identity_count(), 6);
+}
+
+#[tokio::test]
+async fn unknown_members_are_ignored_in_every_version() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    for (number, query) in [VERSION, PREVIEW, VERSION, PREVIEW].into_iter().enumerate() {
+        let body = r#"{"customId":"sally","unknown":{"member":[]}}"#;
+        let created = client.send("POST", &format!("/identities{query}"), body).await;
+        let expected = json!({"identity": {"id": created.text("/identity/id")}});
+        assert_eq!((created.status, &created.body), (201, &expected), "{query}");
+        assert_eq!(emulator.identity_count(), number + 1, "{query}");
+    }
 }
 
 #[tokio::test]
@@ -255,6 +268,7 @@ async fn what_is_not_an_operation_is_not_found_or_not_allowed() {
     let client = Client::over_http(&emulator);
     let id = client.create().await;
     for (method, path, status) in [
+        ("GET", format!("/identities/{id}"), 405),
         ("PUT", format!("/identities/{id}"), 405),
         ("PUT", "/identities".to_owned(), 405),
         ("GET", "/".to_owned(), 404),

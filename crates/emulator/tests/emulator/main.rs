@@ -9,7 +9,6 @@ mod bad_input;
 mod binary;
 mod client;
 mod control;
-mod custom_ids;
 #[cfg(feature = "persistence")]
 mod data;
 #[cfg(feature = "persistence")]

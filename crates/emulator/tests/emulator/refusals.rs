@@ -149,7 +149,6 @@ async fn an_id_that_is_not_owned_is_explained() {
         ),
     ] {
         for answer in [
-            client.send("GET", &format!("/identities/{id}{PREVIEW}"), "").await,
             client.issue(&id, json!({"scopes": ["chat"]})).await,
             client.revoke(&id).await,
             client.delete(&id).await,

@@ -105,14 +105,7 @@ function request(item) {
   return make("tbody", {}, ...rows);
 }
 
-function identityItem({ id, customId, lastTokenIssuedAt }) {
-  const parts = [make("span", { className: "mono" }, id)];
-  if (customId !== undefined) {
-    parts.push(make("span", {}, `custom id ${customId}`));
-  }
-  const last = lastTokenIssuedAt ? ["last token ", time(lastTokenIssuedAt)] : ["no token"];
-  return make("li", {}, ...parts, make("span", { className: "muted" }, ...last));
-}
+const identityItem = ({ id }) => make("li", { className: "mono" }, id);
 
 const TOKEN_KINDS = { active: "good", expired: "warn" };
 
