@@ -18,49 +18,43 @@ use percent_encoding::percent_decode_str;
 
 const API_SUPPORTED_VERSIONS: HeaderName = HeaderName::from_static("api-supported-versions");
 
-/// The preview version, whose features the stable versions lack.
+/// All api-versions of the emulator, oldest first. Their names sort by date.
+pub(super) const ALL: [&str; 7] = [
+    "2021-03-07",
+    "2022-06-01",
+    "2022-10-01",
+    "2023-10-01",
+    PREVIEW,
+    "2025-06-30",
+    "2026-09-23",
+];
+
+/// The only version of the operations on users of Entra ID.
 const PREVIEW: &str = "2025-03-02-preview";
 
-/// The supported versions of a group of operations, as listed in responses.
+/// The versions of a group of operations.
 #[derive(Clone, Copy)]
-pub(super) struct ApiVersions {
-    pub(super) listed: &'static str,
-}
+pub(super) struct ApiVersions(fn(&str) -> bool);
 
-pub(super) const IDENTITIES: ApiVersions = ApiVersions {
-    listed: "2021-03-07, 2022-06-01, 2022-10-01, 2023-10-01, 2025-03-02-preview, 2025-06-30",
-};
-
-/// The exchange of Teams users' tokens was added in the second stable version.
-pub(super) const TEAMS_USER: ApiVersions = ApiVersions {
-    listed: "2022-06-01, 2022-10-01, 2023-10-01, 2025-03-02-preview, 2025-06-30",
-};
-
-pub(super) const TEAMS_EXTENSION: ApiVersions = ApiVersions {
-    listed: "2025-03-02-preview, 2025-06-30",
-};
-
-pub(super) const PREVIEW_ONLY: ApiVersions = ApiVersions { listed: PREVIEW };
+pub(super) const IDENTITIES: ApiVersions = ApiVersions(|_| true);
+/// The exchange of Teams users' tokens came with the second version.
+pub(super) const TEAMS_USER: ApiVersions = ApiVersions(|version| version >= "2022-06-01");
+pub(super) const TEAMS_EXTENSION: ApiVersions = ApiVersions(|version| version >= PREVIEW);
+pub(super) const PREVIEW_ONLY: ApiVersions = ApiVersions(|version| version == PREVIEW);
 
 impl ApiVersions {
-    fn contain(self, version: &str, withdrawn: &WithdrawnVersions) -> bool {
-        self.all().any(|supported| supported == version) && !withdrawn.contain(version)
+    /// The versions that are not withdrawn, oldest first.
+    fn supported(self, withdrawn: &WithdrawnVersions) -> impl Iterator<Item = &'static str> {
+        let Self(includes) = self;
+        let versions = ALL.into_iter().filter(move |version| includes(version));
+        versions.filter(|version| !withdrawn.contain(version))
     }
 
-    /// The header that lists them; `None` if all are withdrawn.
+    /// The header that lists them; `None` if there is none.
     fn header(self, withdrawn: &WithdrawnVersions) -> Option<HeaderValue> {
-        if withdrawn.are_none() {
-            return Some(HeaderValue::from_static(self.listed));
-        }
-        let left: Vec<_> = self.all().filter(|version| !withdrawn.contain(version)).collect();
-        if left.is_empty() {
-            return None;
-        }
-        HeaderValue::try_from(left.join(", ")).ok()
-    }
-
-    pub(super) fn all(self) -> impl Iterator<Item = &'static str> {
-        self.listed.split(", ")
+        let supported: Vec<_> = self.supported(withdrawn).collect();
+        let listed = (!supported.is_empty()).then(|| supported.join(", "))?;
+        HeaderValue::try_from(listed).ok()
     }
 }
 
@@ -73,7 +67,7 @@ pub(super) async fn require(
     let withdrawn = &endpoint.resource.withdrawn_versions;
     let mut response = match requested_version(request.uri()) {
         None => unspecified().into_response(),
-        Some(version) if versions.contain(&version, withdrawn) => next.run(request).await,
+        Some(version) if versions.supported(withdrawn).any(|supported| supported == version) => next.run(request).await,
         Some(version) => unsupported(&endpoint, &request, &version).into_response(),
     };
     let refusal = response.extensions().get::<Refusal>();

@@ -1,6 +1,6 @@
 //! Api-versions that the emulator no longer supports, on request.
 
-use crate::service::api_version::IDENTITIES;
+use crate::service::api_version::ALL;
 use std::{
     error::Error,
     fmt::{self, Display, Formatter},
@@ -14,8 +14,11 @@ pub struct UnknownVersion(String);
 impl Display for UnknownVersion {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self(name) = self;
-        write!(f, "`{name}` is no api-version of the emulator: name one of ")?;
-        f.write_str(IDENTITIES.listed)
+        write!(
+            f,
+            "`{name}` is no api-version of the emulator: name one of {}",
+            ALL.join(", ")
+        )
     }
 }
 
@@ -42,29 +45,20 @@ impl WithdrawnVersions {
         Ok(())
     }
 
-    pub(super) fn are_none(&self) -> bool {
-        self.0.load(Ordering::Acquire) == 0
-    }
-
     pub(super) fn contain(&self, name: &str) -> bool {
         let withdrawn = self.0.load(Ordering::Acquire);
         withdrawn != 0 && bits([name]).is_ok_and(|bits| withdrawn & bits != 0)
     }
 
     pub(crate) fn names(&self) -> Vec<&'static str> {
-        all().filter(|name| self.contain(name)).collect()
+        ALL.into_iter().filter(|name| self.contain(name)).collect()
     }
-}
-
-/// Every version is one of the operations on identities.
-fn all() -> impl Iterator<Item = &'static str> {
-    IDENTITIES.all()
 }
 
 fn bits<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> Result<u32, UnknownVersion> {
     names.into_iter().try_fold(0, |bits, name| {
         let name = name.as_ref();
-        let index = all().position(|known| known == name);
+        let index = ALL.iter().position(|known| *known == name);
         let index = index.ok_or_else(|| UnknownVersion(name.to_owned()))?;
         Ok(bits | 1 << index)
     })
@@ -77,28 +71,26 @@ mod tests {
     #[test]
     fn versions_are_withdrawn_and_supported_again() {
         let withdrawn = WithdrawnVersions::default();
-        assert!(withdrawn.are_none());
-        withdrawn.add("2025-06-30").unwrap();
-        withdrawn.add("2021-03-07").unwrap();
-        assert_eq!(withdrawn.names(), ["2021-03-07", "2025-06-30"]);
-        withdrawn.remove("2021-03-07").unwrap();
-        withdrawn.remove("2022-06-01").unwrap();
-        assert_eq!(withdrawn.names(), ["2025-06-30"]);
-        withdrawn.set(["2023-10-01", "2022-10-01"]).unwrap();
-        assert_eq!(withdrawn.names(), ["2022-10-01", "2023-10-01"]);
+        let [first, second, .., last] = ALL;
+        assert!(withdrawn.names().is_empty());
+        withdrawn.add(last).unwrap();
+        withdrawn.add(first).unwrap();
+        assert_eq!(withdrawn.names(), [first, last]);
+        withdrawn.remove(first).unwrap();
+        withdrawn.remove(second).unwrap();
+        assert_eq!(withdrawn.names(), [last]);
+        withdrawn.set([second, first]).unwrap();
+        assert_eq!(withdrawn.names(), [first, second]);
         withdrawn.set([""; 0]).unwrap();
-        assert!(withdrawn.are_none());
+        assert!(withdrawn.names().is_empty());
     }
 
     #[test]
     fn an_unknown_version_changes_nothing() {
         let withdrawn = WithdrawnVersions::default();
-        let error = withdrawn.set(["2023-10-01", "2023-10-02"]).unwrap_err();
-        assert!(
-            error.to_string().starts_with("`2023-10-02` is no api-version"),
-            "{error}"
-        );
-        assert!(error.to_string().ends_with("2025-03-02-preview, 2025-06-30"), "{error}");
-        assert!(withdrawn.are_none());
+        let error = withdrawn.set([ALL[0], "2023-10-02"]).unwrap_err().to_string();
+        assert!(error.starts_with("`2023-10-02` is no api-version"), "{error}");
+        assert!(error.ends_with(&ALL.join(", ")), "{error}");
+        assert!(withdrawn.names().is_empty());
     }
 }

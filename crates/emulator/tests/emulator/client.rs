@@ -10,8 +10,26 @@ use std::sync::LazyLock;
 
 static TOKEN_KEY: LazyLock<TokenKey> = LazyLock::new(|| TokenKey::generate(TokenAlgorithm::Rs256));
 
-pub(crate) const VERSION: &str = "?api-version=2023-10-01";
+/// All api-versions of the service, oldest first.
+pub(crate) const VERSIONS: [&str; 7] = [
+    "2021-03-07",
+    "2022-06-01",
+    "2022-10-01",
+    "2023-10-01",
+    "2025-03-02-preview",
+    "2025-06-30",
+    "2026-09-23",
+];
+
+/// The newest of them, as a query.
+pub(crate) const VERSION: &str = "?api-version=2026-09-23";
 pub(crate) const PREVIEW: &str = "?api-version=2025-03-02-preview";
+
+/// Versions as `api-supported-versions` lists them.
+pub(crate) fn listed(is_supported: impl Fn(&str) -> bool) -> String {
+    let supported = VERSIONS.into_iter().filter(|version| is_supported(version));
+    supported.collect::<Vec<_>>().join(", ")
+}
 
 /// Options of an emulator with the token key that all tests share.
 pub(crate) fn builder() -> EmulatorBuilder {

@@ -1,7 +1,7 @@
 //! What an emulator keeps in its data file.
 
 use crate::{
-    client::{Client, PREVIEW, decode, http, http_trusting},
+    client::{Client, PREVIEW, VERSION, decode, http, http_trusting},
     signer::KEY,
 };
 use acs_identity_emulator::{
@@ -267,7 +267,7 @@ async fn the_ca_has_to_be_trusted_only_once() {
 struct Assigned {
     assignment: String,
     body: Value,
-    exchange: &'static str,
+    exchange: String,
     entra_token: String,
 }
 
@@ -280,12 +280,12 @@ impl Assigned {
             body["tenantId"] = json!(tenant);
             (
                 format!("/access/entra/assignments/{user}{PREVIEW}"),
-                "/access/entra/:exchangeAccessToken?api-version=2025-03-02-preview",
+                format!("/access/entra/:exchangeAccessToken{PREVIEW}"),
             )
         } else {
             (
-                format!("/access/teamsExtension/tenants/{tenant}/assignments/{user}?api-version=2025-06-30"),
-                "/access/teamsExtension/:exchangeAccessToken?api-version=2025-06-30",
+                format!("/access/teamsExtension/tenants/{tenant}/assignments/{user}{VERSION}"),
+                format!("/access/teamsExtension/:exchangeAccessToken{VERSION}"),
             )
         };
         Self {
@@ -306,7 +306,7 @@ impl Assigned {
 
     async fn exchange(&self, emulator: &Emulator) -> String {
         let client = Client::over_https(emulator);
-        let answer = client.exchange_own(self.exchange, &self.entra_token).await;
+        let answer = client.exchange_own(&self.exchange, &self.entra_token).await;
         answer.text("/accessToken/token")
     }
 }

@@ -1,7 +1,7 @@
 //! The exchange of tokens of users of Entra ID.
 
 use crate::{
-    client::{Answer, PREVIEW, USER_CLAIMS, decode, names_in_order, start},
+    client::{Answer, PREVIEW, USER_CLAIMS, VERSION, decode, names_in_order, start},
     user::{User, assert_forbidden, assert_not_admitted, assert_not_valid},
 };
 use acs_identity_emulator::{EntraToken, EntraTokenRequest, TokenStatus, Uuid};
@@ -195,14 +195,13 @@ async fn deleting_the_narrowest_assignment_that_admits_a_user_revokes_its_tokens
 
 #[tokio::test]
 async fn assignments_of_one_kind_do_not_keep_tokens_of_the_other_active() {
-    let version = "?api-version=2025-06-30";
-    let teams_extension_exchange = format!("/access/teamsExtension/:exchangeAccessToken{version}");
+    let teams_extension_exchange = format!("/access/teamsExtension/:exchangeAccessToken{VERSION}");
     let (active, revoked) = (TokenStatus::Active, TokenStatus::Revoked);
     for deletes_entra in [true, false] {
         // Both assignments are the first of their kind.
         let user = assigned_user().await;
         let EntraToken { tenant_id, user_id, .. } = user.entra;
-        let teams_extension = format!("/access/teamsExtension/tenants/{tenant_id}/assignments/{user_id}{version}");
+        let teams_extension = format!("/access/teamsExtension/tenants/{tenant_id}/assignments/{user_id}{VERSION}");
         user.put(&teams_extension, &json!({"principalType": "user"})).await;
         let caller = EntraTokenRequest {
             tenant_id,
@@ -261,16 +260,4 @@ async fn the_body_of_the_exchange_is_an_object_or_nothing() {
         let answer = Answer::of(request.bearer_auth(&user.entra.token)).await;
         assert_eq!(answer.status, status, "{body}");
     }
-}
-
-#[tokio::test]
-async fn the_exchange_is_a_preview() {
-    let user = assigned_user().await;
-    let stable = EXCHANGE.replace("2025-03-02-preview", "2025-06-30");
-    let answer = user.https.exchange_own(&stable, &user.entra.token).await;
-    assert_eq!(
-        (answer.status, answer.text("/error/code").as_str()),
-        (400, "UnsupportedApiVersion")
-    );
-    assert_eq!(answer.header("api-supported-versions"), Some("2025-03-02-preview"));
 }

@@ -229,40 +229,6 @@ async fn text_that_is_not_json_is_distinguished_from_json_of_another_form() {
 }
 
 #[tokio::test]
-async fn every_listed_version_is_served_and_no_other() {
-    let emulator = start().await;
-    let client = Client::over_http(&emulator);
-    let create = async |query: &str| client.send("POST", &format!("/identities{query}"), "").await;
-    let all = "2021-03-07, 2022-06-01, 2022-10-01, 2023-10-01, 2025-03-02-preview, 2025-06-30";
-    for version in all.split(", ") {
-        let answer = create(&format!("?api-version={version}")).await;
-        assert_eq!(
-            (answer.status, answer.header("api-supported-versions")),
-            (201, Some(all)),
-            "{version}"
-        );
-    }
-    for version in ["2020-07-20-preview2", "2025-04-01-preview", "2023-10", "1.0"] {
-        let answer = create(&format!("?api-version={version}")).await;
-        let message = format!(
-            "The HTTP resource that matches the request URI '{}/identities' does not support the API version \
-             '{version}'.",
-            client.origin
-        );
-        answer.assert_error(400, "UnsupportedApiVersion", &message, None);
-    }
-    let missing = create("").await;
-    let message = "An API version is required, but was not specified.";
-    missing.assert_error(400, "ApiVersionUnspecified", message, None);
-
-    let path = "/teamsUser/:exchangeAccessToken?api-version=2021-03-07";
-    let teams = client.send("POST", path, "{}").await;
-    assert_eq!(teams.text("/error/code"), "UnsupportedApiVersion");
-    let since = "2022-06-01, 2022-10-01, 2023-10-01, 2025-03-02-preview, 2025-06-30";
-    assert_eq!(teams.header("api-supported-versions"), Some(since));
-}
-
-#[tokio::test]
 async fn what_is_not_an_operation_is_not_found_or_not_allowed() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);

@@ -41,4 +41,5 @@ mod teams_extension_assignments;
 mod teams_user;
 mod tokens;
 mod user;
+mod versions;
 mod wire;

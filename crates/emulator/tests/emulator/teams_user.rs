@@ -256,15 +256,3 @@ async fn the_members_of_the_body_have_names() {
         (400, "ValidationError")
     );
 }
-
-#[tokio::test]
-async fn the_exchange_supports_later_versions_only() {
-    let emulator = start().await;
-    let answer = exchange(
-        &emulator,
-        json!({"token": mint(&emulator, EntraTokenRequest::teams_user()).await.token, "appId": "x"}),
-    )
-    .await;
-    let since = "2022-06-01, 2022-10-01, 2023-10-01, 2025-03-02-preview, 2025-06-30";
-    assert_eq!(answer.header("api-supported-versions"), Some(since));
-}
