@@ -10,14 +10,19 @@ mod support;
 
 use azure_communication_identity::{AzureKeyCredential, CommunicationIdentityClient};
 use std::{process::ExitCode, sync::Arc};
-use support::{EmulatorCredential, Outcome, Service, azure_options, emulator_options, entra_credential};
+use support::{EmulatorCredential, Outcome, Service, Usage, azure_options, emulator_options, entra_credential};
+
+const USAGE: Usage = Usage {
+    command: "authenticate",
+    about: "Creates clients with a connection string, an access key and Entra ID.",
+};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    support::report(run().await)
+    support::run(USAGE, sample).await
 }
 
-async fn run() -> Outcome {
+async fn sample(_: Vec<String>) -> Outcome {
     match Service::find().await? {
         Service::Azure { connection_string } => {
             // Endpoint and access key in one text, as the portal shows it.

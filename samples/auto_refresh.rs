@@ -16,15 +16,20 @@ use azure_communication_identity::{
 use azure_core::time::{Duration, OffsetDateTime, to_rfc3339};
 use futures::future::try_join_all;
 use std::{process::ExitCode, time::Instant};
-use support::{Outcome, Service, shorten};
+use support::{Outcome, Service, Usage, shorten};
 use tokio::time::sleep;
+
+const USAGE: Usage = Usage {
+    command: "auto_refresh",
+    about: "Keeps a token fresh.",
+};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    support::report(run().await)
+    support::run(USAGE, sample).await
 }
 
-async fn run() -> Outcome {
+async fn sample(_: Vec<String>) -> Outcome {
     let service = Service::find().await?;
     let client = service.client()?;
     let user = client.create_user(None).await?.into_model()?;

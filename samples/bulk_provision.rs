@@ -6,9 +6,8 @@
 //! cargo run --example bulk_provision -- 5000 users.txt
 //! ```
 //!
-//! The second form resumes if it is given the same file again. Ctrl-C lets the creations that are under way finish; if the
-//! process is killed outright, the users of those are not in the file. The service's preview knows custom ids, with which
-//! even they could be found again: see `custom_id` in the options of `create_user`.
+//! The second form resumes if it is given the same file again. Ctrl-C lets the creations in flight finish; if the process is
+//! killed outright, their users are not in the file, and cannot be found again.
 
 #![allow(clippy::print_stdout, reason = "a sample shows what it does")]
 
@@ -29,7 +28,7 @@ use std::{
     pin::pin,
     process::{self, ExitCode},
 };
-use support::{Outcome, Service};
+use support::{Outcome, Service, Usage};
 use tokio::{
     signal::ctrl_c,
     time::{Duration, MissedTickBehavior, interval},
@@ -43,19 +42,27 @@ const CONCURRENCY: usize = 64;
 /// <https://learn.microsoft.com/azure/communication-services/concepts/service-limits>
 const PACE: Duration = Duration::from_millis(33);
 
+const USAGE: Usage = Usage {
+    command: "bulk_provision -- [COUNT] [FILE]",
+    about: "Creates COUNT users, 100 by default, and keeps their ids in FILE, from which it resumes.",
+};
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    support::report(run().await)
+    support::run(USAGE, sample).await
 }
 
-async fn run() -> Outcome {
+async fn sample(arguments: Vec<String>) -> Outcome {
+    let count = match arguments.first() {
+        Some(count) => count
+            .parse()
+            .map_err(|_| USAGE.refuse(&format!("COUNT is not a number: {count:?}")))?,
+        None => 100,
+    };
     let service = Service::find().await?;
     let client = service.client()?;
-    let mut arguments = env::args().skip(1);
-    let count = arguments.next().map_or(Ok(100), |count| count.parse())?;
-
-    if let Some(path) = arguments.next() {
-        let mut journal = Journal::open(Path::new(&path))?;
+    if let Some(path) = arguments.get(1) {
+        let mut journal = Journal::open(Path::new(path))?;
         return provision(&client, &mut journal, count, count).await;
     }
 

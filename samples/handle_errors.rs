@@ -14,14 +14,19 @@ use azure_communication_identity::{
 };
 use azure_core::error::ErrorKind;
 use std::{net::TcpListener, process::ExitCode};
-use support::{Outcome, Service, azure_options, emulator_options};
+use support::{Outcome, Service, Usage, azure_options, emulator_options};
+
+const USAGE: Usage = Usage {
+    command: "handle_errors",
+    about: "Shows failures, and what their errors say.",
+};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    support::report(run().await)
+    support::run(USAGE, sample).await
 }
 
-async fn run() -> Outcome {
+async fn sample(_: Vec<String>) -> Outcome {
     let service = Service::find().await?;
     let client = service.client()?;
     let scopes = [CommunicationTokenScope::Chat];

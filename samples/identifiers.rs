@@ -11,7 +11,7 @@ mod support;
 use azure_communication_identity::{CommunicationIdentifier, CommunicationTokenScope};
 use azure_core::time::to_rfc3339;
 use std::{collections::HashMap, process::ExitCode};
-use support::{Outcome, Service};
+use support::{Outcome, Service, Usage};
 
 /// As an application may have stored them. The last is of a kind that this version does not know.
 const RAW_IDS: [&str; 7] = [
@@ -31,12 +31,17 @@ const EVENT: &str = r#"{
     "microsoftTeamsUser": { "userId": "45ab2481-1c1c-4005-be24-0ffb879b1130", "isAnonymous": false }
 }"#;
 
+const USAGE: Usage = Usage {
+    command: "identifiers",
+    about: "Parses raw ids of all kinds, and shows the claims of a token.",
+};
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    support::report(run().await)
+    support::run(USAGE, sample).await
 }
 
-async fn run() -> Outcome {
+async fn sample(_: Vec<String>) -> Outcome {
     for raw_id in RAW_IDS {
         let identifier = CommunicationIdentifier::from_raw_id(raw_id);
         println!("{raw_id}\n  is    {}", describe(&identifier));

@@ -14,14 +14,19 @@ mod support;
 use acs_identity_emulator::{AccessKeyKind, Emulator};
 use azure_communication_identity::{AzureKeyCredential, CommunicationIdentityClient, CommunicationTokenScope::Chat};
 use std::process::ExitCode;
-use support::{Outcome, emulator_options};
+use support::{Outcome, Usage, emulator_options};
+
+const USAGE: Usage = Usage {
+    command: "key_rotation",
+    about: "Replaces the access key of clients in use. Uses the emulator.",
+};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    support::report(run().await)
+    support::run(USAGE, sample).await
 }
 
-async fn run() -> Outcome {
+async fn sample(_: Vec<String>) -> Outcome {
     println!("Using an emulator in this process, which has two access keys, as a resource has.\n");
     let emulator = Emulator::builder().start().await?;
     let with_key = |credential| {

@@ -12,14 +12,19 @@ use azure_communication_identity::{CommunicationIdentityClient, CommunicationTok
 use azure_core_opentelemetry::OpenTelemetryTracerProvider;
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use std::{process::ExitCode, sync::Arc, time::Duration};
-use support::{Outcome, emulator_options};
+use support::{Outcome, Usage, emulator_options};
+
+const USAGE: Usage = Usage {
+    command: "opentelemetry",
+    about: "Shows the spans of some operations. Uses the emulator.",
+};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    support::report(run().await)
+    support::run(USAGE, sample).await
 }
 
-async fn run() -> Outcome {
+async fn sample(_: Vec<String>) -> Outcome {
     println!("Using an emulator in this process.\n");
     let emulator = acs_identity_emulator::Emulator::builder().start().await?;
 

@@ -11,14 +11,19 @@ mod support;
 use azure_communication_identity::{CommunicationError, CommunicationTokenScope};
 use azure_core::time::to_rfc3339;
 use std::process::ExitCode;
-use support::{Outcome, Service, TEAMS_TOKEN, shorten};
+use support::{Outcome, Service, TEAMS_TOKEN, Usage, shorten};
+
+const USAGE: Usage = Usage {
+    command: "quickstart",
+    about: "Uses every operation on users and tokens once.",
+};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    support::report(run().await)
+    support::run(USAGE, sample).await
 }
 
-async fn run() -> Outcome {
+async fn sample(_: Vec<String>) -> Outcome {
     let service = Service::find().await?;
     let client = service.client()?;
     let scopes = [CommunicationTokenScope::Chat, CommunicationTokenScope::Voip];

@@ -18,14 +18,19 @@ use azure_communication_identity::{
 };
 use azure_core::time::to_rfc3339;
 use std::{process::ExitCode, sync::Arc};
-use support::{Outcome, UserCredential, emulator_options, shorten};
+use support::{Outcome, Usage, UserCredential, emulator_options, shorten};
+
+const USAGE: Usage = Usage {
+    command: "teams_phone",
+    about: "Lets a Teams Phone user in. Uses the emulator.",
+};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    support::report(run().await)
+    support::run(USAGE, sample).await
 }
 
-async fn run() -> Outcome {
+async fn sample(_: Vec<String>) -> Outcome {
     println!("Using an emulator in this process, which also stands in for Entra ID.\n");
     let emulator = Arc::new(Emulator::builder().start().await?);
     let options = emulator_options(&emulator)?;

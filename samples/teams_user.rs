@@ -11,14 +11,19 @@ mod support;
 use azure_communication_identity::{CommunicationError, TeamsUserTokenRequest};
 use azure_core::time::to_rfc3339;
 use std::process::ExitCode;
-use support::{Outcome, Service, TEAMS_CLIENT_ID, TEAMS_TOKEN, TEAMS_USER_OBJECT_ID, shorten};
+use support::{Outcome, Service, TEAMS_CLIENT_ID, TEAMS_TOKEN, TEAMS_USER_OBJECT_ID, Usage, shorten};
+
+const USAGE: Usage = Usage {
+    command: "teams_user",
+    about: "Exchanges the Entra token of a Teams user.",
+};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    support::report(run().await)
+    support::run(USAGE, sample).await
 }
 
-async fn run() -> Outcome {
+async fn sample(_: Vec<String>) -> Outcome {
     let service = Service::find().await?;
     let client = service.client()?;
 

@@ -14,14 +14,19 @@ use azure_communication_identity::{
 };
 use azure_core::time::{Duration, OffsetDateTime, to_rfc3339};
 use std::process::ExitCode;
-use support::{Outcome, Service};
+use support::{Outcome, Service, Usage};
+
+const USAGE: Usage = Usage {
+    command: "token_lifetimes",
+    about: "Gets tokens for an hour and for a day.",
+};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    support::report(run().await)
+    support::run(USAGE, sample).await
 }
 
-async fn run() -> Outcome {
+async fn sample(_: Vec<String>) -> Outcome {
     let service = Service::find().await?;
     let client = service.client()?;
     let scopes = [CommunicationTokenScope::Chat];

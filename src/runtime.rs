@@ -16,6 +16,10 @@ pub(crate) type RuntimeId = tokio::runtime::Id;
 pub(crate) type RuntimeId = ();
 
 /// The runtime of the caller; `None` outside one.
+#[cfg_attr(
+    not(feature = "tokio"),
+    expect(clippy::unnecessary_wraps, reason = "with tokio, there may be none")
+)]
 pub(crate) fn current() -> Option<RuntimeId> {
     #[cfg(feature = "tokio")]
     {
@@ -83,7 +87,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_task_runs() {
-        let (done, finished) = futures::channel::oneshot::channel();
+        let (done, finished) = oneshot::channel();
         let task = Task::spawn(async { done.send(()).unwrap() }).unwrap();
         finished.await.unwrap();
         tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! No fragment of a key, a token or a signature is in a log at any level, in `Debug`, or in an error.
+//! No fragment of a key, a token or a signature is in a log at any level, in a span, in `Debug`, or in an error.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -22,13 +22,15 @@ use azure_core::{
     Error,
     error::ErrorKind,
     http::{
-        Context, FixedRetryOptions, Request, RetryOptions,
+        Context, FixedRetryOptions, InstrumentationOptions, Request, RetryOptions,
         headers::AUTHORIZATION,
         policies::{Policy, PolicyResult},
     },
     time::{Duration, OffsetDateTime},
 };
+use azure_core_opentelemetry::OpenTelemetryTracerProvider;
 use log::Log;
+use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 use raw_server::{Connection, RawServer};
 use secrets::fragments;
 use std::{
@@ -111,6 +113,13 @@ async fn nothing_secret_is_logged_or_shown() {
     let wiretap = Wiretap::default();
     let mut options = emulator_options(&emulator).unwrap();
     options.client_options.per_try_policies.push(Arc::new(wiretap.clone()));
+    let exporter = InMemorySpanExporter::default();
+    let provider = SdkTracerProvider::builder()
+        .with_simple_exporter(exporter.clone())
+        .build();
+    options.client_options.instrumentation = InstrumentationOptions {
+        tracer_provider: Some(OpenTelemetryTracerProvider::new(Arc::new(provider))),
+    };
 
     let evidence = Evidence::default();
     evidence.keep_secret(&emulator.access_key());
@@ -122,6 +131,10 @@ async fn nothing_secret_is_logged_or_shown() {
     for secret in wiretap.0.lock().unwrap().iter() {
         evidence.keep_secret(secret);
     }
+
+    let spans = exporter.get_finished_spans().unwrap();
+    assert!(spans.len() > 30, "{}", spans.len());
+    evidence.show(&spans);
 
     let log = log.text();
     // What the client itself logs is there.

@@ -1,5 +1,5 @@
-//! Where a sample finds the service: in Azure if the environment names a resource, otherwise in the emulator, which is
-//! started in this process.
+//! The parts that samples share. They find the service in Azure if the environment names a resource, and otherwise start
+//! the emulator in this process.
 
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "a sample shows what it does")]
 #![allow(
@@ -30,8 +30,39 @@ pub const TEAMS_USER_OBJECT_ID: &str = "COMMUNICATION_SAMPLES_TEAMS_USER_OBJECT_
 
 pub type Outcome<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// Shows an error as a person reads it. `Debug`, which a `main` that returns the error would show, is for debuggers.
-pub fn report(outcome: Outcome) -> ExitCode {
+/// The usage of a sample.
+pub struct Usage {
+    /// The name of the sample and, in brackets, the arguments that it takes.
+    pub command: &'static str,
+    pub about: &'static str,
+}
+
+impl Usage {
+    /// An error that says what is wrong with the arguments, and the usage.
+    pub fn refuse(&self, reason: &str) -> Box<dyn std::error::Error> {
+        format!("{reason}; usage: cargo run --example {}", self.command).into()
+    }
+}
+
+/// Runs a sample with its arguments, and shows its error as a person reads it. `Debug`, which a `main` that returns the
+/// error would show, is for debuggers.
+pub async fn run<F: Future<Output = Outcome>>(usage: Usage, sample: impl FnOnce(Vec<String>) -> F) -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    if arguments
+        .iter()
+        .any(|argument| argument == "--help" || argument == "-h")
+    {
+        println!("{}\n\nUsage: cargo run --example {}\n", usage.about, usage.command);
+        println!("A resource in Azure is named by one of these variables; without them, it uses an emulator:");
+        println!("  {CONNECTION_STRING}\n  {ENDPOINT}");
+        return ExitCode::SUCCESS;
+    }
+    let taken = usage.command.matches('[').count();
+    let option = arguments.iter().find(|argument| argument.starts_with('-'));
+    let outcome = match option.or_else(|| arguments.get(taken)) {
+        Some(unexpected) => Err(usage.refuse(&format!("unexpected argument {unexpected:?}"))),
+        None => sample(arguments).await,
+    };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -52,7 +83,7 @@ pub enum Service {
 }
 
 impl Service {
-    /// Looks into the environment, says what it found, and starts the emulator if that is nothing.
+    /// Reads the environment, prints what it names, and starts the emulator if that is nothing.
     pub async fn find() -> Outcome<Self> {
         if let Some(connection_string) = variable(CONNECTION_STRING) {
             println!("Using the Azure resource of {CONNECTION_STRING}.\n");
@@ -103,8 +134,8 @@ impl Service {
     }
 }
 
-/// A variable of the environment. An empty one counts as none.
-fn variable(name: &str) -> Option<String> {
+/// A variable of the environment. An empty one counts as absent.
+pub fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
@@ -125,7 +156,7 @@ pub fn entra_credential() -> Result<Arc<dyn TokenCredential>> {
     Ok(ManagedIdentityCredential::new(None)?)
 }
 
-/// Options that give up after seconds, not after a minute and a half, when nobody answers.
+/// Options that give up after seconds, not after a minute and a half, when there is no answer.
 pub fn azure_options() -> CommunicationIdentityClientOptions {
     CommunicationIdentityClientOptions {
         client_options: ClientOptions {
@@ -139,8 +170,8 @@ pub fn azure_options() -> CommunicationIdentityClientOptions {
     }
 }
 
-/// Options that suit an emulator: no proxy on the way, its certificate trusted, and no retries.
-pub fn emulator_options(emulator: &Emulator) -> Result<CommunicationIdentityClientOptions> {
+/// An HTTP client that suits an emulator: no proxy on the way, and its certificate trusted.
+pub fn emulator_http_client(emulator: &Emulator) -> Result<reqwest::Client> {
     let certificate = reqwest::Certificate::from_pem(emulator.ca_pem().as_bytes());
     let http_client = certificate.and_then(|certificate| {
         reqwest::Client::builder()
@@ -152,10 +183,14 @@ pub fn emulator_options(emulator: &Emulator) -> Result<CommunicationIdentityClie
             .redirect(reqwest::redirect::Policy::none())
             .build()
     });
-    let http_client = http_client.map_err(|error| Error::new(ErrorKind::Other, error))?;
+    http_client.map_err(|error| Error::new(ErrorKind::Other, error))
+}
+
+/// Options that suit an emulator: its HTTP client, and no retries.
+pub fn emulator_options(emulator: &Emulator) -> Result<CommunicationIdentityClientOptions> {
     Ok(CommunicationIdentityClientOptions {
         client_options: ClientOptions {
-            transport: Some(Transport::new(Arc::new(http_client))),
+            transport: Some(Transport::new(Arc::new(emulator_http_client(emulator)?))),
             retry: RetryOptions::none(),
             ..Default::default()
         },
@@ -179,8 +214,8 @@ impl TokenCredential for EmulatorCredential {
     }
 }
 
-/// The credential of a user who has signed in to the emulator's Entra ID, and who keeps their token as those of
-/// `azure_identity` do.
+/// The credential of a user who has signed in to the emulator's Entra ID. It caches its token as those of `azure_identity`
+/// do.
 #[derive(Debug)]
 pub struct UserCredential(AccessToken);
 
@@ -202,7 +237,7 @@ impl TokenCredential for UserCredential {
     }
 }
 
-/// The beginning of a token: enough to tell two apart, and of no use to whoever reads it.
+/// The beginning of a token: enough to tell two apart, and too little to use.
 pub fn shorten(token: &Secret) -> String {
     let token = token.secret();
     format!(

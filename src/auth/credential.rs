@@ -28,35 +28,32 @@ pub(crate) enum CredentialKind {
 pub(crate) struct UserToken(pub(crate) Secret);
 
 /// Authenticates every attempt: by the user token of the call if it has one, otherwise by the client's credential.
-#[derive(Clone, Debug)]
-pub(crate) struct AuthenticationPolicy {
-    pub(crate) kind: CredentialKind,
-    /// `None` if every call brings the token of a user.
-    policy: Option<Arc<dyn Policy>>,
+#[derive(Debug)]
+pub(crate) enum AuthenticationPolicy {
+    /// Signs with an access key.
+    AccessKey(SignaturePolicy),
+    /// Sends a token of a token credential.
+    TokenCredential(Arc<dyn Policy>),
+    /// Sends the user token of each call.
+    UserToken,
 }
 
 impl AuthenticationPolicy {
     /// Signs with an access key, dated by `clock`, which follows the service's if `corrects_clock`.
     pub(crate) fn access_key(key: AzureKeyCredential, clock: Clock, corrects_clock: bool) -> Self {
-        Self {
-            kind: CredentialKind::AccessKey,
-            policy: Some(Arc::new(SignaturePolicy::new(key, clock, corrects_clock))),
-        }
+        Self::AccessKey(SignaturePolicy::new(key, clock, corrects_clock))
     }
 
     /// Asks a token credential for tokens with a scope.
     pub(crate) fn token_credential(credential: Arc<dyn TokenCredential>, scope: &str) -> Self {
-        Self {
-            kind: CredentialKind::TokenCredential,
-            policy: Some(bearer_token_policy(credential, scope)),
-        }
+        Self::TokenCredential(bearer_token_policy(credential, scope))
     }
 
-    /// Has nothing of its own: every call brings the token of a user.
-    pub(crate) fn user_tokens() -> Self {
-        Self {
-            kind: CredentialKind::UserToken,
-            policy: None,
+    pub(crate) fn kind(&self) -> CredentialKind {
+        match self {
+            Self::AccessKey(_) => CredentialKind::AccessKey,
+            Self::TokenCredential(_) => CredentialKind::TokenCredential,
+            Self::UserToken => CredentialKind::UserToken,
         }
     }
 }
@@ -69,9 +66,10 @@ impl Policy for AuthenticationPolicy {
             let (policy, next) = next_policy(next)?;
             return policy.send(ctx, request, next).await;
         }
-        match &self.policy {
-            Some(policy) => policy.send(ctx, request, next).await,
-            None => Err(Error::with_message(ErrorKind::Credential, "the call has no user token")),
+        match self {
+            Self::AccessKey(policy) => policy.send_signed(ctx, request, next).await,
+            Self::TokenCredential(policy) => policy.send(ctx, request, next).await,
+            Self::UserToken => Err(Error::with_message(ErrorKind::Credential, "the call has no user token")),
         }
     }
 }

@@ -138,11 +138,14 @@ impl SignaturePolicy {
         }
         Some(before)
     }
-}
 
-#[async_trait::async_trait]
-impl Policy for SignaturePolicy {
-    async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+    /// Sends a request signed, and once more if that may help.
+    pub(super) async fn send_signed(
+        &self,
+        ctx: &Context<'_>,
+        request: &mut Request,
+        next: &[Arc<dyn Policy>],
+    ) -> PolicyResult {
         let (policy, next) = next_policy(next)?;
         let date = self.sign(request)?;
         let first = policy.send(ctx, request, next).await?;
@@ -172,6 +175,13 @@ impl Policy for SignaturePolicy {
             );
         }
         Ok(second)
+    }
+}
+
+#[async_trait::async_trait]
+impl Policy for SignaturePolicy {
+    async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+        self.send_signed(ctx, request, next).await
     }
 }
 
@@ -239,7 +249,7 @@ mod tests {
 
     /// Asks the emulator, which was written from the service's documents and not from this crate.
     fn verified(request: &Request, key: &str, now: OffsetDateTime) -> std::result::Result<(), SignatureError> {
-        let header = |name| crate::error::header(request.headers(), &HeaderName::from_static(name));
+        let header = |name| header(request.headers(), &HeaderName::from_static(name));
         let Body::Bytes(body) = request.body() else {
             panic!("a streaming body")
         };

@@ -55,7 +55,7 @@ impl ServicePipeline {
         clock: Clock,
     ) -> Result<Self> {
         check::options(options)?;
-        let credential = authentication.kind;
+        let credential = authentication.kind();
         let mut client_options = options.client_options.clone();
         client_options.transport = Some(transport(&client_options)?);
         let logged = &mut client_options.logging.additional_allowed_header_names;

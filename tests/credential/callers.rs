@@ -125,6 +125,7 @@ fn a_refresh_ahead_needs_a_runtime_and_says_so() {
     let options = CommunicationTokenCredentialOptions {
         initial_token: Some(token("initial", 3600)),
         refresh_proactively: true,
+        ..Default::default()
     };
     let refresher = || async { Ok(token("new", 3600)) };
     let error = CommunicationTokenCredential::with_refresher(refresher, Some(options)).unwrap_err();

@@ -354,7 +354,6 @@ async fn futures_are_send() {
         user_object_id: String::new(),
     };
     assert_send(&client.get_token_for_teams_user(teams_user, None));
-    assert_send(&client.get_user(&user, None));
     assert_send(&client.get_token_for_teams_extension_user("entra".into(), None));
     let id = TeamsExtensionAssignmentId {
         tenant_id: Uuid::nil(),

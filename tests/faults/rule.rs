@@ -121,7 +121,6 @@ impl Failure {
             ErrorKind::DataConversion => Kind::DataConversion,
             ErrorKind::Credential => Kind::Credential,
             ErrorKind::Other => Kind::Other,
-            other => panic!("an error of kind {other:?}: {error}"),
         };
         if !matches!(kind, Kind::HttpResponse(_)) {
             assert!(CommunicationError::from_error(error).is_none(), "{error}");

@@ -154,7 +154,6 @@ async fn attempts_of_a_call_share_the_request_id() {
         method_options: ClientMethodOptions {
             context: Context::new().with_value(own),
         },
-        ..Default::default()
     };
     client.create_user(Some(options)).await.unwrap();
 

@@ -86,7 +86,7 @@ impl Exchange {
         Ok(Self {
             operation,
             service: Service::new(endpoint, &options.api_version)?,
-            pipeline: ServicePipeline::new(AuthenticationPolicy::user_tokens(), &options, clock)?,
+            pipeline: ServicePipeline::new(AuthenticationPolicy::UserToken, &options, clock)?,
         })
     }
 

@@ -1,0 +1,175 @@
+//! The sample `doctor` finds everything right with an emulator, and names each thing that is wrong.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../samples/doctor.rs"]
+mod doctor;
+
+use acs_identity_emulator::{Emulator, EntraTokenRequest, Fault};
+use azure_core::{
+    Error, Result,
+    credentials::{AccessToken, TokenCredential, TokenRequestOptions},
+    error::ErrorKind,
+    time::{Duration, OffsetDateTime},
+};
+use doctor::{Credential, Finding, Verdict, examine};
+use std::sync::Arc;
+
+/// A credential with one token, or none.
+#[derive(Debug)]
+struct FixedCredential(Option<String>);
+
+#[async_trait::async_trait]
+impl TokenCredential for FixedCredential {
+    async fn get_token(&self, _: &[&str], _: Option<TokenRequestOptions<'_>>) -> Result<AccessToken> {
+        match &self.0 {
+            Some(token) => Ok(AccessToken::new(
+                token.clone(),
+                OffsetDateTime::now_utc() + Duration::HOUR,
+            )),
+            None => Err(Error::with_message(ErrorKind::Credential, "no secret is set")),
+        }
+    }
+}
+
+async fn entra(emulator: &Emulator) -> Credential {
+    let token = emulator.mint_entra_token(&EntraTokenRequest::service()).await.unwrap();
+    Credential::Entra(
+        emulator.https_endpoint().to_owned(),
+        Arc::new(FixedCredential(Some(token.token))),
+    )
+}
+
+/// A client that trusts the emulator, or nobody.
+fn http_client(trusted: Option<&Emulator>) -> reqwest::Client {
+    let certificates = trusted.map(|emulator| reqwest::Certificate::from_pem(emulator.ca_pem().as_bytes()).unwrap());
+    let builder = reqwest::Client::builder().no_proxy().tls_certs_only(certificates);
+    builder.build().unwrap()
+}
+
+/// The check that fails; the others are right, or not checked.
+fn the_only_failure(findings: &[Finding]) -> (&'static str, String) {
+    assert_eq!(findings.len(), 6);
+    let mut failed = findings.iter().filter(|finding| finding.failed());
+    let (first, second) = (failed.next().unwrap(), failed.next());
+    assert!(second.is_none(), "{first}\n{}", second.unwrap());
+    (first.check, first.to_string())
+}
+
+#[tokio::test]
+async fn an_emulator_passes_every_check() {
+    let emulator = Emulator::builder().start().await.unwrap();
+    let http_client = http_client(Some(&emulator));
+    for credential in [
+        Credential::ConnectionString(emulator.connection_string()),
+        Credential::ConnectionString(emulator.https_connection_string()),
+        entra(&emulator).await,
+    ] {
+        for finding in examine(&credential, &http_client).await {
+            assert!(matches!(finding.verdict, Verdict::Right(_)), "{finding}");
+        }
+    }
+    assert_eq!(emulator.identity_count(), 0);
+}
+
+#[tokio::test]
+async fn a_string_that_cannot_be_parsed_is_named() {
+    let http_client = http_client(None);
+    let nothing = || Arc::new(FixedCredential(None));
+    for (credential, check) in [
+        (
+            Credential::ConnectionString("endpoint=https://a".to_owned()),
+            "connection string",
+        ),
+        (Credential::ConnectionString(String::new()), "connection string"),
+        (Credential::Entra("http://localhost".to_owned(), nothing()), "endpoint"),
+    ] {
+        let (found, text) = the_only_failure(&examine(&credential, &http_client).await);
+        assert_eq!(found, check);
+        assert!(text.contains("Copy it from the resource's Keys page"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_cannot_be_reached_is_named() {
+    let emulator = Emulator::builder().start().await.unwrap();
+    // A label of a name has 63 characters at most, so no resolver asks the network for this one.
+    let unknown = format!(
+        "endpoint=https://{}.communication.azure.com/;accesskey=a2V5",
+        "a".repeat(64)
+    );
+    let closed = "endpoint=http://127.0.0.1:1/;accesskey=a2V5".to_owned();
+    let untrusted = emulator.https_connection_string();
+    for (connection_string, check, remedy) in [
+        (unknown, "DNS", "this machine's DNS settings"),
+        (closed, "TLS", "the proxies in HTTPS_PROXY"),
+        (untrusted, "TLS", "add its CA to this system's certificates"),
+    ] {
+        let credential = Credential::ConnectionString(connection_string);
+        let (found, text) = the_only_failure(&examine(&credential, &http_client(None)).await);
+        assert_eq!(found, check);
+        assert!(text.contains(remedy), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_is_named() {
+    let emulator = Emulator::builder().start().await.unwrap();
+    for (minutes, direction) in [(10, "behind"), (-10, "ahead of")] {
+        emulator.set_clock_offset(Duration::minutes(minutes));
+        let credential = Credential::ConnectionString(emulator.connection_string());
+        let (found, text) = the_only_failure(&examine(&credential, &http_client(None)).await);
+        assert_eq!(found, "clock");
+        assert!(text.contains(direction) && text.contains("Set the clock"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_credential_that_is_refused_is_named() {
+    let emulator = Emulator::builder().start().await.unwrap();
+    let http_client = http_client(Some(&emulator));
+    let endpoint = || emulator.https_endpoint().to_owned();
+    let wrong_key = format!("endpoint={};accesskey=YW5vdGhlciBrZXk=", emulator.endpoint());
+    let other_token = Arc::new(FixedCredential(Some("a.b.c".to_owned())));
+    for (credential, check, remedy) in [
+        (
+            Credential::ConnectionString(wrong_key),
+            "access key",
+            "a current key of this resource",
+        ),
+        (
+            Credential::Entra(endpoint(), other_token),
+            "role",
+            "has a role on this Communication",
+        ),
+        (
+            Credential::Entra(endpoint(), Arc::new(FixedCredential(None))),
+            "role",
+            "the variables that the token credential reads",
+        ),
+    ] {
+        let (found, text) = the_only_failure(&examine(&credential, &http_client).await);
+        assert_eq!(found, check);
+        assert!(text.contains(remedy), "{text}");
+    }
+
+    // A principal without a role.
+    let credential = entra(&emulator).await;
+    emulator.inject(Fault::status(403)).unwrap();
+    let (found, text) = the_only_failure(&examine(&credential, &http_client).await);
+    assert_eq!(found, "role");
+    assert!(
+        text.contains("403 Forbidden") && text.contains("a new assignment takes some minutes"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_version_that_is_withdrawn_is_named() {
+    let emulator = Emulator::builder().start().await.unwrap();
+    emulator.withdraw_version("2026-09-23").unwrap();
+    let credential = Credential::ConnectionString(emulator.connection_string());
+    let (found, text) = the_only_failure(&examine(&credential, &http_client(None)).await);
+    assert_eq!(found, "api-version");
+    assert!(text.contains("2025-06-30"), "{text}");
+}
