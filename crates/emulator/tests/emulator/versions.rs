@@ -78,7 +78,7 @@ async fn assert_versions(send: impl AsyncFn(&str) -> Answer, supports: Supports,
 }
 
 #[tokio::test]
-async fn answers_list_the_versions_and_refusals_name_the_resource() {
+async fn answers_list_the_versions_and_refusals_name_theirs() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let create = async |query: &str| client.send("POST", &format!("/identities{query}"), "").await;
