@@ -28,6 +28,12 @@ pub enum DataError {
 }
 
 impl DataError {
+    /// The database in the file was changed or cut short by something else.
+    #[cfg(feature = "persistence")]
+    pub(crate) fn damaged_database() -> Self {
+        Self::Failed("it is damaged, or was cut short; name another file".into())
+    }
+
     /// The records of this name are not what this version of the emulator writes.
     pub(crate) fn damaged(name: &str) -> Self {
         Self::Failed(format!("`{name}` is damaged; name another file").into())

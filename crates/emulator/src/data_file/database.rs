@@ -1,9 +1,8 @@
 //! The database in a file.
 
-use super::length::check_length;
 use crate::{data_error::DataError, store::Changes};
 use redb::{
-    Builder, DatabaseError, ReadableTable, StorageBackend, StorageError, TableDefinition, TableError,
+    Builder, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, StorageError, TableDefinition, TableError,
     backends::FileBackend,
 };
 use std::{
@@ -11,6 +10,7 @@ use std::{
     error::Error,
     fs::{self, OpenOptions},
     io::ErrorKind,
+    ops::Bound,
     path::Path,
 };
 #[cfg(unix)]
@@ -29,26 +29,24 @@ const VERSION: &str = "format";
 /// JSON by table and key: `<table>/<key>`.
 const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records");
 
-/// Read and write, for nobody but the owner.
+/// Read and write for the owner only.
 #[cfg(unix)]
 const OWNER_ONLY: u32 = 0o600;
 
-/// What the name of a file ends with while it is being created.
+/// The end of a file's name while it is created.
 const INCOMPLETE: &str = ".incomplete";
 
 /// Bytes of pages in memory. The emulator reads every record once, when it starts.
 const CACHE: usize = 8 * 1024 * 1024;
 
-/// An open database. No other process can open it in the meantime.
+/// An open database. Another process cannot open it.
 pub(super) struct Database(redb::Database);
 
 impl Database {
     /// Opens the database in a file, and creates both if there is no such file.
     pub(super) fn open(path: &Path) -> Result<Self, DataError> {
         if path.try_exists().map_err(failed)? {
-            let file = lock(path)?;
-            check_length(&file)?;
-            Self::of(file)
+            Self::of(file(path)?)
         } else if path.is_symlink() {
             // To create a file would put it in place of the link.
             Err(failed(
@@ -60,30 +58,23 @@ impl Database {
     }
 
     /// Creates the database under another name first, so that a process that is killed meanwhile does not leave half of
-    /// it under this one. What such a process has left is overwritten, but only while nobody else has it open.
+    /// it under this one.
     fn create(path: &Path) -> Result<Self, DataError> {
         let mut incomplete = path.as_os_str().to_owned();
         incomplete.push(INCOMPLETE);
-        let file = lock(incomplete.as_ref())?;
-        if path.try_exists().map_err(failed)? {
-            // Another emulator was faster: what is locked here may be its file.
-            return Err(DataError::InUse);
-        }
-        file.set_len(0).map_err(failed)?;
+        let file = file(incomplete.as_ref())?;
+        clear(&file, path)?;
         let database = Self::of(file)?;
+        refuse_existing(path)?;
         fs::rename(&incomplete, path).map_err(failed)?;
         #[cfg(unix)]
         sync_directory(path).map_err(failed)?;
         Ok(database)
     }
 
-    /// The database in a locked file, which is a new one if the file is empty.
+    /// Locks and opens the database in a file, which is a new one if the file is empty.
     fn of(file: FileBackend) -> Result<Self, DataError> {
-        // Newer versions of redb read nothing older than this format.
-        let database = Builder::new()
-            .create_with_file_format_v3(true)
-            .set_cache_size(CACHE)
-            .create_with_backend(file);
+        let database = Builder::new().set_cache_size(CACHE).create_with_backend(file);
         let database = Self(database.map_err(refused)?);
         database.check_format()?;
         Ok(database)
@@ -139,19 +130,43 @@ impl Database {
     }
 }
 
-/// Opens a file, and creates it if it does not exist, so that no other process can open it in this way. It will contain
-/// secrets, so nobody else may read it, even if somebody has created it empty.
-fn lock(path: &Path) -> Result<FileBackend, DataError> {
+/// Opens a file, and creates it if it does not exist. It will contain secrets, so only the owner may read it, also if it
+/// was there and empty.
+fn file(path: &Path) -> Result<FileBackend, DataError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     OpenOptionsExt::mode(&mut options, OWNER_ONLY);
-    let file = FileBackend::new(options.open(path).map_err(failed)?).map_err(refused)?;
+    let file = FileBackend::new(options.open(path).map_err(failed)?).map_err(failed)?;
     #[cfg(unix)]
     if file.len().map_err(failed)? == 0 {
         fs::set_permissions(path, Permissions::from_mode(OWNER_ONLY)).map_err(failed)?;
     }
     Ok(file)
+}
+
+/// Empties the file of a database that a killed process has not completed. Refuses one that another process has open.
+fn clear(incomplete: &FileBackend, path: &Path) -> Result<(), DataError> {
+    if !incomplete
+        .try_lock_range(Bound::Unbounded, Bound::Unbounded)
+        .map_err(failed)?
+    {
+        return Err(DataError::InUse);
+    }
+    refuse_existing(path)?;
+    incomplete.set_len(0).map_err(failed)?;
+    // The database locks it in its own way.
+    incomplete
+        .unlock_range(Bound::Unbounded, Bound::Unbounded)
+        .map_err(failed)
+}
+
+/// Refuses to create a file where another emulator was faster, as what is open here may be that file.
+fn refuse_existing(path: &Path) -> Result<(), DataError> {
+    if path.try_exists().map_err(failed)? {
+        return Err(DataError::InUse);
+    }
+    Ok(())
 }
 
 /// Has the new name of a file survive a crash of the machine.
@@ -161,12 +176,17 @@ fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
+/// The error if the database does not open. No emulator has written a file format before redb's third.
 fn refused(error: DatabaseError) -> DataError {
     match error {
         DatabaseError::DatabaseAlreadyOpen => DataError::InUse,
-        DatabaseError::Storage(StorageError::Io(error)) if error.kind() == ErrorKind::InvalidData => {
-            DataError::NotADataFile
-        }
+        DatabaseError::UpgradeRequired(_) => DataError::NotADataFile,
+        DatabaseError::Storage(StorageError::Corrupted(_)) => DataError::damaged_database(),
+        DatabaseError::Storage(StorageError::Io(error)) => match error.kind() {
+            ErrorKind::InvalidData => DataError::NotADataFile,
+            ErrorKind::UnexpectedEof => DataError::damaged_database(),
+            _ => failed(error),
+        },
         error => failed(error),
     }
 }

@@ -1,7 +1,6 @@
 //! The file that keeps the emulator's state.
 
 mod database;
-mod length;
 mod queue;
 
 use crate::{
@@ -53,7 +52,7 @@ impl DataFile {
             }
         };
         let opened = task::spawn_blocking(open).await;
-        let opened = opened.unwrap_or_else(|_| Err(DataError::damaged("the database")));
+        let opened = opened.unwrap_or_else(|_| Err(DataError::damaged_database()));
         opened.map_err(|source| EmulatorError::Data { path, source })
     }
 

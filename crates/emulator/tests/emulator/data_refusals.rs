@@ -2,14 +2,15 @@
 
 #[cfg(feature = "cli")]
 use crate::process::{Process, command};
-use crate::{data::Temporary, signer::KEY};
+use crate::{client::Client, data::Temporary, signer::KEY};
 use acs_identity_emulator::{DataError, Emulator, EmulatorBuilder, EmulatorError, Fault, TokenAlgorithm, Uuid};
-use redb::{Database, ReadableTable, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableHandle};
 use std::{
     collections::BTreeMap,
     fs::{self, OpenOptions},
     path::Path,
 };
+use tokio::task::JoinSet;
 
 const FORMATS: TableDefinition<'_, &str, u64> = TableDefinition::new("acs_identity_emulator");
 const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records");
@@ -50,6 +51,20 @@ fn edit(path: &Path, edit: impl FnOnce(&redb::WriteTransaction)) {
     writer.commit().unwrap();
 }
 
+/// The beginning of a database that redb 2 creates by default, in its file format 2, and as many pages.
+fn file_of_redb_2() -> Vec<u8> {
+    let (page, region_header, region, full_regions, last_region) = (4096, 0x82, 0x10_0000, 0, 0x301);
+    let lengths: [u32; 5] = [page, region_header, region, full_regions, last_region];
+    let mut file = vec![0; 4096 * (1 + 0x82 + 0x301)];
+    file[..9].copy_from_slice(b"redb\x1A\x0A\xA9\x0D\x0A");
+    file[12..32].copy_from_slice(&lengths.map(u32::to_le_bytes).concat());
+    // The format of each commit slot.
+    for slot in [64, 192] {
+        file[slot] = 2;
+    }
+    file
+}
+
 #[tokio::test]
 async fn a_file_that_is_in_use_is_refused() {
     let path = Temporary::new();
@@ -59,6 +74,27 @@ async fn a_file_that_is_in_use_is_refused() {
     assert!(message.ends_with("another emulator is using it; stop that one, or name another file"));
     drop(emulator);
     builder(&path).start().await.unwrap();
+}
+
+#[tokio::test]
+async fn one_of_many_starts_creates_the_file() {
+    let path = Temporary::new();
+    let mut starts = JoinSet::new();
+    for _ in 0..16 {
+        starts.spawn(builder(&path).start());
+    }
+    let mut started = Vec::new();
+    while let Some(start) = starts.join_next().await {
+        match start.unwrap() {
+            Ok(emulator) => started.push(emulator),
+            Err(EmulatorError::Data { source, .. }) => assert!(matches!(source, DataError::InUse), "{source:?}"),
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    let [emulator] = started.try_into().unwrap();
+    let id = Client::over_http(&emulator).create().await;
+    drop(emulator);
+    assert_eq!(builder(&path).start().await.unwrap().identities(), [id]);
 }
 
 #[tokio::test]
@@ -73,16 +109,35 @@ async fn what_is_not_a_data_file_is_refused_and_left_alone() {
     edit(&without_format, |writer| {
         writer.open_table(FORMATS).unwrap();
     });
-    for path in [text, of_another_program, without_format] {
-        let before = fs::read(&*path).unwrap();
-        let (error, message) = refusal(builder(&path), &path).await;
+    let of_redb_2 = Temporary::new();
+    fs::write(&*of_redb_2, file_of_redb_2()).unwrap();
+    let refuse = async |path: &Path| {
+        let (error, message) = refusal(builder(path), path).await;
         assert!(matches!(error, DataError::NotADataFile), "{error:?}");
         assert!(
             message.ends_with("it is not a data file of the emulator; name another file"),
             "{message}"
         );
+    };
+    for path in [text, of_redb_2] {
+        let before = fs::read(&*path).unwrap();
+        refuse(&path).await;
         assert!(before == fs::read(&*path).unwrap());
     }
+    // Whether a database is an emulator's, its tables say.
+    for path in [of_another_program, without_format] {
+        let before = tables(&path);
+        refuse(&path).await;
+        assert_eq!(tables(&path), before);
+    }
+}
+
+/// The names of a database's tables.
+fn tables(path: &Path) -> Vec<String> {
+    let database = Database::open(path).unwrap();
+    let reader = database.begin_read().unwrap();
+    let tables = reader.list_tables().unwrap();
+    tables.map(|table| table.name().to_owned()).collect()
 }
 
 #[tokio::test]
@@ -130,11 +185,41 @@ async fn a_file_that_was_cut_short_is_refused() {
         let (error, message) = refusal(builder(&path), &path).await;
         assert!(matches!(error, DataError::Failed(_)), "{error:?}");
         assert!(
-            message.ends_with("it is damaged, as it was cut short; name another file"),
+            message.ends_with("it is damaged, or was cut short; name another file"),
             "{len}: {message}"
         );
         assert_eq!(fs::metadata(&*path).unwrap().len(), len as u64);
     }
+}
+
+/// The database mends what a kill leaves, so a cut of pages that hold nothing goes unnoticed.
+#[tokio::test]
+async fn a_file_cut_short_after_a_kill_is_refused_or_whole() {
+    let path = Temporary::new();
+    let emulator = builder(&path).start().await.unwrap();
+    let client = Client::over_http(&emulator);
+    for _ in 0..100 {
+        client.create().await;
+    }
+    let (left, identities) = (fs::read(&*path).unwrap(), emulator.identities());
+    drop(emulator);
+    let mut refused = 0;
+    for len in (4096..=left.len()).step_by(4096).chain([9, 320, 4097, left.len() - 1]) {
+        fs::write(&*path, &left[..len]).unwrap();
+        match builder(&path).start().await {
+            Ok(emulator) => assert_eq!(emulator.identities(), identities, "{len}"),
+            Err(error) => {
+                let message = error.to_string();
+                assert!(
+                    message.ends_with("it is damaged, or was cut short; name another file"),
+                    "{len}: {message}"
+                );
+                assert_ne!(len, left.len());
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 5, "{refused}");
 }
 
 #[cfg(feature = "cli")]
@@ -148,7 +233,7 @@ async fn a_process_says_on_one_line_that_its_file_was_cut_short() {
         panic!("it starts");
     };
     assert_eq!((ended.code, ended.log.lines().count()), (Some(1), 1), "{}", ended.log);
-    assert!(ended.log.contains("it was cut short"), "{}", ended.log);
+    assert!(ended.log.contains("or was cut short"), "{}", ended.log);
 }
 
 #[cfg(unix)]

@@ -23,7 +23,7 @@ async fn create(client: &Client) -> Answer {
 async fn what_cannot_be_written_is_refused_until_the_next_start() {
     let path = Temporary::new();
     let arguments = ["--data", path.to_str().unwrap(), "--token-algorithm", "ES256"];
-    let process = Process::spawn(&mut limited(4000, &arguments)).await.unwrap();
+    let process = Process::spawn(&mut limited(400, &arguments)).await.unwrap();
     let client = process.client();
     let mut ids = Vec::new();
     let refused = loop {
