@@ -24,7 +24,7 @@ async function startEmulator(t, ...options) {
 /** Sends a request that is signed with the key of a connection string, for `host` if it is given. */
 async function send(connectionString, method, path, { body = "", host } = {}) {
   const [, origin, key] = /^endpoint=(.*)\/;accesskey=(.*)$/.exec(connectionString);
-  const target = `${path}?api-version=2023-10-01`;
+  const target = `${path}?api-version=2026-09-23`;
   const date = new Date().toUTCString();
   const hash = createHash("sha256").update(body).digest("base64");
   const toSign = `${method}\n${target}\n${date};${host ?? new URL(origin).host};${hash}`;
@@ -40,7 +40,8 @@ async function send(connectionString, method, path, { body = "", host } = {}) {
     },
   });
   const text = await response.text();
-  return { status: response.status, body: text && JSON.parse(text) };
+  const isJson = response.headers.get("Content-Type")?.startsWith("application/json");
+  return { status: response.status, body: isJson ? JSON.parse(text) : text };
 }
 
 /** Creates an identity. */

@@ -143,13 +143,13 @@ test("a fresh connection string takes the place of an old one, with the keyboard
   await create(await field.inputValue());
 });
 
-test("a fault is switched on, strikes, and is switched off", async (t) => {
+test("a fault is switched on, applies, and is switched off", async (t) => {
   const emulator = await startEmulator(t);
   const page = await open(t, emulator);
   const faults = section(page, "Faults");
   await faults.getByRole("spinbutton", { name: "Status" }).fill("429");
   await faults.getByLabel("Retry-After, s").fill("7");
-  await faults.getByLabel("Strikes").selectOption("the next few");
+  await faults.getByLabel("Applies to").selectOption("the next few");
   await faults.getByLabel("How many").fill("2");
   await faults.getByLabel("Operation").selectOption("createIdentity");
   await faults.getByRole("button", { name: "Switch on" }).click();
@@ -157,12 +157,38 @@ test("a fault is switched on, strikes, and is switched off", async (t) => {
   await fault.getByText("Retry-After 7 s").waitFor();
 
   assert.equal((await send(emulator.connectionString, "POST", "/identities")).status, 429);
-  await fault.getByText("struck 1, 1 left").waitFor();
+  await fault.getByText("hits: 1, left: 1").waitFor();
   await row(page, "429").getByText("Injected fault").waitFor();
   await screenshot(page, "faults");
   await fault.getByRole("button", { name: "Switch off" }).click();
   await faults.getByText("None. Everything works.").waitFor();
   await create(emulator.connectionString);
+});
+
+test("a gateway's page follows the commit, whose answer is told", async (t) => {
+  const emulator = await startEmulator(t);
+  const page = await open(t, emulator);
+  const faults = section(page, "Faults");
+  await faults.getByLabel("Effect").selectOption("answer with a gateway's HTML page");
+  await faults.getByLabel("Sent").selectOption("after the commit");
+  await faults.getByRole("button", { name: "Switch on" }).click();
+  await faults.getByRole("listitem").getByText("503, after the commit").waitFor();
+  const { status, body } = await send(emulator.connectionString, "POST", "/identities");
+  assert.deepEqual([status, body.includes("503 Service Unavailable")], [503, true]);
+  await row(page, "503").getByText("the operation's answer was not sent: 201").waitFor();
+  await section(page, "Identities").getByRole("listitem").waitFor();
+  await screenshot(page, "after-commit");
+});
+
+test("an error has the code that is asked for", async (t) => {
+  const emulator = await startEmulator(t);
+  const page = await open(t, emulator);
+  const faults = section(page, "Faults");
+  await faults.getByLabel("Code").fill("Busy");
+  await faults.getByRole("button", { name: "Switch on" }).click();
+  await faults.getByRole("listitem").getByText("503, code Busy").waitFor();
+  const { status, body } = await send(emulator.connectionString, "POST", "/identities");
+  assert.deepEqual([status, body.error.code], [503, "Busy"]);
 });
 
 test("every effect can be switched on, and what the emulator refuses is told", async (t) => {
@@ -172,7 +198,7 @@ test("every effect can be switched on, and what the emulator refuses is told", a
   const effects = await faults.getByLabel("Effect").locator("option").allInnerTexts();
   for (const [index, effect] of effects.entries()) {
     await faults.getByLabel("Effect").selectOption(effect);
-    await faults.getByLabel("Strikes").selectOption("a share of them");
+    await faults.getByLabel("Applies to").selectOption("a share of them");
     await faults.getByLabel("Percent").fill("12.5");
     await faults.getByRole("button", { name: "Switch on" }).click();
     await faults.getByRole("listitem").nth(index).waitFor();
@@ -202,14 +228,14 @@ test("settings change what clients meet", async (t) => {
   const emulator = await startEmulator(t);
   const page = await open(t, emulator);
   const settings = section(page, "Settings");
-  await settings.getByLabel("2023-10-01").check();
+  await settings.getByLabel("2026-09-23").check();
   await settings.getByRole("button", { name: "Apply" }).click();
   await settled(emulator, ({ withdrawnVersions }) => withdrawnVersions.length === 1);
   const refused = await send(emulator.connectionString, "POST", "/identities");
   assert.deepEqual([refused.status, refused.body.error.code], [400, "UnsupportedApiVersion"]);
 
   await settings.getByLabel("Its clock is ahead by, s").fill("-600");
-  await settings.getByLabel("2023-10-01").uncheck();
+  await settings.getByLabel("2026-09-23").uncheck();
   await settings.getByRole("button", { name: "Apply" }).click();
   await settled(emulator, ({ clockOffsetSeconds }) => clockOffsetSeconds === -600);
   assert.equal((await send(emulator.connectionString, "POST", "/identities")).status, 401);

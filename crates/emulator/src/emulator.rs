@@ -233,8 +233,8 @@ impl Emulator {
         self.resource.withdrawn_versions.remove(version)
     }
 
-    /// Injects a fault, from the next request to the service on. It stays until it is removed, or until it has struck
-    /// as often as it may.
+    /// Injects a fault, from the next request to the service on. It stays until it is removed, or until it has applied as
+    /// often as it may.
     ///
     /// ```
     /// use acs_identity_emulator::{Emulator, Fault};
@@ -261,13 +261,13 @@ impl Emulator {
         Ok(self.resource.faults.inject(fault)?.id)
     }
 
-    /// The faults, oldest first, and how often each has struck.
+    /// The faults, oldest first, with the number of requests that each has applied to.
     #[must_use]
     pub fn faults(&self) -> Vec<InjectedFault> {
         self.resource.faults.list()
     }
 
-    /// Removes a fault; `false` if it is not in the list any more. Requests that it has struck are not affected.
+    /// Removes a fault; `false` if it is not in the list any more. Requests that it has applied to are not affected.
     #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
     pub fn remove_fault(&self, id: FaultId) -> bool {
         self.resource.faults.remove(id)

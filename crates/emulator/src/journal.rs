@@ -7,7 +7,7 @@ use crate::{
 };
 use percent_encoding::percent_decode_str;
 use serde::{Serialize, Serializer};
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 use time::OffsetDateTime;
 
 /// How many requests, and how many of those that were answered with 401, are kept.
@@ -36,10 +36,10 @@ pub(crate) struct Entry {
     #[serde(rename = "durationMs", serialize_with = "milliseconds")]
     duration: Duration,
     #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'static str>,
+    code: Option<Cow<'static, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     explanation: Option<String>,
-    /// The faults that struck it.
+    /// The faults that applied to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     fault: Option<String>,
 }
@@ -54,7 +54,7 @@ pub(crate) struct Answered<'a> {
     pub(crate) identity: Option<String>,
     pub(crate) status: Option<u16>,
     pub(crate) duration: Duration,
-    pub(crate) code: Option<&'static str>,
+    pub(crate) code: Option<Cow<'static, str>>,
     pub(crate) explanation: Option<String>,
     pub(crate) fault: Option<&'a str>,
 }

@@ -15,7 +15,7 @@ use axum::{
     response::Response,
 };
 use http::Method;
-use std::{sync::Arc, time::Instant};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 use tracing::{field::display, info};
 
 /// Why a request has no answer, if nobody waits for it any more.
@@ -48,7 +48,7 @@ struct Noted {
 struct Outcome {
     /// Absent if nothing is sent and nothing was done.
     status: Option<u16>,
-    code: Option<&'static str>,
+    code: Option<Cow<'static, str>>,
     explanation: Option<String>,
     /// The identity in the response, if the path does not name it.
     identity: Option<String>,
@@ -86,7 +86,7 @@ impl Outcome {
         let status = is_decided.then(|| response.status().as_u16());
         let extensions = response.extensions_mut();
         let (code, explanation) = match extensions.remove() {
-            Some(Refusal { code, reason, .. }) => (Some(code), reason),
+            Some(Refusal { code, reason, .. }) => (code, reason),
             None => (None, None),
         };
         Self {
@@ -112,7 +112,7 @@ impl Drop for Noted {
         let fault = self.strike.as_ref().map(Strike::description);
         // Not quoted, so that the backslashes of an explanation are not doubled. A reason is one line.
         let reason = explanation.as_ref().map(display);
-        info!(%method, path, status, fault, code, reason);
+        info!(%method, path, status, fault, code = code.as_deref(), reason);
         self.resource.journal.add(Answered {
             time: self.resource.clock.now(),
             method,

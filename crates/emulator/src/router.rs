@@ -32,7 +32,7 @@ async fn log(State(Endpoint { resource, .. }): State<Endpoint>, request: Request
     let status = response.status().as_u16();
     if let Some(Refusal { code, reason, .. }) = response.extensions().get() {
         let reason = reason.as_ref().map(display);
-        info!(%method, path, status, code, reason);
+        info!(%method, path, status, code = code.as_deref(), reason);
     } else {
         debug!(%method, path, status);
     }

@@ -27,19 +27,19 @@ impl Display for FaultId {
     }
 }
 
-/// An injected fault, and how often it has struck. JSON is that of the [`Fault`] with these members.
+/// An injected fault with its counts. JSON is that of the [`Fault`] with these members.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct InjectedFault {
     /// Its number.
     pub id: FaultId,
-    /// What was injected.
+    /// The fault itself.
     #[serde(flatten)]
     pub fault: Fault,
-    /// How many requests it has struck.
+    /// The number of requests that it has applied to.
     pub hits: u64,
-    /// How many more requests it will strike; `None` for any number. Faults with 0 stay listed, the last hundred of
-    /// them at least.
+    /// The number of further requests that it will apply to; `None` for any number. Faults with 0 stay listed, the last
+    /// hundred of them at least.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remaining: Option<u64>,
 }
@@ -135,7 +135,7 @@ impl Faults {
             let is_latency = matches!(active.effect, Effect::Latency(_));
             if (is_latency || !is_decided) && active.occurrence.strikes(operation) {
                 active.hits += 1;
-                strike.get_or_insert_default().add(active.effect, &active.fault);
+                strike.get_or_insert_default().add(active.effect.clone(), &active.fault);
             }
         }
         self.note(&list);

@@ -1,29 +1,31 @@
-//! What a fault does to a request, checked.
+//! The effect of a fault on a request, checked.
 
 use crate::faults::{
     Fault, InvalidFault,
+    answers::{InjectedAnswer, InjectedBody},
     fault::EffectName::{self, HtmlBody, Latency, ResetAfterCommit, ResetBeforeCommit, Status, TruncatedBody},
 };
 use http::StatusCode;
 use std::{ops::RangeInclusive, time::Duration};
 
-/// Statuses that tell of a failure.
+/// Statuses of a failure.
 const STATUSES: RangeInclusive<u16> = 400..=599;
 /// The longest latency, in milliseconds. Nothing waits without a bound.
 const MAX_LATENCY: u64 = 10 * 60 * 1000;
+/// The most characters of a code.
+const MAX_CODE: usize = 100;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
-    Status {
-        status: StatusCode,
-        /// In seconds.
-        retry_after: Option<u32>,
+    Answer {
+        answer: InjectedAnswer,
+        /// True if the operation runs first.
+        after_commit: bool,
     },
     Latency(Duration),
     ResetBeforeCommit,
     ResetAfterCommit,
     TruncatedBody,
-    HtmlBody,
 }
 
 impl TryFrom<&Fault> for Effect {
@@ -31,16 +33,27 @@ impl TryFrom<&Fault> for Effect {
 
     fn try_from(fault: &Fault) -> Result<Self, InvalidFault> {
         refuse_what_does_not_belong(fault)?;
-        Ok(match fault.effect {
-            Status => Self::Status {
-                status: status(fault.status)?,
+        let answer = |status, body| Self::Answer {
+            answer: InjectedAnswer {
+                status,
                 retry_after: fault.retry_after_seconds,
+                body,
             },
+            after_commit: fault.after_commit,
+        };
+        Ok(match fault.effect {
+            Status => {
+                let code = fault.code.as_deref().map(code).transpose()?;
+                answer(status(fault.status)?, InjectedBody::Error { code })
+            }
+            HtmlBody => {
+                let default = StatusCode::BAD_GATEWAY.as_u16();
+                answer(status(fault.status.or(Some(default)))?, InjectedBody::Page)
+            }
             Latency => Self::Latency(latency(fault.milliseconds)?),
             ResetBeforeCommit => Self::ResetBeforeCommit,
             ResetAfterCommit => Self::ResetAfterCommit,
             TruncatedBody => Self::TruncatedBody,
-            HtmlBody => Self::HtmlBody,
         })
     }
 }
@@ -48,10 +61,15 @@ impl TryFrom<&Fault> for Effect {
 /// A value that no effect uses would be a fault that does less than it says.
 fn refuse_what_does_not_belong(fault: &Fault) -> Result<(), InvalidFault> {
     let is_not = |effect: EffectName| fault.effect != effect;
-    let message = if fault.status.is_some() && is_not(Status) {
-        "a status goes with the effect status only: leave it out, or inject a second fault"
-    } else if fault.retry_after_seconds.is_some() && is_not(Status) {
-        "Retry-After goes with the effect status only: leave it out, or inject a status"
+    let is_no_answer = is_not(Status) && is_not(HtmlBody);
+    let message = if fault.status.is_some() && is_no_answer {
+        "a status goes with the effects status and HTML body only: leave it out, or inject a second fault"
+    } else if fault.retry_after_seconds.is_some() && is_no_answer {
+        "Retry-After goes with the effects status and HTML body only: leave it out, or inject one of these"
+    } else if fault.after_commit && is_no_answer {
+        "after-commit goes with the effects status and HTML body only: leave it out, or inject one of these"
+    } else if fault.code.is_some() && is_not(Status) {
+        "a code goes with the effect status only: leave it out, or inject a status"
     } else if fault.milliseconds.is_some() && is_not(Latency) {
         "milliseconds go with the effect latency only: leave them out, or inject a second fault"
     } else {
@@ -65,6 +83,17 @@ fn status(status: Option<u16>) -> Result<StatusCode, InvalidFault> {
     let valid = STATUSES.contains(&status).then(|| StatusCode::from_u16(status).ok());
     let not_a_failure = || InvalidFault::new(format!("{status} is no status of a failure: give one from 400 to 599"));
     valid.flatten().ok_or_else(not_a_failure)
+}
+
+/// Checks a code, so that it fits into the text of a fault, a line of the log and JSON as it is.
+fn code(code: &str) -> Result<String, InvalidFault> {
+    let is_allowed = |c| matches!(c, ' '..='~') && !matches!(c, '"' | '\'' | ',');
+    if (1..=MAX_CODE).contains(&code.len()) && code.chars().all(is_allowed) {
+        return Ok(code.to_owned());
+    }
+    Err(InvalidFault::new(
+        "a code has 1 to 100 printable ASCII characters, without quotes and commas: give such a code, or none",
+    ))
 }
 
 fn latency(milliseconds: Option<u64>) -> Result<Duration, InvalidFault> {

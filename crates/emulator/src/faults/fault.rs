@@ -1,16 +1,16 @@
-//! What a user asks for.
+//! A fault as a user asks for it.
 
 use crate::operation::Operation;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{ops::Not, time::Duration};
 
 /// A fault to inject into requests to the service, so that a test can see what a client does about it.
 ///
-/// By default, it strikes every request to the service. [`times`](Self::times), [`share`](Self::share) and
-/// [`operation`](Self::operation) restrict it, alone or together. It never strikes the control surface.
+/// By default, it applies to every request to the service. [`times`](Self::times), [`share`](Self::share) and
+/// [`operation`](Self::operation) restrict it, alone or together. It never applies to the control surface.
 ///
-/// A latency comes on top of whatever else strikes. Of all others, the first that was injected and strikes wins; the
-/// request does not count for those behind it.
+/// A latency is added to any other fault. Of all others, the first that was injected and applies wins; the request does
+/// not count for those behind it.
 ///
 /// Its values are checked when it is [injected](crate::Emulator::inject). JSON is that of the control endpoint. Text is
 /// that of the option `--fault`, and what `Display` writes:
@@ -22,20 +22,25 @@ use std::time::Duration;
 ///
 /// let fault = Fault::status(503)
 ///     .retry_after(Duration::from_secs(2))
+///     .after_commit()
 ///     .times(3)
 ///     .operation(Operation::CreateIdentity);
-/// assert_eq!(fault.to_string(), "status=503,retry-after=2,times=3,operation=createIdentity");
-/// assert_eq!("status=503,retry-after=2,times=3,operation=createIdentity".parse(), Ok(fault));
+/// assert_eq!(fault.to_string(), "status=503,retry-after=2,after-commit,times=3,operation=createIdentity");
+/// assert_eq!("status=503,retry-after=2,after-commit,times=3,operation=createIdentity".parse(), Ok(fault));
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[must_use = "a fault strikes only when it is injected"]
+#[must_use = "a fault has no effect until it is injected"]
 pub struct Fault {
     pub(super) effect: EffectName,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) retry_after_seconds: Option<u32>,
+    #[serde(default, skip_serializing_if = "<&bool>::not")]
+    pub(super) after_commit: bool,
     /// Of a latency.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) milliseconds: Option<u64>,
@@ -47,7 +52,7 @@ pub struct Fault {
     pub(super) operation: Option<Operation>,
 }
 
-/// What a fault does, by name.
+/// The name of an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum EffectName {
@@ -64,7 +69,9 @@ impl Fault {
         Self {
             effect,
             status: None,
+            code: None,
             retry_after_seconds: None,
+            after_commit: false,
             milliseconds: None,
             times: None,
             share: None,
@@ -73,7 +80,7 @@ impl Fault {
     }
 
     /// Answers with this status, 400 to 599, and an error of the service's form that says that it was injected. The
-    /// operation does not run, and the request is not authenticated.
+    /// operation does not run, and the request is not authenticated, unless [`after_commit`](Self::after_commit) says so.
     pub fn status(status: u16) -> Self {
         Self {
             status: Some(status),
@@ -105,13 +112,31 @@ impl Fault {
         Self::new(EffectName::TruncatedBody)
     }
 
-    /// Answers with 502 and a page of HTML, as a gateway in front of the service does, and without the service's
-    /// headers. The operation does not run.
+    /// Answers with a page of HTML and 502, as a gateway in front of the service does, and without the service's headers.
+    /// The operation does not run, unless [`after_commit`](Self::after_commit) says so.
     pub fn html_body() -> Self {
         Self::new(EffectName::HtmlBody)
     }
 
-    /// Sends `Retry-After` with a [`status`](Self::status), in whole seconds, rounded up.
+    /// Sets the status of an [`html_body`](Self::html_body), 400 to 599.
+    pub fn with_status(self, status: u16) -> Self {
+        Self {
+            status: Some(status),
+            ..self
+        }
+    }
+
+    /// Sets the code of a [`status`](Self::status)'s error: 1 to 100 printable ASCII characters, without quotes and
+    /// commas. The default is the name of the status, such as `ServiceUnavailable`.
+    pub fn code(self, code: impl Into<String>) -> Self {
+        Self {
+            code: Some(code.into()),
+            ..self
+        }
+    }
+
+    /// Sends `Retry-After` with a [`status`](Self::status) or an [`html_body`](Self::html_body), in whole seconds,
+    /// rounded up.
     pub fn retry_after(self, retry_after: Duration) -> Self {
         let seconds = retry_after
             .as_secs()
@@ -122,7 +147,20 @@ impl Fault {
         }
     }
 
-    /// Strikes so many requests, at least one, and no more: the next ones, unless a [`share`](Self::share) spreads
+    /// Runs the operation first, and sends a [`status`](Self::status) or an [`html_body`](Self::html_body) in place of its
+    /// answer, as a gateway does that did not get the answer in time: the identity exists, but the client gets a 503.
+    ///
+    /// The operation runs in full, including authentication and rate limits. If it is refused, nothing is committed, and
+    /// the client gets the status of the fault all the same, as from a gateway. The log and the list of requests have the
+    /// answer that was not sent.
+    pub fn after_commit(self) -> Self {
+        Self {
+            after_commit: true,
+            ..self
+        }
+    }
+
+    /// Applies to so many requests, at least one, and no more: the next ones, unless a [`share`](Self::share) spreads
     /// them.
     pub fn times(self, times: u64) -> Self {
         Self {
@@ -131,10 +169,10 @@ impl Fault {
         }
     }
 
-    /// Strikes this share of the requests, from 0 to 1, in steps of a millionth.
+    /// Applies to this share of the requests, from 0 to 1, in steps of a millionth.
     ///
-    /// They are spread evenly, not at random, so that a test has the same outcome every time: of 0.05, every twentieth
-    /// request is struck, and exactly 5 of any 100 in a row.
+    /// They are spread evenly, not at random, so that a test has the same outcome every time: a share of 0.05 means every
+    /// twentieth request, and exactly 5 of any 100 in a row.
     pub fn share(self, share: f64) -> Self {
         Self {
             share: Some(share),
@@ -142,7 +180,7 @@ impl Fault {
         }
     }
 
-    /// Strikes only requests for this operation. No others count.
+    /// Applies to requests for this operation only. No others count.
     pub fn operation(self, operation: Operation) -> Self {
         Self {
             operation: Some(operation),

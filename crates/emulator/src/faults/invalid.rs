@@ -6,7 +6,7 @@ use std::{
     fmt::{self, Display, Formatter},
 };
 
-/// A fault makes no sense, or its text cannot be read. `Display` tells what to write instead.
+/// A fault makes no sense, or its text cannot be read. `Display` says what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidFault(Cow<'static, str>);
 

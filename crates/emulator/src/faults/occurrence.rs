@@ -52,7 +52,7 @@ impl TryFrom<&Fault> for Occurrence {
 
     fn try_from(fault: &Fault) -> Result<Self, InvalidFault> {
         if fault.times == Some(0) {
-            let message = "a fault strikes at least once: give a number from 1 on, or none for every request";
+            let message = "a fault applies at least once: give a number from 1 on, or none for every request";
             return Err(InvalidFault::new(message));
         }
         Ok(Self {
@@ -75,7 +75,7 @@ fn parts(share: f64) -> Result<u32, InvalidFault> {
     if (0.0..=1.0).contains(&share) && !vanishes {
         return Ok(parts as u32);
     }
-    let message = "a share is a number from 0 to 1, in steps of a millionth: 0.05 strikes every twentieth request";
+    let message = "a share is a number from 0 to 1, in steps of a millionth: 0.05 is every twentieth request";
     Err(InvalidFault::new(message))
 }
 

@@ -11,16 +11,18 @@ use crate::{
 use serde::de::{Deserialize, IntoDeserializer, value};
 use std::{
     fmt::{self, Display, Formatter},
+    mem,
     str::FromStr,
 };
 
 const EFFECTS: &str = "status=N, latency=250ms, reset-before-commit, reset-after-commit, truncated-body or html-body";
-const RESTRICTIONS: &str = "retry-after=SECONDS, times=N, share=0.05 or operation=NAME";
+const MODIFIERS: &str = "status=N (of html-body), code=NAME, retry-after=SECONDS, after-commit, times=N, share=0.05 or \
+                         operation=NAME";
 
 impl FromStr for Fault {
     type Err = InvalidFault;
 
-    /// Reads an effect, and then what restricts it, separated by commas.
+    /// Reads an effect and its modifiers, separated by commas.
     fn from_str(text: &str) -> Result<Self, InvalidFault> {
         let mut parts = text.split(',').map(|part| match part.split_once('=') {
             Some((name, value)) => (name, Some(value)),
@@ -28,7 +30,7 @@ impl FromStr for Fault {
         });
         let mut fault = effect(parts.next().unwrap_or_default())?;
         for (name, value) in parts {
-            restrict(&mut fault, name, value)?;
+            modify(&mut fault, name, value)?;
         }
         check(&fault)?;
         Ok(fault)
@@ -56,14 +58,17 @@ fn effect(part: (&str, Option<&str>)) -> Result<Fault, InvalidFault> {
     })
 }
 
-fn restrict(fault: &mut Fault, name: &str, value: Option<&str>) -> Result<(), InvalidFault> {
+fn modify(fault: &mut Fault, name: &str, value: Option<&str>) -> Result<(), InvalidFault> {
     let is_repeated = match (name, value) {
+        ("status", Some(value)) => fault.status.replace(number(name, value)?).is_some(),
+        ("code", Some(value)) => fault.code.replace(value.to_owned()).is_some(),
+        ("after-commit", None) => mem::replace(&mut fault.after_commit, true),
         ("retry-after", Some(value)) => fault.retry_after_seconds.replace(number(name, value)?).is_some(),
         ("times", Some(value)) => fault.times.replace(number(name, value)?).is_some(),
         ("share", Some(value)) => fault.share.replace(number(name, value)?).is_some(),
         ("operation", Some(value)) => fault.operation.replace(operation(value)?).is_some(),
         _ => {
-            let message = format!("`{name}` cannot follow the effect of a fault: write {RESTRICTIONS}");
+            let message = format!("`{name}` cannot follow the effect of a fault: write {MODIFIERS}");
             return Err(InvalidFault::new(message));
         }
     };
@@ -104,13 +109,20 @@ impl Display for Fault {
             HtmlBody => "html-body",
         })?;
         if let Some(status) = self.status {
-            write!(f, "={status}")?;
+            f.write_str(if self.effect == Status { "=" } else { ",status=" })?;
+            write!(f, "{status}")?;
         }
         if let Some(milliseconds) = self.milliseconds {
             write!(f, "={milliseconds}ms")?;
         }
+        if let Some(code) = &self.code {
+            write!(f, ",code={code}")?;
+        }
         if let Some(seconds) = self.retry_after_seconds {
             write!(f, ",retry-after={seconds}")?;
+        }
+        if self.after_commit {
+            f.write_str(",after-commit")?;
         }
         if let Some(times) = self.times {
             write!(f, ",times={times}")?;
@@ -147,6 +159,28 @@ mod tests {
             ("reset-after-commit,share=0.05", Fault::reset_after_commit().share(0.05)),
             ("truncated-body,times=1", Fault::truncated_body().times(1)),
             ("html-body", Fault::html_body()),
+            ("status=503,after-commit", Fault::status(503).after_commit()),
+            (
+                "status=409,code=IdentityNotOwned",
+                Fault::status(409).code("IdentityNotOwned"),
+            ),
+            (
+                "status=503,code=A b-c.d/e,retry-after=1,after-commit,times=1",
+                Fault::status(503)
+                    .times(1)
+                    .after_commit()
+                    .retry_after(Duration::from_secs(1))
+                    .code("A b-c.d/e"),
+            ),
+            ("html-body,after-commit", Fault::html_body().after_commit()),
+            (
+                "html-body,status=503,retry-after=2,after-commit,operation=createIdentity",
+                Fault::html_body()
+                    .with_status(503)
+                    .retry_after(Duration::from_secs(2))
+                    .after_commit()
+                    .operation(Operation::CreateIdentity),
+            ),
         ];
         for (text, fault) in all {
             assert_eq!(fault.to_string(), text);
@@ -158,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_tells_what_to_write() {
+    fn a_refusal_says_what_to_write() {
         for (text, remedy) in [
             ("", "begin with status=N"),
             ("times=3", "begin with status=N"),
@@ -167,13 +201,37 @@ mod tests {
             ("status=x", "`x` is no number for `status`"),
             ("status=200", "give one from 400 to 599"),
             ("status=600", "give one from 400 to 599"),
-            ("status=503,times", "write retry-after=SECONDS, times=N"),
-            ("status=503,html-body", "write retry-after=SECONDS, times=N"),
-            ("status=503,", "write retry-after=SECONDS, times=N"),
+            ("status=503,times", "retry-after=SECONDS, after-commit, times=N"),
+            ("status=503,html-body", "retry-after=SECONDS, after-commit, times=N"),
+            ("status=503,", "retry-after=SECONDS, after-commit, times=N"),
+            (
+                "status=503,after-commit=1",
+                "retry-after=SECONDS, after-commit, times=N",
+            ),
+            ("after-commit", "begin with status=N"),
             ("status=503,times=1,times=2", "write it once"),
+            ("status=503,status=504", "write it once"),
+            ("status=503,code=A,code=A", "write it once"),
+            ("html-body,status=503,status=503", "write it once"),
+            ("html-body,after-commit,after-commit", "write it once"),
+            ("html-body,status=200", "give one from 400 to 599"),
+            ("html-body,status=x", "`x` is no number for `status`"),
+            ("html-body,code=A", "inject a status"),
+            ("reset-before-commit,code=A", "inject a status"),
+            ("status=503,code", "code=NAME"),
+            ("status=503,code=", "1 to 100 printable ASCII characters"),
+            ("status=503,code=A\u{7f}", "1 to 100 printable ASCII characters"),
+            ("status=503,code=Ä", "1 to 100 printable ASCII characters"),
+            ("status=503,code=A\"", "1 to 100 printable ASCII characters"),
+            ("status=503,code='A'", "1 to 100 printable ASCII characters"),
+            ("latency=1s,after-commit", "inject one of these"),
+            ("reset-before-commit,after-commit", "inject one of these"),
+            ("reset-after-commit,after-commit", "inject one of these"),
+            ("truncated-body,after-commit", "inject one of these"),
+            ("truncated-body,retry-after=1", "inject one of these"),
+            ("latency=1s,status=503", "inject a second fault"),
             ("status=503,times=0", "give a number from 1 on"),
             ("status=503,times=-1", "`-1` is no number for `times`"),
-            ("html-body,retry-after=1", "inject a status"),
             ("html-body,share=2", "from 0 to 1"),
             ("html-body,share=NaN", "from 0 to 1"),
             ("html-body,operation=create", "expected one of `createIdentity`, "),
@@ -185,5 +243,8 @@ mod tests {
             let error = text.parse::<Fault>().unwrap_err().to_string();
             assert!(error.contains(remedy), "{text}: {error}");
         }
+        let (longest, longer) = ("A".repeat(100), "A".repeat(101));
+        assert!(format!("status=503,code={longest}").parse::<Fault>().is_ok());
+        assert!(format!("status=503,code={longer}").parse::<Fault>().is_err());
     }
 }

@@ -27,28 +27,33 @@ pub(crate) struct ServiceError {
 
 #[derive(Debug, Serialize)]
 struct ErrorBody {
-    code: &'static str,
+    code: Cow<'static, str>,
     message: Cow<'static, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<&'static str>,
 }
 
-/// What the layers around an operation need to know of its error. It is an extension of the response.
-#[derive(Clone, Debug)]
+/// An error as the layers around an operation see it. It is an extension of the response.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Refusal {
-    pub(crate) code: &'static str,
-    /// What was wrong, where the response does not tell; for the log.
+    /// Absent for the page of a gateway.
+    pub(crate) code: Option<Cow<'static, str>>,
+    /// The reason where the response does not say it; for the log.
     pub(crate) reason: Option<String>,
     /// Whether the response lists the supported versions.
     pub(super) lists_versions: bool,
 }
 
 impl ServiceError {
-    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(
+        status: StatusCode,
+        code: impl Into<Cow<'static, str>>,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self {
             status,
             body: ErrorBody {
-                code,
+                code: code.into(),
                 message: message.into(),
                 target: None,
             },
@@ -80,7 +85,7 @@ impl ServiceError {
     }
 
     /// Adds the seconds after which a client may try again.
-    pub(crate) fn retry_after(self, seconds: i64) -> Self {
+    fn retry_after(self, seconds: i64) -> Self {
         Self {
             retry_after: Some(seconds),
             ..self
@@ -197,7 +202,7 @@ impl IntoResponse for ServiceError {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.extend(self.retry_after.map(|seconds| (RETRY_AFTER, seconds.into())));
         response.extensions_mut().insert(Refusal {
-            code: self.body.code,
+            code: Some(self.body.code),
             reason: self.reason,
             lists_versions: self.lists_versions,
         });

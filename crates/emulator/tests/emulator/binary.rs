@@ -135,6 +135,8 @@ async fn faults_and_settings_are_there_from_the_beginning() {
         "latency=1ms,times=1",
         "--fault",
         "reset-before-commit,operation=deleteIdentity",
+        "--fault",
+        "status=503,code=Busy,after-commit,operation=revokeTokens",
         "--clock-offset",
         "-60",
         "--revocation-delay",
@@ -152,6 +154,7 @@ async fn faults_and_settings_are_there_from_the_beginning() {
     let id = client.create().await;
     let deletion = client.signed("DELETE", &format!("/identities/{id}{VERSION}"), "");
     deletion.send().await.unwrap_err();
+    assert_eq!(client.revoke(&id).await.text("/error/code"), "Busy");
 
     let get = async |path| Answer::of(client.unsigned("GET", path, "")).await.body;
     let settings = get("/_emulator/settings").await;
@@ -166,6 +169,15 @@ async fn faults_and_settings_are_there_from_the_beginning() {
         {"id": 1, "effect": "status", "status": 503, "retryAfterSeconds": 2, "times": 1, "hits": 1, "remaining": 0},
         {"id": 2, "effect": "latency", "milliseconds": 1, "times": 1, "hits": 1, "remaining": 0},
         {"id": 3, "effect": "resetBeforeCommit", "operation": "deleteIdentity", "hits": 1},
+        {
+            "id": 4,
+            "effect": "status",
+            "status": 503,
+            "code": "Busy",
+            "afterCommit": true,
+            "operation": "revokeTokens",
+            "hits": 1,
+        },
     ]});
     assert_eq!(faults, expected);
 
@@ -177,6 +189,7 @@ async fn faults_and_settings_are_there_from_the_beginning() {
             .to_owned(),
         "status=201".to_owned(),
         format!(r#"method=DELETE path="/identities/{id}" fault="reset-before-commit,operation=deleteIdentity""#),
+        r#"status=503 fault="status=503,code=Busy,after-commit,operation=revokeTokens" code="Busy" reason=the operation's answer was not sent: 204"#.to_owned(),
     ];
     assert_eq!(lines.len(), ends.len(), "{log}");
     for (line, end) in lines.iter().zip(ends) {
@@ -205,6 +218,10 @@ async fn a_failure_to_start_is_one_line() {
         (["--token-algorithm", "HS256"], "RS256 or ES256".to_owned()),
         (["--fault", "status=200"], "give one from 400 to 599".to_owned()),
         (["--fault", "explode"], "begin with status=N, ".to_owned()),
+        (
+            ["--fault", "status=503,code="],
+            "1 to 100 printable ASCII characters".to_owned(),
+        ),
         (["--clock-offset", "-3153600001"], "--clock-offset".to_owned()),
         (["--revocation-delay", "soon"], "--revocation-delay".to_owned()),
         (
@@ -232,6 +249,7 @@ async fn help_and_version_are_not_errors() {
         ("--help", "--https-port <N>"),
         ("--help", "--explain"),
         ("--help", "--fault <TEXT>"),
+        ("--help", "after-commit"),
         ("--help", "--clock-offset <SECONDS>"),
         ("--help", "--revocation-delay <SECONDS>"),
         ("--help", "--withdraw-version <VERSION>"),

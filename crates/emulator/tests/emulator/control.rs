@@ -4,7 +4,7 @@ use crate::{
     client::{Answer, Client, VERSION, VERSIONS, decode, decode_bytes, http, start},
     wire::{address, exchange},
 };
-use acs_identity_emulator::{AccessKeyKind, Emulator, TokenAlgorithm, TokenStatus};
+use acs_identity_emulator::{AccessKeyKind, Emulator, Operation, TokenAlgorithm, TokenStatus};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
 };
@@ -365,20 +365,17 @@ async fn the_page_is_found_without_the_slash() {
 }
 
 #[tokio::test]
-async fn the_page_offers_every_api_version_for_withdrawal() {
+async fn the_page_offers_every_version_and_operation() {
     let emulator = start().await;
-    let page = http()
-        .get(emulator.control_endpoint())
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
-    let offered: Vec<_> = page
-        .split(r#"name="withdrawnVersions" value=""#)
-        .skip(1)
-        .map(|rest| rest.split_once('"').unwrap().0)
-        .collect();
-    assert_eq!(offered, VERSIONS);
+    let page = http().get(emulator.control_endpoint()).send().await.unwrap();
+    let page = page.text().await.unwrap();
+    let offered = |before: &str, after: char| -> Vec<String> {
+        let rest = page.split(before).skip(1);
+        rest.map(|rest| rest.split_once(after).unwrap().0.to_owned()).collect()
+    };
+    assert_eq!(offered(r#"name="withdrawnVersions" value=""#, '"'), VERSIONS);
+    assert_eq!(
+        offered("<option>", '<'),
+        Operation::ALL.map(|operation| operation.to_string())
+    );
 }

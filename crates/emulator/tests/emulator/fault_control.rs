@@ -18,6 +18,8 @@ async fn faults_are_injected_listed_and_removed() {
         json!({"effect": "resetAfterCommit", "operation": "issueToken"}),
         json!({"effect": "truncatedBody", "operation": "issueToken"}),
         json!({"effect": "htmlBody", "operation": "issueToken"}),
+        json!({"effect": "status", "status": 503, "code": "A", "afterCommit": true, "operation": "issueToken"}),
+        json!({"effect": "htmlBody", "status": 503, "retryAfterSeconds": 1, "operation": "issueToken"}),
     ];
     let mut expected = Vec::new();
     for (fault, id) in faults.iter().zip(1..) {
@@ -53,7 +55,7 @@ async fn faults_are_injected_listed_and_removed() {
 }
 
 #[tokio::test]
-async fn the_answer_tells_what_is_wrong_with_a_fault() {
+async fn a_fault_that_makes_no_sense_is_explained() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     for (body, remedy) in [
@@ -69,8 +71,29 @@ async fn the_answer_tells_what_is_wrong_with_a_fault() {
             r#"{"effect":"status","status":503,"milliseconds":1}"#,
             "inject a second fault",
         ),
-        (r#"{"effect":"htmlBody","status":503}"#, "inject a second fault"),
-        (r#"{"effect":"htmlBody","retryAfterSeconds":1}"#, "inject a status"),
+        (r#"{"effect":"truncatedBody","status":503}"#, "inject a second fault"),
+        (
+            r#"{"effect":"truncatedBody","retryAfterSeconds":1}"#,
+            "inject one of these",
+        ),
+        (
+            r#"{"effect":"truncatedBody","afterCommit":true}"#,
+            "inject one of these",
+        ),
+        (r#"{"effect":"htmlBody","code":"A"}"#, "inject a status"),
+        (r#"{"effect":"htmlBody","status":200}"#, "give one from 400 to 599"),
+        (
+            r#"{"effect":"status","status":503,"code":"A,b"}"#,
+            "1 to 100 printable ASCII characters",
+        ),
+        (
+            r#"{"effect":"status","status":503,"code":"A\n"}"#,
+            "1 to 100 printable ASCII characters",
+        ),
+        (
+            r#"{"effect":"status","status":503,"afterCommit":1}"#,
+            "expected a boolean",
+        ),
         (r#"{"effect":"latency"}"#, "1 to 600000 milliseconds"),
         (
             r#"{"effect":"latency","milliseconds":600001}"#,

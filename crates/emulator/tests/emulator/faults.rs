@@ -5,7 +5,7 @@ use crate::{
     signer::{self, ToSign},
     wire::{address, raw_request},
 };
-use acs_identity_emulator::{Emulator, EmulatorError, Fault, Operation};
+use acs_identity_emulator::{Emulator, EmulatorError, Fault, Operation, TokenStatus};
 use reqwest::Response;
 use serde_json::{Value, json};
 use std::{
@@ -192,6 +192,99 @@ async fn a_reset_after_the_commit_withholds_only_the_answer() {
     assert_eq!(create(&https).await, 201);
 }
 
+/// As of a gateway that did not get the answer in time.
+#[tokio::test]
+async fn a_status_after_the_commit_withholds_only_the_answer() {
+    let emulator = start().await;
+    inject(&emulator, "status=503,after-commit,retry-after=2".parse().unwrap());
+    for (client, identities) in [(Client::over_http(&emulator), 1), (Client::over_https(&emulator), 2)] {
+        let answer = client.send("POST", &format!("/identities{VERSION}"), "").await;
+        let message = "This error was injected by the emulator: status=503,retry-after=2,after-commit.";
+        answer.assert_error(503, "ServiceUnavailable", message, None);
+        assert_eq!(answer.header("retry-after"), Some("2"));
+        assert!(answer.header("ms-cv").is_some());
+        assert_eq!(answer.header("api-supported-versions"), None);
+        assert_eq!(emulator.identity_count(), identities);
+    }
+
+    // Every operation runs, not only a creation.
+    emulator.clear_faults();
+    let client = Client::over_http(&emulator);
+    let [first, second] = emulator.identities().try_into().unwrap();
+    let token = client.issue_chat(&first).await;
+    inject(&emulator, Fault::status(500).after_commit());
+    assert_eq!(client.revoke(&first).await.status, 500);
+    assert_eq!(emulator.token_status(&token), TokenStatus::Revoked);
+    assert_eq!(client.delete(&second).await.status, 500);
+    assert_eq!(emulator.identities(), [first]);
+}
+
+#[tokio::test]
+async fn a_page_of_html_can_follow_the_commit_with_any_status() {
+    let emulator = start().await;
+    let page = Fault::html_body().after_commit();
+    for (fault, status, title, retry_after, identities) in [
+        (page.clone(), 502, "502 Bad Gateway", None, 1),
+        (page.clone().with_status(504), 504, "504 Gateway Timeout", None, 2),
+        (
+            page.with_status(503).retry_after(Duration::from_secs(3)),
+            503,
+            "503 Service Unavailable",
+            Some("3"),
+            3,
+        ),
+        (Fault::html_body().with_status(599), 599, "599", None, 3),
+    ] {
+        inject(&emulator, fault.times(1));
+        let response = creation(&Client::over_https(&emulator)).await.unwrap();
+        assert_eq!(response.status(), status);
+        assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
+        let answered = response
+            .headers()
+            .get("retry-after")
+            .map(|value| value.to_str().unwrap());
+        assert_eq!(answered, retry_after, "{title}");
+        assert!(response.headers().get("ms-cv").is_none());
+        let text = response.text().await.unwrap();
+        assert!(text.contains(&format!("<title>{title}</title>")), "{text}");
+        assert_eq!(emulator.identity_count(), identities, "{title}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_hidden_by_a_status_after_the_commit() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    inject(&emulator, Fault::status(503).after_commit());
+    let unsigned = Answer::of(client.unsigned("POST", &format!("/identities{VERSION}"), "")).await;
+    assert_eq!(unsigned.status, 503);
+    let unsupported = client.send("POST", "/identities?api-version=1.0", "").await;
+    assert_eq!(unsupported.status, 503);
+    assert_eq!(client.send("POST", "/nothing", "").await.status, 503);
+    assert_eq!(emulator.identity_count(), 0);
+
+    let list = control(&client, "requests").await.body;
+    let explanation = |request: usize| list["requests"][request]["explanation"].as_str().unwrap();
+    assert!(explanation(0).starts_with("the operation's answer was not sent: 404 NotFound: path: no operation"));
+    assert_eq!(
+        explanation(1),
+        "the operation's answer was not sent: 400 UnsupportedApiVersion"
+    );
+    assert!(explanation(2).starts_with("the operation's answer was not sent: 401 Denied: "));
+}
+
+#[tokio::test]
+async fn an_error_has_the_code_that_the_fault_names() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    inject(&emulator, Fault::status(409).code("Such A \\ Code"));
+    let answer = client.send("POST", &format!("/identities{VERSION}"), "").await;
+    let message = r"This error was injected by the emulator: status=409,code=Such A \ Code.";
+    answer.assert_error(409, r"Such A \ Code", message, None);
+    let list = control(&client, "requests").await.body;
+    assert_eq!(list["requests"][0]["code"], r"Such A \ Code");
+}
+
 #[tokio::test]
 async fn a_truncated_body_is_shorter_than_its_length() {
     let emulator = start().await;
@@ -329,8 +422,22 @@ async fn a_fault_that_makes_no_sense_is_refused() {
             "a latency takes 1 to 600000 milliseconds",
         ),
         (
-            Fault::html_body().retry_after(second),
-            "leave it out, or inject a status",
+            Fault::truncated_body().retry_after(second),
+            "leave it out, or inject one of these",
+        ),
+        (
+            Fault::reset_before_commit().after_commit(),
+            "leave it out, or inject one of these",
+        ),
+        (
+            Fault::latency(second).with_status(503),
+            "leave it out, or inject a second fault",
+        ),
+        (Fault::html_body().code("A"), "leave it out, or inject a status"),
+        (Fault::html_body().with_status(302), "302 is no status of a failure"),
+        (
+            Fault::status(503).code(""),
+            "a code has 1 to 100 printable ASCII characters",
         ),
         (
             Fault::html_body().times(0),
@@ -376,9 +483,21 @@ async fn the_list_of_requests_tells_what_struck_them() {
         .await
         .unwrap_err();
 
+    inject(&emulator, Fault::status(503).code("Busy").after_commit().times(1));
+    assert_eq!(create(&client).await, 503);
+    inject(&emulator, Fault::html_body().after_commit().times(1));
+    assert_eq!(creation(&client).await.unwrap().status(), 502);
+
     let list = control(&client, "requests").await.body;
     let told: Vec<_> = list["requests"].as_array().unwrap().iter().map(told).collect();
     let expected = [
+        json!(["createIdentity", 502, null, "html-body,after-commit,times=1"]),
+        json!([
+            "createIdentity",
+            503,
+            "Busy",
+            "status=503,code=Busy,after-commit,times=1"
+        ]),
         json!([
             "deleteIdentity",
             204,
@@ -390,8 +509,20 @@ async fn the_list_of_requests_tells_what_struck_them() {
         json!(["createIdentity", 201, null, null]),
     ];
     assert_eq!(told, expected);
-    for (request, member, is_there) in [(1, "status", false), (3, "fault", false), (0, "fault", true)] {
+    for (request, member, is_there) in [
+        (0, "code", false),
+        (3, "status", false),
+        (4, "explanation", false),
+        (5, "fault", false),
+    ] {
         assert_eq!(list["requests"][request].get(member).is_some(), is_there);
+    }
+    for (request, created) in emulator.identities().iter().rev().enumerate() {
+        assert_eq!(list["requests"][request]["identity"], created.as_str());
+        assert_eq!(
+            list["requests"][request]["explanation"],
+            "the operation's answer was not sent: 201"
+        );
     }
 }
 

@@ -129,7 +129,9 @@ function token({ status, claims }) {
 const FAULT_WORDS = {
   effect: (effect) => $(`#fault option[value="${effect}"]`).textContent,
   status: (status) => `${status}`,
+  code: (code) => `code ${code}`,
   retryAfterSeconds: (seconds) => `Retry-After ${seconds} s`,
+  afterCommit: () => "after the commit",
   milliseconds: (milliseconds) => `${milliseconds} ms`,
   times: (times) => `${times} times`,
   share: (share) => `${Number((share * 100).toFixed(2))} % of requests`,
@@ -138,7 +140,7 @@ const FAULT_WORDS = {
 
 function fault({ id, hits, remaining, ...rest }) {
   const words = Object.entries(rest).map(([name, value]) => FAULT_WORDS[name]?.(value) ?? `${name} ${value}`);
-  const counts = [`struck ${hits}`, remaining === undefined ? "" : `${remaining} left`].filter(Boolean);
+  const counts = [`hits: ${hits}`, remaining === undefined ? "" : `left: ${remaining}`].filter(Boolean);
   const off = make("button", { type: "button" }, "Switch off");
   off.addEventListener("click", () => act(off, () => call("DELETE", `faults/${id}`)));
   return make(
@@ -213,16 +215,23 @@ function faultForm() {
   const form = $("#fault");
   const show = () => {
     for (const label of form.querySelectorAll("[data-effect], [data-when]")) {
-      const shown = label.dataset.effect === form.effect.value || label.dataset.when === form.when.value;
+      const effects = label.dataset.effect?.split(" ") ?? [];
+      const shown = effects.includes(form.effect.value) || label.dataset.when === form.when.value;
       label.hidden = !shown;
-      $("input", label).disabled = !shown;
+      $("input, select", label).disabled = !shown;
     }
   };
   form.addEventListener("change", show);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const { effect, operation, when, percent, ...numbers } = Object.fromEntries(new FormData(form));
+    const { effect, operation, when, percent, code, afterCommit, ...numbers } = Object.fromEntries(new FormData(form));
     const body = { effect };
+    if (code) {
+      body.code = code;
+    }
+    if (afterCommit) {
+      body.afterCommit = true;
+    }
     for (const [name, value] of Object.entries(numbers)) {
       if (value !== "") {
         body[name] = Number(value);
