@@ -11,15 +11,19 @@ const cases = readJson("cases.json");
 const ready = JSON.parse(process.env.EMULATOR_READY);
 
 // With @azure/communication-common 2.3.1, this client signs the port of the endpoint twice, which the emulator accepts
-// unless it is strict. 2.4.2 signs it once.
+// unless it is strict. 2.5.0 signs it once.
 const clients = {
-  "connection string": () => new CommunicationIdentityClient(ready.httpsConnectionString),
-  key: () => {
+  "connection string": (options) => new CommunicationIdentityClient(ready.httpsConnectionString, options),
+  key: (options) => {
     const key = ready.httpsConnectionString.split("accesskey=")[1];
-    return new CommunicationIdentityClient(ready.httpsEndpoint, { key });
+    return new CommunicationIdentityClient(ready.httpsEndpoint, { key }, options);
   },
-  "Entra ID": () => new CommunicationIdentityClient(ready.httpsEndpoint, entraCredential),
+  "Entra ID": (options) => new CommunicationIdentityClient(ready.httpsEndpoint, entraCredential, options),
 };
+
+// Options of a client; without an api-version, it sends its default one. Their types lack `apiVersion`, which the client
+// hands down to the one that is generated from the specification.
+const clientOptions = (apiVersion) => (apiVersion ? { apiVersion } : {});
 
 const entraCredential = {
   async getToken(scopes) {
@@ -73,4 +77,4 @@ function expectedError(name) {
   return { status: response.status, body: response.body.error };
 }
 
-module.exports = { asOwner, cases, clients, expectedError, introspect, mintEntraToken, resourceEndpoint };
+module.exports = { asOwner, cases, clientOptions, clients, expectedError, introspect, mintEntraToken, resourceEndpoint };

@@ -4,13 +4,33 @@
 const assert = require("node:assert/strict");
 const { describe, it } = require("node:test");
 const { AzureCommunicationTokenCredential } = require("@azure/communication-common");
-const { asOwner, cases, clients, expectedError, introspect, mintEntraToken, resourceEndpoint } = require("./emulator.js");
+const {
+  asOwner,
+  cases,
+  clientOptions,
+  clients,
+  expectedError,
+  introspect,
+  mintEntraToken,
+  resourceEndpoint,
+} = require("./emulator.js");
+
+const newest = cases.apiVersions.at(-1);
 
 const foreignUser = { communicationUserId: cases.foreignUser };
 
-for (const [credential, open] of Object.entries(clients)) {
-  describe(`CommunicationIdentityClient, ${credential}`, () => {
-    const client = open();
+const variants = Object.entries(clients).flatMap(([credential, open]) =>
+  cases.apiVersions.map((apiVersion) => ({ credential, open, apiVersion })),
+);
+for (const { credential, open, apiVersion } of variants) {
+  describe(`CommunicationIdentityClient, ${credential}, ${apiVersion ?? "its default api-version"}`, () => {
+    const client = open(clientOptions(apiVersion));
+
+    it("sends the api-version", async () => {
+      const urls = [];
+      await client.createUser({ onResponse: ({ request }) => urls.push(request.url) });
+      assert.deepEqual(urls.map((url) => url.endsWith(`api-version=${newest}`)), [apiVersion === newest]);
+    });
 
     it("createUser", async () => {
       const user = await client.createUser();
@@ -138,7 +158,7 @@ const assignments = {
   teamsExtensionUser: {
     scopes: ["https://auth.msft.communication.azure.com/TeamsExtension.ManageCalls"],
     target: ({ tenantId, userId }) =>
-      `/access/teamsExtension/tenants/${tenantId}/assignments/${userId}?api-version=2025-06-30`,
+      `/access/teamsExtension/tenants/${tenantId}/assignments/${userId}?api-version=${newest}`,
     id: ({ tenantId, userId }) => `_${tenantId}_${userId}`,
   },
 };

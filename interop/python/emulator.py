@@ -17,8 +17,10 @@ READY = json.loads(os.environ["EMULATOR_READY"])
 TRUST = {"connection_verify": os.environ["EMULATOR_CA"]}
 
 
-def open_client(kind, credential):
+def open_client(kind, credential, api_version):
     """A client, whose methods block even if it is asynchronous.
+
+    Without an api-version, it sends its default one.
 
     The asynchronous one signs the decoded path. That is also what aiohttp sends of an ordinary id; of any other, the
     emulator accepts it unless it is strict.
@@ -27,18 +29,21 @@ def open_client(kind, credential):
         "sync": (CommunicationIdentityClient, EntraCredential),
         "async": (aio.CommunicationIdentityClient, AsyncEntraCredential),
     }[kind]
+    options = TRUST | ({"api_version": api_version} if api_version else {})
     # Connection strings always mean https to this client, even if their endpoint begins with http://.
     connection_string = READY["httpsConnectionString"]
     # With the slash at the end of the endpoint, this client would sign a host that ends with it.
     endpoint = READY["httpsEndpoint"].rstrip("/")
     if credential == "connection string":
-        client = client_type.from_connection_string(connection_string, **TRUST)
+        client = client_type.from_connection_string(connection_string, **options)
     elif credential == "key":
         key = AzureKeyCredential(connection_string.partition("accesskey=")[2])
-        client = client_type(endpoint, key, **TRUST)
+        client = client_type(endpoint, key, **options)
     else:
-        client = client_type(endpoint, entra_type(), **TRUST)
-    return client if kind == "sync" else Blocking(client)
+        client = client_type(endpoint, entra_type(), **options)
+    client = client if kind == "sync" else Blocking(client)
+    client.api_version = api_version
+    return client
 
 
 class Blocking:

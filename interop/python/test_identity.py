@@ -20,8 +20,8 @@ each_refused_exchange = pytest.mark.parametrize("case", CASES["refusedExchanges"
 
 @pytest.fixture(
     scope="module",
-    params=product(["sync", "async"], ["connection string", "key", "Entra ID"]),
-    ids=" ".join,
+    params=product(["sync", "async"], ["connection string", "key", "Entra ID"], CASES["apiVersions"]),
+    ids=lambda param: " ".join(filter(None, param)),
 )
 def client(request):
     client = open_client(*request.param)
@@ -33,6 +33,13 @@ def client(request):
 @pytest.fixture
 def user(client):
     return client.create_user()
+
+
+def test_api_version(client):
+    urls = []
+    client.create_user(raw_response_hook=lambda answer: urls.append(answer.http_request.url))
+    _, newest = CASES["apiVersions"]
+    assert [url.endswith(f"api-version={newest}") for url in urls] == [client.api_version == newest]
 
 
 def test_create_user(client):
