@@ -50,7 +50,7 @@ impl ApiVersions {
         versions.filter(|version| !withdrawn.contain(version))
     }
 
-    /// The header that lists them; `None` if there is none.
+    /// The header that lists them; `None` if all are withdrawn.
     fn header(self, withdrawn: &WithdrawnVersions) -> Option<HeaderValue> {
         let supported: Vec<_> = self.supported(withdrawn).collect();
         let listed = (!supported.is_empty()).then(|| supported.join(", "))?;
