@@ -169,7 +169,6 @@ test("a gateway's page follows the commit, whose answer is told", async (t) => {
   const emulator = await startEmulator(t);
   const page = await open(t, emulator);
   const faults = section(page, "Faults");
-  await faults.getByLabel("Effect").selectOption("answer with a gateway's HTML page");
   await faults.getByLabel("Sent").selectOption("after the commit");
   await faults.getByRole("button", { name: "Switch on" }).click();
   await faults.getByRole("listitem").getByText("503, after the commit").waitFor();

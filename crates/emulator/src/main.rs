@@ -69,7 +69,7 @@ struct Options {
     data: Option<PathBuf>,
     /// Inject a fault into requests; can be repeated. TEXT is an effect: status=N, latency=250ms, reset-before-commit,
     /// reset-after-commit, truncated-body or html-body; then, after commas, any of times=N, share=0.05, operation=NAME, for
-    /// status and html-body retry-after=SECONDS and after-commit, for status code=NAME, for html-body status=N
+    /// status and html-body retry-after=SECONDS, for status code=NAME and after-commit, for html-body status=N
     #[arg(long = "fault", value_name = "TEXT")]
     faults: Vec<Fault>,
     /// Set the emulator's clock ahead of the machine's, or behind it if negative

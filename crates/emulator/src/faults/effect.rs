@@ -44,7 +44,14 @@ impl TryFrom<&Fault> for Effect {
         Ok(match fault.effect {
             Status => {
                 let code = fault.code.as_deref().map(code).transpose()?;
-                answer(status(fault.status)?, InjectedBody::Error { code })
+                // The service answers an operation that it has run; a failure after that is a gateway's.
+                let is_page = fault.after_commit && code.is_none();
+                let body = if is_page {
+                    InjectedBody::Page
+                } else {
+                    InjectedBody::Error { code }
+                };
+                answer(status(fault.status)?, body)
             }
             HtmlBody => {
                 let default = StatusCode::BAD_GATEWAY.as_u16();
@@ -66,8 +73,8 @@ fn refuse_what_does_not_belong(fault: &Fault) -> Result<(), InvalidFault> {
         "a status goes with the effects status and HTML body only: leave it out, or inject a second fault"
     } else if fault.retry_after_seconds.is_some() && is_no_answer {
         "Retry-After goes with the effects status and HTML body only: leave it out, or inject one of these"
-    } else if fault.after_commit && is_no_answer {
-        "after-commit goes with the effects status and HTML body only: leave it out, or inject one of these"
+    } else if fault.after_commit && is_not(Status) {
+        "after-commit goes with the effect status only: leave it out, or inject a status"
     } else if fault.code.is_some() && is_not(Status) {
         "a code goes with the effect status only: leave it out, or inject a status"
     } else if fault.milliseconds.is_some() && is_not(Latency) {

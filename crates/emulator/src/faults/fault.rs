@@ -80,7 +80,7 @@ impl Fault {
     }
 
     /// Answers with this status, 400 to 599, and an error of the service's form that says that it was injected. The
-    /// operation does not run, and the request is not authenticated, unless [`after_commit`](Self::after_commit) says so.
+    /// operation does not run, and the request is not authenticated; [`after_commit`](Self::after_commit) changes both.
     pub fn status(status: u16) -> Self {
         Self {
             status: Some(status),
@@ -113,7 +113,7 @@ impl Fault {
     }
 
     /// Answers with a page of HTML and 502, as a gateway in front of the service does, and without the service's headers.
-    /// The operation does not run, unless [`after_commit`](Self::after_commit) says so.
+    /// The operation does not run. For a page after it has run, there is [`after_commit`](Self::after_commit).
     pub fn html_body() -> Self {
         Self::new(EffectName::HtmlBody)
     }
@@ -147,8 +147,9 @@ impl Fault {
         }
     }
 
-    /// Runs the operation first, and sends a [`status`](Self::status) or an [`html_body`](Self::html_body) in place of its
-    /// answer, as a gateway does that did not get the answer in time: the identity exists, but the client gets a 503.
+    /// Runs the operation first, and sends a [`status`](Self::status) in place of its answer, as a gateway does that did not
+    /// get the answer in time: the identity exists, but the client gets a 503. It comes with a page of HTML and without the
+    /// service's headers; with a [`code`](Self::code), it has the service's form.
     ///
     /// The operation runs in full, including authentication and rate limits. If it is refused, nothing is committed, and
     /// the client gets the status of the fault all the same, as from a gateway. The log and the list of requests have the

@@ -172,13 +172,11 @@ mod tests {
                     .retry_after(Duration::from_secs(1))
                     .code("A b-c.d/e"),
             ),
-            ("html-body,after-commit", Fault::html_body().after_commit()),
             (
-                "html-body,status=503,retry-after=2,after-commit,operation=createIdentity",
+                "html-body,status=503,retry-after=2,operation=createIdentity",
                 Fault::html_body()
                     .with_status(503)
                     .retry_after(Duration::from_secs(2))
-                    .after_commit()
                     .operation(Operation::CreateIdentity),
             ),
         ];
@@ -213,7 +211,8 @@ mod tests {
             ("status=503,status=504", "write it once"),
             ("status=503,code=A,code=A", "write it once"),
             ("html-body,status=503,status=503", "write it once"),
-            ("html-body,after-commit,after-commit", "write it once"),
+            ("status=503,after-commit,after-commit", "write it once"),
+            ("html-body,after-commit", "inject a status"),
             ("html-body,status=200", "give one from 400 to 599"),
             ("html-body,status=x", "`x` is no number for `status`"),
             ("html-body,code=A", "inject a status"),
@@ -224,10 +223,10 @@ mod tests {
             ("status=503,code=Ä", "1 to 100 printable ASCII characters"),
             ("status=503,code=A\"", "1 to 100 printable ASCII characters"),
             ("status=503,code='A'", "1 to 100 printable ASCII characters"),
-            ("latency=1s,after-commit", "inject one of these"),
-            ("reset-before-commit,after-commit", "inject one of these"),
-            ("reset-after-commit,after-commit", "inject one of these"),
-            ("truncated-body,after-commit", "inject one of these"),
+            ("latency=1s,after-commit", "inject a status"),
+            ("reset-before-commit,after-commit", "inject a status"),
+            ("reset-after-commit,after-commit", "inject a status"),
+            ("truncated-body,after-commit", "inject a status"),
             ("truncated-body,retry-after=1", "inject one of these"),
             ("latency=1s,status=503", "inject a second fault"),
             ("status=503,times=0", "give a number from 1 on"),

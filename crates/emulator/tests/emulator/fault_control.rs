@@ -76,10 +76,7 @@ async fn a_fault_that_makes_no_sense_is_explained() {
             r#"{"effect":"truncatedBody","retryAfterSeconds":1}"#,
             "inject one of these",
         ),
-        (
-            r#"{"effect":"truncatedBody","afterCommit":true}"#,
-            "inject one of these",
-        ),
+        (r#"{"effect":"truncatedBody","afterCommit":true}"#, "inject a status"),
         (r#"{"effect":"htmlBody","code":"A"}"#, "inject a status"),
         (r#"{"effect":"htmlBody","status":200}"#, "give one from 400 to 599"),
         (

@@ -196,66 +196,84 @@ async fn a_reset_after_the_commit_withholds_only_the_answer() {
 #[tokio::test]
 async fn a_status_after_the_commit_withholds_only_the_answer() {
     let emulator = start().await;
-    inject(&emulator, "status=503,after-commit,retry-after=2".parse().unwrap());
-    for (client, identities) in [(Client::over_http(&emulator), 1), (Client::over_https(&emulator), 2)] {
-        let answer = client.send("POST", &format!("/identities{VERSION}"), "").await;
-        let message = "This error was injected by the emulator: status=503,retry-after=2,after-commit.";
-        answer.assert_error(503, "ServiceUnavailable", message, None);
-        assert_eq!(answer.header("retry-after"), Some("2"));
-        assert!(answer.header("ms-cv").is_some());
-        assert_eq!(answer.header("api-supported-versions"), None);
-        assert_eq!(emulator.identity_count(), identities);
+    let wait = Duration::from_secs(3);
+    for (fault, title, retry_after) in [
+        (Fault::status(503), "503 Service Unavailable", None),
+        (Fault::status(504).retry_after(wait), "504 Gateway Timeout", Some("3")),
+        ("status=599,after-commit".parse().unwrap(), "599", None),
+    ] {
+        for client in [Client::over_http(&emulator), Client::over_https(&emulator)] {
+            let before = emulator.identity_count();
+            inject(&emulator, fault.clone().after_commit().times(1));
+            let response = creation(&client).await.unwrap();
+            assert_page(response, title, retry_after).await;
+            assert_eq!(emulator.identity_count(), before + 1, "{title}");
+        }
     }
 
     // Every operation runs, not only a creation.
-    emulator.clear_faults();
     let client = Client::over_http(&emulator);
-    let [first, second] = emulator.identities().try_into().unwrap();
-    let token = client.issue_chat(&first).await;
-    inject(&emulator, Fault::status(500).after_commit());
-    assert_eq!(client.revoke(&first).await.status, 500);
+    let [first, second, ..] = &emulator.identities()[..] else {
+        panic!("not two identities")
+    };
+    let token = client.issue_chat(first).await;
+    inject(&emulator, Fault::status(500).code("Busy").after_commit());
+    assert_eq!(client.revoke(first).await.status, 500);
     assert_eq!(emulator.token_status(&token), TokenStatus::Revoked);
-    assert_eq!(client.delete(&second).await.status, 500);
-    assert_eq!(emulator.identities(), [first]);
+    assert_eq!(client.delete(second).await.status, 500);
+    assert!(!emulator.identities().contains(second));
 }
 
 #[tokio::test]
-async fn a_page_of_html_can_follow_the_commit_with_any_status() {
+async fn a_code_makes_a_status_after_the_commit_the_services() {
     let emulator = start().await;
-    let page = Fault::html_body().after_commit();
-    for (fault, status, title, retry_after, identities) in [
-        (page.clone(), 502, "502 Bad Gateway", None, 1),
-        (page.clone().with_status(504), 504, "504 Gateway Timeout", None, 2),
+    inject(
+        &emulator,
+        "status=503,code=Busy,after-commit,retry-after=2".parse().unwrap(),
+    );
+    let client = Client::over_http(&emulator);
+    let answer = client.send("POST", &format!("/identities{VERSION}"), "").await;
+    let message = "This error was injected by the emulator: status=503,code=Busy,retry-after=2,after-commit.";
+    answer.assert_error(503, "Busy", message, None);
+    assert_eq!(answer.header("retry-after"), Some("2"));
+    assert!(answer.header("ms-cv").is_some());
+    assert_eq!(emulator.identity_count(), 1);
+}
+
+#[tokio::test]
+async fn a_page_of_html_has_any_status() {
+    let emulator = start().await;
+    for (fault, title, retry_after) in [
+        (Fault::html_body(), "502 Bad Gateway", None),
         (
-            page.with_status(503).retry_after(Duration::from_secs(3)),
-            503,
+            Fault::html_body().with_status(503).retry_after(Duration::from_secs(3)),
             "503 Service Unavailable",
             Some("3"),
-            3,
         ),
-        (Fault::html_body().with_status(599), 599, "599", None, 3),
+        (Fault::html_body().with_status(599), "599", None),
     ] {
         inject(&emulator, fault.times(1));
         let response = creation(&Client::over_https(&emulator)).await.unwrap();
-        assert_eq!(response.status(), status);
-        assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
-        let answered = response
-            .headers()
-            .get("retry-after")
-            .map(|value| value.to_str().unwrap());
-        assert_eq!(answered, retry_after, "{title}");
-        assert!(response.headers().get("ms-cv").is_none());
-        let text = response.text().await.unwrap();
-        assert!(text.contains(&format!("<title>{title}</title>")), "{text}");
-        assert_eq!(emulator.identity_count(), identities, "{title}");
+        assert_page(response, title, retry_after).await;
     }
+    assert_eq!(emulator.identity_count(), 0);
+}
+
+async fn assert_page(response: Response, title: &str, retry_after: Option<&str>) {
+    assert_eq!(response.status().as_str(), &title[..3]);
+    let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap());
+    assert_eq!(header("content-type"), Some("text/html; charset=utf-8"));
+    assert_eq!(header("retry-after"), retry_after, "{title}");
+    assert_eq!(header("ms-cv"), None);
+    let text = response.text().await.unwrap();
+    assert!(text.contains(&format!("<title>{title}</title>")), "{text}");
 }
 
 #[tokio::test]
 async fn a_refusal_is_hidden_by_a_status_after_the_commit() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
-    inject(&emulator, Fault::status(503).after_commit());
+    inject(&emulator, Fault::status(503).code("Busy").after_commit());
     let unsigned = Answer::of(client.unsigned("POST", &format!("/identities{VERSION}"), "")).await;
     assert_eq!(unsigned.status, 503);
     let unsupported = client.send("POST", "/identities?api-version=1.0", "").await;
@@ -427,7 +445,7 @@ async fn a_fault_that_makes_no_sense_is_refused() {
         ),
         (
             Fault::reset_before_commit().after_commit(),
-            "leave it out, or inject one of these",
+            "leave it out, or inject a status",
         ),
         (
             Fault::latency(second).with_status(503),
@@ -485,13 +503,13 @@ async fn the_list_of_requests_tells_what_struck_them() {
 
     inject(&emulator, Fault::status(503).code("Busy").after_commit().times(1));
     assert_eq!(create(&client).await, 503);
-    inject(&emulator, Fault::html_body().after_commit().times(1));
+    inject(&emulator, Fault::status(502).after_commit().times(1));
     assert_eq!(creation(&client).await.unwrap().status(), 502);
 
     let list = control(&client, "requests").await.body;
     let told: Vec<_> = list["requests"].as_array().unwrap().iter().map(told).collect();
     let expected = [
-        json!(["createIdentity", 502, null, "html-body,after-commit,times=1"]),
+        json!(["createIdentity", 502, null, "status=502,after-commit,times=1"]),
         json!([
             "createIdentity",
             503,
