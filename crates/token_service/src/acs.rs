@@ -10,12 +10,11 @@ use axum::http::StatusCode;
 use azure_communication_identity::{
     CommunicationAccessToken, CommunicationError, CommunicationErrorCode, CommunicationIdentityClient,
     CommunicationUserIdentifier, TeamsUserTokenRequest, creation_outcome_unknown,
-    models::{CommunicationIdentityClientCreateUserOptions, CommunicationIdentityClientGetTokenOptions},
+    models::CommunicationIdentityClientGetTokenOptions,
 };
 use azure_core::{Error, error::ErrorKind};
 use std::{error::Error as StdError, iter::successors, sync::Arc, time::Duration};
 use tracing::warn;
-use uuid::Uuid;
 
 /// The identity client. Its errors go to the log with what support asks for, and without ids of users.
 #[derive(Clone, Debug)]
@@ -27,18 +26,8 @@ pub(crate) struct Acs {
 /// A creation that failed.
 pub(crate) struct CreationFailed {
     pub(crate) error: ApiError,
-    pub(crate) left: Left,
-}
-
-/// What a creation that failed has left behind.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Left {
-    /// Nothing was created.
-    Nothing,
-    /// Perhaps an identity.
-    Unknown,
-    /// Several identities with this custom id, which the service refuses from now on.
-    CustomIdSpoilt,
+    /// Set if an identity may have been created all the same.
+    pub(crate) outcome_unknown: bool,
 }
 
 impl Acs {
@@ -46,18 +35,14 @@ impl Acs {
         Self { client, metrics }
     }
 
-    pub(crate) async fn create(&self, custom_id: Option<Uuid>) -> Result<CommunicationUserIdentifier, CreationFailed> {
-        let options = CommunicationIdentityClientCreateUserOptions {
-            custom_id: custom_id.map(|id| id.to_string()),
-            ..Default::default()
-        };
-        let response = self.client.create_user(Some(options)).await;
+    pub(crate) async fn create(&self) -> Result<CommunicationUserIdentifier, CreationFailed> {
+        let response = self.client.create_user(None).await;
         let response = response.map_err(|error| CreationFailed {
-            left: left_by(&error),
+            outcome_unknown: creation_outcome_unknown(&error),
             error: self.failed("create", &error),
         })?;
         let user = response.into_model().map_err(|error| CreationFailed {
-            left: Left::Unknown,
+            outcome_unknown: true,
             error: self.failed("create", &error),
         })?;
         self.metrics.acs("create", "ok");
@@ -179,17 +164,6 @@ impl Acs {
                 ApiError::new(StatusCode::BAD_GATEWAY, "acs_refused", message)
             }
         }
-    }
-}
-
-fn left_by(error: &Error) -> Left {
-    let code = CommunicationError::from_error(error).and_then(CommunicationError::error_code);
-    if code == Some(CommunicationErrorCode::MultipleIdentitiesForCustomId) {
-        Left::CustomIdSpoilt
-    } else if creation_outcome_unknown(error) {
-        Left::Unknown
-    } else {
-        Left::Nothing
     }
 }
 

@@ -109,7 +109,7 @@ impl Parts {
 
     async fn service(&self) -> Result<TokenService, Box<dyn Error>> {
         let limits = ServiceLimits::new(NonZeroU32::MIN, QUEUE);
-        let options = client_options(true, &limits, REQUEST, true)?;
+        let options = client_options(&limits, REQUEST, true)?;
         let connection_string = self.emulator.connection_string();
         let identities = CommunicationIdentityClient::with_connection_string(&connection_string, Some(options))?;
         let guard = TokenGuard::builder(self.issuer.url(), [AUDIENCE]).build()?;
@@ -119,7 +119,6 @@ impl Parts {
             .user_naming(UserNaming::EntraObject)
             .request_timeout(REQUEST)
             .service_limits(&limits)
-            .custom_ids(true)
             .teams(TeamsExchange::new(self.teams_client_id.to_string()))
             .build())
     }

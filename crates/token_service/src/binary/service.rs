@@ -15,8 +15,6 @@ use entra_sidecar::{SidecarClient, SidecarCredential, SidecarScope};
 use std::{error::Error, sync::Arc, time::Duration};
 use token_service::{ServiceLimits, Store, TeamsExchange, TokenService, UserNaming};
 
-/// The version of the service's API that knows custom ids of identities.
-const PREVIEW_API_VERSION: &str = "2025-03-02-preview";
 /// The scope that the client asks a credential for.
 const ACS_SCOPE: &str = "https://communication.azure.com//.default";
 /// The longest wait that Azure may ask for without the caller being told of it.
@@ -37,7 +35,6 @@ pub(crate) async fn of(config: &Config) -> Result<TokenService, Box<dyn Error>> 
         .user_naming(naming)
         .service_limits(&limits)
         .token_policy(config.tokens.policy()?)
-        .custom_ids(config.acs.custom_ids)
         .allow_origins(
             config
                 .origins
@@ -63,7 +60,7 @@ pub(crate) async fn of(config: &Config) -> Result<TokenService, Box<dyn Error>> 
 
 fn identities(config: &Config, limits: &ServiceLimits) -> azure_core::Result<CommunicationIdentityClient> {
     let acs = &config.acs;
-    let options = |on_loopback| client_options(acs.custom_ids, limits, config.limits.request, on_loopback);
+    let options = |on_loopback| client_options(limits, config.limits.request, on_loopback);
     match &acs.authentication {
         Authentication::ConnectionString { text, on_loopback } => {
             CommunicationIdentityClient::with_connection_string(text.secret(), Some(options(*on_loopback)?))
@@ -79,7 +76,6 @@ fn identities(config: &Config, limits: &ServiceLimits) -> azure_core::Result<Com
 ///
 /// A call ends well within the time of a `request`, so that the caller is told what has failed, and when to come again.
 pub(crate) fn client_options(
-    custom_ids: bool,
     limits: &ServiceLimits,
     request: Duration,
     on_loopback: bool,
@@ -95,9 +91,6 @@ pub(crate) fn client_options(
         ..ExponentialRetryOptions::default()
     });
     options.client_options.per_try_policies.push(Arc::new(limits.clone()));
-    if custom_ids {
-        PREVIEW_API_VERSION.clone_into(&mut options.api_version);
-    }
     if on_loopback {
         let client = reqwest::Client::builder()
             .no_proxy()

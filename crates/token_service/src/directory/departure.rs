@@ -32,7 +32,9 @@ impl Directory {
             let slot = directory.slot(&user);
             let _turn = slot.turn().await;
             let now = directory.now();
-            directory.0.store.retire(&user, now).await?;
+            if directory.0.store.retire(&user, now).await? {
+                directory.gave_up(1);
+            }
             slot.forget();
             for identity in directory.0.store.retired(Some(&user), now, IDENTITIES).await? {
                 directory.0.acs.delete(&identity).await?;

@@ -46,8 +46,6 @@ struct Parts {
 pub(crate) struct Settings {
     /// What tokens are stored with. Without keys, none is stored.
     pub(crate) sealing_keys: Option<SealingKeys>,
-    /// Whether creations carry an id, by which one that was not finished is found again.
-    pub(crate) custom_ids: bool,
     /// The time that the end of tokens and claims is judged by.
     pub(crate) clock: Clock,
 }

@@ -9,7 +9,6 @@ use std::num::NonZeroU32;
 #[derive(Debug)]
 pub(crate) struct Acs {
     pub(crate) authentication: Authentication,
-    pub(crate) custom_ids: bool,
     /// How many replicas share the limits of the resource.
     pub(crate) replicas: NonZeroU32,
     /// How many requests may wait for the limits.
@@ -47,7 +46,6 @@ impl Acs {
         let queue = given.number("acs.queue", 0..=100_000, 1000);
         Some(Self {
             authentication: authentication?,
-            custom_ids: given.flag("acs.custom_ids"),
             replicas: u32::try_from(replicas).ok().and_then(NonZeroU32::new)?,
             queue: usize::try_from(queue).ok()?,
         })
