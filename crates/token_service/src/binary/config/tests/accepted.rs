@@ -200,7 +200,8 @@ fn every_key_of_what_users_get_is_read_from_the_file() {
         sidecar_api: Some("AcsTeams".to_owned()),
     };
     assert_eq!(config.teams, Some(teams));
-    assert_eq!(config.sidecar.unwrap().base_url().as_str(), "http://sidecar:5000/");
+    let sidecar = config.sidecar.unwrap().client(None).unwrap();
+    assert_eq!(sidecar.base_url().as_str(), "http://sidecar:5000/");
     assert_eq!(config.origins, ["https://app.contoso.com", "http://localhost:3000"]);
     let limits = Limits {
         requests_per_minute: NonZeroU32::new(60).unwrap(),
