@@ -1,4 +1,4 @@
-//! Azure Communication Services, with its failures as callers are told of them.
+//! Azure Communication Services, and what callers learn of its failures.
 
 use crate::{
     error::ApiError,
@@ -73,7 +73,7 @@ impl Acs {
         Ok(())
     }
 
-    /// Deletes the identity. One that is none of this resource's, or no longer, has nothing to be deleted.
+    /// Deletes the identity. It is no error if the resource does not have it.
     pub(crate) async fn delete(&self, identity: &CommunicationUserIdentifier) -> Result<(), ApiError> {
         match self.client.delete_user(identity, None).await {
             Ok(_) => {
@@ -167,8 +167,8 @@ impl Acs {
     }
 }
 
-/// Whether the identity is none of this resource's, or no longer, in the service's own words: a 404 without a code is that of
-/// something else, such as a proxy. The service documents the code for another resource's identities; what it answers for
+/// Returns whether the service says that the resource does not have the identity: a 404 without a code comes from something
+/// else, such as a proxy. The service documents the code for another resource's identities; what it answers for
 /// deleted ones is not documented.
 fn is_gone(error: &Error) -> bool {
     CommunicationError::from_error(error).is_some_and(|refusal| {
@@ -177,7 +177,7 @@ fn is_gone(error: &Error) -> bool {
     })
 }
 
-/// Whether it is the Teams user's token that was refused, or the application that it is for.
+/// Returns whether the Teams user's token was refused, or the application that it is for.
 fn is_teams_token_refused(error: &Error) -> bool {
     CommunicationError::from_error(error).is_some_and(|refusal| match refusal.error_code() {
         Some(CommunicationErrorCode::InvalidAccessToken) => true,

@@ -1,4 +1,4 @@
-//! What the service counts.
+//! Metrics.
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},

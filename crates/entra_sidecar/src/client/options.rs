@@ -48,7 +48,7 @@ pub struct SidecarClientOptions {
     /// The longest answer that is read, in bytes; a longer one is an error. It holds what a downstream API answered.
     /// Default: 16 MiB.
     pub max_answer_len: usize,
-    /// What all clients of Azure services have in common: retries, transport, policies, tracing, logging. Default: core's,
+    /// The options that all clients of Azure services have in common: retries, transport, policies, tracing, logging. Default: core's,
     /// but with 3 retries in place of 8.
     ///
     /// If there is no transport, the client builds one with the settings of core's own. To a sidecar that is accepted without

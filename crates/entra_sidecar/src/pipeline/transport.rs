@@ -18,7 +18,7 @@ pub(super) fn client_options(base_url: &Url, options: &SidecarClientOptions) -> 
 /// Builds a transport with the settings of core's own, which panics where no client can be built. Like core's, it
 /// decompresses what the features of reqwest allow.
 ///
-/// A sidecar nearby is reached directly, whatever proxies the environment names: they would see the tokens of callers, and
+/// A sidecar nearby is reached directly, without the proxies of the environment: they would see the tokens of callers, and
 /// cannot find this machine's loopback.
 #[cfg(feature = "reqwest")]
 fn transport(base_url: &Url) -> Result<Transport> {

@@ -5,7 +5,7 @@ use reqwest::{Client, ClientBuilder, redirect::Policy};
 use std::{error::Error, iter::successors, sync::Arc, time::Duration};
 use url::Url;
 
-/// Starts a client for what is at `url`. This machine is reached directly, whatever proxies the environment names.
+/// Starts a client for what is at `url`. This machine is reached directly, without the proxies of the environment.
 pub(crate) fn builder(url: &Url) -> ClientBuilder {
     let builder = Client::builder()
         .connect_timeout(Duration::from_secs(20))
@@ -36,7 +36,7 @@ pub(crate) fn options(url: &Url) -> Result<ClientOptions, String> {
     })
 }
 
-/// Whether a URL is of this machine.
+/// Returns whether a URL is of this machine.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),

@@ -4,8 +4,8 @@ use azure_core::http::Transport;
 use reqwest::{Client, ClientBuilder, redirect::Policy};
 use std::{error::Error, iter::successors, sync::Arc, time::Duration};
 
-/// Builds a client with the settings of azure_core's own, which panics where none can be built. What is on this machine is
-/// reached directly, whatever proxies the environment names.
+/// Builds a client with the settings of azure_core's own, which panics where none can be built. This machine is
+/// reached directly, without the proxies of the environment.
 pub(crate) fn client(on_loopback: bool) -> Result<Client, Box<dyn Error>> {
     let builder = builder();
     build(if on_loopback { builder.no_proxy() } else { builder })

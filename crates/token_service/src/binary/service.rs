@@ -22,7 +22,7 @@ use token_service::{ServiceLimits, Store, TeamsExchange, TokenService, UserNamin
 const ACS_SCOPE: &str = "https://communication.azure.com//.default";
 /// The longest wait that Azure may ask for without the caller being told of it.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(5);
-/// How often a call is tried again. A service that fails at once is given up after four seconds.
+/// The retries of a call. A service that fails at once is given up after four seconds.
 const MAX_RETRIES: u32 = 3;
 
 /// Connects to the database and puts the service together. Nothing else is asked for anything yet.

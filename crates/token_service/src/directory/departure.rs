@@ -1,9 +1,9 @@
-//! How tokens are revoked and users removed.
+//! Revocation of tokens, and removal of users.
 
 use super::Directory;
 use crate::{error::ApiError, user::AppUser};
 
-/// How many retired identities of one user are deleted by one request.
+/// The most retired identities of one user that one request deletes.
 const IDENTITIES: i64 = 100;
 
 impl Directory {

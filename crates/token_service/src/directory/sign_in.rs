@@ -1,4 +1,4 @@
-//! How a user gets their one identity.
+//! Creation of a user's one identity.
 
 use super::{Directory, slot::Work};
 use crate::{
@@ -14,20 +14,21 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 use uuid::Uuid;
 
-/// How long a claim holds. A holder that has not finished by then is taken for dead: a creation with what follows takes less.
+/// The time that a claim holds. A holder that has not finished by then is taken for dead: a creation with its storing takes
+/// less.
 const CLAIM: Lifetime = Lifetime::seconds(120);
 
-/// How long a creation may take, if its client allows it that long.
+/// The time that a creation has, if its client allows it that long.
 const CREATION: Duration = Duration::from_secs(50);
 
-/// How long to wait for another replica that creates the identity.
+/// The time that a request waits for another replica to create the identity.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The pauses between questions whether it has: from the first, twice as long each time, up to the last.
+/// The pauses of that wait: from the first, twice as long each time, up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LAST_PAUSE: Duration = Duration::from_millis(500);
 
-/// How often an identity that was created is tried to be stored.
+/// The attempts to store an identity that was created.
 const STORE_ATTEMPTS: u32 = 5;
 
 /// A user's mapping, and whether it has been created now.

@@ -1,17 +1,17 @@
-//! How what crashed or failed half-way is put in order.
+//! Cleaning up after crashes and failures.
 
 use super::Directory;
 use crate::store::StoreError;
 use azure_core::time::Duration;
 use tracing::info;
 
-/// How long what has to be deleted is left to the request that retired it.
+/// The time that an identity is left to the request that retired it.
 const GRACE: Duration = Duration::minutes(1);
 
 /// The most identities that one sweep deletes, so that it ends.
 const BATCH: usize = 100;
 
-/// What a sweep has put in order.
+/// The work that a sweep has done.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Swept {
@@ -19,7 +19,7 @@ pub struct Swept {
     pub deleted: usize,
     /// Creations that were not finished in time, and are given up: the next request of each user creates another identity.
     pub given_up: u64,
-    /// Identities that could not be deleted now, which a later sweep tries again.
+    /// Identities that could not be deleted now, for a later sweep to retry.
     pub failed: usize,
 }
 

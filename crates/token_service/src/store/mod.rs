@@ -1,4 +1,4 @@
-//! What is remembered of users: which identity is theirs, what is still to be cleaned up, and their sealed tokens.
+//! The database: the identities of users, those to delete, and sealed tokens.
 
 mod connect;
 mod error;
@@ -17,7 +17,7 @@ use std::fmt::Debug;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// Which identity is a user's, and how often their tokens have been revoked.
+/// A user's identity, and the number of times that their tokens were revoked.
 ///
 /// A token that was issued under another mapping is not handed out again.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -52,7 +52,7 @@ pub(crate) struct SealedToken {
 /// Ids, and the names of scopes, of more than 512 bytes or with a NUL character are refused.
 #[async_trait]
 pub(crate) trait Database: Debug + Send + Sync {
-    /// Whether the database answers.
+    /// Checks that the database answers.
     async fn ping(&self) -> Result<(), StoreError>;
 
     /// The user's mapping, if an identity has been stored.
@@ -91,7 +91,7 @@ pub(crate) trait Database: Debug + Send + Sync {
     /// was removed: its holder may be creating an identity, and [completes](Self::complete) in vain.
     async fn retire(&self, user: &AppUser, now: OffsetDateTime) -> Result<bool, StoreError>;
 
-    /// The identities that are left to be deleted: of this user or, without one, of everybody, since `before` or longer,
+    /// The identities to delete: of this user or, without one, of all users, retired at `before` or earlier,
     /// the oldest first, at most `limit`.
     async fn retired(
         &self,
@@ -109,7 +109,7 @@ pub(crate) trait Database: Debug + Send + Sync {
     /// The stored token of the user for these scopes, of this mapping's generation.
     async fn token(&self, user: &AppUser, scopes: &str, mapping: &Mapping) -> Result<Option<SealedToken>, StoreError>;
 
-    /// Stores a token in the place of the one for the same scopes, unless the user's mapping is another one by now.
+    /// Stores a token in place of the one for the same scopes, unless the user's mapping has changed.
     async fn put_token(
         &self,
         user: &AppUser,

@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-/// How long an operation may take, the wait for a connection included.
+/// The time that an operation has, with the wait for a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A database behind its connections.
@@ -111,7 +111,7 @@ where
                 .bind(now);
             match claim.fetch_optional(&self.pool).await? {
                 Some(created_at) => Ok((Some(created_at), None)),
-                // Whatever has become of the row since, it is not the caller's.
+                // The row may have changed since, but is not the caller's.
                 None => Ok((None, query_as(FIND).bind(user).fetch_optional(&self.pool).await?)),
             }
         };
@@ -281,7 +281,7 @@ where
         token: &SealedToken,
     ) -> Result<(), StoreError> {
         const OPERATION: &str = "store a token";
-        // Should tokens be forgotten meanwhile, the row is of a generation that nobody asks for.
+        // If tokens are forgotten meanwhile, the row is of a generation that is never read.
         const PUT: &str = "INSERT INTO tokens (user_id, scopes, identity, generation, sealed, expires_on) \
             SELECT user_id, $2, identity, generation, $5, $6 FROM users \
             WHERE user_id = $1 AND identity = $3 AND generation = $4 \

@@ -26,7 +26,7 @@ fn without_certificates(arguments: &[&OsStr]) -> Command {
     command
 }
 
-/// How a service ends with this configuration.
+/// Runs a service that cannot start, and returns how it ended.
 async fn ended(directory: &Path, configuration: &str) -> Ended {
     let path = directory.join("service.toml");
     fs::write(&path, configuration).unwrap();

@@ -1,4 +1,4 @@
-//! What must not be told: tokens and ids of users, at any level of the log.
+//! The log, which shows neither tokens nor ids of users.
 
 use crate::setup::{DatabaseFile, Options, World, send};
 use acs_identity_emulator::Fault;

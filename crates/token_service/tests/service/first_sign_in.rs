@@ -1,4 +1,4 @@
-//! One identity for each user, however many of their first requests come at once, and whatever fails.
+//! One identity for each user: with many first requests at once, and with failures.
 
 use crate::{
     gate::{CREATE, Gate},

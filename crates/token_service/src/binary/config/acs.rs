@@ -12,18 +12,18 @@ use std::num::NonZeroU32;
 #[derive(Debug)]
 pub(crate) struct Acs {
     pub(crate) authentication: Authentication,
-    /// How many replicas share the limits of the resource.
+    /// The number of replicas that share the limits of the resource.
     pub(crate) replicas: NonZeroU32,
-    /// How many requests may wait for the limits.
+    /// The most requests that may wait for the limits.
     pub(crate) queue: usize,
 }
 
-/// How the service tells the resource who it is.
+/// The credentials that the resource accepts.
 #[derive(Debug)]
 pub(crate) enum Authentication {
     ConnectionString {
         text: Secret,
-        /// Whether it is that of an emulator on this machine.
+        /// Set for an emulator on this machine.
         on_loopback: bool,
     },
     Entra {
@@ -32,7 +32,7 @@ pub(crate) enum Authentication {
     },
 }
 
-/// Where tokens of Entra ID come from.
+/// The source of Entra ID's tokens.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Credential {
     ManagedIdentity { client_id: Option<String> },
@@ -56,7 +56,7 @@ impl Acs {
 }
 
 impl Authentication {
-    /// Whether the resource is an emulator on this machine.
+    /// Returns whether the resource is an emulator on this machine.
     pub(crate) fn is_on_loopback(&self) -> bool {
         matches!(self, Self::ConnectionString { on_loopback: true, .. })
     }

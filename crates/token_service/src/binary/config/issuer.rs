@@ -119,7 +119,7 @@ impl Issuer {
         })
     }
 
-    /// Builds what checks the tokens. The guard asks the issuer with this client, or else with one of its own.
+    /// Builds the guard, which asks the issuer with this client or else builds one.
     pub(crate) fn guard(&self, http: Option<Client>) -> Result<TokenGuard, ConfigurationError> {
         let mut builder = match &self.kind {
             IssuerKind::Oidc { url, audience } => TokenGuard::builder(url, [audience]),

@@ -37,11 +37,11 @@ use keys::FILE_VARIABLE;
 use listeners::Listeners;
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
-/// What the service is to be. `Debug` shows no secret.
+/// The configuration of the service. `Debug` shows no secret.
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
-    /// Where `/healthz`, `/readyz` and `/metrics` are served, if not on `listen`.
+    /// The address of `/healthz`, `/readyz` and `/metrics`, if not `listen`.
     pub(crate) operations_listen: Option<SocketAddr>,
     pub(crate) tls: Option<Tls>,
     pub(crate) acs: Acs,
@@ -53,7 +53,7 @@ pub(crate) struct Config {
     pub(crate) origins: Vec<String>,
     pub(crate) limits: Limits,
     pub(crate) log: Log,
-    /// How long requests that are under way may take when the service is to end.
+    /// The time that in-flight requests have when the service ends.
     pub(crate) drain: Duration,
 }
 

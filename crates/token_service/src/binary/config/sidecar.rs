@@ -12,7 +12,7 @@ pub(crate) struct Sidecar {
 }
 
 impl Sidecar {
-    /// The sidecar, if there is one.
+    /// Reads the section, which can be left out.
     pub(super) fn of(given: &mut Given<'_>, transport: &Transport) -> Option<Self> {
         let Some(url) = given.text("sidecar.url") else {
             for (key, wanted) in [
@@ -43,7 +43,7 @@ impl Sidecar {
         Some(sidecar)
     }
 
-    /// Builds the client, with this transport or else with one of its own.
+    /// Builds the client, which sends with this transport or else builds one.
     pub(crate) fn client(&self, transport: Option<Transport>) -> azure_core::Result<SidecarClient> {
         let mut options = SidecarClientOptions {
             allow_any_host: self.allow_any_host,
