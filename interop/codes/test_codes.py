@@ -350,6 +350,34 @@ def test_a_variable_that_is_misspelt_does_not_start_the_doubles(setup):
     assert "KEYVAULT_URL is not known" in ended.stderr
 
 
+@pytest.mark.parametrize("credential", ["signature", "developer_tools", "managed_identity", "workload_identity"])
+@pytest.mark.parametrize("command", ["serve", "watch"])
+def test_missing_certificates_are_named(setup, command, credential):
+    environment = {
+        "STORAGE_QUEUE_URL": "https://contoso.queue.core.windows.net/codes",
+        "THIRD_PARTY_API_ENDPOINT": "https://numbers.contoso.com",
+        "THIRD_PARTY_API_SECRET_NAME": "key",
+        "KEY_VAULT_URL": "https://contoso.vault.azure.net",
+        "ISSUER": "https://login.contoso.com",
+        "AUDIENCE": "https://api.contoso.com",
+        **KEYED,
+        "AZURE_TENANT_ID": "aaaabbbb-0000-cccc-1111-dddd2222eeee",
+        "AZURE_CLIENT_ID": "00001111-aaaa-2222-bbbb-3333cccc4444",
+        "AZURE_FEDERATED_TOKEN_FILE": __file__,
+        "SSL_CERT_FILE": "/nonexistent",
+        "SSL_CERT_DIR": "/nonexistent",
+    }
+    if credential == "signature":
+        environment["STORAGE_QUEUE_URL"] += "?sv=2021-12-02&sig=c2VjcmV0"
+    else:
+        environment["CREDENTIAL"] = credential
+    ended = setup.run(command, **environment)
+    assert ended.returncode == 1
+    assert "install the CA certificates of the system" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert "c2VjcmV0" not in ended.stderr
+
+
 def test_a_port_that_is_taken_is_named(setup):
     port = setup.start("--no-watcher").url.rsplit(":", 1)[1]
     ended = setup.run("--no-watcher", PORT=port)

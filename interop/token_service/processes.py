@@ -128,6 +128,13 @@ class Service(Program):
         variables = {f"TOKEN_SERVICE_{name}": value for name, value in configured.items()}
         super().__init__(os.environ["TOKEN_SERVICE_BINARY"], **variables)
 
+    def metric(self, series):
+        """A metric's value."""
+        status, _, content = self.answer("GET", "/metrics")
+        assert status == 200
+        (value,) = (line.split()[1] for line in content.decode().splitlines() if line.startswith(f"{series} "))
+        return int(value)
+
 
 class Database:
     """A database of the server that interop/postgres/with has started."""

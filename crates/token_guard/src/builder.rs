@@ -154,7 +154,7 @@ impl TokenGuardBuilder {
     /// white space around it; if the address of the keys is neither of these URLs, or has a user or a fragment; if an
     /// audience or the algorithms are empty; if a tenant id of Entra ID is no GUID; if the leeway is longer than a minute;
     /// if the bounds of the lifetime are the wrong way round, below a second or beyond a year; if the timeout is zero or
-    /// longer than an hour; or if no HTTP client can be created.
+    /// longer than an hour; or if no HTTP client is set and none can be built, because the system has no CA certificates.
     pub fn build(self) -> Result<TokenGuard, ConfigurationError> {
         self.check()?;
         let (issuer, source) = self.issuer()?;

@@ -1,24 +1,20 @@
 -- For SQLite and PostgreSQL alike. Times are microseconds since 1970. An app's user is named as its issuer names them.
 
--- One row for each user who has an identity, or for whom one is being created by whoever holds the claim.
+-- One row for each user with an identity, or with a claim: the identity is being created by the claim's holder.
 CREATE TABLE users (
     user_id TEXT NOT NULL PRIMARY KEY,
     identity TEXT UNIQUE,
     generation BIGINT NOT NULL DEFAULT 0,
-    custom_id TEXT NOT NULL,
     claimed_by TEXT,
     claimed_until BIGINT,
     created_at BIGINT NOT NULL,
-    -- Of a user who was removed while their identity was being created.
-    removed_at BIGINT,
     CHECK ((identity IS NULL) = (claimed_by IS NOT NULL)),
-    CHECK ((identity IS NULL) = (claimed_until IS NOT NULL)),
-    CHECK (identity IS NULL OR removed_at IS NULL)
+    CHECK ((identity IS NULL) = (claimed_until IS NOT NULL))
 );
 
-CREATE INDEX unfinished_users ON users (claimed_until) WHERE identity IS NULL;
+CREATE INDEX claims ON users (claimed_until) WHERE identity IS NULL;
 
--- Identities that are to be deleted; without a user if they never were anybody's.
+-- Identities to delete; without a user if they never had one.
 CREATE TABLE retired (
     identity TEXT NOT NULL PRIMARY KEY,
     user_id TEXT,

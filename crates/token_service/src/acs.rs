@@ -1,4 +1,4 @@
-//! Azure Communication Services, with its failures as callers are told of them.
+//! Azure Communication Services, and what callers learn of its failures.
 
 use crate::{
     error::ApiError,
@@ -10,12 +10,11 @@ use axum::http::StatusCode;
 use azure_communication_identity::{
     CommunicationAccessToken, CommunicationError, CommunicationErrorCode, CommunicationIdentityClient,
     CommunicationUserIdentifier, TeamsUserTokenRequest, creation_outcome_unknown,
-    models::{CommunicationIdentityClientCreateUserOptions, CommunicationIdentityClientGetTokenOptions},
+    models::CommunicationIdentityClientGetTokenOptions,
 };
 use azure_core::{Error, error::ErrorKind};
 use std::{error::Error as StdError, iter::successors, sync::Arc, time::Duration};
 use tracing::warn;
-use uuid::Uuid;
 
 /// The identity client. Its errors go to the log with what support asks for, and without ids of users.
 #[derive(Clone, Debug)]
@@ -27,18 +26,8 @@ pub(crate) struct Acs {
 /// A creation that failed.
 pub(crate) struct CreationFailed {
     pub(crate) error: ApiError,
-    pub(crate) left: Left,
-}
-
-/// What a creation that failed has left behind.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Left {
-    /// Nothing was created.
-    Nothing,
-    /// Perhaps an identity.
-    Unknown,
-    /// Several identities with this custom id, which the service refuses from now on.
-    CustomIdSpoilt,
+    /// Set if an identity may have been created all the same.
+    pub(crate) outcome_unknown: bool,
 }
 
 impl Acs {
@@ -46,18 +35,14 @@ impl Acs {
         Self { client, metrics }
     }
 
-    pub(crate) async fn create(&self, custom_id: Option<Uuid>) -> Result<CommunicationUserIdentifier, CreationFailed> {
-        let options = CommunicationIdentityClientCreateUserOptions {
-            custom_id: custom_id.map(|id| id.to_string()),
-            ..Default::default()
-        };
-        let response = self.client.create_user(Some(options)).await;
+    pub(crate) async fn create(&self) -> Result<CommunicationUserIdentifier, CreationFailed> {
+        let response = self.client.create_user(None).await;
         let response = response.map_err(|error| CreationFailed {
-            left: left_by(&error),
+            outcome_unknown: creation_outcome_unknown(&error),
             error: self.failed("create", &error),
         })?;
         let user = response.into_model().map_err(|error| CreationFailed {
-            left: Left::Unknown,
+            outcome_unknown: true,
             error: self.failed("create", &error),
         })?;
         self.metrics.acs("create", "ok");
@@ -88,7 +73,7 @@ impl Acs {
         Ok(())
     }
 
-    /// Deletes the identity. One that is none of this resource's, or no longer, has nothing to be deleted.
+    /// Deletes the identity. It is no error if the resource does not have it.
     pub(crate) async fn delete(&self, identity: &CommunicationUserIdentifier) -> Result<(), ApiError> {
         match self.client.delete_user(identity, None).await {
             Ok(_) => {
@@ -182,19 +167,8 @@ impl Acs {
     }
 }
 
-fn left_by(error: &Error) -> Left {
-    let code = CommunicationError::from_error(error).and_then(CommunicationError::error_code);
-    if code == Some(CommunicationErrorCode::MultipleIdentitiesForCustomId) {
-        Left::CustomIdSpoilt
-    } else if creation_outcome_unknown(error) {
-        Left::Unknown
-    } else {
-        Left::Nothing
-    }
-}
-
-/// Whether the identity is none of this resource's, or no longer, in the service's own words: a 404 without a code is that of
-/// something else, such as a proxy. The service documents the code for another resource's identities; what it answers for
+/// Returns whether the service says that the resource does not have the identity: a 404 without a code comes from something
+/// else, such as a proxy. The service documents the code for another resource's identities; what it answers for
 /// deleted ones is not documented.
 fn is_gone(error: &Error) -> bool {
     CommunicationError::from_error(error).is_some_and(|refusal| {
@@ -203,7 +177,7 @@ fn is_gone(error: &Error) -> bool {
     })
 }
 
-/// Whether it is the Teams user's token that was refused, or the application that it is for.
+/// Returns whether the Teams user's token was refused, or the application that it is for.
 fn is_teams_token_refused(error: &Error) -> bool {
     CommunicationError::from_error(error).is_some_and(|refusal| match refusal.error_code() {
         Some(CommunicationErrorCode::InvalidAccessToken) => true,

@@ -1,4 +1,4 @@
-//! What the service counts.
+//! Metrics.
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -82,7 +82,7 @@ impl Metrics {
         registry.register("sign_ins", "Identities created for users", metrics.sign_ins.clone());
         registry.register(
             "creations_given_up",
-            "Creations after which an identity may exist that nobody knows",
+            "Creations given up, each of which may have left an identity that no user has",
             metrics.given_up.clone(),
         );
         Self { registry, ..metrics }
@@ -115,9 +115,9 @@ impl Metrics {
         self.sign_ins.inc();
     }
 
-    /// Counts a creation after which an identity may exist that nobody knows.
-    pub(crate) fn given_up(&self) {
-        self.given_up.inc();
+    /// Counts creations that were given up.
+    pub(crate) fn given_up(&self, creations: u64) {
+        self.given_up.inc_by(creations);
     }
 
     /// All of it, in the text format of `OpenMetrics`.

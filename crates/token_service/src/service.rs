@@ -116,8 +116,8 @@ impl TokenService {
         routes::operations(self.health.clone())
     }
 
-    /// Puts in order what crashed or failed half-way: deletes identities of removed users, and finishes or gives up
-    /// sign-ins.
+    /// Cleans up after crashes and failures: gives up creations that were not finished in time, deletes identities of
+    /// removed users, and forgets expired tokens.
     ///
     /// # Errors
     ///
@@ -155,15 +155,6 @@ impl TokenServiceBuilder {
     /// Which tokens callers may have. Default: chat and calling, for 24 hours.
     pub fn token_policy(mut self, policy: TokenPolicy) -> Self {
         self.policy = policy;
-        self
-    }
-
-    /// Whether identities are created with a custom id of this service. Default: `false`.
-    ///
-    /// By it an identity is found again whose creation was not finished. It is a preview feature of Azure Communication
-    /// Services: the client's `api_version` has to be `2025-03-02-preview`.
-    pub fn custom_ids(mut self, custom_ids: bool) -> Self {
-        self.settings.custom_ids = custom_ids;
         self
     }
 

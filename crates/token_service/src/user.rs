@@ -53,7 +53,8 @@ impl UserNaming {
 }
 
 impl AppUser {
-    /// A user as they were stored.
+    /// A user by their id.
+    #[cfg(test)]
     pub(crate) fn stored(id: String) -> Self {
         Self(id)
     }

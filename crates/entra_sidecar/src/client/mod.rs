@@ -56,8 +56,9 @@ impl SidecarClient {
     ///
     /// # Errors
     ///
-    /// The base URL is not as above, or has a user name, query or fragment; or an option is not valid. The error does not
-    /// show the base URL.
+    /// The base URL is not as above, or has a user name, query or fragment; an option is not valid; or the options have no
+    /// transport and none can be built, because https takes CA certificates and the system has none. The error does not show
+    /// the base URL.
     ///
     /// # Examples
     ///

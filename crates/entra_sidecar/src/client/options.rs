@@ -48,9 +48,11 @@ pub struct SidecarClientOptions {
     /// The longest answer that is read, in bytes; a longer one is an error. It holds what a downstream API answered.
     /// Default: 16 MiB.
     pub max_answer_len: usize,
-    /// What all clients of Azure services have in common: retries, transport, policies, tracing, logging. Default: core's,
-    /// but with 3 retries in place of 8, and, for a sidecar that is accepted without `allow_any_host`, with a transport that
-    /// passes over the proxies of the environment: they would get to see the tokens of callers.
+    /// The options that all clients of Azure services have in common: retries, transport, policies, tracing, logging. Default: core's,
+    /// but with 3 retries in place of 8.
+    ///
+    /// If there is no transport, the client builds one with the settings of core's own. To a sidecar that is accepted without
+    /// `allow_any_host`, it passes over the proxies of the environment: they would see the tokens of callers.
     ///
     /// `ClientOptions::default()` has core's 8 retries again: where you set one of its options, set `retry` too, or begin
     /// with the `client_options` of `SidecarClientOptions::default()`.

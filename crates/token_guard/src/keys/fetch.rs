@@ -10,7 +10,7 @@ use crate::{algorithm::Algorithm, configuration_error::ConfigurationError, json}
 use http::{HeaderMap, StatusCode};
 use reqwest::{Client, redirect::Policy};
 use serde::Deserialize;
-use std::time::Duration;
+use std::{error::Error, iter::successors, time::Duration};
 use url::Url;
 
 /// How much of an answer is read, in bytes: Entra ID's key sets are a quarter as long.
@@ -46,16 +46,24 @@ pub(crate) struct Fetcher {
     pub(crate) algorithms: Vec<Algorithm>,
 }
 
-/// A client that follows no redirect. It uses the proxies of the environment, except for an issuer on loopback. It keeps no
-/// connection for the next fetch: that is far away, and the runtime that the connection belongs to may not run by then.
+/// Builds a client that follows no redirect. It uses the proxies of the environment, except for an issuer on loopback. It
+/// keeps no connection for the next fetch: the runtime that the connection belongs to may not run then.
 pub(crate) fn client(source: &Source) -> Result<Client, ConfigurationError> {
     let mut builder = Client::builder().redirect(Policy::none()).pool_max_idle_per_host(0);
     if address::is_loopback(source.url()) {
         builder = builder.no_proxy();
     }
-    builder
-        .build()
-        .map_err(|error| ConfigurationError::new(format!("cannot be created: {error}")).of("the HTTP client"))
+    builder.build().map_err(|error| {
+        let reasons: Vec<_> = successors(error.source(), |&cause| cause.source())
+            .map(ToString::to_string)
+            .collect();
+        let reasons = reasons.join(": ");
+        let fault = format!(
+            "cannot be created ({reasons}): install the CA certificates of the system, such as Debian's ca-certificates, or \
+             set http_client"
+        );
+        ConfigurationError::new(fault).of("the HTTP client")
+    })
 }
 
 /// What a fetch brings.

@@ -2,6 +2,8 @@
 #![cfg(test)]
 
 mod attacks;
+#[cfg(target_os = "linux")]
+mod certificates;
 mod configuration;
 mod fetches;
 mod forge;

@@ -1,6 +1,6 @@
 //! The configuration, which is in the environment.
 
-use crate::{local::azurite, queue::is_loopback};
+use crate::{http::is_loopback, local::azurite};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sqlx::sqlite::SqliteConnectOptions;
 use std::{

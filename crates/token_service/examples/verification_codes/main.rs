@@ -9,6 +9,7 @@ mod credential;
 #[cfg(test)]
 mod fake_queue;
 mod hash;
+mod http;
 mod limit;
 mod local;
 mod message;
@@ -158,8 +159,14 @@ async fn open_queues(config: QueueConfig) -> Outcome<StorageQueue> {
     if azurite::is_azurite(&config.messages) {
         azurite::look_for(&config.messages).await?;
     }
-    let credential = credential(config.credential)?;
-    Ok(StorageQueue::new(config.messages, config.poison, credential.as_ref())?)
+    let options = http::options(&config.messages)?;
+    let credential = credential(config.credential, options.clone())?;
+    Ok(StorageQueue::new(
+        config.messages,
+        config.poison,
+        credential.as_ref(),
+        &options,
+    )?)
 }
 
 /// The queues, which are created if there are none.

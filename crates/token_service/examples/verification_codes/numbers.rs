@@ -1,6 +1,6 @@
 //! The number service of somebody else, around whose number a code is made.
 
-use crate::{cloud_error::CloudError, vault::VaultSecret};
+use crate::{cloud_error::CloudError, http, vault::VaultSecret};
 use reqwest::{
     Client, StatusCode,
     header::{HeaderValue, InvalidHeaderValue},
@@ -35,21 +35,10 @@ struct Answer {
 
 impl NumberService {
     /// The service at a URL. If it is on this machine, it is reached directly, whatever proxy there is.
-    pub(crate) fn new(url: Url, key: VaultSecret) -> reqwest::Result<Self> {
-        let client = Client::builder()
-            .timeout(LONGEST_REQUEST)
-            // The key is for this service alone.
-            .redirect(reqwest::redirect::Policy::none());
-        let client = if crate::queue::is_loopback(&url) {
-            client.no_proxy()
-        } else {
-            client
-        };
-        Ok(Self {
-            client: client.build()?,
-            url,
-            key,
-        })
+    pub(crate) fn new(url: Url, key: VaultSecret) -> Result<Self, String> {
+        // It follows no redirect: the key is for this service alone.
+        let client = http::build(http::builder(&url).timeout(LONGEST_REQUEST))?;
+        Ok(Self { client, url, key })
     }
 
     /// A number. If the service does not accept the key, it is read from Key Vault again, and the service asked once more.

@@ -1,11 +1,10 @@
 //! The queue of messages, and the one beside it for those that cannot be handled.
 
-use crate::cloud_error::CloudError;
+use crate::{cloud_error::CloudError, http::is_loopback};
 use async_trait::async_trait;
 use azure_core::{
     credentials::TokenCredential,
-    error::{Error, ErrorKind},
-    http::{RetryOptions, Transport, Url},
+    http::{ClientOptions, RetryOptions, Url},
 };
 use azure_storage_queue::{
     QueueClient, QueueClientOptions,
@@ -63,18 +62,15 @@ pub(crate) struct StorageQueue {
 }
 
 impl StorageQueue {
-    /// The queues at these URLs, which hold a signature or else need a credential.
+    /// The queues at these URLs, which hold a signature or else need a credential. The options have the transport.
     pub(crate) fn new(
         messages: Url,
         poison: Url,
         credential: Option<&Arc<dyn TokenCredential>>,
+        options: &ClientOptions,
     ) -> Result<Self, CloudError> {
         let client = |url: Url| {
-            let options = if is_loopback(&url) {
-                options_for_azurite()?
-            } else {
-                QueueClientOptions::default()
-            };
+            let options = queue_options(&url, options.clone());
             QueueClient::new(url, credential.cloned(), Some(options))
         };
         Ok(Self {
@@ -120,28 +116,19 @@ impl StorageQueue {
     }
 }
 
-fn options_for_azurite() -> azure_core::Result<QueueClientOptions> {
-    let transport = reqwest::Client::builder().no_proxy().build();
-    let transport = transport.map_err(|error| Error::new(ErrorKind::Other, error))?;
+/// Returns the options for a queue. On this machine, it is Azurite's.
+fn queue_options(url: &Url, client_options: ClientOptions) -> QueueClientOptions {
     let mut options = QueueClientOptions {
-        // The newest that Azurite 3.35 knows; it answers 400 to the client's own.
-        version: "2025-11-05".to_owned(),
+        client_options,
         ..QueueClientOptions::default()
     };
-    options.client_options.transport = Some(Transport::new(Arc::new(transport)));
-    // Where nothing listens, nothing will in the next minute.
-    options.client_options.retry = RetryOptions::none();
-    Ok(options)
-}
-
-/// Whether a URL is of this machine.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => false,
+    if is_loopback(url) {
+        // The newest that Azurite 3.35 knows; it answers 400 to the client's own.
+        "2025-11-05".clone_into(&mut options.version);
+        // Where nothing listens, nothing will in the next minute.
+        options.client_options.retry = RetryOptions::none();
     }
+    options
 }
 
 async fn send(queue: &QueueClient, text: String, hidden: Duration) -> Result<(), CloudError> {
@@ -228,7 +215,9 @@ mod tests {
         let router = Router::new().fallback(async move || (status, [("x-ms-error-code", code)]));
         tokio::spawn(async move { axum::serve(listener, router).await });
         let poison = format!("{url}-poison");
-        StorageQueue::new(url.parse().unwrap(), poison.parse().unwrap(), None).unwrap()
+        let url = url.parse().unwrap();
+        let options = crate::http::options(&url).unwrap();
+        StorageQueue::new(url, poison.parse().unwrap(), None, &options).unwrap()
     }
 
     /// [The codes of the service](https://learn.microsoft.com/rest/api/storageservices/queue-service-error-codes).

@@ -6,6 +6,7 @@ use crate::{
     config::{ApiConfig, CloudConfig, Issuer},
     credential::credential,
     hash::CodeHasher,
+    http,
     limit::Limit,
     local::LocalCloud,
     numbers::NumberService,
@@ -15,7 +16,7 @@ use crate::{
     watcher::Watcher,
 };
 use aws_lc_rs::rand;
-use azure_security_keyvault_secrets::SecretClient;
+use azure_security_keyvault_secrets::{SecretClient, SecretClientOptions};
 use governor::clock::DefaultClock;
 use std::{
     error::Error,
@@ -115,8 +116,13 @@ impl Services {
                 local: Some(local),
             });
         };
-        let credential = credential(cloud.credential)?.ok_or("Key Vault needs a credential")?;
-        let vault = SecretClient::new(cloud.vault.as_str(), credential, None)?;
+        let client_options = http::options(&cloud.vault)?;
+        let credential = credential(cloud.credential, client_options.clone())?.ok_or("Key Vault needs a credential")?;
+        let options = SecretClientOptions {
+            client_options,
+            ..SecretClientOptions::default()
+        };
+        let vault = SecretClient::new(cloud.vault.as_str(), credential, Some(options))?;
         let key = VaultSecret::new(vault, cloud.secret_name);
         Ok(Self {
             guard: cloud.issuer.map(guard).transpose()?,

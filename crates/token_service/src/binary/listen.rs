@@ -11,7 +11,6 @@ use axum_server::{
     accept::NoDelayAcceptor,
     tls_rustls::{RustlsAcceptor, RustlsConfig},
 };
-use hyper_util::rt::TokioTimer;
 use std::{io, net::SocketAddr, time::Duration};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
 
@@ -135,7 +134,6 @@ fn bounded<A>(server: Server<SocketAddr, A>, idle: Duration) -> Server<SocketAdd
     server
         .http_builder()
         .http1()
-        .timer(TokioTimer::new())
         .header_read_timeout(idle)
         .max_buf_size(MAX_HEAD_BYTES)
         .max_headers(MAX_HEADERS);

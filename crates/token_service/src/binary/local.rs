@@ -2,6 +2,7 @@
 
 use crate::{
     config::{Log, LogFormat},
+    http,
     listen::Bound,
     logs,
     ready::{LocalParts, Ready},
@@ -109,17 +110,20 @@ impl Parts {
 
     async fn service(&self) -> Result<TokenService, Box<dyn Error>> {
         let limits = ServiceLimits::new(NonZeroU32::MIN, QUEUE);
-        let options = client_options(true, &limits, REQUEST, true)?;
+        // All is http on this machine.
+        let http = http::plain()?;
+        let options = client_options(&limits, REQUEST, http::transport(http.clone()))?;
         let connection_string = self.emulator.connection_string();
         let identities = CommunicationIdentityClient::with_connection_string(&connection_string, Some(options))?;
-        let guard = TokenGuard::builder(self.issuer.url(), [AUDIENCE]).build()?;
+        let guard = TokenGuard::builder(self.issuer.url(), [AUDIENCE])
+            .http_client(http)
+            .build()?;
         let store = Store::connect("sqlite::memory:", 1).await?;
         Ok(TokenService::builder(identities, guard, store)
             // Its own issuer can be believed.
             .user_naming(UserNaming::EntraObject)
             .request_timeout(REQUEST)
             .service_limits(&limits)
-            .custom_ids(true)
             .teams(TeamsExchange::new(self.teams_client_id.to_string()))
             .build())
     }

@@ -1,6 +1,7 @@
 //! The trusted service as a program: one JSON line on stdout when it is ready, a log on stderr.
 
 mod config;
+mod http;
 mod listen;
 #[cfg(feature = "local")]
 mod local;

@@ -1,43 +1,50 @@
 //! The service that a configuration describes.
 
-use crate::config::{Authentication, Config, Credential, IssuerKind};
+use crate::{
+    config::{Authentication, Config, Credential, IssuerKind},
+    http,
+};
 use azure_communication_identity::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
 use azure_core::{
     credentials::TokenCredential,
     error::ErrorKind,
-    http::{ExponentialRetryOptions, RetryOptions, Transport},
+    http::{ClientOptions, ExponentialRetryOptions, RetryOptions, Transport},
 };
 use azure_identity::{
-    DeveloperToolsCredential, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
-    WorkloadIdentityCredential,
+    ClientAssertionCredentialOptions, DeveloperToolsCredential, ManagedIdentityCredential,
+    ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
 use entra_sidecar::{SidecarClient, SidecarCredential, SidecarScope};
 use std::{error::Error, sync::Arc, time::Duration};
 use token_service::{ServiceLimits, Store, TeamsExchange, TokenService, UserNaming};
 
-/// The version of the service's API that knows custom ids of identities.
-const PREVIEW_API_VERSION: &str = "2025-03-02-preview";
 /// The scope that the client asks a credential for.
 const ACS_SCOPE: &str = "https://communication.azure.com//.default";
 /// The longest wait that Azure may ask for without the caller being told of it.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(5);
-/// How often a call is tried again. A service that fails at once is given up after four seconds.
+/// The retries of a call. A service that fails at once is given up after four seconds.
 const MAX_RETRIES: u32 = 3;
 
 /// Connects to the database and puts the service together. Nothing else is asked for anything yet.
 pub(crate) async fn of(config: &Config) -> Result<TokenService, Box<dyn Error>> {
     let limits = ServiceLimits::new(config.acs.replicas, config.acs.queue);
-    let identities = identities(config, &limits)?;
+    // First, as its error is for operators where no HTTP client can be built at all.
+    let transport = http::transport(http::client(config.acs.authentication.is_on_loopback())?);
+    let sidecar = match &config.sidecar {
+        Some(sidecar) => Some(sidecar.client(None)?),
+        None => None,
+    };
+    let identities = identities(config, &limits, transport, sidecar.as_ref())?;
+    let guard = config.issuer.guard(None)?;
     let store = Store::connect(config.database.url.secret(), config.database.max_connections).await?;
     let naming = match config.issuer.kind {
         IssuerKind::Entra { .. } => UserNaming::EntraObject,
         IssuerKind::Oidc { .. } | IssuerKind::Logto { .. } => UserNaming::Subject,
     };
-    let mut builder = TokenService::builder(identities, config.issuer.guard()?, store)
+    let mut builder = TokenService::builder(identities, guard, store)
         .user_naming(naming)
         .service_limits(&limits)
         .token_policy(config.tokens.policy()?)
-        .custom_ids(config.acs.custom_ids)
         .allow_origins(
             config
                 .origins
@@ -53,36 +60,39 @@ pub(crate) async fn of(config: &Config) -> Result<TokenService, Box<dyn Error>> 
     }
     if let Some(teams) = &config.teams {
         let mut exchange = TeamsExchange::new(teams.client_id.clone());
-        if let (Some(sidecar), Some(api)) = (&config.sidecar, &teams.sidecar_api) {
-            exchange = exchange.on_behalf_of(sidecar.clone(), api.clone());
+        if let (Some(sidecar), Some(api)) = (sidecar, &teams.sidecar_api) {
+            exchange = exchange.on_behalf_of(sidecar, api.clone());
         }
         builder = builder.teams(exchange);
     }
     Ok(builder.build())
 }
 
-fn identities(config: &Config, limits: &ServiceLimits) -> azure_core::Result<CommunicationIdentityClient> {
-    let acs = &config.acs;
-    let options = |on_loopback| client_options(acs.custom_ids, limits, config.limits.request, on_loopback);
-    match &acs.authentication {
-        Authentication::ConnectionString { text, on_loopback } => {
-            CommunicationIdentityClient::with_connection_string(text.secret(), Some(options(*on_loopback)?))
+fn identities(
+    config: &Config,
+    limits: &ServiceLimits,
+    transport: Transport,
+    sidecar: Option<&SidecarClient>,
+) -> azure_core::Result<CommunicationIdentityClient> {
+    let options = client_options(limits, config.limits.request, transport.clone())?;
+    match &config.acs.authentication {
+        Authentication::ConnectionString { text, .. } => {
+            CommunicationIdentityClient::with_connection_string(text.secret(), Some(options))
         }
         Authentication::Entra { endpoint, credential } => {
-            let credential = token_credential(credential, config.sidecar.as_ref())?;
-            CommunicationIdentityClient::new(endpoint, credential, Some(options(false)?))
+            let credential = token_credential(credential, transport, sidecar)?;
+            CommunicationIdentityClient::new(endpoint, credential, Some(options))
         }
     }
 }
 
-/// The options of the identity client: each try counts for the limits, and an emulator is not looked for behind a proxy.
+/// The options of the identity client: each attempt counts for the limits.
 ///
 /// A call ends well within the time of a `request`, so that the caller is told what has failed, and when to come again.
 pub(crate) fn client_options(
-    custom_ids: bool,
     limits: &ServiceLimits,
     request: Duration,
-    on_loopback: bool,
+    transport: Transport,
 ) -> azure_core::Result<CommunicationIdentityClientOptions> {
     let timeout = request * 2 / 3;
     let mut options = CommunicationIdentityClientOptions {
@@ -95,20 +105,7 @@ pub(crate) fn client_options(
         ..ExponentialRetryOptions::default()
     });
     options.client_options.per_try_policies.push(Arc::new(limits.clone()));
-    if custom_ids {
-        PREVIEW_API_VERSION.clone_into(&mut options.api_version);
-    }
-    if on_loopback {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            // As azure_core's own HTTP client has them.
-            .connect_timeout(Duration::from_secs(20))
-            .read_timeout(Duration::from_mins(1))
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(unusable)?;
-        options.client_options.transport = Some(Transport::new(Arc::new(client)));
-    }
+    options.client_options.transport = Some(transport);
     Ok(options)
 }
 
@@ -118,16 +115,26 @@ fn unusable(error: impl Error + Send + Sync + 'static) -> azure_core::Error {
 
 fn token_credential(
     credential: &Credential,
+    transport: Transport,
     sidecar: Option<&SidecarClient>,
 ) -> azure_core::Result<Arc<dyn TokenCredential>> {
+    let client_options = ClientOptions {
+        transport: Some(transport),
+        ..ClientOptions::default()
+    };
     Ok(match (credential, sidecar) {
         (Credential::ManagedIdentity { client_id }, _) => {
             ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
                 user_assigned_id: client_id.clone().map(UserAssignedId::ClientId),
-                ..ManagedIdentityCredentialOptions::default()
+                client_options,
             }))?
         }
-        (Credential::WorkloadIdentity, _) => WorkloadIdentityCredential::new(None)?,
+        (Credential::WorkloadIdentity, _) => {
+            WorkloadIdentityCredential::new(Some(WorkloadIdentityCredentialOptions {
+                credential_options: ClientAssertionCredentialOptions { client_options },
+                ..WorkloadIdentityCredentialOptions::default()
+            }))?
+        }
         (Credential::Sidecar { api }, Some(sidecar)) => {
             SidecarCredential::new(sidecar.clone(), [SidecarScope::new(ACS_SCOPE, api)], None)?
         }

@@ -1,9 +1,9 @@
-//! How tokens are revoked and users removed.
+//! Revocation of tokens, and removal of users.
 
 use super::Directory;
 use crate::{error::ApiError, user::AppUser};
 
-/// How many retired identities of one user are deleted by one request.
+/// The most retired identities of one user that one request deletes.
 const IDENTITIES: i64 = 100;
 
 impl Directory {
@@ -32,7 +32,9 @@ impl Directory {
             let slot = directory.slot(&user);
             let _turn = slot.turn().await;
             let now = directory.now();
-            directory.0.store.retire(&user, now).await?;
+            if directory.0.store.retire(&user, now).await? {
+                directory.gave_up(1);
+            }
             slot.forget();
             for identity in directory.0.store.retired(Some(&user), now, IDENTITIES).await? {
                 directory.0.acs.delete(&identity).await?;

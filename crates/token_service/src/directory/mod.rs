@@ -23,7 +23,7 @@ use token_guard::Clock;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, Span};
 
-/// How many users a process remembers at most, and how long those who do not come back.
+/// The most users that a process remembers, and the time after which it forgets those who do not come back.
 const SLOTS: u64 = 100_000;
 const SLOT_IDLE: Duration = Duration::from_hours(24);
 
@@ -31,7 +31,7 @@ const SLOT_IDLE: Duration = Duration::from_hours(24);
 #[derive(Clone)]
 pub(crate) struct Directory(Arc<Parts>);
 
-/// What a [`Directory`] works with.
+/// The parts of a [`Directory`].
 struct Parts {
     store: Arc<dyn Database>,
     acs: Acs,
@@ -41,20 +41,18 @@ struct Parts {
     tasks: TaskTracker,
 }
 
-/// How a [`Directory`] works.
+/// The settings of a [`Directory`].
 #[derive(Debug, Default)]
 pub(crate) struct Settings {
-    /// What tokens are stored with. Without keys, none is stored.
+    /// The keys that tokens are stored with. Without keys, no token is stored.
     pub(crate) sealing_keys: Option<SealingKeys>,
-    /// Whether creations carry an id, by which one that was not finished is found again.
-    pub(crate) custom_ids: bool,
     /// The time that the end of tokens and claims is judged by.
     pub(crate) clock: Clock,
 }
 
 impl Directory {
     pub(crate) fn new(store: Arc<dyn Database>, acs: Acs, settings: Settings, metrics: Arc<Metrics>) -> Self {
-        // Who comes last is remembered, so that nobody is refused for those who came often.
+        // The latest users are remembered, so that frequent ones do not keep others out.
         let slots = Cache::builder()
             .max_capacity(SLOTS)
             .time_to_idle(SLOT_IDLE)
@@ -70,7 +68,7 @@ impl Directory {
         }))
     }
 
-    /// Whether the database answers.
+    /// Checks that the database answers.
     pub(crate) async fn ping(&self) -> Result<(), ApiError> {
         Ok(self.0.store.ping().await?)
     }
@@ -96,7 +94,7 @@ impl Directory {
         self.0.settings.clock.now().into()
     }
 
-    /// Does something to its end, even if whoever asked for it goes away in the meantime.
+    /// Runs `work` to completion even if the caller is cancelled.
     async fn to_its_end<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
@@ -106,7 +104,7 @@ impl Directory {
     }
 }
 
-/// Without the users whom it remembers.
+/// Shows no users.
 impl Debug for Directory {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_struct("Directory")

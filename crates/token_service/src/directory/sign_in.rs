@@ -1,10 +1,10 @@
-//! How a user gets their one identity.
+//! Creation of a user's one identity.
 
 use super::{Directory, slot::Work};
 use crate::{
-    acs::{CreationFailed, Left},
+    acs::CreationFailed,
     error::ApiError,
-    store::{Claim, Granted, Mapping, StoreError},
+    store::{Claim, Mapping, StoreError},
     user::AppUser,
 };
 use azure_communication_identity::CommunicationUserIdentifier;
@@ -14,20 +14,21 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 use uuid::Uuid;
 
-/// How long a claim holds. Whoever has not finished by then is taken for dead: a creation with what follows takes less.
+/// The time that a claim holds. A holder that has not finished by then is taken for dead: a creation with its storing takes
+/// less.
 const CLAIM: Lifetime = Lifetime::seconds(120);
 
-/// How long a creation may take, if its client allows it that long.
+/// The time that a creation has, if its client allows it that long.
 const CREATION: Duration = Duration::from_secs(50);
 
-/// How long to wait for another replica that creates the identity.
+/// The time that a request waits for another replica to create the identity.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The pauses between questions whether it has: from the first, twice as long each time, up to the last.
+/// The pauses of that wait: from the first, twice as long each time, up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LAST_PAUSE: Duration = Duration::from_millis(500);
 
-/// How often an identity that was created is tried to be stored.
+/// The attempts to store an identity that was created.
 const STORE_ATTEMPTS: u32 = 5;
 
 /// A user's mapping, and whether it has been created now.
@@ -35,17 +36,6 @@ const STORE_ATTEMPTS: u32 = 5;
 pub(crate) struct SignedIn {
     pub(crate) mapping: Mapping,
     pub(crate) created: bool,
-}
-
-/// What became of a sign-in that was not finished in time.
-#[derive(Debug)]
-pub(super) enum Finish {
-    /// The user has an identity now.
-    Finished,
-    /// The user has to sign in again.
-    GivenUp,
-    /// Another request has taken it over.
-    Elsewhere,
 }
 
 impl Directory {
@@ -62,20 +52,17 @@ impl Directory {
         .await
     }
 
-    /// Finishes a sign-in that was not finished in time, or gives it up.
-    pub(super) async fn finish(&self, user: &AppUser) -> Result<Finish, ApiError> {
-        let attempt = Uuid::new_v4();
-        let now = self.now();
-        match self.0.store.claim(user, attempt, now, now + CLAIM).await? {
-            Claim::Mapped(_) | Claim::Taken => Ok(Finish::Elsewhere),
-            Claim::Granted(granted) if self.0.settings.custom_ids => {
-                self.create(user, attempt, granted).await?;
-                Ok(Finish::Finished)
-            }
-            Claim::Granted(_) => {
-                self.give_up(user, attempt).await?;
-                Ok(Finish::GivenUp)
-            }
+    /// Counts and logs creations whose outcome is unknown. A claim that ends without its holder's word is one, too.
+    ///
+    /// The service has no list of identities, so one that was created cannot be found, and is not deleted.
+    pub(super) fn gave_up(&self, creations: u64) {
+        if creations > 0 {
+            self.0.metrics.given_up(creations);
+            warn!(
+                creations,
+                "gave up creations of identities: each may have left one without a user, a token or data; if this recurs, \
+                 find out why calls to Azure Communication Services break off, or why replicas stop"
+            );
         }
     }
 
@@ -92,8 +79,9 @@ impl Directory {
                         created: false,
                     });
                 }
-                Claim::Granted(granted) => {
-                    if let Some(mapping) = self.create(user, attempt, granted).await? {
+                Claim::Granted { taken_over } => {
+                    self.gave_up(taken_over.into());
+                    if let Some(mapping) = self.create(user, attempt).await? {
                         return Ok(SignedIn { mapping, created: true });
                     }
                 }
@@ -104,32 +92,32 @@ impl Directory {
         }
     }
 
-    /// Creates the identity that `attempt` has claimed, and stores it; `None` if another request has taken over in the
-    /// meantime, or the user has been removed.
-    async fn create(&self, user: &AppUser, attempt: Uuid, granted: Granted) -> Result<Option<Mapping>, ApiError> {
-        let custom_id = self.0.settings.custom_ids.then_some(granted.custom_id);
-        let created = timeout(CREATION, self.0.acs.create(custom_id)).await;
+    /// Creates the identity that `attempt` has claimed, and stores it. Returns `None` if another request has taken over
+    /// meanwhile, or the user has been removed.
+    async fn create(&self, user: &AppUser, attempt: Uuid) -> Result<Option<Mapping>, ApiError> {
+        let created = timeout(CREATION, self.0.acs.create()).await;
         let created = created.unwrap_or_else(|_| {
             Err(CreationFailed {
                 error: ApiError::timeout(),
-                left: Left::Unknown,
+                outcome_unknown: true,
             })
         });
         let identity = match created {
             Ok(identity) => identity,
             Err(failed) => {
-                if let Err(error) = self.let_go(user, attempt, granted, failed.left).await {
-                    warn!(%error, "a claim stays until it ends");
+                match self.0.store.release(user, attempt).await {
+                    Ok(released) => self.gave_up((released && failed.outcome_unknown).into()),
+                    Err(error) => warn!(%error, "a claim stays until it ends"),
                 }
                 return Err(failed.error);
             }
         };
         self.0.metrics.signed_in();
-        Ok(self.settle(user, attempt, &identity).await?)
+        Ok(self.complete(user, attempt, &identity).await?)
     }
 
     /// Stores what has been created. The database may be away for a moment.
-    async fn settle(
+    async fn complete(
         &self,
         user: &AppUser,
         attempt: Uuid,
@@ -137,34 +125,13 @@ impl Directory {
     ) -> Result<Option<Mapping>, StoreError> {
         let mut pause = FIRST_PAUSE;
         for _ in 1..STORE_ATTEMPTS {
-            match self.0.store.settle(user, attempt, identity, self.now()).await {
-                Ok(settled) => return Ok(settled),
+            match self.0.store.complete(user, attempt, identity, self.now()).await {
+                Ok(completed) => return Ok(completed),
                 Err(error) => warn!(%error, "an identity that was created could not be stored, and is tried again"),
             }
             sleep(pause).await;
             pause *= 4;
         }
-        self.0.store.settle(user, attempt, identity, self.now()).await
-    }
-
-    /// Ends a claim under which no identity was stored. Where its custom id may have one, it is left to be taken over.
-    async fn let_go(&self, user: &AppUser, attempt: Uuid, granted: Granted, left: Left) -> Result<(), StoreError> {
-        match left {
-            Left::Nothing if granted.taken_over && self.0.settings.custom_ids => {
-                self.0.store.hand_back(user, attempt, self.now()).await
-            }
-            Left::Nothing if granted.taken_over => self.give_up(user, attempt).await,
-            Left::Nothing => self.0.store.abandon(user, attempt).await,
-            // The service may still be at it, so nobody takes it over before the claim ends.
-            Left::Unknown if self.0.settings.custom_ids => Ok(()),
-            Left::Unknown | Left::CustomIdSpoilt => self.give_up(user, attempt).await,
-        }
-    }
-
-    /// Removes a claim after which an identity may exist that nobody knows.
-    async fn give_up(&self, user: &AppUser, attempt: Uuid) -> Result<(), StoreError> {
-        self.0.metrics.given_up();
-        warn!("the creation of an identity was not finished; there may be one that nobody knows, which holds nothing");
-        self.0.store.abandon(user, attempt).await
+        self.0.store.complete(user, attempt, identity, self.now()).await
     }
 }

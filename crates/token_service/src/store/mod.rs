@@ -1,4 +1,4 @@
-//! What is remembered of users: which identity is theirs, what is still to be cleaned up, and their sealed tokens.
+//! The database: the identities of users, those to delete, and sealed tokens.
 
 mod connect;
 mod error;
@@ -17,7 +17,7 @@ use std::fmt::Debug;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// Which identity is a user's, and how often their tokens have been revoked.
+/// A user's identity, and the number of times that their tokens were revoked.
 ///
 /// A token that was issued under another mapping is not handed out again.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -29,21 +29,15 @@ pub(crate) struct Mapping {
 /// The answer to a claim to create a user's identity.
 #[derive(Debug)]
 pub(crate) enum Claim {
-    /// There is one already.
+    /// The user has an identity already.
     Mapped(Mapping),
-    /// Whoever claimed creates it.
-    Granted(Granted),
-    /// Another request, perhaps of another replica, is creating it.
+    /// The caller creates the identity.
+    Granted {
+        /// Set if another claim has ended: its holder may have created an identity.
+        taken_over: bool,
+    },
+    /// Another request, perhaps of another replica, is creating the identity.
     Taken,
-}
-
-/// A claim that was granted.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Granted {
-    /// What the identity is created with: the same again after a creation that was not finished.
-    pub(crate) custom_id: Uuid,
-    /// Whether somebody else has claimed it before, and may have created an identity.
-    pub(crate) taken_over: bool,
 }
 
 /// A token as it is stored.
@@ -58,14 +52,14 @@ pub(crate) struct SealedToken {
 /// Ids, and the names of scopes, of more than 512 bytes or with a NUL character are refused.
 #[async_trait]
 pub(crate) trait Database: Debug + Send + Sync {
-    /// Whether the database answers.
+    /// Checks that the database answers.
     async fn ping(&self) -> Result<(), StoreError>;
 
     /// The user's mapping, if an identity has been stored.
     async fn find(&self, user: &AppUser) -> Result<Option<Mapping>, StoreError>;
 
-    /// Claims the creation of the user's identity for the holder `attempt`, until `until`. A claim of another holder that
-    /// ended by `now` is taken over, and so is its custom id.
+    /// Claims the creation of the user's identity for the holder `attempt`, from `now` until `until`. A claim that ended by
+    /// `now` is taken over.
     async fn claim(
         &self,
         user: &AppUser,
@@ -74,10 +68,9 @@ pub(crate) trait Database: Debug + Send + Sync {
         until: OffsetDateTime,
     ) -> Result<Claim, StoreError>;
 
-    /// Stores the identity that `attempt` has created. The answer is `None` if the claim is no longer theirs, or the user has
-    /// been removed: the identity is nobody's then, and stands among the retired ones. If whoever took the claim over has stored the same identity,
-    /// by the same custom id, it stays the user's.
-    async fn settle(
+    /// Stores the identity that `attempt` has created. Returns `None` if the claim was taken over, or the user removed: the
+    /// identity is among the retired ones then. Storing the same identity again changes nothing.
+    async fn complete(
         &self,
         user: &AppUser,
         attempt: Uuid,
@@ -85,23 +78,20 @@ pub(crate) trait Database: Debug + Send + Sync {
         now: OffsetDateTime,
     ) -> Result<Option<Mapping>, StoreError>;
 
-    /// Gives up the claim of `attempt`, which has created nothing, nor has who held it before with the same custom id.
-    async fn abandon(&self, user: &AppUser, attempt: Uuid) -> Result<(), StoreError>;
+    /// Removes the claim of `attempt`. Returns `false` if it was taken over, or removed with the user.
+    async fn release(&self, user: &AppUser, attempt: Uuid) -> Result<bool, StoreError>;
 
-    /// Ends the claim of `attempt` by `now`, for another one to take over with its custom id.
-    async fn hand_back(&self, user: &AppUser, attempt: Uuid, now: OffsetDateTime) -> Result<(), StoreError>;
-
-    /// The users whose claims ended by `now`, the oldest first, at most `limit`.
-    async fn unfinished(&self, now: OffsetDateTime, limit: i64) -> Result<Vec<AppUser>, StoreError>;
+    /// Removes the claims that ended by `now`, and returns how many there were.
+    async fn release_ended(&self, now: OffsetDateTime) -> Result<u64, StoreError>;
 
     /// Starts a new generation of the user's tokens and forgets the stored ones.
     async fn forget_tokens(&self, user: &AppUser) -> Result<Option<Mapping>, StoreError>;
 
-    /// Removes the user, and with them their tokens; their identity stands among the retired ones until it is buried. One that
-    /// is being created is nobody's when it is: whoever finishes the claim finds out.
-    async fn retire(&self, user: &AppUser, now: OffsetDateTime) -> Result<(), StoreError>;
+    /// Removes the user and their tokens; their identity is among the retired ones until it is buried. Returns whether a claim
+    /// was removed: its holder may be creating an identity, and [completes](Self::complete) in vain.
+    async fn retire(&self, user: &AppUser, now: OffsetDateTime) -> Result<bool, StoreError>;
 
-    /// The identities that are left to be deleted: of this user or, without one, of everybody, since `before` or longer,
+    /// The identities to delete: of this user or, without one, of all users, retired at `before` or earlier,
     /// the oldest first, at most `limit`.
     async fn retired(
         &self,
@@ -119,7 +109,7 @@ pub(crate) trait Database: Debug + Send + Sync {
     /// The stored token of the user for these scopes, of this mapping's generation.
     async fn token(&self, user: &AppUser, scopes: &str, mapping: &Mapping) -> Result<Option<SealedToken>, StoreError>;
 
-    /// Stores a token in the place of the one for the same scopes, unless the user's mapping is another one by now.
+    /// Stores a token in place of the one for the same scopes, unless the user's mapping has changed.
     async fn put_token(
         &self,
         user: &AppUser,

@@ -2,8 +2,8 @@
 
 use crate::{
     store::{
-        Claim, Database, Granted, Mapping, SealedToken, StoreError, StoreErrorKind,
-        values::{IDENTITY, SCOPES, USER, bounded, custom_id_of, identity_of, mapping_of, stored, time_of},
+        Claim, Database, Mapping, SealedToken, StoreError, StoreErrorKind,
+        values::{IDENTITY, SCOPES, USER, bounded, identity_of, mapping_of, stored, time_of},
     },
     user::AppUser,
 };
@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-/// How long an operation may take, the wait for a connection included.
+/// The time that an operation has, with the wait for a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A database behind its connections.
@@ -55,11 +55,9 @@ async fn within<T>(
 
 const FIND: &str = "SELECT identity, generation FROM users WHERE user_id = $1 AND identity IS NOT NULL";
 
-const ABANDON: &str = "DELETE FROM users WHERE user_id = $1 AND claimed_by = $2";
-
-/// One that is retired twice was nobody's at first, and then somebody's.
+/// It changes nothing when it is repeated because its answer was lost.
 const RETIRE: &str = "INSERT INTO retired (identity, user_id, retired_at) VALUES ($1, $2, $3) \
-    ON CONFLICT (identity) DO UPDATE SET user_id = excluded.user_id, retired_at = excluded.retired_at";
+    ON CONFLICT (identity) DO NOTHING";
 
 const BURY: &str = "DELETE FROM retired WHERE identity = $1";
 
@@ -97,37 +95,36 @@ where
         until: OffsetDateTime,
     ) -> Result<Claim, StoreError> {
         const OPERATION: &str = "claim the creation of a user's identity";
-        const CLAIM: &str = "INSERT INTO users (user_id, custom_id, claimed_by, claimed_until, created_at) \
-            VALUES ($1, $2, $3, $4, $5) \
+        // The row of a claim that is taken over keeps the time at which it was created.
+        const CLAIM: &str = "INSERT INTO users (user_id, claimed_by, claimed_until, created_at) \
+            VALUES ($1, $2, $3, $4) \
             ON CONFLICT (user_id) DO UPDATE SET claimed_by = excluded.claimed_by, claimed_until = excluded.claimed_until \
-            WHERE users.identity IS NULL AND (users.claimed_until <= $5 OR users.claimed_by = $3) \
-            RETURNING custom_id";
+            WHERE users.identity IS NULL AND users.claimed_until <= $4 \
+            RETURNING created_at";
         let user = bounded(OPERATION, USER, user.as_str())?;
-        let new = Uuid::new_v4().to_string();
+        let now = stored(now);
         let claimed = async {
-            let claim = query_as::<_, (String,)>(CLAIM)
+            let claim = query_scalar::<_, i64>(CLAIM)
                 .bind(user)
-                .bind(new.as_str())
                 .bind(attempt.to_string())
                 .bind(stored(until))
-                .bind(stored(now));
+                .bind(now);
             match claim.fetch_optional(&self.pool).await? {
-                Some((custom_id,)) => Ok((Some(custom_id), None)),
-                // Whatever has become of the row since, it is not the caller's.
+                Some(created_at) => Ok((Some(created_at), None)),
+                // The row may have changed since, but is not the caller's.
                 None => Ok((None, query_as(FIND).bind(user).fetch_optional(&self.pool).await?)),
             }
         };
         match within(OPERATION, claimed).await? {
-            (Some(custom_id), _) => Ok(Claim::Granted(Granted {
-                custom_id: custom_id_of(OPERATION, &custom_id)?,
-                taken_over: custom_id != new,
-            })),
+            (Some(created_at), _) => Ok(Claim::Granted {
+                taken_over: created_at != now,
+            }),
             (None, Some(row)) => Ok(Claim::Mapped(mapping_of(OPERATION, row)?)),
             (None, None) => Ok(Claim::Taken),
         }
     }
 
-    async fn settle(
+    async fn complete(
         &self,
         user: &AppUser,
         attempt: Uuid,
@@ -135,56 +132,46 @@ where
         now: OffsetDateTime,
     ) -> Result<Option<Mapping>, StoreError> {
         const OPERATION: &str = "store a user's identity";
-        const SETTLE: &str = "UPDATE users SET identity = $3, claimed_by = NULL, claimed_until = NULL \
-            WHERE user_id = $1 AND claimed_by = $2 AND removed_at IS NULL RETURNING identity, generation";
+        const COMPLETE: &str = "UPDATE users SET identity = $3, claimed_by = NULL, claimed_until = NULL \
+            WHERE user_id = $1 AND claimed_by = $2 RETURNING identity, generation";
         let user = bounded(OPERATION, USER, user.as_str())?;
         let created = bounded(OPERATION, IDENTITY, identity.as_str())?;
-        let settled = async {
-            let settle = query_as(SETTLE).bind(user).bind(attempt.to_string()).bind(created);
-            let settled: Option<(String, i64)> = settle.fetch_optional(&self.pool).await?;
-            if settled.is_some() {
-                return Ok(settled);
+        let completed = async {
+            let complete = query_as(COMPLETE).bind(user).bind(attempt.to_string()).bind(created);
+            let completed: Option<(String, i64)> = complete.fetch_optional(&self.pool).await?;
+            if completed.is_some() {
+                return Ok(completed);
             }
             let mut transaction = self.begin().await?;
             let other: Option<(String, i64)> = query_as(FIND).bind(user).fetch_optional(&mut *transaction).await?;
             let mapped = other.filter(|(identity, _)| identity == created);
             if mapped.is_none() {
-                let finish = query(ABANDON).bind(user).bind(attempt.to_string());
-                finish.execute(&mut *transaction).await?;
                 let retire = query(RETIRE).bind(created).bind(None::<&str>).bind(stored(now));
                 retire.execute(&mut *transaction).await?;
             }
             transaction.commit().await?;
             Ok(mapped)
         };
-        let row = within(OPERATION, settled).await?;
+        let row = within(OPERATION, completed).await?;
         row.map(|row| mapping_of(OPERATION, row)).transpose()
     }
 
-    async fn abandon(&self, user: &AppUser, attempt: Uuid) -> Result<(), StoreError> {
-        const OPERATION: &str = "give up a claim";
+    async fn release(&self, user: &AppUser, attempt: Uuid) -> Result<bool, StoreError> {
+        const OPERATION: &str = "release a claim";
+        const RELEASE: &str = "DELETE FROM users WHERE user_id = $1 AND claimed_by = $2 RETURNING created_at";
         let user = bounded(OPERATION, USER, user.as_str())?;
-        let abandon = query(ABANDON).bind(user).bind(attempt.to_string());
-        within(OPERATION, abandon.execute(&self.pool)).await?;
-        Ok(())
+        let release = query_scalar::<_, i64>(RELEASE).bind(user).bind(attempt.to_string());
+        let released = within(OPERATION, release.fetch_optional(&self.pool)).await?;
+        Ok(released.is_some())
     }
 
-    async fn hand_back(&self, user: &AppUser, attempt: Uuid, now: OffsetDateTime) -> Result<(), StoreError> {
-        const OPERATION: &str = "hand a claim back";
-        const HAND_BACK: &str = "UPDATE users SET claimed_until = $3 WHERE user_id = $1 AND claimed_by = $2";
-        let user = bounded(OPERATION, USER, user.as_str())?;
-        let hand_back = query(HAND_BACK).bind(user).bind(attempt.to_string()).bind(stored(now));
-        within(OPERATION, hand_back.execute(&self.pool)).await?;
-        Ok(())
-    }
-
-    async fn unfinished(&self, now: OffsetDateTime, limit: i64) -> Result<Vec<AppUser>, StoreError> {
-        const OPERATION: &str = "list the creations that were not finished";
-        const UNFINISHED: &str = "SELECT user_id FROM users \
-            WHERE identity IS NULL AND claimed_until <= $1 ORDER BY claimed_until, user_id LIMIT $2";
-        let unfinished = query_scalar::<_, String>(UNFINISHED).bind(stored(now)).bind(limit);
-        let users = within(OPERATION, unfinished.fetch_all(&self.pool)).await?;
-        Ok(users.into_iter().map(AppUser::stored).collect())
+    async fn release_ended(&self, now: OffsetDateTime) -> Result<u64, StoreError> {
+        const OPERATION: &str = "release the claims that ended";
+        const RELEASE_ENDED: &str =
+            "DELETE FROM users WHERE identity IS NULL AND claimed_until <= $1 RETURNING created_at";
+        let release = query_scalar::<_, i64>(RELEASE_ENDED).bind(stored(now));
+        let released = within(OPERATION, release.fetch_all(&self.pool)).await?;
+        Ok(released.len() as u64)
     }
 
     async fn forget_tokens(&self, user: &AppUser) -> Result<Option<Mapping>, StoreError> {
@@ -207,21 +194,20 @@ where
         row.map(|row| mapping_of(OPERATION, row)).transpose()
     }
 
-    async fn retire(&self, user: &AppUser, now: OffsetDateTime) -> Result<(), StoreError> {
+    async fn retire(&self, user: &AppUser, now: OffsetDateTime) -> Result<bool, StoreError> {
         const OPERATION: &str = "remove a user";
-        const REMOVE: &str = "DELETE FROM users WHERE user_id = $1 AND identity IS NOT NULL RETURNING identity";
-        const REMOVE_UNFINISHED: &str = "UPDATE users SET removed_at = $2 WHERE user_id = $1 AND identity IS NULL";
+        const REMOVE: &str = "DELETE FROM users WHERE user_id = $1 RETURNING identity";
         let user = bounded(OPERATION, USER, user.as_str())?;
         let retired = async {
             let mut transaction = self.begin().await?;
-            let unfinished = query(REMOVE_UNFINISHED).bind(user).bind(stored(now));
-            unfinished.execute(&mut *transaction).await?;
-            let removed = query_scalar::<_, String>(REMOVE).bind(user);
-            if let Some(identity) = removed.fetch_optional(&mut *transaction).await? {
+            let remove = query_scalar::<_, Option<String>>(REMOVE).bind(user);
+            let removed = remove.fetch_optional(&mut *transaction).await?;
+            if let Some(Some(identity)) = &removed {
                 let retire = query(RETIRE).bind(identity).bind(Some(user)).bind(stored(now));
                 retire.execute(&mut *transaction).await?;
             }
-            transaction.commit().await
+            transaction.commit().await?;
+            Ok(removed == Some(None))
         };
         within(OPERATION, retired).await
     }
@@ -233,12 +219,9 @@ where
         limit: i64,
     ) -> Result<Vec<CommunicationUserIdentifier>, StoreError> {
         const OPERATION: &str = "list the identities to be deleted";
-        // One that was stored after all, by whoever took its claim over, is somebody's.
         const OF_ALL: &str = "SELECT identity FROM retired WHERE retired_at <= $1 \
-            AND NOT EXISTS (SELECT 1 FROM users WHERE users.identity = retired.identity) \
             ORDER BY retired_at, identity LIMIT $2";
         const OF_USER: &str = "SELECT identity FROM retired WHERE retired_at <= $1 AND user_id = $3 \
-            AND NOT EXISTS (SELECT 1 FROM users WHERE users.identity = retired.identity) \
             ORDER BY retired_at, identity LIMIT $2";
         let user = user.map(|user| bounded(OPERATION, USER, user.as_str())).transpose()?;
         let retired = query_as::<_, (String,)>(if user.is_some() { OF_USER } else { OF_ALL });
@@ -298,7 +281,7 @@ where
         token: &SealedToken,
     ) -> Result<(), StoreError> {
         const OPERATION: &str = "store a token";
-        // Should tokens be forgotten meanwhile, the row is of a generation that nobody asks for.
+        // If tokens are forgotten meanwhile, the row is of a generation that is never read.
         const PUT: &str = "INSERT INTO tokens (user_id, scopes, identity, generation, sealed, expires_on) \
             SELECT user_id, $2, identity, generation, $5, $6 FROM users \
             WHERE user_id = $1 AND identity = $3 AND generation = $4 \

@@ -3,7 +3,6 @@
 use crate::store::{Mapping, StoreError, StoreErrorKind};
 use azure_communication_identity::CommunicationUserIdentifier;
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 /// The bytes of an id or of the names of scopes. Keys of PostgreSQL's indexes, of which one holds both, end at 2704 bytes;
 /// a subject has at most 255 characters (OpenID Connect Core 1.0, section 2), a tenant's and an object's id together 73.
@@ -48,10 +47,4 @@ pub(super) fn mapping_of(operation: &'static str, row: (String, i64)) -> Result<
         identity: identity_of(operation, &identity)?,
         generation,
     })
-}
-
-pub(super) fn custom_id_of(operation: &'static str, custom_id: &str) -> Result<Uuid, StoreError> {
-    custom_id
-        .parse()
-        .map_err(|_| StoreError::unreadable(operation, "a custom id"))
 }

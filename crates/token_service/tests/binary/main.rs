@@ -2,6 +2,8 @@
 #![cfg(test)]
 #![cfg(unix)]
 
+#[cfg(target_os = "linux")]
+mod certificates;
 mod configured;
 mod drain;
 mod entra;

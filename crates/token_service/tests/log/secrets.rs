@@ -1,13 +1,15 @@
-//! What must not be told: tokens and ids of users, at any level of the log.
+//! The log, which shows neither tokens nor ids of users.
 
 use crate::setup::{DatabaseFile, Options, World, send};
 use acs_identity_emulator::Fault;
 use reqwest::Method;
+use serde_json::Value;
 use std::{
     io::{self, Write},
     sync::{Arc, Mutex},
 };
 use token_service::SealingKeys;
+use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// A log in memory.
@@ -33,15 +35,44 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
+impl Log {
+    /// Writes the log of this thread here.
+    fn start(&self) -> DefaultGuard {
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .with_writer(self.clone())
+            .with_env_filter("info,token_service=trace,typespec_client_core=warn,acs_identity_emulator=off")
+            .finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn creation_that_was_given_up_is_a_warning() {
+    let log = Log::default();
+    let _guard = log.start();
+    let world = World::start().await;
+    world.emulator.inject(Fault::reset_after_commit().times(1)).unwrap();
+    let answer = world.post("/api/user", &world.caller("alice")).await;
+    answer.assert_error(503, "acs_unavailable");
+    let log = log.text();
+    let warning = log.lines().find(|line| line.contains("gave up")).expect(&log);
+    let warning: Value = serde_json::from_str(warning).unwrap();
+    assert_eq!(warning["level"], "WARN");
+    assert_eq!(warning["fields"]["creations"], 1);
+    let identities = world.emulator.identities();
+    let user_part = identities[0].rsplit('_').next().unwrap();
+    assert!(!log.contains(user_part) && !log.contains("alice"), "{log}");
+}
+
 #[tokio::test]
 async fn the_log_has_request_ids_and_neither_ids_nor_tokens_of_users() {
     let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .with_writer(log.clone())
-        .with_env_filter("info,token_service=trace,typespec_client_core=warn,acs_identity_emulator=off")
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = log.start();
 
     let file = DatabaseFile::new();
     let options = Options {
@@ -90,7 +121,7 @@ async fn the_log_has_request_ids_and_neither_ids_nor_tokens_of_users() {
         .await
         .assert_error(503, "database");
 
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     assert!(log.contains("request-4711"), "{log}");
     assert!(
         log.contains("/refreshToken/{id}") && log.contains("acs_unavailable"),

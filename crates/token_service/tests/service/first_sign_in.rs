@@ -1,4 +1,4 @@
-//! One identity for each user, however many of their first requests come at once, and whatever fails.
+//! One identity for each user: with many first requests at once, and with failures.
 
 use crate::{
     gate::{CREATE, Gate},
@@ -8,11 +8,57 @@ use acs_identity_emulator::Fault;
 use reqwest::Method;
 use sqlx::Connection;
 use std::{future::Future, time::Duration};
+use token_service::Swept;
 
-fn custom_ids() -> Options {
-    Options {
-        custom_ids: true,
-        ..Options::default()
+/// The number of creations that a service has given up.
+const GIVEN_UP: &str = "token_service_creations_given_up_total";
+
+/// A service with an identity for alice that her database did not take, as if the process had stopped in between.
+struct Unstored {
+    world: World,
+    lost: Vec<String>,
+    _file: DatabaseFile,
+}
+
+impl Unstored {
+    async fn start() -> Self {
+        let file = DatabaseFile::new();
+        let options = Options {
+            database: file.url(),
+            ..Options::default()
+        };
+        let world = World::with(options, |builder| builder).await;
+        let mut database = sqlx::SqliteConnection::connect(&file.url()).await.unwrap();
+        sqlx::raw_sql(
+            "CREATE TRIGGER full BEFORE UPDATE OF identity ON users BEGIN SELECT RAISE(ABORT, 'the disk is full'); END",
+        )
+        .execute(&mut database)
+        .await
+        .unwrap();
+        let answer = world.post("/api/user", &world.caller("alice")).await;
+        answer.assert_error(503, "database");
+        sqlx::raw_sql("DROP TRIGGER full").execute(&mut database).await.unwrap();
+        let lost = world.emulator.identities();
+        assert_eq!(lost.len(), 1);
+        Self {
+            world,
+            lost,
+            _file: file,
+        }
+    }
+
+    async fn given_up(&self) -> u64 {
+        self.world.metric(GIVEN_UP).await
+    }
+
+    /// Alice has no identity, and signs in again.
+    async fn assert_signs_in_again(&self) {
+        let alice = || self.world.caller("alice");
+        let answer = self.world.get("/api/user", &alice()).await;
+        answer.assert_error(404, "no_identity");
+        let answer = self.world.post("/api/user", &alice()).await;
+        assert_ne!(answer.assert_status(201).text("/acsUserIdentity"), self.lost[0]);
+        assert_eq!(self.world.emulator.identity_count(), 2);
     }
 }
 
@@ -94,131 +140,131 @@ async fn a_creation_that_failed_is_tried_again_by_the_next_request() {
 }
 
 #[tokio::test]
-async fn a_creation_whose_answer_was_lost_is_found_again_by_its_custom_id() {
-    let world = World::with(custom_ids(), |builder| builder).await;
-    let alice = world.caller("alice");
-    world.emulator.inject(Fault::reset_after_commit().times(1)).unwrap();
-    world
-        .post("/api/user", &alice)
-        .await
-        .assert_error(503, "acs_unavailable");
-    let lost = world.emulator.identities();
-    assert_eq!(lost.len(), 1, "it was created, and nobody was told");
+async fn creation_with_unknown_outcome_is_given_up() {
+    for (fault, left, given_up) in [
+        (Fault::reset_before_commit(), 0, 1),
+        (Fault::reset_after_commit(), 1, 1),
+        (Fault::truncated_body(), 1, 1),
+        (Fault::html_body(), 0, 1),
+        (Fault::status(500), 0, 1),
+        (Fault::status(504), 0, 1),
+        (Fault::status(400), 0, 0),
+        (Fault::status(401), 0, 0),
+        (Fault::status(429), 0, 0),
+    ] {
+        let case = format!("{fault:?}");
+        let world = World::start().await;
+        let alice = world.caller("alice");
+        world.emulator.inject(fault.times(1)).unwrap();
+        let answer = world.post("/api/user", &alice).await;
+        assert!(!answer.status.is_success(), "{case}: {answer:?}");
+        assert_eq!(world.metric(GIVEN_UP).await, given_up, "{case}");
+        assert_eq!(world.emulator.identity_count(), left, "{case}");
 
-    world.clock.advance(Duration::from_secs(121));
-    let answer = world.post("/api/user", &world.caller("alice")).await;
-    assert_eq!(answer.assert_status(201).text("/acsUserIdentity"), lost[0]);
-    assert_eq!(world.emulator.identity_count(), 1);
+        let answer = world.post("/api/user", &alice).await;
+        answer.assert_status(201);
+        assert_eq!(world.metric(GIVEN_UP).await, given_up, "{case}");
+        assert_eq!(world.emulator.identity_count(), left + 1, "{case}");
+        world.clock.advance(Duration::from_secs(121));
+        assert_eq!(world.service.sweep().await.unwrap().given_up, 0, "{case}");
+    }
 }
 
 #[tokio::test]
-async fn the_sweep_finishes_a_sign_in_that_was_left() {
-    let world = World::with(custom_ids(), |builder| builder).await;
-    world.emulator.inject(Fault::reset_after_commit().times(1)).unwrap();
-    world
-        .post("/api/user", &world.caller("alice"))
-        .await
-        .assert_error(503, "acs_unavailable");
-    let lost = world.emulator.identities();
-    assert_eq!(
-        world.service.sweep().await.unwrap().finished,
-        0,
-        "whoever has the claim may still be at it"
-    );
-
-    world.clock.advance(Duration::from_secs(121));
-    let swept = world.service.sweep().await.unwrap();
-    assert_eq!((swept.finished, swept.given_up, swept.failed), (1, 0, 0));
-    let answer = world.get("/api/user", &world.caller("alice")).await;
-    assert_eq!(answer.assert_status(200).text("/acsUserIdentity"), lost[0]);
-    assert_eq!(world.emulator.identity_count(), 1);
-}
-
-#[tokio::test]
-async fn without_custom_ids_a_lost_creation_is_counted_and_keeps_nobody_out() {
-    let world = World::start().await;
-    let alice = world.caller("alice");
-    world.emulator.inject(Fault::reset_after_commit().times(1)).unwrap();
-    world
-        .post("/api/user", &alice)
-        .await
-        .assert_error(503, "acs_unavailable");
-    assert_eq!(world.metric("token_service_creations_given_up_total").await, 1);
-    world.post("/api/user", &alice).await.assert_status(201);
-}
-
-#[tokio::test]
-async fn a_claim_that_was_taken_over_in_vain_is_handed_back() {
-    let world = World::with(custom_ids(), |builder| builder).await;
-    let alice = || world.caller("alice");
-    world.emulator.inject(Fault::reset_after_commit().times(1)).unwrap();
-    world
-        .post("/api/user", &alice())
-        .await
-        .assert_error(503, "acs_unavailable");
-    let lost = world.emulator.identities();
-    assert_eq!(lost.len(), 1);
-
-    // Nothing is created this time, but what was created the first time is still to be found.
-    world.clock.advance(Duration::from_secs(121));
-    world.emulator.inject(Fault::status(429).times(1)).unwrap();
-    world
-        .post("/api/user", &alice())
-        .await
-        .assert_error(429, "service_busy");
-    let answer = world.post("/api/user", &alice()).await;
-    assert_eq!(answer.assert_status(201).text("/acsUserIdentity"), lost[0]);
-    assert_eq!(world.emulator.identities(), lost);
-}
-
-#[tokio::test]
-async fn a_user_who_is_removed_before_their_creation_was_finished_leaves_nothing() {
-    let world = World::with(custom_ids(), |builder| builder).await;
-    let alice = || world.caller("alice");
-    world.emulator.inject(Fault::reset_after_commit().times(1)).unwrap();
-    world
-        .post("/api/user", &alice())
-        .await
-        .assert_error(503, "acs_unavailable");
-    assert_eq!(world.emulator.identity_count(), 1);
-    world.delete("/api/user", &alice()).await.assert_status(204);
-
-    world.clock.advance(Duration::from_secs(121));
-    world.service.sweep().await.unwrap();
-    world.get("/api/user", &alice()).await.assert_error(404, "no_identity");
-    world.clock.advance(Duration::from_secs(61));
-    world.service.sweep().await.unwrap();
-    assert_eq!(world.emulator.identity_count(), 0);
-    assert_eq!(world.service.sweep().await.unwrap(), token_service::Swept::default());
-}
-
-#[tokio::test]
-async fn an_identity_that_cannot_be_stored_is_found_again() {
-    let file = DatabaseFile::new();
+async fn creation_that_times_out_is_given_up() {
+    let outer = World::start().await;
+    let gate = Gate::before(&outer.emulator).await;
     let options = Options {
-        database: file.url(),
-        ..custom_ids()
+        connection_string: Some(gate.connection_string()),
+        acs_timeout: Duration::from_millis(50),
+        ..Options::default()
     };
-    let world = World::with(options, |builder| builder).await;
-    let alice = || world.caller("alice");
-    let mut database = sqlx::SqliteConnection::connect(&file.url()).await.unwrap();
-    sqlx::raw_sql(
-        "CREATE TRIGGER full BEFORE UPDATE OF identity ON users BEGIN SELECT RAISE(ABORT, 'the disk is full'); END",
-    )
-    .execute(&mut database)
-    .await
-    .unwrap();
-    world.post("/api/user", &alice()).await.assert_error(503, "database");
-    let created = world.emulator.identities();
-    assert_eq!(created.len(), 1);
-    world.get("/api/user", &alice()).await.assert_error(404, "no_identity");
+    let world = outer.replica(options, |builder| builder).await;
+    let alice = world.caller("alice");
+    let stop = gate.stop(CREATE);
+    let answer = world.post("/api/user", &alice).await;
+    answer.assert_error(503, "acs_unavailable");
+    assert_eq!(stop.arrivals(), 1);
+    assert_eq!(world.metric(GIVEN_UP).await, 1);
 
-    sqlx::raw_sql("DROP TRIGGER full").execute(&mut database).await.unwrap();
-    world.clock.advance(Duration::from_secs(121));
-    assert_eq!(world.service.sweep().await.unwrap().finished, 1);
-    let answer = world.get("/api/user", &alice()).await;
-    assert_eq!(answer.assert_status(200).text("/acsUserIdentity"), created[0]);
-    assert_eq!(world.emulator.identities(), created);
+    stop.open();
+    let options = Options {
+        connection_string: Some(gate.connection_string()),
+        ..Options::default()
+    };
+    let patient = outer.replica(options, |builder| builder).await;
+    patient.post("/api/user", &alice).await.assert_status(201);
+}
+
+#[tokio::test]
+async fn ended_claim_is_taken_over_and_counted() {
+    let unstored = Unstored::start().await;
+    assert_eq!(unstored.given_up().await, 0, "the claim has not ended");
+    unstored.world.clock.advance(Duration::from_secs(121));
+    unstored.assert_signs_in_again().await;
+    assert_eq!(unstored.given_up().await, 1);
+    unstored.world.clock.advance(Duration::from_secs(121));
+    assert_eq!(unstored.world.service.sweep().await.unwrap(), Swept::default());
+}
+
+#[tokio::test]
+async fn sweep_gives_up_ended_claims() {
+    let unstored = Unstored::start().await;
+    let sweep = || unstored.world.service.sweep();
+    assert_eq!(sweep().await.unwrap(), Swept::default(), "the claim has not ended");
+    unstored.world.clock.advance(Duration::from_secs(121));
+    let swept = sweep().await.unwrap();
+    assert_eq!((swept.given_up, swept.failed), (1, 0));
+    assert_eq!(sweep().await.unwrap(), Swept::default());
+    assert_eq!(unstored.given_up().await, 1);
+    unstored.assert_signs_in_again().await;
+    assert_eq!(unstored.given_up().await, 1);
+}
+
+#[tokio::test]
+async fn removal_gives_up_an_open_claim() {
+    let unstored = Unstored::start().await;
+    let alice = unstored.world.caller("alice");
+    unstored.world.delete("/api/user", &alice).await.assert_status(204);
+    assert_eq!(unstored.given_up().await, 1);
+    unstored.assert_signs_in_again().await;
+    unstored.world.clock.advance(Duration::from_secs(121));
+    assert_eq!(unstored.world.service.sweep().await.unwrap(), Swept::default());
+    assert_eq!(unstored.given_up().await, 1);
+}
+
+/// A replica is slow, and its claim is gone when the identity has been created.
+#[tokio::test]
+async fn late_creation_is_deleted() {
+    let file = DatabaseFile::new();
+    let options = |connection_string| Options {
+        database: file.url(),
+        connection_string,
+        ..Options::default()
+    };
+    let outer = World::start().await;
+    let gate = Gate::before(&outer.emulator).await;
+    let slow = outer
+        .replica(options(Some(gate.connection_string())), |builder| builder)
+        .await;
+    let other = outer.replica(options(None), |builder| builder).await;
+    let stop = gate.stop(CREATE);
+    let late = slow.begin(Method::POST, "/api/user", &slow.caller("alice"));
+    stop.arrived().await;
+
+    other.clock.advance(Duration::from_secs(121));
+    let answer = other.post("/api/user", &other.caller("alice")).await;
+    let identity = answer.assert_status(201).text("/acsUserIdentity");
+    assert_eq!(other.metric(GIVEN_UP).await, 1);
+    stop.open();
+    let answer = late.await.unwrap();
+    assert_eq!(answer.assert_status(200).text("/acsUserIdentity"), identity);
+    assert_eq!(slow.metric(GIVEN_UP).await, 0);
+    assert_eq!(other.emulator.identity_count(), 2);
+
+    other.clock.advance(Duration::from_secs(61));
+    assert_eq!(other.service.sweep().await.unwrap().deleted, 1);
+    assert_eq!(other.emulator.identities(), [identity]);
 }
 
 #[tokio::test]

@@ -31,16 +31,12 @@ use tower::ServiceExt;
 /// What the tokens of callers are for.
 pub(crate) const AUDIENCE: &str = "https://api.contoso.com";
 
-/// The preview version, which has custom ids.
-pub(crate) const PREVIEW: &str = "2025-03-02-preview";
-
 /// More rounds of the runtime than a request has steps.
 const ROUNDS: usize = 50;
 
 /// What tests set up otherwise.
 pub(crate) struct Options {
     pub(crate) database: String,
-    pub(crate) custom_ids: bool,
     pub(crate) limits: Option<ServiceLimits>,
     /// Of the resource, unless it is the emulator itself.
     pub(crate) connection_string: Option<String>,
@@ -52,7 +48,6 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             database: "sqlite::memory:".to_owned(),
-            custom_ids: false,
             limits: None,
             connection_string: None,
             acs_timeout: Duration::from_secs(20),
@@ -134,9 +129,6 @@ impl World {
             timeout: Some(AzureDuration::try_from(options.acs_timeout).unwrap()),
             ..direct()
         };
-        if options.custom_ids {
-            client_options.api_version = PREVIEW.to_owned();
-        }
         if let Some(limits) = &options.limits {
             client_options
                 .client_options
@@ -153,9 +145,7 @@ impl World {
             .build()
             .unwrap();
         let store = Store::connect(&options.database, 8).await.unwrap();
-        let mut builder = TokenService::builder(identities, guard, store)
-            .clock(clock.clock())
-            .custom_ids(options.custom_ids);
+        let mut builder = TokenService::builder(identities, guard, store).clock(clock.clock());
         if let Some(limits) = &options.limits {
             builder = builder.service_limits(limits);
         }

@@ -16,7 +16,7 @@ const KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6t
 
 /// Whether a URL is that of a queue of Azurite's own account, on this machine.
 pub(crate) fn is_azurite(url: &Url) -> bool {
-    crate::queue::is_loopback(url)
+    crate::http::is_loopback(url)
         && url
             .path_segments()
             .is_some_and(|mut segments| segments.next() == Some(ACCOUNT))

@@ -1,27 +1,29 @@
 //! `[acs]`: the Communication Services resource.
 
 use super::{address, given::Given};
-use azure_communication_identity::CommunicationIdentityClient;
-use azure_core::credentials::Secret;
+use azure_communication_identity::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
+use azure_core::{
+    credentials::Secret,
+    http::{ClientOptions, Transport},
+};
 use std::num::NonZeroU32;
 
 /// The Communication Services resource, and how it is used.
 #[derive(Debug)]
 pub(crate) struct Acs {
     pub(crate) authentication: Authentication,
-    pub(crate) custom_ids: bool,
-    /// How many replicas share the limits of the resource.
+    /// The number of replicas that share the limits of the resource.
     pub(crate) replicas: NonZeroU32,
-    /// How many requests may wait for the limits.
+    /// The most requests that may wait for the limits.
     pub(crate) queue: usize,
 }
 
-/// How the service tells the resource who it is.
+/// The credentials that the resource accepts.
 #[derive(Debug)]
 pub(crate) enum Authentication {
     ConnectionString {
         text: Secret,
-        /// Whether it is that of an emulator on this machine.
+        /// Set for an emulator on this machine.
         on_loopback: bool,
     },
     Entra {
@@ -30,7 +32,7 @@ pub(crate) enum Authentication {
     },
 }
 
-/// Where tokens of Entra ID come from.
+/// The source of Entra ID's tokens.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Credential {
     ManagedIdentity { client_id: Option<String> },
@@ -40,14 +42,13 @@ pub(crate) enum Credential {
 }
 
 impl Acs {
-    pub(super) fn of(given: &mut Given<'_>) -> Option<Self> {
-        let authentication = Authentication::of(given);
+    pub(super) fn of(given: &mut Given<'_>, transport: &Transport) -> Option<Self> {
+        let authentication = Authentication::of(given, transport);
         // The limit of some operations is 500, of which each replica gets one at least.
         let replicas = given.number("acs.replicas", 1..=500, 1);
         let queue = given.number("acs.queue", 0..=100_000, 1000);
         Some(Self {
             authentication: authentication?,
-            custom_ids: given.flag("acs.custom_ids"),
             replicas: u32::try_from(replicas).ok().and_then(NonZeroU32::new)?,
             queue: usize::try_from(queue).ok()?,
         })
@@ -55,7 +56,12 @@ impl Acs {
 }
 
 impl Authentication {
-    fn of(given: &mut Given<'_>) -> Option<Self> {
+    /// Returns whether the resource is an emulator on this machine.
+    pub(crate) fn is_on_loopback(&self) -> bool {
+        matches!(self, Self::ConnectionString { on_loopback: true, .. })
+    }
+
+    fn of(given: &mut Given<'_>, transport: &Transport) -> Option<Self> {
         let key = ["acs.connection_string", "acs.connection_string_file"]
             .into_iter()
             .find(|key| given.has(key));
@@ -71,8 +77,15 @@ impl Authentication {
             given.contradict(key, other);
         }
         let connection_string = given.secret("acs.connection_string", "acs.connection_string_file")?;
+        let options = CommunicationIdentityClientOptions {
+            client_options: ClientOptions {
+                transport: Some(transport.clone()),
+                ..ClientOptions::default()
+            },
+            ..CommunicationIdentityClientOptions::default()
+        };
         // The error names the part that is wrong, and shows nothing of it.
-        match CommunicationIdentityClient::with_connection_string(&connection_string, None) {
+        match CommunicationIdentityClient::with_connection_string(&connection_string, Some(options)) {
             Ok(client) => Some(Self::ConnectionString {
                 text: Secret::new(connection_string),
                 on_loopback: address::is_loopback(client.endpoint()),

@@ -1,6 +1,7 @@
 //! `[issuer]`: who signs the tokens of callers.
 
 use super::{address, given::Given};
+use reqwest::Client;
 use token_guard::{ConfigurationError, EntraApi, LogtoPermissions, TokenGuard};
 use uuid::Uuid;
 
@@ -36,7 +37,7 @@ pub(crate) enum IssuerKind {
 }
 
 impl Issuer {
-    pub(super) fn of(given: &mut Given<'_>) -> Option<Self> {
+    pub(super) fn of(given: &mut Given<'_>, http: Client) -> Option<Self> {
         const KINDS: &str = "\"oidc\", \"logto\" or \"entra\"";
         if !given.has("issuer.kind") {
             given.missing(
@@ -65,7 +66,7 @@ impl Issuer {
             kind: kind?,
             scope: given.text("issuer.scope"),
         };
-        match issuer.guard() {
+        match issuer.guard(Some(http)) {
             Ok(_) => Some(issuer),
             Err(error) => {
                 given.fault_of("[issuer]", error.to_string());
@@ -118,9 +119,9 @@ impl Issuer {
         })
     }
 
-    /// What checks the tokens.
-    pub(crate) fn guard(&self) -> Result<TokenGuard, ConfigurationError> {
-        let builder = match &self.kind {
+    /// Builds the guard, which asks the issuer with this client or else builds one.
+    pub(crate) fn guard(&self, http: Option<Client>) -> Result<TokenGuard, ConfigurationError> {
+        let mut builder = match &self.kind {
             IssuerKind::Oidc { url, audience } => TokenGuard::builder(url, [audience]),
             IssuerKind::Logto { url, audience } => {
                 let resource = audience.clone();
@@ -142,6 +143,9 @@ impl Issuer {
                 TokenGuard::entra(api)
             }
         };
+        if let Some(http) = http {
+            builder = builder.http_client(http);
+        }
         let guard = builder.build()?;
         Ok(match &self.scope {
             Some(scope) => guard.requiring_scopes([scope]),

@@ -25,7 +25,7 @@ pub(super) const FILE_VARIABLE: &str = "TOKEN_SERVICE_CONFIG";
 /// The tables that only the file can have.
 pub(super) const RULES: &str = "tokens.rules";
 
-pub(super) const KEYS: [Key; 40] = [
+pub(super) const KEYS: [Key; 39] = [
     text("listen"),
     text("operations_listen"),
     flag("allow_plain_http"),
@@ -37,7 +37,6 @@ pub(super) const KEYS: [Key; 40] = [
     text("acs.credential"),
     text("acs.managed_identity_client_id"),
     text("acs.sidecar_api"),
-    flag("acs.custom_ids"),
     number("acs.replicas"),
     number("acs.queue"),
     text("database.url"),

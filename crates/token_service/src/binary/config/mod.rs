@@ -26,21 +26,22 @@ pub(crate) use given::ReadFile;
 pub(crate) use issuer::{Issuer, IssuerKind};
 pub(crate) use limits::Limits;
 pub(crate) use log::{Log, LogFormat};
+pub(crate) use sidecar::Sidecar;
 pub(crate) use teams::Teams;
 pub(crate) use tls::Tls;
 pub(crate) use tokens::Tokens;
 
-use entra_sidecar::SidecarClient;
+use crate::http;
 use given::Given;
 use keys::FILE_VARIABLE;
 use listeners::Listeners;
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
-/// What the service is to be. `Debug` shows no secret.
+/// The configuration of the service. `Debug` shows no secret.
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
-    /// Where `/healthz`, `/readyz` and `/metrics` are served, if not on `listen`.
+    /// The address of `/healthz`, `/readyz` and `/metrics`, if not `listen`.
     pub(crate) operations_listen: Option<SocketAddr>,
     pub(crate) tls: Option<Tls>,
     pub(crate) acs: Acs,
@@ -48,11 +49,11 @@ pub(crate) struct Config {
     pub(crate) issuer: Issuer,
     pub(crate) tokens: Tokens,
     pub(crate) teams: Option<Teams>,
-    pub(crate) sidecar: Option<SidecarClient>,
+    pub(crate) sidecar: Option<Sidecar>,
     pub(crate) origins: Vec<String>,
     pub(crate) limits: Limits,
     pub(crate) log: Log,
-    /// How long requests that are under way may take when the service is to end.
+    /// The time that in-flight requests have when the service ends.
     pub(crate) drain: Duration,
 }
 
@@ -100,10 +101,14 @@ pub(crate) fn read(
 impl Config {
     /// `None` after a fault; there can be one of others, too.
     fn of(given: &mut Given<'_>) -> Option<Self> {
+        // Checks send nothing, and find the same faults on a machine without certificates.
+        let http = http::plain().map_err(|error| given.fault_of("the HTTP client", error.to_string()));
+        let http = http.ok()?;
+        let transport = http::transport(http.clone());
         let listeners = Listeners::of(given);
         let tls = Tls::of(given);
-        let sidecar = sidecar::client(given);
-        let acs = Acs::of(given);
+        let sidecar = Sidecar::of(given, &transport);
+        let acs = Acs::of(given, &transport);
         let database = Database::of(given);
         if let (Some(acs), Some(database)) = (&acs, &database)
             && acs.replicas.get() > 1
@@ -114,7 +119,7 @@ impl Config {
                 "is more than 1, but replicas cannot share a database of SQLite; set database.url to one of PostgreSQL",
             );
         }
-        let issuer = Issuer::of(given);
+        let issuer = Issuer::of(given, http);
         let tokens = Tokens::of(given);
         let teams = Teams::of(given);
         let origins = cors::origins(given);

@@ -10,20 +10,19 @@ use uuid::Uuid;
 const MICROSECOND: Duration = Duration::microseconds(1);
 
 #[tokio::test]
-async fn whoever_claims_first_creates_the_identity() {
+async fn first_claim_is_granted() {
     on_each(async |store| {
         let (ada, first) = (user("ada"), Uuid::new_v4());
         assert_eq!(store.database.find(&ada).await.unwrap(), None);
-        let custom_id = store.granted(&ada, first, NOW).await;
+        assert!(!store.granted(&ada, first, NOW).await);
 
         let other = store.database.claim(&ada, Uuid::new_v4(), NOW, NOW + CLAIMED).await;
         assert!(matches!(other.unwrap(), Claim::Taken));
         assert_eq!(store.database.find(&ada).await.unwrap(), None);
-        assert_eq!(store.granted(&ada, first, NOW).await, custom_id);
-        assert_ne!(store.granted(&user("bob"), Uuid::new_v4(), NOW).await, custom_id);
+        assert!(!store.granted(&user("bob"), Uuid::new_v4(), NOW).await);
 
-        let settled = store.database.settle(&ada, first, &identity("ada"), NOW).await;
-        let mapping = settled.unwrap().unwrap();
+        let completed = store.database.complete(&ada, first, &identity("ada"), NOW).await;
+        let mapping = completed.unwrap().unwrap();
         assert_eq!((mapping.identity.clone(), mapping.generation), (identity("ada"), 0));
         assert_eq!(store.database.find(&ada).await.unwrap(), Some(mapping.clone()));
         let late = store
@@ -36,31 +35,31 @@ async fn whoever_claims_first_creates_the_identity() {
 }
 
 #[tokio::test]
-async fn a_claim_that_ended_is_taken_over_with_its_custom_id() {
+async fn ended_claim_is_taken_over() {
     on_each(async |store| {
         let (ada, first, second) = (user("ada"), Uuid::new_v4(), Uuid::new_v4());
-        let custom_id = store.granted(&ada, first, NOW).await;
+        store.granted(&ada, first, NOW).await;
         let early = NOW + CLAIMED - MICROSECOND;
         let early = store.database.claim(&ada, second, early, early + CLAIMED).await;
         assert!(matches!(early.unwrap(), Claim::Taken));
-        assert_eq!(store.granted(&ada, second, NOW + CLAIMED).await, custom_id);
+        assert!(store.granted(&ada, second, NOW + CLAIMED).await);
 
         let late = store
             .database
-            .settle(&ada, first, &identity("late"), NOW + CLAIMED)
+            .complete(&ada, first, &identity("late"), NOW + CLAIMED)
             .await;
         assert_eq!(late.unwrap(), None);
         assert_eq!(store.database.find(&ada).await.unwrap(), None);
         assert_eq!(store.all_retired().await, [identity("late")]);
 
-        let settled = store
+        let completed = store
             .database
-            .settle(&ada, second, &identity("ada"), NOW + CLAIMED)
+            .complete(&ada, second, &identity("ada"), NOW + CLAIMED)
             .await;
-        assert_eq!(settled.unwrap().unwrap().identity, identity("ada"));
+        assert_eq!(completed.unwrap().unwrap().identity, identity("ada"));
         let late = store
             .database
-            .settle(&ada, first, &identity("later"), NOW + 2 * CLAIMED)
+            .complete(&ada, first, &identity("later"), NOW + 2 * CLAIMED)
             .await;
         assert_eq!(late.unwrap(), None);
         assert_eq!(store.all_retired().await, [identity("late"), identity("later")]);
@@ -69,34 +68,23 @@ async fn a_claim_that_ended_is_taken_over_with_its_custom_id() {
 }
 
 #[tokio::test]
-async fn an_identity_that_two_created_by_one_custom_id_stays_the_users() {
+async fn completing_again_changes_nothing() {
     on_each(async |store| {
-        let (ada, first, second) = (user("ada"), Uuid::new_v4(), Uuid::new_v4());
+        let (ada, first) = (user("ada"), Uuid::new_v4());
         store.granted(&ada, first, NOW).await;
-        store.granted(&ada, second, NOW + CLAIMED).await;
-        let late = store
-            .database
-            .settle(&ada, first, &identity("ada"), NOW + CLAIMED)
-            .await;
-        assert_eq!(late.unwrap(), None);
-        let settled = store
-            .database
-            .settle(&ada, second, &identity("ada"), NOW + CLAIMED)
-            .await;
-        assert_eq!(settled.unwrap().unwrap().identity, identity("ada"));
+        for _ in 0..2 {
+            let completed = store.database.complete(&ada, first, &identity("ada"), NOW).await;
+            assert_eq!(completed.unwrap().unwrap().identity, identity("ada"));
+        }
         assert!(store.all_retired().await.is_empty());
-
-        let later = store
-            .database
-            .settle(&ada, first, &identity("ada"), NOW + CLAIMED)
-            .await;
-        assert_eq!(later.unwrap().unwrap().identity, identity("ada"));
-        assert!(store.all_retired().await.is_empty());
-
-        // When the user goes, it is theirs to be deleted.
-        store.database.retire(&ada, NOW).await.unwrap();
-        let retired = store.database.retired(Some(&ada), NOW, 10).await.unwrap();
-        assert_eq!(retired, [identity("ada")]);
+        for now in [NOW, NOW + CLAIMED] {
+            let late = store
+                .database
+                .complete(&ada, Uuid::new_v4(), &identity("late"), now)
+                .await;
+            assert_eq!(late.unwrap(), None);
+        }
+        assert_eq!(store.database.retired(None, NOW, 10).await.unwrap(), [identity("late")]);
     })
     .await;
 }
@@ -106,34 +94,34 @@ async fn a_claim_that_ended_is_still_its_holders_until_it_is_taken_over() {
     on_each(async |store| {
         let (ada, first) = (user("ada"), Uuid::new_v4());
         store.granted(&ada, first, NOW).await;
-        let settled = store
+        let completed = store
             .database
-            .settle(&ada, first, &identity("ada"), NOW + 2 * CLAIMED)
+            .complete(&ada, first, &identity("ada"), NOW + 2 * CLAIMED)
             .await;
-        assert_eq!(settled.unwrap().unwrap().identity, identity("ada"));
+        assert_eq!(completed.unwrap().unwrap().identity, identity("ada"));
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_claim_is_given_up_by_its_holder_only() {
+async fn claim_is_released_by_its_holder_only() {
     on_each(async |store| {
         let (ada, first, second) = (user("ada"), Uuid::new_v4(), Uuid::new_v4());
-        let custom_id = store.granted(&ada, first, NOW).await;
-        store.database.abandon(&ada, second).await.unwrap();
+        store.granted(&ada, first, NOW).await;
+        assert!(!store.database.release(&ada, second).await.unwrap());
         let other = store.database.claim(&ada, second, NOW, NOW + CLAIMED).await;
         assert!(matches!(other.unwrap(), Claim::Taken));
 
-        store.database.abandon(&ada, first).await.unwrap();
-        store.database.abandon(&ada, first).await.unwrap();
-        assert_ne!(store.granted(&ada, second, NOW).await, custom_id);
-        let settled = store
+        assert!(store.database.release(&ada, first).await.unwrap());
+        assert!(!store.database.release(&ada, first).await.unwrap());
+        assert!(!store.granted(&ada, second, NOW + MICROSECOND).await);
+        let completed = store
             .database
-            .settle(&ada, second, &identity("ada"), NOW)
+            .complete(&ada, second, &identity("ada"), NOW)
             .await
             .unwrap();
-        store.database.abandon(&ada, second).await.unwrap();
-        assert_eq!(store.database.find(&ada).await.unwrap(), settled);
+        assert!(!store.database.release(&ada, second).await.unwrap());
+        assert_eq!(store.database.find(&ada).await.unwrap(), completed);
     })
     .await;
 }
@@ -179,7 +167,7 @@ async fn no_identity_is_lost_while_much_happens_at_once() {
                     let now = NOW + i32::try_from(turn).unwrap() * 2 * CLAIMED;
                     if let Claim::Granted { .. } = store.database.claim(&user, attempt, now, now).await.unwrap() {
                         let identity = identity(&attempt.to_string());
-                        store.database.settle(&user, attempt, &identity, NOW).await.unwrap();
+                        store.database.complete(&user, attempt, &identity, NOW).await.unwrap();
                         created.push(identity);
                     }
                     if let Some(mapping) = store.database.find(&user).await.unwrap() {
@@ -188,7 +176,7 @@ async fn no_identity_is_lost_while_much_happens_at_once() {
                         store.database.put_token(&user, "voip", &mapping, &token).await.unwrap();
                     }
                     match (task + turn) % 4 {
-                        0 => store.database.retire(&user, NOW).await.unwrap(),
+                        0 => drop(store.database.retire(&user, NOW).await.unwrap()),
                         1 => drop(store.database.forget_tokens(&user).await.unwrap()),
                         _ => {}
                     }
@@ -221,25 +209,21 @@ async fn no_identity_is_lost_while_much_happens_at_once() {
 }
 
 #[tokio::test]
-async fn creations_that_were_not_finished_are_listed_from_when_their_claims_end() {
+async fn ended_claims_are_released_at_once() {
     on_each(async |store| {
-        store.granted(&user("second"), Uuid::new_v4(), NOW + MICROSECOND).await;
         store.granted(&user("first"), Uuid::new_v4(), NOW).await;
-        store.granted(&user("later"), Uuid::new_v4(), NOW + CLAIMED).await;
+        store.granted(&user("second"), Uuid::new_v4(), NOW).await;
+        store.granted(&user("third"), Uuid::new_v4(), NOW + MICROSECOND).await;
         store.mapped(&user("ada"), "ada").await;
-        let unfinished = async |now, limit| {
-            let unfinished = store.database.unfinished(now, limit).await.unwrap();
-            unfinished
-                .iter()
-                .map(|user| user.as_str().to_owned())
-                .collect::<Vec<_>>()
-        };
+        let released = async |now| store.database.release_ended(now).await.unwrap();
         let end = NOW + CLAIMED;
-        assert_eq!(unfinished(end - MICROSECOND, 10).await, [""; 0]);
-        assert_eq!(unfinished(end, 10).await, ["first"]);
-        let both = ["first", "second"];
-        assert_eq!(unfinished(end + MICROSECOND, 10).await, both);
-        assert_eq!(unfinished(end + MICROSECOND, 1).await, both[..1]);
+        assert_eq!(released(end - MICROSECOND).await, 0);
+        assert_eq!(released(end).await, 2);
+        assert_eq!(released(end).await, 0);
+        assert!(!store.granted(&user("first"), Uuid::new_v4(), end).await);
+        let third = store.database.claim(&user("third"), Uuid::new_v4(), end, end).await;
+        assert!(matches!(third.unwrap(), Claim::Taken));
+        assert!(store.database.find(&user("ada")).await.unwrap().is_some());
     })
     .await;
 }
@@ -250,9 +234,10 @@ async fn the_identity_of_a_removed_user_is_remembered_until_it_is_buried() {
         let (ada, bob) = (user("ada"), user("bob"));
         store.mapped(&ada, "ada").await;
         store.mapped(&bob, "bob").await;
-        store.database.retire(&bob, NOW + MICROSECOND).await.unwrap();
-        store.database.retire(&ada, NOW).await.unwrap();
-        store.database.retire(&ada, NOW + CLAIMED).await.unwrap();
+        for (user, now) in [(&bob, NOW + MICROSECOND), (&ada, NOW), (&ada, NOW + CLAIMED)] {
+            let claimed = store.database.retire(user, now).await.unwrap();
+            assert!(!claimed, "there was an identity, or nothing");
+        }
         assert_eq!(store.database.find(&ada).await.unwrap(), None);
 
         assert_eq!(store.all_retired().await, [identity("ada"), identity("bob")]);
@@ -275,51 +260,20 @@ async fn the_identity_of_a_removed_user_is_remembered_until_it_is_buried() {
 }
 
 #[tokio::test]
-async fn what_is_being_created_for_a_user_who_was_removed_is_to_be_deleted() {
+async fn identity_of_a_removed_claim_is_retired() {
     on_each(async |store| {
         let (ada, first) = (user("ada"), Uuid::new_v4());
+        assert!(!store.database.retire(&ada, NOW).await.unwrap());
         store.granted(&ada, first, NOW).await;
-        store.database.retire(&ada, NOW).await.unwrap();
+        assert!(store.database.retire(&ada, NOW).await.unwrap());
+        assert!(!store.database.retire(&ada, NOW).await.unwrap());
         assert!(store.all_retired().await.is_empty());
-        let late = store.database.settle(&ada, first, &identity("late"), NOW).await;
+        let late = store.database.complete(&ada, first, &identity("late"), NOW).await;
         assert_eq!(late.unwrap(), None);
         assert_eq!(store.all_retired().await, [identity("late")]);
         assert_eq!(store.database.find(&ada).await.unwrap(), None);
         // They can come back.
-        store.granted(&ada, Uuid::new_v4(), NOW).await;
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_claim_of_a_user_who_was_removed_keeps_its_custom_id() {
-    on_each(async |store| {
-        let (ada, first, second) = (user("ada"), Uuid::new_v4(), Uuid::new_v4());
-        let custom_id = store.granted(&ada, first, NOW).await;
-        store.database.retire(&ada, NOW).await.unwrap();
-        assert_eq!(store.granted(&ada, second, NOW + CLAIMED).await, custom_id);
-        let settled = store.database.settle(&ada, second, &identity("ada"), NOW).await;
-        assert_eq!(settled.unwrap(), None);
-        assert_eq!(store.all_retired().await, [identity("ada")]);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_claim_that_is_handed_back_is_taken_over_at_once() {
-    on_each(async |store| {
-        let (ada, first, second) = (user("ada"), Uuid::new_v4(), Uuid::new_v4());
-        let custom_id = store.granted(&ada, first, NOW).await;
-        store.database.hand_back(&ada, second, NOW).await.unwrap();
-        let other = store.database.claim(&ada, second, NOW, NOW + CLAIMED).await.unwrap();
-        assert!(matches!(other, Claim::Taken), "it was not theirs to hand back");
-
-        store.database.hand_back(&ada, first, NOW).await.unwrap();
-        let other = store.database.claim(&ada, second, NOW, NOW + CLAIMED).await.unwrap();
-        let Claim::Granted(granted) = other else {
-            panic!("{other:?}");
-        };
-        assert_eq!((granted.custom_id, granted.taken_over), (custom_id, true));
+        assert!(!store.granted(&ada, Uuid::new_v4(), NOW).await);
     })
     .await;
 }
@@ -383,14 +337,17 @@ async fn what_does_not_fit_is_refused_and_not_told() {
             let refusals = [
                 database.find(&long).await.map(drop),
                 database.claim(&long, attempt, NOW, NOW).await.map(drop),
-                database.settle(&long, attempt, &identity("late"), NOW).await.map(drop),
                 database
-                    .settle(&user("ada"), attempt, &identity(&id), NOW)
+                    .complete(&long, attempt, &identity("late"), NOW)
                     .await
                     .map(drop),
-                database.abandon(&long, attempt).await,
+                database
+                    .complete(&user("ada"), attempt, &identity(&id), NOW)
+                    .await
+                    .map(drop),
+                database.release(&long, attempt).await.map(drop),
                 database.forget_tokens(&long).await.map(drop),
-                database.retire(&long, NOW).await,
+                database.retire(&long, NOW).await.map(drop),
                 database.retired(Some(&long), NOW, 10).await.map(drop),
                 database.bury(&identity(&id)).await,
                 database.token(&user("ada"), scopes, &mapping).await.map(drop),
@@ -413,11 +370,11 @@ async fn an_identity_is_one_users_only() {
         let attempt = Uuid::new_v4();
         store.mapped(&user("ada"), "secret").await;
         store.granted(&user("bob"), attempt, NOW).await;
-        let settled = store
+        let completed = store
             .database
-            .settle(&user("bob"), attempt, &identity("secret"), NOW)
+            .complete(&user("bob"), attempt, &identity("secret"), NOW)
             .await;
-        let error = settled.unwrap_err();
+        let error = completed.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Database);
         let text = format!("{error} {error:?}");
         assert!(

@@ -34,10 +34,10 @@ fn token(sealed: &str, expires_on: OffsetDateTime) -> SealedToken {
 }
 
 impl Store {
-    /// The custom id of a claim at `now` that has to be granted.
-    async fn granted(&self, user: &AppUser, attempt: Uuid, now: OffsetDateTime) -> Uuid {
+    /// Claims at `now`, which must be granted. Returns whether the claim was taken over.
+    async fn granted(&self, user: &AppUser, attempt: Uuid, now: OffsetDateTime) -> bool {
         match self.database.claim(user, attempt, now, now + CLAIMED).await.unwrap() {
-            Claim::Granted(granted) => granted.custom_id,
+            Claim::Granted { taken_over } => taken_over,
             other => panic!("{other:?}"),
         }
     }
@@ -46,8 +46,8 @@ impl Store {
     async fn mapped(&self, user: &AppUser, name: &str) -> Mapping {
         let attempt = Uuid::new_v4();
         self.granted(user, attempt, NOW).await;
-        let settled = self.database.settle(user, attempt, &identity(name), NOW).await;
-        settled.unwrap().unwrap()
+        let completed = self.database.complete(user, attempt, &identity(name), NOW).await;
+        completed.unwrap().unwrap()
     }
 
     /// Everybody's identities that are left to be deleted, the oldest first.

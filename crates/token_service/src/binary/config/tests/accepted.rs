@@ -29,7 +29,6 @@ fn what_is_left_out_has_the_documented_default() {
         panic!("{:?}", config.acs);
     };
     assert_eq!((text.secret(), *on_loopback), (CONNECTION_STRING, false));
-    assert!(!config.acs.custom_ids);
     assert_eq!((config.acs.replicas, config.acs.queue), (NonZeroU32::MIN, 1000));
     assert_eq!(config.database.url.secret(), "sqlite://token_service.db?mode=rwc");
     assert_eq!(config.database.max_connections, 8);
@@ -64,7 +63,6 @@ key = "service.key"
 endpoint = "https://contoso.communication.azure.com"
 credential = "managed_identity"
 managed_identity_client_id = "00001111-aaaa-2222-bbbb-3333cccc4444"
-custom_ids = true
 replicas = 3
 queue = 0
 [database]
@@ -144,7 +142,6 @@ fn every_key_of_what_surrounds_the_service_is_read_from_the_file() {
             client_id: Some(CLIENT.to_owned())
         }
     );
-    assert!(config.acs.custom_ids);
     assert_eq!((config.acs.replicas.get(), config.acs.queue), (3, 0));
     assert_eq!(
         config.database.url.secret(),
@@ -203,7 +200,8 @@ fn every_key_of_what_users_get_is_read_from_the_file() {
         sidecar_api: Some("AcsTeams".to_owned()),
     };
     assert_eq!(config.teams, Some(teams));
-    assert_eq!(config.sidecar.unwrap().base_url().as_str(), "http://sidecar:5000/");
+    let sidecar = config.sidecar.unwrap().client(None).unwrap();
+    assert_eq!(sidecar.base_url().as_str(), "http://sidecar:5000/");
     assert_eq!(config.origins, ["https://app.contoso.com", "http://localhost:3000"]);
     let limits = Limits {
         requests_per_minute: NonZeroU32::new(60).unwrap(),
