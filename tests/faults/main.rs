@@ -10,7 +10,6 @@
     reason = "a test fails by panicking"
 )]
 
-mod alone;
 mod answers;
 mod asked;
 #[path = "../support/at_once.rs"]
@@ -18,6 +17,7 @@ mod at_once;
 mod clock;
 mod connections;
 mod counts;
+mod default_transport;
 mod dropped;
 mod emulator;
 mod hidden;
@@ -32,7 +32,6 @@ mod reply;
 mod restart;
 mod rotation;
 mod rule;
-mod runtimes;
 #[path = "../support/secrets.rs"]
 mod secrets;
 mod silence;

@@ -1,9 +1,9 @@
 //! Redirects are answers, and never followed: what proves a request is for its host alone.
 
 use crate::{
-    alone::alone,
     asked::{KEY, SECRETS, subject},
     bounded,
+    default_transport::alone,
     hidden::assert_fit_to_show,
     operation::Operation,
     raw_server::RawServer,

@@ -1,7 +1,6 @@
 //! Servers that cannot be reached: nothing was sent, so nothing is lost.
 
 use crate::{
-    alone::alone_with,
     asked::{KEY, subject},
     bounded,
     hidden::assert_fit_to_show,
@@ -11,7 +10,6 @@ use crate::{
     wiretap::{Wiretap, client, http_client, trusting},
 };
 use acs_identity_emulator::Emulator;
-use azure_communication_identity::CommunicationIdentityClient;
 
 /// Why a server cannot be reached.
 #[derive(Clone, Copy, Debug)]
@@ -91,24 +89,4 @@ async fn a_server_that_is_not_reached_was_sent_nothing() {
         assert_eq!(server.map_or(0, |server| server.requests()), 0);
     }
     assert_eq!(emulator.identity_count(), 0);
-}
-
-/// As on a slim container image. azure_core's own transport panics there.
-#[test]
-fn a_client_without_ca_certificates_is_an_error_with_the_remedy() {
-    let none = [("SSL_CERT_FILE", "/dev/null"), ("SSL_CERT_DIR", "/nonexistent")];
-    if !alone_with(
-        "unreached::a_client_without_ca_certificates_is_an_error_with_the_remedy",
-        &none,
-    ) {
-        return;
-    }
-    let key = format!("accesskey={KEY}");
-    for endpoint in ["http://localhost", "https://contoso.communication.azure.com"] {
-        let connection_string = format!("endpoint={endpoint};{key}");
-        let error = CommunicationIdentityClient::with_connection_string(&connection_string, None).unwrap_err();
-        let text = error.to_string();
-        assert!(text.contains("Install the system's CA certificates"), "{text}");
-        assert!(text.contains("client_options.transport"), "{text}");
-    }
 }
