@@ -24,7 +24,7 @@ use azure_core::{
     },
     time::{Duration, OffsetDateTime, parse_rfc7231},
 };
-use std::{borrow::Cow, convert::Infallible};
+use std::borrow::Cow;
 
 /// A failure that the service answered, or that something in front of it answered in its place.
 ///
@@ -204,12 +204,12 @@ fn find<T: std::error::Error + 'static>(error: &Error) -> Option<&T> {
     None
 }
 
-/// A header that may be missing. `Headers::get_optional_str` would build an error, backtrace included, for a miss.
+/// A header that may be missing. The getters of `Headers` build the text of an error also where there is none.
 pub(crate) fn header<'a>(headers: &'a Headers, name: &HeaderName) -> Option<&'a str> {
+    let mut headers = headers.iter();
     headers
-        .get_optional_with(name, |value| Ok::<_, Infallible>(value.as_str()))
-        .ok()
-        .flatten()
+        .find(|(found, _)| found.as_str() == name.as_str())
+        .map(|(_, value)| value.as_str())
 }
 
 /// The wait that a response asks for before the next request, as azure_core reads it; never a negative time.
