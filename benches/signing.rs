@@ -11,16 +11,12 @@
 #![allow(clippy::print_stdout, reason = "a bench shows what it measures")]
 
 #[allow(unused_imports, dead_code, reason = "its tests are not run here")]
-#[path = "../src/auth/date.rs"]
-mod date;
-#[allow(dead_code, reason = "its tests are not run here")]
-#[path = "../src/auth/signing.rs"]
-mod signing;
+#[path = "../src/auth/signature.rs"]
+mod signature;
 mod support;
 
 use crate::{
-    date::header_date,
-    signing::{SigningKey, Unsigned, sign},
+    signature::{SigningKey, Unsigned, header_date, sign},
     support::{Outcome, Spread},
 };
 use azure_core::{http::Method, time::OffsetDateTime};

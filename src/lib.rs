@@ -4,26 +4,25 @@
 
 mod auth;
 mod client;
+mod constants;
 mod credential;
 mod error;
-mod identifier;
-mod jwt;
+mod identifiers;
 pub mod models;
+mod options;
 mod pipeline;
-mod policies;
 mod requests;
-mod runtime;
-mod service;
 
 pub use auth::{AzureKeyCredential, ConnectionString, access_key_policy};
-pub use client::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
+pub use client::CommunicationIdentityClient;
 pub use credential::{
     CommunicationTokenCredential, CommunicationTokenCredentialOptions, EntraCommunicationTokenCredentialOptions,
 };
 pub use error::{
-    CommunicationError, CommunicationErrorCode, CommunicationErrorDetail, UserWithoutToken, creation_outcome_unknown,
+    CommunicationError, CommunicationErrorCode, CommunicationErrorDetail, creation_outcome_unknown,
+    with_creation_outcome_unknown,
 };
-pub use identifier::{
+pub use identifiers::{
     CommunicationCloudEnvironment, CommunicationIdentifier, CommunicationUserIdentifier, MicrosoftTeamsAppIdentifier,
     MicrosoftTeamsUserIdentifier, PhoneNumberIdentifier, TeamsExtensionUserIdentifier, TeamsExtensionUserParts,
     UnknownIdentifier,
@@ -31,8 +30,11 @@ pub use identifier::{
 pub use models::{
     CommunicationAccessToken, CommunicationTokenScope, CommunicationUserAndToken, ExchangedAccessToken,
     TeamsExtensionAssignment, TeamsExtensionAssignmentId, TeamsExtensionPrincipal, TeamsExtensionPrincipalType,
-    TeamsUserTokenRequest, UnverifiedTokenClaims,
+    TeamsUserTokenRequest, UnverifiedTokenClaims, UserWithoutToken,
 };
+pub use options::CommunicationIdentityClientOptions;
+#[cfg(feature = "reqwest")]
+pub use pipeline::default_transport;
 
 #[cfg(test)]
 #[path = "../tests/support/fake_service.rs"]

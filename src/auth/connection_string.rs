@@ -1,9 +1,11 @@
-//! The connection string that the Azure portal shows: `endpoint=https://…;accesskey=…`.
+//! Connection strings, `endpoint=https://…;accesskey=…`, and endpoints.
 
-use super::{AzureKeyCredential, Plaintext, parse_endpoint};
+use super::{AzureKeyCredential, Credential};
 use crate::error::invalid_argument;
 use azure_core::{Result, http::Url};
+use client_core::host::is_loopback;
 use std::fmt;
+use url::ParseError;
 
 /// The connection string of a Communication Services resource: its endpoint and an access key.
 ///
@@ -32,7 +34,7 @@ pub struct ConnectionString {
 impl ConnectionString {
     /// Parses a connection string.
     ///
-    /// Names are read in any case and order, white space around parts is dropped, one `;` may end the string, and other
+    /// Names may be in any case and order, white space around parts is dropped, one `;` may end the string, and other
     /// names are skipped.
     ///
     /// # Arguments
@@ -64,19 +66,20 @@ impl ConnectionString {
         }
         let endpoint = endpoint.ok_or_else(|| invalid("`endpoint` is missing"))?;
         let access_key = access_key.ok_or_else(|| invalid("`accesskey` is missing"))?;
+        let credential = AzureKeyCredential::new(access_key).map_err(|_| invalid("`accesskey` is not base64"))?;
         Ok(Self {
-            credential: AzureKeyCredential::new(access_key).map_err(|_| invalid("`accesskey` is not base64"))?,
-            endpoint: parse_endpoint(endpoint, Plaintext::Loopback)?,
+            endpoint: parse_endpoint(endpoint, &Credential::AccessKey(credential.clone()))?,
+            credential,
         })
     }
 
-    /// The endpoint of the resource, with the path `/`.
+    /// Returns the endpoint of the resource, with the path `/`.
     #[must_use]
     pub fn endpoint(&self) -> &Url {
         &self.endpoint
     }
 
-    /// The access key. Its clones share the key, so that an update reaches all of them.
+    /// Returns the access key. Its clones share the key, so that an update reaches all of them.
     #[must_use]
     pub fn credential(&self) -> &AzureKeyCredential {
         &self.credential
@@ -108,10 +111,56 @@ fn invalid(reason: &str) -> azure_core::Error {
     ))
 }
 
+/// Parses an endpoint, `https://<resource>.communication.azure.com` with or without trailing slashes.
+///
+/// An access key may be used over plain http to a loopback host, where an emulator listens: a signature does not reveal the
+/// key. An Entra token would be readable, and azure_core refuses to send one.
+///
+/// An error never shows the text: it could be a connection string.
+pub(crate) fn parse_endpoint(endpoint: &str, credential: &Credential) -> Result<Url> {
+    let mut url = Url::parse(endpoint).map_err(|error| match error {
+        ParseError::RelativeUrlWithoutBase => invalid_endpoint("it does not start with https://"),
+        _ => invalid_endpoint("it is not a URL"),
+    })?;
+    match (url.scheme(), credential) {
+        ("https", _) => {}
+        ("http", Credential::AccessKey(_)) if is_loopback(&url) => {}
+        ("http", Credential::AccessKey(_)) => {
+            return Err(invalid_endpoint("it must use https; http is for loopback hosts only"));
+        }
+        ("http", _) => {
+            return Err(invalid_endpoint(
+                "it must use https, because an Entra token must not travel in plain text (with an access key, http \
+                 to a loopback host is accepted)",
+            ));
+        }
+        _ => return Err(invalid_endpoint("it does not start with https://")),
+    }
+    // The parser drops a user name that is empty.
+    if endpoint.contains('@') {
+        return Err(invalid_endpoint("it holds a user name or password"));
+    }
+    if url.path().bytes().any(|byte| byte != b'/') {
+        return Err(invalid_endpoint("it has a path"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(invalid_endpoint("it has a query or fragment"));
+    }
+    url.set_path("/");
+    Ok(url)
+}
+
+fn invalid_endpoint(reason: &str) -> azure_core::Error {
+    invalid_argument(format!(
+        "invalid endpoint: {reason}; the resource's Keys page in the Azure portal shows it as \
+         https://<resource>.communication.azure.com"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::signing::Unsigned;
+    use crate::auth::signature::Unsigned;
     use azure_core::http::Method;
 
     /// The endpoint of a connection string, and the signature that its key gives a request.
@@ -132,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn names_come_in_any_case_and_order_and_white_space_is_dropped() {
+    fn names_may_be_in_any_case_and_order() {
         let key = AzureKeyCredential::new("a2V5cw==").unwrap();
         let expected = ("https://contoso/".to_owned(), authorization(&key));
         for text in [
@@ -149,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_the_part_and_never_shows_a_value() {
+    fn an_error_names_the_part_and_shows_no_value() {
         for (text, reason) in [
             ("", "it is empty"),
             (" ", "it is empty"),
@@ -179,6 +228,89 @@ mod tests {
             assert!(error.to_string().contains(reason), "{text:?}: {error}");
             assert!(error.to_string().contains("<resource>.communication.azure.com"));
             assert!(!format!("{error} {error:?}").contains("SECRET"), "{error:?}");
+        }
+    }
+
+    fn access_key() -> Credential {
+        Credential::AccessKey(AzureKeyCredential::new("a2V5").unwrap())
+    }
+
+    fn endpoint(text: &str) -> String {
+        parse_endpoint(text, &access_key()).unwrap().to_string()
+    }
+
+    fn refused(endpoint: &str, credential: &Credential) -> String {
+        let error = parse_endpoint(endpoint, credential).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("SECRET"), "{error:?}");
+        error.to_string()
+    }
+
+    #[test]
+    fn https_is_accepted_with_or_without_slashes() {
+        for text in [
+            "https://contoso.communication.azure.com",
+            "https://contoso.communication.azure.com/",
+            "https://contoso.communication.azure.com//",
+            " https://contoso.communication.azure.com/\n",
+            "HTTPS://Contoso.Communication.Azure.COM",
+            "https://contoso.communication.azure.com:443/",
+        ] {
+            assert_eq!(endpoint(text), "https://contoso.communication.azure.com/");
+        }
+        assert_eq!(endpoint("https://contoso:8443"), "https://contoso:8443/");
+    }
+
+    #[test]
+    fn http_is_for_loopback_and_access_keys() {
+        for text in [
+            "http://localhost:8080/",
+            "http://127.0.0.1:8080/",
+            "http://127.1.2.3/",
+            "http://[::1]:8080/",
+        ] {
+            assert_eq!(endpoint(text), text);
+            assert!(refused(text, &Credential::UserToken).contains("must use https"));
+        }
+        for endpoint in [
+            "http://contoso.communication.azure.com",
+            "http://localhost.contoso.com",
+            "http://127.0.0.1.contoso.com",
+            "http://10.0.0.1",
+            "http://[::2]",
+        ] {
+            assert!(
+                refused(endpoint, &access_key()).contains("must use https"),
+                "{endpoint}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_error_does_not_show_the_endpoint() {
+        for (endpoint, reason) in [
+            ("", "does not start with https://"),
+            ("SECRET.communication.azure.com", "does not start with https://"),
+            (
+                "endpoint=https://contoso;accesskey=SECRET",
+                "does not start with https://",
+            ),
+            ("https://", "not a URL"),
+            ("https://a b", "not a URL"),
+            ("contoso:443", "does not start with https://"),
+            ("file:///SECRET", "does not start with https://"),
+            ("wss://SECRET", "does not start with https://"),
+            ("https://@contoso", "user name or password"),
+            ("https://:@contoso", "user name or password"),
+            ("https://SECRET@contoso", "user name or password"),
+            ("https://a:SECRET@contoso", "user name or password"),
+            ("https://contoso/SECRET", "has a path"),
+            ("https://contoso/;accesskey=SECRET", "has a path"),
+            ("https://contoso/?a=SECRET", "query or fragment"),
+            ("https://contoso/?", "query or fragment"),
+            ("https://contoso/#SECRET", "query or fragment"),
+        ] {
+            let error = refused(endpoint, &access_key());
+            assert!(error.contains(reason), "{endpoint}: {error}");
         }
     }
 }

@@ -1,75 +1,78 @@
-//! The credential of a client, and the policy that authenticates its requests.
+//! The credential of a client, and its tokens from Entra ID.
 
-use super::{AzureKeyCredential, Clock, entra::bearer_token_policy, signer::SignaturePolicy};
-use crate::policies::next_policy;
+use super::AzureKeyCredential;
+use crate::{constants::ENTRA_SCOPE, error::invalid_argument};
 use azure_core::{
-    Error,
-    credentials::{Secret, TokenCredential},
+    Error, Result,
+    cloud::CloudConfiguration,
+    credentials::{AccessToken, Secret, TokenCredential, TokenRequestOptions},
     error::ErrorKind,
-    http::{
-        Context, Request,
-        headers::AUTHORIZATION,
-        policies::{Policy, PolicyResult},
-    },
 };
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-/// The kind of credential that authenticates a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CredentialKind {
-    AccessKey,
-    TokenCredential,
-    /// The Entra token of the user whom the call is for.
+/// The credential of a client.
+#[derive(Clone)]
+pub(crate) enum Credential {
+    AccessKey(AzureKeyCredential),
+    /// The tokens of a principal, from a token credential.
+    Entra {
+        credential: Arc<dyn TokenCredential>,
+        scope: String,
+    },
+    /// The Entra token of the user whom a call is for, in the call's [`UserToken`].
     UserToken,
 }
 
-/// In a call's [`Context`], the Entra token of the user on whose behalf it is made. It takes the place of the client's own
-/// credential.
+impl Credential {
+    /// Creates the credential of a principal.
+    ///
+    /// # Errors
+    ///
+    /// The client is in another cloud than the public one, and the scope is that of the public one.
+    pub(crate) fn token_credential(
+        credential: Arc<dyn TokenCredential>,
+        scope: &str,
+        cloud: Option<&CloudConfiguration>,
+    ) -> Result<Self> {
+        let is_public = matches!(cloud, None | Some(CloudConfiguration::AzurePublic));
+        if scope == ENTRA_SCOPE && !is_public {
+            return Err(invalid_argument(
+                "client_options.cloud is not the public cloud, and the scope of this service is documented for that one \
+                 only; set entra_scope to the scope of your cloud",
+            ));
+        }
+        Ok(Self::Entra {
+            credential: Arc::new(DistinctCredential(credential)),
+            scope: scope.to_owned(),
+        })
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AccessKey(_) => "AccessKey",
+            Self::Entra { .. } => "Entra",
+            Self::UserToken => "UserToken",
+        })
+    }
+}
+
+/// In a call's [`Context`](azure_core::http::Context), the Entra token of the user on whose behalf it is made.
 pub(crate) struct UserToken(pub(crate) Secret);
 
-/// Authenticates every attempt: by the user token of the call if it has one, otherwise by the client's credential.
+/// A token credential whose failures cannot be taken for those of the service or of the connection to it: on the one a
+/// caller would look for a [`CommunicationError`](crate::CommunicationError), after the other a creation may have been
+/// executed.
 #[derive(Debug)]
-pub(crate) enum AuthenticationPolicy {
-    /// Signs with an access key.
-    AccessKey(SignaturePolicy),
-    /// Sends a token of a token credential.
-    TokenCredential(Arc<dyn Policy>),
-    /// Sends the user token of each call.
-    UserToken,
-}
-
-impl AuthenticationPolicy {
-    /// Signs with an access key, dated by `clock`, which follows the service's if `corrects_clock`.
-    pub(crate) fn access_key(key: AzureKeyCredential, clock: Clock, corrects_clock: bool) -> Self {
-        Self::AccessKey(SignaturePolicy::new(key, clock, corrects_clock))
-    }
-
-    /// Asks a token credential for tokens with a scope.
-    pub(crate) fn token_credential(credential: Arc<dyn TokenCredential>, scope: &str) -> Self {
-        Self::TokenCredential(bearer_token_policy(credential, scope))
-    }
-
-    pub(crate) fn kind(&self) -> CredentialKind {
-        match self {
-            Self::AccessKey(_) => CredentialKind::AccessKey,
-            Self::TokenCredential(_) => CredentialKind::TokenCredential,
-            Self::UserToken => CredentialKind::UserToken,
-        }
-    }
-}
+pub(crate) struct DistinctCredential(pub(crate) Arc<dyn TokenCredential>);
 
 #[async_trait::async_trait]
-impl Policy for AuthenticationPolicy {
-    async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
-        if let Some(UserToken(token)) = ctx.value() {
-            request.insert_header(AUTHORIZATION, format!("Bearer {}", token.secret()));
-            let (policy, next) = next_policy(next)?;
-            return policy.send(ctx, request, next).await;
-        }
-        match self {
-            Self::AccessKey(policy) => policy.send_signed(ctx, request, next).await,
-            Self::TokenCredential(policy) => policy.send(ctx, request, next).await,
-            Self::UserToken => Err(Error::with_message(ErrorKind::Credential, "the call has no user token")),
-        }
+impl TokenCredential for DistinctCredential {
+    async fn get_token(&self, scopes: &[&str], options: Option<TokenRequestOptions<'_>>) -> Result<AccessToken> {
+        self.0.get_token(scopes, options).await.map_err(|error| {
+            let text = error.to_string();
+            Error::with_error(ErrorKind::Credential, error, text)
+        })
     }
 }

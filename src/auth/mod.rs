@@ -1,21 +1,13 @@
 //! Authentication: access keys and their signatures, Entra tokens, connection strings and endpoints.
 
-mod clock;
 mod connection_string;
 mod credential;
-mod date;
-mod endpoint;
-mod entra;
-mod key_credential;
-mod signer;
-mod signing;
+mod key;
+mod policy;
+mod signature;
 
-pub(crate) use clock::Clock;
-#[cfg(test)]
-pub(crate) use clock::MovedClock;
 pub use connection_string::ConnectionString;
-pub(crate) use credential::{AuthenticationPolicy, CredentialKind, UserToken};
-pub(crate) use endpoint::{Plaintext, parse_endpoint};
-pub(crate) use entra::{DistinctCredential, check_scope};
-pub use key_credential::AzureKeyCredential;
-pub use signer::access_key_policy;
+pub(crate) use connection_string::parse_endpoint;
+pub(crate) use credential::{Credential, DistinctCredential, UserToken};
+pub use key::AzureKeyCredential;
+pub use policy::access_key_policy;

@@ -1,24 +1,18 @@
-//! The credential of a chat or calling client: a user's token, refreshed in time.
+//! The credential of a chat or calling client: the access token of a user, refreshed in time.
 
-mod background;
 mod cache;
-mod check;
 mod entra;
 mod options;
 mod schedule;
-mod shared_error;
-mod single_flight;
 #[cfg(test)]
 mod tests;
 
-pub use entra::EntraCommunicationTokenCredentialOptions;
-pub use options::CommunicationTokenCredentialOptions;
+pub use options::{CommunicationTokenCredentialOptions, EntraCommunicationTokenCredentialOptions};
 
 use crate::{
-    auth::Clock,
     client::CommunicationIdentityClient,
     error::invalid_argument,
-    identifier::CommunicationUserIdentifier,
+    identifiers::CommunicationUserIdentifier,
     models::{
         CommunicationAccessToken, CommunicationIdentityClientGetTokenOptions, CommunicationTokenScope,
         lifetime_in_minutes, require_scopes,
@@ -28,40 +22,41 @@ use azure_core::{
     Result,
     credentials::{AccessToken, Secret, TokenCredential, TokenRequestOptions},
 };
-use cache::Cache;
+use cache::{Cache, check_initial};
+use client_core::clock::Clock;
 use entra::EntraSource;
 use futures::FutureExt as _;
 use schedule::{Jitter, random_jitter};
 use std::{fmt, sync::Arc};
 
-/// A user's access token for a chat or calling client, and where the next one comes from.
+/// A credential of a user for a chat or calling client. It caches the user's access token, and refreshes it.
 ///
-/// Create one credential per user and keep it: it is cheap to clone, and its clones share the token. `Debug` shows
-/// neither the token nor anything of its source.
+/// Create one credential per user and keep it: it is cheap to clone, and its clones share the token. `Debug` shows neither
+/// the token nor its source.
 ///
 /// # Refreshing
 ///
-/// A credential with a refresher, whether it is [one of your own](Self::with_refresher) or
-/// [a client of the service](Self::for_user), keeps these rules:
+/// These rules hold for a credential with a refresher, [your own](Self::with_refresher) or
+/// [a client of the service](Self::for_user):
 ///
-/// * While the token is valid, [`get_token`](Self::get_token) returns it at once, whatever the refresher does. Asked in
-///   the token's last two minutes, it also starts a refresh in the background.
-/// * Without a valid token, callers wait for a refresh. Callers of one async runtime share it, its token as well as its
-///   failure. The next caller after a failure tries again, unless the service asked for a wait by `Retry-After`: then
-///   callers get the failure until its time, an hour at most, and nothing is sent.
+/// * While the token is valid, [`get_token`](Self::get_token) returns it at once. In the token's last two minutes, it also
+///   starts a refresh in the background.
+/// * Without a valid token, callers wait for a refresh. Callers on one async runtime share it, with its token or failure. The
+///   next caller after a failure tries again, unless the service asked for a wait by `Retry-After`: then callers get the
+///   failure until that time, an hour at most, and nothing is sent.
 /// * With [`refresh_proactively`](CommunicationTokenCredentialOptions::refresh_proactively), a task refreshes the token
-///   ten minutes before it expires; without an initial token it gets the first one right away.
+///   ten minutes before it expires; without an initial token it gets the first one at once.
 /// * A token that the refresher returns with less than these two or ten minutes to live is refreshed after half of its
-///   life, but not within a second: a source that keeps returning the same token until it expires is not asked in a loop.
+///   life, but not within a second: a source that returns the same token until it expires is not asked in a loop.
 /// * A refresh comes earlier by a random part of up to 3 % of the token's life, so that credentials which were created
 ///   together do not refresh together.
 /// * A failed refresh in the background is retried after 1, 2, 4 … seconds, at most a minute and a random part of up to
-///   20 %, and never before the service's `Retry-After`: by the task that refreshes ahead, which does not give up when the
-///   token has expired; otherwise when a caller asks for the token. A refresh that takes longer than three minutes counts as
+///   20 %, and not before the service's `Retry-After`, an hour at most. The task that refreshes ahead retries it, also after
+///   the token has expired; without the task, the next caller does. A refresh that takes longer than three minutes counts as
 ///   failed. Each failure is logged as a warning.
-/// * A caller's future can be dropped at any point. A refresh that no caller waits for any more is cancelled, and the next
-///   one starts anew: callers whose own timeout is shorter than the refresher takes never get a token, unless the task
-///   refreshes ahead. When the last clone of the credential is dropped, the task ends and the refresher is dropped.
+/// * A caller's future can be dropped at any point. A refresh is cancelled with its last caller, and the next caller starts
+///   anew: callers whose own timeout is shorter than the refresher takes never get a token, unless the task refreshes ahead.
+///   When the last clone of the credential is dropped, the task ends and the refresher is dropped.
 ///
 /// A caller waits as long as the refresher takes: bound its requests, or put `tokio::time::timeout` around
 /// [`get_token`](Self::get_token). A refresher must not ask its own credential: it would wait for itself.
@@ -74,14 +69,14 @@ use std::{fmt, sync::Arc};
 ///
 /// Work in the background runs on the runtime of `azure_core`. With this crate's feature `tokio`, that is the tokio
 /// runtime that is current where the work starts; one set by `azure_core::async_runtime::set_async_runtime` is used
-/// where a tokio runtime is current too, or without the feature. Without the feature and without one of your own it is
-/// a thread per task. Where there is no runtime, [`get_token`](Self::get_token) does without work in the background.
-/// Leave the feature on if another crate turns on `azure_core`'s: core would panic outside a tokio runtime.
+/// where a tokio runtime is current too, or without the feature. Without the feature and without a runtime of your own it is
+/// a thread per task. Where there is no runtime, [`get_token`](Self::get_token) works without tasks in the background.
+/// Leave the feature on if another crate turns on `azure_core`'s: `azure_core` would panic outside a tokio runtime.
 ///
 /// # As a `TokenCredential`
 ///
-/// Clients of the data plane, such as chat and calling, take it as a [`TokenCredential`]. It ignores the scopes that it
-/// is asked for: its token has those that it was issued with. It is no credential of a principal, so never pass it to
+/// Clients of the data plane, such as chat and calling, take it as a [`TokenCredential`]. It ignores the scopes of the
+/// request: its token has those that it was issued with. It is not a credential of a principal, so never pass it to
 /// [`CommunicationIdentityClient::new`].
 ///
 /// # Examples
@@ -112,9 +107,9 @@ enum Source {
 }
 
 impl CommunicationTokenCredential {
-    /// Creates a credential that always returns one token, whose expiry it reads from the token.
+    /// Creates a credential that always returns one token. The expiry is read from the token.
     ///
-    /// The token is returned even after it has expired: whether it is accepted is for the service to say.
+    /// The token is returned even after it has expired: the service decides whether to accept it.
     ///
     /// # Arguments
     ///
@@ -141,7 +136,7 @@ impl CommunicationTokenCredential {
 
     /// Creates a credential that always returns one token.
     ///
-    /// The token is returned even after it has expired: whether it is accepted is for the service to say.
+    /// The token is returned even after it has expired: the service decides whether to accept it.
     ///
     /// # Arguments
     ///
@@ -164,19 +159,19 @@ impl CommunicationTokenCredential {
     /// # Ok(()) }
     /// ```
     pub fn from_access_token(token: CommunicationAccessToken) -> Result<Self> {
-        check::passed(&token)?;
+        check_initial(&token)?;
         Ok(Self(Source::Static(token)))
     }
 
-    /// Creates a credential that gets its tokens from a function of yours, such as one that asks your backend.
+    /// Creates a credential that gets its tokens from your function, such as one that asks your backend.
     ///
-    /// [Refreshing](Self#refreshing) says when it is called.
+    /// [Refreshing](Self#refreshing) has the rules.
     ///
     /// # Arguments
     ///
     /// * `refresher` - Returns a new token of the same user. [`CommunicationAccessToken::from_jwt`] helps a source that
     ///   knows no more than the token.
-    /// * `options` - A token to begin with, and whether the token is refreshed in the background.
+    /// * `options` - The first token, and proactive refreshing.
     ///
     /// # Errors
     ///
@@ -227,16 +222,15 @@ impl CommunicationTokenCredential {
 
     /// Creates a credential that gets a user's tokens from the service.
     ///
-    /// This is for a backend that chats or calls in the name of a user. The user's own device must not hold a client
+    /// This is for a backend that chats or calls on behalf of a user. The user's own device must not hold a client
     /// with an access key: it asks the backend, by [`with_refresher`](Self::with_refresher).
     ///
     /// # Arguments
     ///
     /// * `client` - A client of the resource that the user belongs to.
     /// * `user` - The user.
-    /// * `scopes` - What the tokens are for; at least one.
-    /// * `options` - A token to begin with, the lifetime of the tokens, and whether the token is refreshed in the
-    ///   background.
+    /// * `scopes` - The permissions of the tokens; at least one.
+    /// * `options` - The first token, the lifetime of the tokens, and proactive refreshing.
     ///
     /// # Errors
     ///
@@ -257,7 +251,7 @@ impl CommunicationTokenCredential {
         require_scopes(scopes)?;
         let token_expires_in = options.as_ref().and_then(|options| options.token_expires_in);
         lifetime_in_minutes(token_expires_in)?;
-        // Expiry is judged by the service's clock, as far as the client knows it.
+        // Tokens expire by the service's clock, as far as the client knows it.
         let clock = client.clock().clone();
         let request = Arc::new((client, user, scopes.to_vec()));
         let refresher = move || {
@@ -285,7 +279,7 @@ impl CommunicationTokenCredential {
         Fut: Future<Output = Result<CommunicationAccessToken>> + Send + 'static,
     {
         let options = options.unwrap_or_default();
-        options.initial_token.as_ref().map_or(Ok(()), check::passed)?;
+        options.initial_token.as_ref().map_or(Ok(()), check_initial)?;
         let refresher = Arc::new(move || refresher().boxed());
         let cache = Cache::new(
             refresher,
@@ -300,16 +294,15 @@ impl CommunicationTokenCredential {
         Ok(Self(Source::Refreshed(cache)))
     }
 
-    /// Returns a token: at once if there is a valid one, otherwise as soon as it has been refreshed.
+    /// Returns the cached token if it is valid, or waits for a refresh.
     ///
     /// [Refreshing](Self#refreshing) has the rules, and [`with_entra_credential`](Self::with_entra_credential) those of an
     /// exchanged token. A static credential returns its one token.
     ///
     /// # Errors
     ///
-    /// There is no valid token and the refresh failed. The error has the kind and the text of the refresher's own, and
-    /// that one as its source, so that [`CommunicationError::from_error`](crate::CommunicationError::from_error) finds
-    /// what the service answered.
+    /// There is no valid token and the refresh failed. The error has the kind and the text of the refresher's, which is its
+    /// source, so that [`CommunicationError::from_error`](crate::CommunicationError::from_error) finds the service's failure.
     ///
     /// # Examples
     ///

@@ -1,8 +1,8 @@
-//! The body of a failure: the service's error, or another one.
+//! The bodies of failures: the service's error, or an excerpt of another body.
 
 use serde_json::Value;
 
-/// The most characters of a foreign body that an error repeats.
+/// The most characters of a foreign body that an error shows.
 const EXCERPT_LEN: usize = 200;
 
 /// The least length of a run of base64 that could be a piece of a key, a token or a signature.
@@ -38,7 +38,7 @@ pub struct CommunicationErrorDetail {
 }
 
 impl CommunicationErrorDetail {
-    /// Reads what can be read: a field of another type than documented is skipped, so that it does not cost the others.
+    /// Reads an error. A field of another type than documented is skipped, so that it does not cost the others.
     fn from_json(error: &Value) -> Option<Self> {
         let error = error.as_object()?;
         let text = |name| error.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -54,20 +54,20 @@ impl CommunicationErrorDetail {
     }
 }
 
-/// The service's error, if the body holds one: `{"error":{"code":…,"message":…}}`.
+/// Returns the service's error if the body holds one: `{"error":{"code":…,"message":…}}`.
 pub(super) fn parse(body: &[u8]) -> Option<CommunicationErrorDetail> {
     let body: Value = serde_json::from_slice(body).ok()?;
     CommunicationErrorDetail::from_json(body.get("error")?)
 }
 
-/// The service's error, if a body is one with the members that its specification requires: `code` and `message`.
+/// Returns the service's error if the body has the members that its specification requires: `code` and `message`.
 pub(crate) fn service_error(body: &[u8]) -> Option<CommunicationErrorDetail> {
     parse(body).filter(|error| error.code.is_some() && error.message.is_some())
 }
 
-/// The beginning of a foreign body as one line, or `None` if it has no text.
+/// Returns the beginning of a foreign body as one line, or `None` if it has no text.
 ///
-/// A gateway may echo the request, so words that could be a secret are masked.
+/// A gateway may echo the request, so pieces that could be a secret are masked, also where line breaks split it.
 pub(crate) fn excerpt(body: &[u8]) -> Option<String> {
     // A multiple of the excerpt, so that markup full of white space still shows some text.
     let beginning = body.get(..EXCERPT_LEN * 8);
@@ -80,49 +80,61 @@ pub(crate) fn excerpt(body: &[u8]) -> Option<String> {
         // Cut off, and perhaps too short to be known for a secret.
         words.pop();
     }
-    let mut after_secret = false;
-    let masked: Vec<String> = words
-        .into_iter()
-        .map(|word| {
-            let masked = if after_secret && could_end_secret(word) {
-                "…".to_owned()
-            } else {
-                mask(word)
-            };
-            after_secret = masked.ends_with('…');
-            masked
-        })
-        .collect();
-    let excerpt: String = masked.join(" ").chars().take(EXCERPT_LEN).collect();
+    let excerpt: String = mask_secrets(&words.join(" ")).chars().take(EXCERPT_LEN).collect();
     (!excerpt.is_empty()).then_some(excerpt)
 }
 
-/// Returns whether a word could be the rest of a secret that a line break has split: it is not a plain word.
-fn could_end_secret(word: &str) -> bool {
-    let is_word = word
+/// Replaces each run of base64 that is long enough to be a secret, with the pieces that a space may have split off.
+fn mask_secrets(line: &str) -> String {
+    let mut masked = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(start) = rest.find(is_secret_char) {
+        let (before, runs) = rest.split_at(start);
+        let end = joined_len(runs);
+        let (joined, after) = runs.split_at(end);
+        masked.push_str(before);
+        let pieces = joined.split(' ').filter(|piece| !is_plain_word(piece));
+        if pieces.map(str::len).sum::<usize>() < SECRET_LEN {
+            masked.push_str(joined);
+        } else {
+            masked.push('…');
+        }
+        rest = after;
+    }
+    masked.push_str(rest);
+    masked
+}
+
+/// Returns the length of the run of base64 at the beginning of a text, and of those that only a space separates from it. A
+/// plain word is a run of its own.
+fn joined_len(text: &str) -> usize {
+    let run_len = |text: &str| text.find(|c| !is_secret_char(c)).unwrap_or(text.len());
+    let mut end = run_len(text);
+    if text.get(..end).is_some_and(is_plain_word) {
+        return end;
+    }
+    while let Some(next) = text.get(end..).and_then(|rest| rest.strip_prefix(' ')) {
+        let len = run_len(next);
+        if len == 0 || next.get(..len).is_some_and(is_plain_word) {
+            break;
+        }
+        end += 1 + len;
+    }
+    end
+}
+
+/// Returns whether a run is a plain word, which is no piece of a secret.
+fn is_plain_word(run: &str) -> bool {
+    let is_lowercase = run
         .chars()
         .enumerate()
         .all(|(index, c)| c.is_ascii_lowercase() || index == 0 && c.is_ascii_uppercase());
-    !is_word && word.chars().all(is_secret_char)
+    is_lowercase && run.len() < SECRET_LEN
 }
 
-/// Replaces each run of characters in a word that is long enough to be a secret.
-fn mask(word: &str) -> String {
-    word.split_inclusive(|c| !is_secret_char(c))
-        .map(|piece| {
-            let run = piece.trim_end_matches(|c| !is_secret_char(c));
-            if run.len() < SECRET_LEN {
-                piece.to_owned()
-            } else {
-                piece.replace(run, "…")
-            }
-        })
-        .collect()
-}
-
-/// Returns whether a character is in one of the base64 alphabets, or in their forms in a URL or in HTML.
+/// Returns whether a character is in one of the base64 alphabets, or in their forms in a URL, in JSON or in HTML.
 fn is_secret_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "+/-_=%&#;".contains(c)
+    c.is_ascii_alphanumeric() || "+/-_=%&#;\\".contains(c)
 }
 
 #[cfg(test)]
@@ -130,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_services_own_error_is_read_whole() {
+    fn the_services_error_is_read_whole() {
         let body = br#"{"error":{"code":"ValidationError","message":"say \"when\"\n","target":"a","details":null,
             "innererror":{"code":"B","details":[{"code":"C","message":"m"}]},"more":1}}"#;
         let error = parse(body).unwrap();
@@ -142,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_of_another_type_does_not_cost_the_others() {
+    fn a_field_of_another_type_is_skipped() {
         for odd in [
             r#""details":[null,1,{"code":"D"}]"#,
             r#""details":{"code":"D"}"#,
@@ -161,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_not_the_services_own_becomes_an_excerpt_on_one_line() {
+    fn a_foreign_body_becomes_an_excerpt() {
         for (body, expected) in [
             ("", None),
             (" \r\n\t ", None),
@@ -181,27 +193,37 @@ mod tests {
     }
 
     #[test]
-    fn an_excerpt_is_short_and_masks_what_could_be_a_secret() {
+    fn an_excerpt_is_short_and_masks_secrets() {
         let long = excerpt("word ".repeat(10_000).as_bytes()).unwrap();
         assert_eq!(long.chars().count(), EXCERPT_LEN);
 
         let echo = "authorization: HMAC-SHA256 SignedHeaders=x&Signature=88MDmJhUR3m5QhFxb8ztShsSwlGrg7g/6XPnWf7QEO4= \
             token: eyJhbGciOiJSUzI1NiJ9.eyJza3lwZWlkIjoiYWNzOmFfYiJ9.c2lnbmF0dXJlIG9mIGl0";
         let excerpt = excerpt(echo.as_bytes()).unwrap();
-        assert_eq!(excerpt, "authorization: HMAC-SHA256 … token: ….….…");
+        assert_eq!(excerpt, "authorization: … token: ….….…");
     }
 
     #[test]
-    fn the_rest_of_a_split_secret_is_masked() {
+    fn the_pieces_of_a_split_secret_are_masked() {
         for (body, expected) in [
-            ("key 88MDmJhUR3m5QhFxb8ztShsS\r\nwlGrg7g/6XPn= is bad", "key … … is bad"),
-            ("88MDmJhUR3m5QhFxb8ztShsS QEO4= QEO4=", "… … …"),
-            ("88MDmJhUR3m5QhFxb8ztShsS was Refused", "… was Refused"),
+            ("key 8801234567890123456789\r\n4598765432+/= is bad", "key … is bad"),
+            ("8801234567890123456789 1234= 1234=", "…"),
+            ("8801234567890123456789 was Refused", "… was Refused"),
+            // A key of 44 characters in lines of 13.
+            (
+                "the key\n8801234567890\n1234567890123\n4567890123+/4\n5678=\nis bad",
+                "the key … is bad",
+            ),
+            // A short piece before a long one.
+            ("1234= 8801234567890123456789", "…"),
+            (r"8801234567890\/1234567890123", "…"),
+            ("abcdefghijklmnopqrstuvwx", "…"),
+            ("HTTP 404 on port 8443", "HTTP 404 on port 8443"),
         ] {
             assert_eq!(excerpt(body.as_bytes()).as_deref(), Some(expected));
         }
         // Cut off behind the beginning that is read.
-        let long = format!("{}88MDmJhUR3m5QhF", " ".repeat(EXCERPT_LEN * 8 - 10));
+        let long = format!("{}880123456789012", " ".repeat(EXCERPT_LEN * 8 - 10));
         assert_eq!(excerpt(long.as_bytes()), None);
     }
 }

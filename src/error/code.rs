@@ -4,9 +4,9 @@ use std::{convert::Infallible, fmt, str::FromStr};
 
 /// A service error code.
 ///
-/// The service publishes no list. These are the codes that its documentation, recorded answers and its users' reports
-/// show; any other arrives as [`UnknownValue`](Self::UnknownValue). A later version of this crate may turn it into a variant:
-/// compare by [`as_str`](Self::as_str), and let a `match` have a wildcard arm.
+/// The service publishes no list. These are the codes of its documentation, of recorded responses and of its users' reports;
+/// any other is an [`UnknownValue`](Self::UnknownValue). A later version of this crate may turn it into a variant: compare by
+/// [`as_str`](Self::as_str), and let a `match` have a wildcard arm.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CommunicationErrorCode {
     /// 401: the request's signature, date or principal was refused.
@@ -24,7 +24,7 @@ pub enum CommunicationErrorCode {
 }
 
 impl CommunicationErrorCode {
-    /// The code as the service writes it.
+    /// Returns the code as the service writes it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {

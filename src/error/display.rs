@@ -1,4 +1,4 @@
-//! A failure on one line.
+//! The text of a failure, on one line.
 
 use super::{CommunicationError, CommunicationErrorDetail};
 use std::fmt::{self, Write as _};
@@ -77,7 +77,7 @@ fn write_causes(
     Ok(())
 }
 
-/// Takes texts from outside, which can neither start a line of their own in a log nor fill it.
+/// Writes texts from outside, which must neither start a line in a log nor fill it.
 struct OneLine<'a, 'f> {
     f: &'a mut fmt::Formatter<'f>,
     written: usize,
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_from_outside_is_one_line_of_a_bounded_length() {
+    fn a_text_from_outside_is_one_bounded_line() {
         let detail = CommunicationErrorDetail {
             code: Some("A\r\nB".to_owned()),
             message: Some("m".repeat(900)),

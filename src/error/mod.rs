@@ -1,36 +1,31 @@
-//! Failures of the service, with advice.
+//! Failures of the service.
 
 mod body;
 mod code;
-mod creation;
 mod display;
-mod remedy;
+mod outcome_unknown;
 
 pub use body::CommunicationErrorDetail;
 pub(crate) use body::{excerpt, service_error};
 pub use code::CommunicationErrorCode;
-pub(crate) use creation::OutcomeUnknown;
-pub use creation::{UserWithoutToken, creation_outcome_unknown};
-pub(crate) use remedy::Failure;
+pub(crate) use outcome_unknown::OutcomeUnknown;
+pub use outcome_unknown::{creation_outcome_unknown, with_creation_outcome_unknown};
 
-use crate::service::{CORRELATION_VECTOR, DATE};
+use crate::constants::CORRELATION_VECTOR;
 use azure_core::{
     Error,
     error::ErrorKind,
-    http::{
-        RawResponse, StatusCode,
-        headers::{ERROR_CODE, HeaderName, Headers, RETRY_AFTER, RETRY_AFTER_MS, X_MS_RETRY_AFTER_MS},
-        policies::get_retry_after,
-    },
-    time::{Duration, OffsetDateTime, parse_rfc7231},
+    http::{RawResponse, StatusCode, headers::ERROR_CODE},
+    time::Duration,
 };
+use client_core::headers::{header, retry_after};
 use std::borrow::Cow;
 
-/// A failure that the service answered, or that something in front of it answered in its place.
+/// A failure in the service's response, or in that of a gateway in front of it.
 ///
 /// It is the source of every [`azure_core::Error`] of kind [`HttpResponse`](ErrorKind::HttpResponse) that this crate
-/// returns, and [`CommunicationError::from_error`] finds it there. Its `Display` is one line that says what the service
-/// answered, what to check, and by which ids Azure support finds the request.
+/// returns, and [`CommunicationError::from_error`] finds it there. Its `Display` is one line with the service's error, the
+/// remedy, and the ids by which Azure support finds the request.
 ///
 /// The shape is that of the service's [error response][rest].
 ///
@@ -56,7 +51,7 @@ use std::borrow::Cow;
 /// # Ok(()) }
 /// ```
 ///
-/// A fake in a unit test of your own returns one:
+/// A fake in your unit test returns one:
 ///
 /// ```
 /// use azure_communication_identity::{CommunicationError, CommunicationErrorCode};
@@ -75,7 +70,7 @@ use std::borrow::Cow;
 pub struct CommunicationError {
     /// The status of the HTTP response.
     pub status: StatusCode,
-    /// The service's error code, as it came; [`error_code`](Self::error_code) names the known ones. `None` if the body
+    /// The service's error code, as received; [`error_code`](Self::error_code) names the known ones. `None` if the body
     /// is not the service's own, or has no code.
     pub code: Option<String>,
     /// The service's message.
@@ -86,26 +81,26 @@ pub struct CommunicationError {
     pub details: Vec<CommunicationErrorDetail>,
     /// A more specific error.
     pub inner_error: Option<Box<CommunicationErrorDetail>>,
-    /// The wait that the service asks for before the next request. A date is measured from the answer's own `Date`.
+    /// The wait that the service asks for before the next request. A date is measured from the response's own `Date`.
     pub retry_after: Option<Duration>,
     /// The `x-ms-client-request-id` that the request carried; it is the same for all attempts of one call.
     pub client_request_id: Option<String>,
-    /// The `MS-CV` of the answer: the id that [Azure support asks for][support].
+    /// The `MS-CV` of the response: the id that [Azure support asks for][support].
     ///
     /// [support]: https://learn.microsoft.com/azure/communication-services/concepts/troubleshooting-info
     pub correlation_vector: Option<String>,
-    /// The beginning of a body that is not an error of the service, such as a gateway's HTML page or half of an answer, on
-    /// one line, with everything masked that could be a key, a token or a signature.
+    /// The beginning of a body that is not an error of the service, such as a gateway's HTML page or half of a response, on
+    /// one line. All that could be a key, a token or a signature is masked.
     pub body_excerpt: Option<String>,
-    /// Advice on what to check or change, where there is more to say than the service did.
+    /// The remedy: what to check or change, where there is more to say than the service did.
     pub remedy: Option<String>,
-    /// Whether a user may exist although their creation failed; see [`creation_outcome_unknown`].
+    /// A user may exist although their creation failed; see [`creation_outcome_unknown`].
     pub outcome_unknown: bool,
 }
 
 impl CommunicationError {
-    /// Creates a failure with nothing but a status, as a unit test of your own may need. Set its other fields, and convert
-    /// it into the [`azure_core::Error`] that operations return.
+    /// Creates a failure with nothing but a status, for your unit tests. Set its other fields, and convert it into the
+    /// [`azure_core::Error`] that operations return.
     ///
     /// # Arguments
     ///
@@ -128,7 +123,7 @@ impl CommunicationError {
         }
     }
 
-    /// Finds the service's failure in an error, also in one that has been wrapped with more context.
+    /// Finds the failure in an error, also in one that has been wrapped with more context.
     ///
     /// # Arguments
     ///
@@ -138,14 +133,14 @@ impl CommunicationError {
         find(error)
     }
 
-    /// The service's error code, as one of those that this crate knows.
+    /// Returns the service's error code, as one of those that this crate knows.
     #[must_use]
     pub fn error_code(&self) -> Option<CommunicationErrorCode> {
         self.code.as_deref().map(Into::into)
     }
 
-    /// Turns a response that is no success into an error.
-    pub(crate) fn from_response(response: RawResponse, failure: &Failure<'_>) -> Error {
+    /// Reads a response that is not the expected success.
+    pub(crate) fn from_response(response: &RawResponse) -> Self {
         let status = response.status();
         let headers = response.headers();
         let error = body::parse(response.body());
@@ -156,24 +151,20 @@ impl CommunicationError {
         };
         let error = error.unwrap_or_default();
         let code = error.code.or_else(|| header(headers, &ERROR_CODE).map(str::to_owned));
-        let mut communication_error = Self {
+        Self {
             code,
             message: error.message,
             target: error.target,
             details: error.details,
             inner_error: error.inner_error,
             retry_after: retry_after(headers),
-            client_request_id: failure.client_request_id.map(str::to_owned),
             correlation_vector: header(headers, &CORRELATION_VECTOR).map(str::to_owned),
             body_excerpt,
-            outcome_unknown: failure.outcome_unknown.is_some(),
             ..Self::new(status)
-        };
-        communication_error.remedy = remedy::remedy(&communication_error, headers, failure);
-        communication_error.into_error(Some(Box::new(response)))
+        }
     }
 
-    fn into_error(self, raw_response: Option<Box<RawResponse>>) -> Error {
+    pub(crate) fn into_error(self, raw_response: Option<Box<RawResponse>>) -> Error {
         let kind = ErrorKind::HttpResponse {
             status: self.status,
             error_code: self.code.clone(),
@@ -193,7 +184,7 @@ impl From<CommunicationError> for Error {
 impl std::error::Error for CommunicationError {}
 
 /// Finds an error of a type in an error and its sources.
-fn find<T: std::error::Error + 'static>(error: &Error) -> Option<&T> {
+pub(crate) fn find<T: std::error::Error + 'static>(error: &Error) -> Option<&T> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(found) = error.downcast_ref() {
@@ -204,38 +195,8 @@ fn find<T: std::error::Error + 'static>(error: &Error) -> Option<&T> {
     None
 }
 
-/// A header that may be missing. The getters of `Headers` build the text of an error also where there is none.
-pub(crate) fn header<'a>(headers: &'a Headers, name: &HeaderName) -> Option<&'a str> {
-    let mut headers = headers.iter();
-    headers
-        .find(|(found, _)| found.as_str() == name.as_str())
-        .map(|(_, value)| value.as_str())
-}
-
-/// The wait that a response asks for before the next request, as azure_core reads it; never a negative time.
-pub(crate) fn retry_after(headers: &Headers) -> Option<Duration> {
-    let wait = get_retry_after(
-        headers,
-        OffsetDateTime::now_utc,
-        &[X_MS_RETRY_AFTER_MS, RETRY_AFTER_MS, RETRY_AFTER],
-    );
-    wait.map(|wait| wait.max(Duration::ZERO))
-}
-
-/// Replaces a date in `Retry-After` by the seconds from the response's own `Date` to it. azure_core and [`retry_after`]
-/// measure a date by the machine's clock, which can be wrong by hours.
-pub(crate) fn resolve_retry_after(response: RawResponse) -> RawResponse {
-    let date = |name| header(response.headers(), name).and_then(|date| parse_rfc7231(date).ok());
-    let (Some(retry_at), Some(now)) = (date(&RETRY_AFTER), date(&DATE)) else {
-        return response;
-    };
-    let seconds = (retry_at - now).whole_seconds().max(0);
-    let (status, mut headers, body) = response.deconstruct();
-    headers.insert(RETRY_AFTER, seconds.to_string());
-    RawResponse::from_bytes(status, headers, body)
-}
-
-/// An argument that is refused before anything is sent. The text says what to pass instead, and never what was passed.
+/// Creates the error of an argument that is refused before anything is sent. The text says what to pass instead, and never
+/// what was passed.
 pub(crate) fn invalid_argument(text: impl Into<Cow<'static, str>>) -> Error {
     Error::with_message(ErrorKind::Other, text)
 }

@@ -1,16 +1,16 @@
-//! Reading an answer without repeating what it holds.
+//! Decoding of responses whose errors show nothing of what they hold.
 //!
 //! serde's own errors quote the value that they could not place, and that value may be a token. An error from here
-//! tells where in the answer the fault is, by field path, line and column, and nothing of what stands there.
+//! has the place of the fault, by field path, line and column, and nothing of what stands there.
 
 use azure_core::{Error, Result, error::ErrorKind};
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
-/// The most levels that a path shows. The service's own answers have two.
+/// The most levels that a path shows. The service's own responses have two.
 const MAX_LEVELS: usize = 8;
 
-/// Reads a body as JSON.
+/// Decodes a body.
 pub(super) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     serde_json::from_slice(body).map_err(|error| {
         let (line, column) = (error.line(), error.column());
@@ -29,7 +29,7 @@ pub(super) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     })
 }
 
-/// A field that the service always sends; `parent` is where it belongs, empty for the answer itself.
+/// Returns a field that the service always sends. `parent` is its place, empty for the response itself.
 pub(super) fn required<T>(field: Option<T>, parent: &str, name: &str) -> Result<T> {
     field.ok_or_else(|| {
         let dot = if parent.is_empty() { "" } else { "." };
@@ -38,10 +38,10 @@ pub(super) fn required<T>(field: Option<T>, parent: &str, name: &str) -> Result<
 }
 
 fn malformed(fault: &str) -> Error {
-    Error::with_message(ErrorKind::DataConversion, format!("the service's answer {fault}"))
+    Error::with_message(ErrorKind::DataConversion, format!("the service's response {fault}"))
 }
 
-/// The beginning of the path of the value at a position that serde reported, such as `accessToken.expiresOn`.
+/// Returns the beginning of the path of the value at a position that serde reported, such as `accessToken.expiresOn`.
 fn path(body: &[u8], line: usize, column: usize) -> String {
     let line_start: usize = body
         .split_inclusive(|&byte| byte == b'\n')
@@ -64,7 +64,7 @@ fn path(body: &[u8], line: usize, column: usize) -> String {
     names.join(".")
 }
 
-/// Whether a field's name can be shown: names of the service are short words, and no token is one.
+/// Returns whether a field's name can be shown: names of the service are short words, and no token is one.
 fn is_plain(name: &str) -> bool {
     name.len() <= 32 && name.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
@@ -77,7 +77,7 @@ enum Level {
     Array(usize),
 }
 
-/// The objects and arrays that are open at the end of a text, the outermost first.
+/// Returns the objects and arrays that are open at the end of a text, the outermost first.
 fn open_levels(text: &[u8]) -> Vec<Level> {
     let mut levels = Vec::new();
     let mut string = Vec::new();
@@ -118,7 +118,7 @@ fn rest_of_string(bytes: &mut impl Iterator<Item = u8>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::access_token::AccessTokenBody;
+    use crate::models::tokens::AccessTokenBody;
     use serde::Deserialize;
 
     #[derive(Debug, Deserialize)]
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_the_field_the_line_and_the_column() {
+    fn an_error_names_field_line_and_column() {
         // Columns are counted by hand: the last character of the value at fault.
         for (body, place) in [
             (r#"{"nested":{"text":12}}"#, "at `nested.text`, line 1, column 20"),
@@ -164,14 +164,14 @@ mod tests {
     }
 
     #[test]
-    fn an_error_tells_what_is_no_json_and_what_is_not_whole() {
+    fn an_error_names_bad_and_incomplete_json() {
         assert!(error("<html>").contains("is not JSON, at line 1, column 1"));
         assert!(error(r#"{"nested":{"text":"a" "#).contains("ends too early, at `nested.text`"));
         assert!(error("").contains("ends too early, at line 1, column 0"));
     }
 
     #[test]
-    fn an_error_is_short_however_deep_the_answer_is() {
+    fn an_error_about_a_deep_response_is_short() {
         for (open, path) in [("{\"a\":", "`a.a.a.a.a.a.a.a.…`"), ("{\"a\":[", "`a.0.a.0.a.0.a.0.…`")] {
             let error = error(&open.repeat(10_000));
             assert!(error.contains(path), "{error}");
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_a_value_is_in_an_error_or_its_sources() {
+    fn an_error_shows_nothing_of_a_value() {
         let secret = "eyJhbGciOiJSUzI1NiJ9.eyJleHAiOjF9.c2lnbmF0dXJl";
         for body in [
             format!(r#"{{"token":{{"value":"{secret}"}}}}"#),
@@ -208,9 +208,9 @@ mod tests {
         let missing = required(None::<u8>, "accessToken", "expiresOn").unwrap_err();
         assert_eq!(
             missing.to_string(),
-            "the service's answer has no `accessToken.expiresOn`"
+            "the service's response has no `accessToken.expiresOn`"
         );
         let missing = required(None::<u8>, "", "token").unwrap_err();
-        assert_eq!(missing.to_string(), "the service's answer has no `token`");
+        assert_eq!(missing.to_string(), "the service's response has no `token`");
     }
 }

@@ -12,8 +12,7 @@ pub struct CommunicationIdentityClientCreateUserOptions<'a> {
 /// Options for [`create_user_and_token`](crate::CommunicationIdentityClient::create_user_and_token).
 #[derive(Clone, Default, SafeDebug)]
 pub struct CommunicationIdentityClientCreateUserAndTokenOptions<'a> {
-    /// When the token expires: after a whole number of minutes from 1 hour to 24 hours. The service's default is
-    /// 24 hours.
+    /// The lifetime of the token: a whole number of minutes from 1 hour to 24 hours. The service's default is 24 hours.
     pub token_expires_in: Option<Duration>,
     /// Allows customization of the method call.
     pub method_options: ClientMethodOptions<'a>,
@@ -22,8 +21,7 @@ pub struct CommunicationIdentityClientCreateUserAndTokenOptions<'a> {
 /// Options for [`get_token`](crate::CommunicationIdentityClient::get_token).
 #[derive(Clone, Default, SafeDebug)]
 pub struct CommunicationIdentityClientGetTokenOptions<'a> {
-    /// When the token expires: after a whole number of minutes from 1 hour to 24 hours. The service's default is
-    /// 24 hours.
+    /// The lifetime of the token: a whole number of minutes from 1 hour to 24 hours. The service's default is 24 hours.
     pub token_expires_in: Option<Duration>,
     /// Allows customization of the method call.
     pub method_options: ClientMethodOptions<'a>,

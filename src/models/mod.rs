@@ -1,19 +1,14 @@
-//! What is asked of the service, and what it answers.
+//! Models: the arguments of the client's operations, and their results.
 
-mod access_token;
-mod exchanged_token;
+mod claims;
 mod json;
-mod lifetime;
 mod method_options;
 mod scope;
-mod teams;
 mod teams_extension;
-mod token_claims;
-mod user;
+mod tokens;
+mod users;
 
-pub use access_token::CommunicationAccessToken;
-pub use exchanged_token::ExchangedAccessToken;
-pub(crate) use lifetime::lifetime_in_minutes;
+pub use claims::UnverifiedTokenClaims;
 pub use method_options::{
     CommunicationIdentityClientCreateOrReplaceTeamsExtensionAssignmentOptions,
     CommunicationIdentityClientCreateUserAndTokenOptions, CommunicationIdentityClientCreateUserOptions,
@@ -25,9 +20,9 @@ pub use method_options::{
 };
 pub use scope::CommunicationTokenScope;
 pub(crate) use scope::require_scopes;
-pub use teams::TeamsUserTokenRequest;
 pub use teams_extension::{
     TeamsExtensionAssignment, TeamsExtensionAssignmentId, TeamsExtensionPrincipal, TeamsExtensionPrincipalType,
 };
-pub use token_claims::UnverifiedTokenClaims;
-pub use user::{CommunicationUserAndToken, IdentityFormat};
+pub(crate) use tokens::lifetime_in_minutes;
+pub use tokens::{CommunicationAccessToken, ExchangedAccessToken, TeamsUserTokenRequest};
+pub use users::{CommunicationUserAndToken, IdentityFormat, UserWithoutToken};

@@ -9,7 +9,7 @@ use std::{convert::Infallible, fmt, str::FromStr};
 /// The service's [identity model][model] has a table of what each scope permits. Chat ends on
 /// [2028-09-30][retirement], and the chat scopes have no use after that; calling stays, for services that work with Teams.
 ///
-/// A scope that this crate does not know is sent, and read, as [`UnknownValue`](Self::UnknownValue). A later version may
+/// A scope that this crate does not know is sent and read as [`UnknownValue`](Self::UnknownValue). A later version may
 /// turn it into a variant: compare by [`as_str`](Self::as_str), and let a `match` have a wildcard arm.
 ///
 /// [retirement]: https://learn.microsoft.com/azure/communication-services/acs-retirement-and-breaking-changes-guide
@@ -25,13 +25,13 @@ use std::{convert::Infallible, fmt, str::FromStr};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CommunicationTokenScope {
-    /// `chat`: everything that chat offers, until 2028-09-30.
+    /// `chat`: all of chat, until 2028-09-30.
     Chat,
     /// `chat.join`: take part in chats, but neither create, delete nor update threads; until 2028-09-30.
     ChatJoin,
     /// `chat.join.limited`: as `chat.join`, and neither add nor remove participants; until 2028-09-30.
     ChatJoinLimited,
-    /// `voip`: everything that calling offers.
+    /// `voip`: all of calling.
     Voip,
     /// `voip.join`: join calls, but start none.
     VoipJoin,
@@ -40,7 +40,7 @@ pub enum CommunicationTokenScope {
 }
 
 impl CommunicationTokenScope {
-    /// The scope as the service writes it.
+    /// Returns the scope as the service writes it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scopes_are_written_as_in_the_services_specification() {
+    fn scopes_are_those_of_the_specification() {
         for (scope, text) in [
             (CommunicationTokenScope::Chat, "chat"),
             (CommunicationTokenScope::ChatJoin, "chat.join"),

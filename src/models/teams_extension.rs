@@ -11,9 +11,9 @@ use serde::{
 };
 use std::{convert::Infallible, fmt, str::FromStr};
 
-/// The id of an assignment of Teams Phone extensibility. Each principal of a tenant has one at most.
+/// The ID of an assignment of Teams Phone extensibility. A principal of a tenant has one at most.
 ///
-/// The fields have names because the two ids are easily swapped.
+/// The fields have names because the two IDs are easily swapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TeamsExtensionAssignmentId {
     /// The Entra tenant of the principal.
@@ -68,7 +68,7 @@ pub enum TeamsExtensionPrincipalType {
 }
 
 impl TeamsExtensionPrincipalType {
-    /// The kind as the service writes it.
+    /// Returns the kind as the service writes it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -115,7 +115,7 @@ impl fmt::Display for TeamsExtensionPrincipalType {
 ///
 /// # Examples
 ///
-/// A fake in a unit test of your own returns one:
+/// A fake in your unit test returns one:
 ///
 /// ```
 /// use azure_communication_identity::{
@@ -141,7 +141,7 @@ pub struct TeamsExtensionAssignment {
 }
 
 impl TeamsExtensionAssignment {
-    /// Creates an assignment, as a unit test of your own may need.
+    /// Creates an assignment, for your unit tests.
     ///
     /// # Arguments
     ///
@@ -209,7 +209,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_kind_of_principal_is_written_and_read_as_the_documents_have_it() {
+    fn principal_types_are_those_of_the_documents() {
         for (kind, text) in [
             (TeamsExtensionPrincipalType::ResourceAccount, "resourceAccount"),
             (

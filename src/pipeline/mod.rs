@@ -1,31 +1,30 @@
 //! The way of a request to the service and back.
 
-mod check;
-mod failed_call;
-mod supported_version;
-mod time_limit;
-#[cfg(feature = "reqwest")]
-mod transport;
+mod failure;
 
 use crate::{
-    auth::{AuthenticationPolicy, Clock, CredentialKind, UserToken},
-    client::CommunicationIdentityClientOptions,
-    error::invalid_argument,
-    policies::{Call, Idempotency, OutcomePolicy, SendPolicy, buffered},
+    auth::{Credential, UserToken},
+    constants::{BODY_LIMIT, SUPPORTED_VERSIONS},
+    error::{invalid_argument, service_error},
+    options::CommunicationIdentityClientOptions,
 };
 use azure_core::{
-    Result, Uuid,
+    Error, Result, Uuid,
     credentials::Secret,
     http::{
-        ClientOptions, Context, Pipeline, PipelineStreamOptions, RawResponse, Request, StatusCode, Transport,
-        headers::CLIENT_REQUEST_ID, request::options::ClientRequestId,
+        ClientOptions, Context, RawResponse, Request, StatusCode, Transport,
+        headers::{CLIENT_REQUEST_ID, Headers},
+        request::options::ClientRequestId,
     },
-    time::Duration,
 };
-use failed_call::{FailedCall, timed_out};
-use std::{pin::pin, sync::Arc};
-use supported_version::SupportedVersion;
-use time_limit::TimeLimit;
+use client_core::{
+    call::{CallOptions, CallPipeline, Idempotency, Outcome},
+    clock::Clock,
+    headers::header,
+};
+use failure::FailedCall;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tracing::warn;
 
 /// Response headers that azure_core may log, beside its own.
 const LOGGED_HEADERS: [&str; 5] = [
@@ -36,59 +35,61 @@ const LOGGED_HEADERS: [&str; 5] = [
     "x-processing-time",
 ];
 
-/// azure_core's pipeline with this service's policies, and its errors put right.
-#[derive(Clone, Debug)]
+/// The pipeline of a client. Its errors are those of the client's operations.
+#[derive(Debug)]
 pub(crate) struct ServicePipeline {
-    pipeline: Pipeline,
+    /// Authenticated by the client's credential.
+    calls: CallPipeline,
+    /// Authenticated by the user token of each call.
+    user_calls: CallPipeline,
+    credential: Credential,
     clock: Clock,
-    timeout: Option<Duration>,
-    credential: CredentialKind,
     creation: Idempotency,
-    version: SupportedVersion,
+    api_version: String,
+    /// Whether a warning about the API version was logged.
+    warned: AtomicBool,
 }
 
 impl ServicePipeline {
-    /// Builds the pipeline. `clock` is the one that `authentication` dates signatures by.
     pub(crate) fn new(
-        authentication: AuthenticationPolicy,
+        credential: Credential,
         options: &CommunicationIdentityClientOptions,
         clock: Clock,
     ) -> Result<Self> {
-        check::options(options)?;
-        let credential = authentication.kind();
         let mut client_options = options.client_options.clone();
         client_options.transport = Some(transport(&client_options)?);
         let logged = &mut client_options.logging.additional_allowed_header_names;
         logged.extend(LOGGED_HEADERS.map(Into::into));
-        // Behind the caller's policies, which may refuse a request before it is sent.
-        client_options.per_try_policies.push(Arc::new(SendPolicy));
-        let outcome = OutcomePolicy {
-            max_retry_after: options.max_retry_after,
-            clock: clock.clone(),
+        let calls = |credential: &Credential| {
+            CallPipeline::new(
+                (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
+                client_options.clone(),
+                Some(credential.policy(&clock, options.correct_clock_skew)),
+                CallOptions {
+                    timeout: options.timeout,
+                    max_retry_after: options.max_retry_after,
+                    body_limit: BODY_LIMIT,
+                    may_have_been_executed,
+                    clock: clock.clone(),
+                },
+            )
         };
-        let pipeline = Pipeline::new(
-            option_env!("CARGO_PKG_NAME"),
-            option_env!("CARGO_PKG_VERSION"),
-            client_options,
-            Vec::new(),
-            vec![Arc::new(outcome), Arc::new(authentication)],
-            None,
-        );
         Ok(Self {
-            pipeline,
-            clock,
-            timeout: options.timeout,
+            calls: calls(&credential)?,
+            user_calls: calls(&Credential::UserToken)?,
             credential,
+            clock,
             creation: if options.retry_uncertain_creation {
                 Idempotency::Duplicating
             } else {
                 Idempotency::AtMostOnce
             },
-            version: SupportedVersion::new(&options.api_version),
+            api_version: options.api_version.clone(),
+            warned: AtomicBool::default(),
         })
     }
 
-    /// The clock of the client, corrected by the service's.
+    /// Returns the clock of the client, corrected by the service's.
     pub(crate) fn clock(&self) -> &Clock {
         &self.clock
     }
@@ -100,12 +101,18 @@ impl ServicePipeline {
         request: Request,
         success: &[StatusCode],
     ) -> impl Future<Output = Result<RawResponse>> {
-        self.call(context, request, Idempotency::Idempotent, success)
+        self.call(&self.credential, context, request, Idempotency::Idempotent, success)
     }
 
-    /// Sends a request that creates a user: it is executed at most once, unless the client's options say otherwise.
+    /// Sends a request that creates a user. It is executed at most once, unless the client's options allow more.
     pub(crate) fn create(&self, context: Context<'_>, request: Request) -> impl Future<Output = Result<RawResponse>> {
-        self.call(context, request, self.creation, &[StatusCode::Created])
+        self.call(
+            &self.credential,
+            context,
+            request,
+            self.creation,
+            &[StatusCode::Created],
+        )
     }
 
     /// Sends a request on behalf of a user, whose Entra token authenticates it.
@@ -120,72 +127,77 @@ impl ServicePipeline {
                 "an Entra token must not travel in plain text: create the client with an https endpoint",
             ));
         }
-        self.send(context.with_value(UserToken(token)), request, &[StatusCode::Ok])
-            .await
+        let context = context.with_value(UserToken(token));
+        self.call(
+            &Credential::UserToken,
+            context,
+            request,
+            Idempotency::Idempotent,
+            &[StatusCode::Ok],
+        )
+        .await
     }
 
-    /// Runs the pipeline, and turns what it fails with into the caller's error.
-    ///
-    /// Status checks are off in azure_core: it drops the error code if the message contains an escape. The body is read
-    /// here, because azure_core would read one of any length.
     async fn call(
         &self,
-        mut context: Context<'_>,
+        credential: &Credential,
+        context: Context<'_>,
         mut request: Request,
         idempotency: Idempotency,
         success: &[StatusCode],
     ) -> Result<RawResponse> {
-        let deadline = self.timeout.map(|timeout| self.clock.elapsed().saturating_add(timeout));
-        context.insert(Call::new(idempotency, deadline));
         set_request_id(&context, &mut request);
-
-        let mut time = TimeLimit::new(self.timeout);
-        let options = PipelineStreamOptions {
-            skip_checks: true,
-            ..Default::default()
+        let pipeline = match credential {
+            Credential::UserToken => &self.user_calls,
+            _ => &self.calls,
         };
-        let response = async {
-            // A future that is moved into another takes up room in both, and this is the largest.
-            let response =
-                pin!(async { buffered(self.pipeline.stream(&context, &mut request, Some(options)).await?).await });
-            time.wait_for(response).await
-        };
-        let result = response.await;
-        if let Ok(Ok(response)) = &result {
-            self.version.check(response.headers());
+        let outcome = pipeline.call(context, &mut request, idempotency).await;
+        if let Ok(response) = &outcome.result {
+            self.warn_of_unsupported_version(response.headers());
         }
-        let result = match result {
-            Ok(Ok(response)) if success.contains(&response.status()) => return Ok(response),
-            failure => failure,
-        };
-
-        let call = context.value::<Call>();
-        let may_have_created_user = call.is_some_and(Call::may_have_created_user);
+        let Outcome {
+            result,
+            contexts,
+            may_have_been_executed,
+        } = outcome;
         let failed = FailedCall {
             request: &request,
-            credential: match context.value::<UserToken>() {
-                Some(_) => CredentialKind::UserToken,
-                None => self.credential,
-            },
-            outcome_unknown: may_have_created_user.then_some(outcome_unknown(idempotency)),
+            credential,
+            api_version: &self.api_version,
+            outcome_unknown: may_have_been_executed.then(|| outcome_unknown(idempotency)).flatten(),
         };
-        Err(match result {
-            Ok(Ok(response)) => failed.answered(response),
-            Ok(Err(error)) => failed.raised(error),
-            Err(timeout) => {
-                let reason = call.map(Call::take_last_failure).unwrap_or_default();
-                failed.unanswered(timed_out(timeout, &request, &reason))
-            }
-        })
+        let error = match result {
+            Ok(response) if success.contains(&response.status()) => return Ok(response),
+            Ok(response) => failed.answered(response),
+            Err(error) => failed.unanswered(error),
+        };
+        Err(contexts.into_iter().fold(error, Error::with_context))
+    }
+
+    /// Logs a warning, once, if a response lists the supported versions without the client's.
+    fn warn_of_unsupported_version(&self, headers: &Headers) {
+        let Some(supported) = header(headers, &SUPPORTED_VERSIONS) else {
+            return;
+        };
+        let is_listed = supported.split(',').any(|version| version.trim() == &*self.api_version);
+        // The version of an Entra exchange is not the caller's to choose.
+        let is_chosen = !matches!(self.credential, Credential::UserToken);
+        if is_chosen && !is_listed && !self.warned.swap(true, Ordering::Relaxed) {
+            warn!(
+                api_version = self.api_version,
+                supported,
+                "the service no longer lists this client's API version; set api_version to one that it lists"
+            );
+        }
     }
 }
 
-/// The transport of the options, or azure_core's default.
+/// Returns the transport of the options, or a new default one.
 fn transport(options: &ClientOptions) -> Result<Transport> {
     match &options.transport {
         Some(transport) => Ok(transport.clone()),
         #[cfg(feature = "reqwest")]
-        None => transport::default(),
+        None => default_transport(),
         #[cfg(not(feature = "reqwest"))]
         None => Err(invalid_argument(
             "there is no HTTP transport: set client_options.transport, or turn this crate's feature `reqwest` on",
@@ -193,16 +205,75 @@ fn transport(options: &ClientOptions) -> Result<Transport> {
     }
 }
 
-/// The text of an error after which a user may exist.
-fn outcome_unknown(idempotency: Idempotency) -> &'static str {
+/// Creates the HTTP transport that clients use by default.
+///
+/// Each client creates one for itself. Create one here to share its connections: among clients of several resources, among
+/// credentials of many users, and with the credentials of `azure_identity`, whose own transport panics where this one returns
+/// an error. Clones of a client share their transport anyway.
+///
+/// It has the settings of `azure_core`'s own transport, which is `reqwest`, and the proxies of the environment. Unlike that
+/// one, it can be used from several tokio runtimes, with connections for each.
+///
+/// # Errors
+///
+/// The transport cannot be built, as without CA certificates.
+///
+/// # Examples
+///
+/// ```
+/// use azure_communication_identity::{CommunicationIdentityClient, CommunicationIdentityClientOptions, default_transport};
+/// use azure_core::http::ClientOptions;
+/// use azure_identity::{ManagedIdentityCredential, ManagedIdentityCredentialOptions};
+///
+/// # fn main() -> azure_core::Result<()> {
+/// let client_options = ClientOptions {
+///     transport: Some(default_transport()?),
+///     ..Default::default()
+/// };
+/// let credential = ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
+///     client_options: client_options.clone(),
+///     ..Default::default()
+/// }))?;
+/// let client = CommunicationIdentityClient::new(
+///     "https://contoso.communication.azure.com",
+///     credential,
+///     Some(CommunicationIdentityClientOptions { client_options, ..Default::default() }),
+/// )?;
+/// # Ok(()) }
+/// ```
+#[cfg(feature = "reqwest")]
+pub fn default_transport() -> Result<Transport> {
+    client_core::call::transport::default(|builder| builder)
+}
+
+/// Returns whether the service may have executed a request that got this response, which is no success.
+///
+/// * A 4xx refuses the request before it is executed, whoever writes it (RFC 9110, section 15.5; RFC 6585, section 4). A 408
+///   is a gateway's word that something took too long.
+/// * A 5xx leaves it open: gateways write them after the service took too long or its response was lost
+///   ([Front Door][front-door]). A 503 is the service's own refusal only if it has the service's error in its body.
+/// * A redirection asks for another request first. Only a 303 may follow one that was executed (RFC 9110, section 15.4.4).
+///
+/// [front-door]: https://learn.microsoft.com/azure/frontdoor/front-door-troubleshoot-routing
+fn may_have_been_executed(response: &RawResponse) -> bool {
+    match response.status() {
+        StatusCode::RequestTimeout | StatusCode::SeeOther => true,
+        StatusCode::ServiceUnavailable => service_error(response.body()).is_none(),
+        status => !status.is_client_error() && !status.is_redirection(),
+    }
+}
+
+/// Returns the text of an error after which a user may exist.
+fn outcome_unknown(idempotency: Idempotency) -> Option<&'static str> {
     match idempotency {
-        Idempotency::AtMostOnce => {
+        Idempotency::AtMostOnce => Some(
             "It is not known whether the service created a user, so the request was not sent again. \
-             CommunicationIdentityClientOptions::retry_uncertain_creation retries anyway, which can create a second user"
+             CommunicationIdentityClientOptions::retry_uncertain_creation retries anyway, which can create a second user",
+        ),
+        Idempotency::Duplicating => {
+            Some("It is not known whether the service created a user, or with several attempts several users")
         }
-        Idempotency::Duplicating | Idempotency::Idempotent => {
-            "It is not known whether the service created a user, or with several attempts several users"
-        }
+        Idempotency::Idempotent => None,
     }
 }
 
@@ -215,28 +286,100 @@ fn set_request_id(context: &Context<'_>, request: &mut Request) {
     }
 }
 
-#[cfg(all(test, not(feature = "reqwest")))]
+#[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::{CommunicationIdentityClient, fake_service::FakeService};
+    use crate::{
+        CommunicationIdentityClient, CommunicationIdentityClientOptions,
+        auth::AzureKeyCredential,
+        fake_service::{Answer, FakeService, created},
+    };
+    use azure_core::{
+        http::{AsyncRawResponse, Request, StatusCode, headers::Headers},
+        time::{Duration, parse_rfc3339},
+    };
+    use client_core::clock::ManualTime;
 
-    const CONNECTION_STRING: &str = "endpoint=https://contoso.communication.azure.com/;accesskey=a2V5";
-
-    #[test]
-    fn a_client_without_a_transport_is_refused() {
-        let error = CommunicationIdentityClient::with_connection_string(CONNECTION_STRING, None).unwrap_err();
-        assert!(error.to_string().contains("client_options.transport"), "{error}");
+    fn manual_time() -> ManualTime {
+        ManualTime::new(parse_rfc3339("2026-08-01T00:00:00Z").unwrap())
     }
 
-    #[tokio::test]
-    async fn a_client_works_with_a_transport_of_ones_own() {
-        let service = FakeService::new([crate::fake_service::created()]);
+    /// A response that takes ten seconds and asks for a wait of as many.
+    fn busy(time: &ManualTime) -> Answer {
+        let time = time.clone();
+        Box::new(move |_: &Request| {
+            time.advance(Duration::seconds(10));
+            let mut headers = Headers::new();
+            headers.insert("retry-after", "10");
+            Ok(AsyncRawResponse::from_bytes(StatusCode::TooManyRequests, headers, ""))
+        })
+    }
+
+    async fn create(time: &ManualTime, answers: Vec<Answer>, timeout: i64) -> (usize, Option<StatusCode>) {
+        let service = FakeService::new(answers);
         let options = CommunicationIdentityClientOptions {
+            timeout: Some(Duration::seconds(timeout)),
             client_options: service.client_options(),
             ..Default::default()
         };
-        let client = CommunicationIdentityClient::with_connection_string(CONNECTION_STRING, Some(options)).unwrap();
-        client.create_user(None).await.unwrap();
-        assert_eq!(service.requests().len(), 1);
+        let client = CommunicationIdentityClient::build_with_key(
+            "https://contoso.communication.azure.com/".parse().unwrap(),
+            AzureKeyCredential::new("a2V5").unwrap(),
+            &options,
+            time.clock(),
+        )
+        .unwrap();
+        let result = client.create_user(None).await;
+        let status = result.map_or_else(|error| error.http_status(), |response| Some(response.status()));
+        (service.requests().len(), status)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn earlier_attempts_use_up_the_timeout() {
+        for (timeout, attempts, status) in [(25, 2, StatusCode::TooManyRequests), (35, 3, StatusCode::Created)] {
+            let time = manual_time();
+            let answers = vec![busy(&time), busy(&time), created()];
+            assert_eq!(create(&time, answers, timeout).await, (attempts, Some(status)));
+        }
+    }
+
+    /// Time synchronisation, or a person, sets the clock while a call runs.
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_does_not_end_a_call() {
+        for by in [Duration::hours(5), Duration::hours(-5)] {
+            let time = manual_time();
+            let set = time.clone();
+            let busy = busy(&time);
+            let answer: Answer = Box::new(move |request| {
+                set.set(by);
+                busy(request)
+            });
+            let outcome = create(&time, vec![answer, created()], 35).await;
+            assert_eq!(outcome, (2, Some(StatusCode::Created)), "{by}");
+        }
+    }
+
+    #[cfg(not(feature = "reqwest"))]
+    mod without_reqwest {
+        use super::*;
+
+        const CONNECTION_STRING: &str = "endpoint=https://contoso.communication.azure.com/;accesskey=a2V5";
+
+        #[test]
+        fn a_client_without_a_transport_is_refused() {
+            let error = CommunicationIdentityClient::with_connection_string(CONNECTION_STRING, None).unwrap_err();
+            assert!(error.to_string().contains("client_options.transport"), "{error}");
+        }
+
+        #[tokio::test]
+        async fn a_client_works_with_its_callers_transport() {
+            let service = FakeService::new([created()]);
+            let options = CommunicationIdentityClientOptions {
+                client_options: service.client_options(),
+                ..Default::default()
+            };
+            let client = CommunicationIdentityClient::with_connection_string(CONNECTION_STRING, Some(options)).unwrap();
+            client.create_user(None).await.unwrap();
+            assert_eq!(service.requests().len(), 1);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Refreshes that fail.
 
 use super::*;
-use crate::error::CommunicationError;
+use crate::{credential::schedule::Failures, error::CommunicationError};
 use azure_core::http::StatusCode;
 use futures::future::ready;
 
@@ -20,7 +20,7 @@ async fn a_failed_refresh_ahead_is_retried() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresher_that_panics_is_retried_like_one_that_fails() {
+async fn a_panicking_refresher_is_retried() {
     let source = Source::new();
     let panicking = |_, _| async { panic!("on purpose") };
     let credential = source.credential(Some(token("old", 3600.0)), true, panicking);
@@ -39,7 +39,7 @@ async fn a_refresher_that_panics_is_retried_like_one_that_fails() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_task_goes_on_after_expiry_and_callers_need_not_wait_for_it() {
+async fn the_task_goes_on_after_expiry() {
     let source = Source::new();
     let credential = source.credential(Some(token("old", 3600.0)), true, |call, now| {
         ready(match call {
@@ -96,9 +96,8 @@ async fn a_failed_first_refresh_ahead_is_retried() {
 
 /// A machine sleeps for a day, and its network is up a little later than its clock.
 #[tokio::test(start_paused = true)]
-async fn a_suspended_machine_gets_a_token_although_its_network_is_late() {
-    let now = Arc::new(Mutex::new(START));
-    let clock = now.clone();
+async fn a_resumed_machine_waits_for_its_network() {
+    let time = ManualTime::new(START);
     let calls = Arc::new(Mutex::new(0));
     let counter = calls.clone();
     let refresher = move || {
@@ -114,14 +113,13 @@ async fn a_suspended_machine_gets_a_token_although_its_network_is_late() {
         refresh_proactively: true,
         ..Default::default()
     };
-    let clock = Clock::from_fn(move || *clock.lock().unwrap());
-    let credential = CommunicationTokenCredential::build(refresher, Some(options), clock, || 0.0).unwrap();
+    let credential = CommunicationTokenCredential::build(refresher, Some(options), time.clock(), || 0.0).unwrap();
     tokio::task::yield_now().await;
     // The task sleeps for five minutes at most, and then two backoffs.
-    *now.lock().unwrap() += Duration::seconds(100_000);
+    time.set(Duration::seconds(100_000));
     for _ in 0..310 {
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-        *now.lock().unwrap() += Duration::SECOND;
+        time.advance(Duration::SECOND);
     }
     assert_eq!(*calls.lock().unwrap(), 3);
     assert_eq!(get(&credential).await, "new");
@@ -146,7 +144,7 @@ async fn a_failed_refresh_on_demand_is_retried_on_demand() {
     assert_eq!(source.calls()[7..], [3600.0]);
 }
 
-/// The service's answer that it is busy, with a wait.
+/// The service's failure when it is busy, with a wait.
 fn throttled(seconds: i64) -> Error {
     let mut error = CommunicationError::new(StatusCode::TooManyRequests);
     error.retry_after = Some(Duration::seconds(seconds));
@@ -154,7 +152,7 @@ fn throttled(seconds: i64) -> Error {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_ahead_waits_as_long_as_the_service_asks() {
+async fn a_refresh_ahead_waits_for_retry_after() {
     let source = Source::new();
     let _credential = source.credential(Some(token("old", 3600.0)), true, |_, _| ready(Err(throttled(250))));
     source.wait_until(4100.0).await;
@@ -162,7 +160,7 @@ async fn a_refresh_ahead_waits_as_long_as_the_service_asks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn callers_get_a_failure_until_the_service_may_be_asked() {
+async fn callers_get_a_failure_until_retry_after() {
     for (retry_after, held) in [(120, 120), (0, 0), (i64::MAX, 3600)] {
         let source = Source::new();
         let credential = source.credential(None, false, move |call, now| {
@@ -185,5 +183,48 @@ async fn callers_get_a_failure_until_the_service_may_be_asked() {
         source.wait_until(f64::from(held)).await;
         assert_eq!(get(&credential).await, "new");
         assert_eq!(source.calls(), [0.0, f64::from(held)]);
+    }
+}
+
+/// Time synchronisation, or a person, sets the clock while a failure is held.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_does_not_extend_a_wait() {
+    let time = ManualTime::new(START);
+    let calls = Arc::new(Mutex::new(0));
+    let counter = calls.clone();
+    let refresher = move || {
+        let mut calls = counter.lock().unwrap();
+        *calls += 1;
+        ready(match *calls {
+            1 => Err(throttled(120)),
+            _ => Ok(token("new", 3600.0)),
+        })
+    };
+    let credential = CommunicationTokenCredential::build(refresher, None, time.clock(), || 0.0).unwrap();
+    credential.get_token().await.unwrap_err();
+    time.set(-Duration::hours(3));
+    time.advance(Duration::seconds(119));
+    credential.get_token().await.unwrap_err();
+    time.advance(Duration::SECOND);
+    assert_eq!(get(&credential).await, "new");
+    assert_eq!(*calls.lock().unwrap(), 2);
+}
+
+/// A failure that asks for no wait does not end the wait of another.
+#[tokio::test(start_paused = true)]
+async fn the_longest_wait_counts() {
+    let mut failures = Failures::default();
+    for (error, held) in [
+        (failure(), None),
+        (throttled(120), Some(120)),
+        (failure(), Some(120)),
+        (throttled(60), Some(120)),
+        (throttled(180), Some(180)),
+    ] {
+        failures.add(&error.into(), Duration::ZERO, 0.0);
+        for second in 1..200 {
+            let is_held = failures.held(Duration::seconds(second)).is_some();
+            assert_eq!(is_held, held.is_some_and(|held| second < held), "{second}");
+        }
     }
 }

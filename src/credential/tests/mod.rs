@@ -1,23 +1,38 @@
 //! When a credential asks its source, by a clock that moves with tokio's paused time.
 
+mod entra;
 mod failures;
 mod on_demand;
 mod proactive;
 
 use super::{CommunicationTokenCredential, CommunicationTokenCredentialOptions};
-use crate::{auth::Clock, models::CommunicationAccessToken};
+use crate::models::CommunicationAccessToken;
 use azure_core::{
     Error, Result,
     error::ErrorKind,
     time::{Duration, OffsetDateTime},
 };
+use client_core::clock::{Clock, ManualTime, TimeSource};
 use std::sync::{Arc, Mutex};
 use tokio::time::{Instant, sleep_until};
 
 /// When every test begins.
 const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
-/// A source of tokens that keeps when it was asked, in seconds since the test began.
+/// tokio's time, since the test began.
+struct PausedTime(Instant);
+
+impl TimeSource for PausedTime {
+    fn now(&self) -> OffsetDateTime {
+        START + self.0.elapsed()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed().try_into().unwrap()
+    }
+}
+
+/// A source of tokens that records when it was asked, in seconds since the test began.
 #[derive(Clone)]
 struct Source {
     start: Instant,
@@ -33,8 +48,7 @@ impl Source {
     }
 
     fn clock(&self) -> Clock {
-        let start = self.start;
-        Clock::from_fn(move || START + start.elapsed())
+        Clock::new(PausedTime(self.start))
     }
 
     fn calls(&self) -> Vec<f64> {

@@ -1,11 +1,11 @@
-//! A credential that does nothing unless it is asked.
+//! Refreshes on demand.
 
 use super::*;
 use futures::future::{pending, ready};
 use tokio::time::sleep;
 
 #[tokio::test(start_paused = true)]
-async fn a_token_is_refreshed_when_it_is_asked_for_in_its_last_two_minutes() {
+async fn a_token_is_refreshed_in_its_last_two_minutes() {
     let source = Source::new();
     let credential = source.credential(Some(token("old", 3600.0)), false, |_, now| {
         ready(Ok(token("new", now + 3600.0)))
@@ -20,7 +20,7 @@ async fn a_token_is_refreshed_when_it_is_asked_for_in_its_last_two_minutes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_refreshed_that_nobody_asks_for() {
+async fn a_token_without_callers_is_not_refreshed() {
     let source = Source::new();
     let credential = source.credential(None, false, |_, now| ready(Ok(token("new", now + 60.0))));
     source.wait_until(100.0).await;
@@ -31,7 +31,7 @@ async fn nothing_is_refreshed_that_nobody_asks_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_a_valid_token_nobody_waits_for_a_source_that_hangs() {
+async fn a_valid_token_is_returned_without_waiting() {
     let source = Source::new();
     let credential = source.credential(Some(token("old", 3600.0)), false, |_, _| pending());
     for seconds in [3500, 3550, 3599] {
@@ -59,7 +59,7 @@ async fn without_a_valid_token_a_caller_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_in_the_background_is_joined_by_those_who_find_the_token_expired() {
+async fn callers_join_a_background_refresh() {
     let source = Source::new();
     let credential = source.credential(Some(token("old", 3600.0)), false, |_, now| async move {
         sleep(std::time::Duration::from_secs(60)).await;
@@ -74,7 +74,7 @@ async fn a_refresh_in_the_background_is_joined_by_those_who_find_the_token_expir
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_source_that_returns_the_same_token_is_asked_at_half_of_what_is_left() {
+async fn a_repeated_token_is_refreshed_at_half_its_life() {
     let source = Source::new();
     let credential = source.credential(Some(token("same", 3600.0)), false, |_, _| {
         ready(Ok(token("same", 3600.0)))
@@ -92,7 +92,7 @@ async fn a_source_that_returns_the_same_token_is_asked_at_half_of_what_is_left()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_with_a_short_life_is_not_refreshed_before_half_of_it() {
+async fn a_short_token_is_refreshed_at_half_its_life() {
     let source = Source::new();
     let credential = source.credential(None, false, |_, now| ready(Ok(token("short", now + 10.0))));
     for tenths in 0..100 {
@@ -104,21 +104,43 @@ async fn a_token_with_a_short_life_is_not_refreshed_before_half_of_it() {
 
 #[cfg(feature = "tokio")]
 #[test]
-fn without_a_runtime_the_token_serves_until_it_expires_and_then_callers_refresh_it() {
-    let now = Arc::new(Mutex::new(START));
-    let clock = now.clone();
+fn callers_refresh_without_a_runtime() {
+    let time = ManualTime::new(START);
     let credential = CommunicationTokenCredential::build(
         || ready(Ok(token("new", 7200.0))),
         Some(CommunicationTokenCredentialOptions {
             initial_token: Some(token("old", 3600.0)),
             ..Default::default()
         }),
-        Clock::from_fn(move || *clock.lock().unwrap()),
+        time.clock(),
         || 0.0,
     )
     .unwrap();
-    for (seconds, expected) in [(0, "old"), (3599, "old"), (3600, "new")] {
-        *now.lock().unwrap() = START + Duration::seconds(seconds);
+    for (seconds, expected) in [(0, "old"), (3599, "old"), (1, "new")] {
+        time.advance(Duration::seconds(seconds));
         assert_eq!(futures::executor::block_on(get(&credential)), expected);
     }
+}
+
+/// Credentials that were created together with their tokens do not refresh together.
+#[tokio::test(start_paused = true)]
+async fn an_initial_token_is_refreshed_with_jitter() {
+    let source = Source::new();
+    let counter = source.clone();
+    let refresher = move || {
+        let now = counter.start.elapsed().as_secs_f64();
+        counter.calls.lock().unwrap().push(now);
+        ready(Ok(token("new", now + 7200.0)))
+    };
+    let options = CommunicationTokenCredentialOptions {
+        initial_token: Some(token("old", 3600.0)),
+        ..Default::default()
+    };
+    let credential = CommunicationTokenCredential::build(refresher, Some(options), source.clock(), || 1.0).unwrap();
+    // Two minutes and 3 % of an hour before it expires.
+    for seconds in [3371.0, 3372.0, 3373.0] {
+        source.wait_until(seconds).await;
+        get(&credential).await;
+    }
+    assert_eq!(source.calls(), [3372.0]);
 }

@@ -1,12 +1,11 @@
-//! A credential that refreshes its token ahead.
+//! Proactive refreshes.
 
 use super::*;
 use futures::future::{pending, ready};
-use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::{task::yield_now, time::sleep};
 
 #[tokio::test(start_paused = true)]
-async fn without_a_token_the_first_refresh_starts_with_the_credential() {
+async fn without_a_token_it_refreshes_at_once() {
     for initial_token in [None, Some(token("expired", 0.0))] {
         let source = Source::new();
         let credential = source.credential(initial_token, true, |_, _| ready(Ok(token("new", 3600.0))));
@@ -18,7 +17,7 @@ async fn without_a_token_the_first_refresh_starts_with_the_credential() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_is_refreshed_ten_minutes_before_it_expires_and_so_is_the_next() {
+async fn tokens_are_refreshed_ten_minutes_before_expiry() {
     let source = Source::new();
     let credential = source.credential(Some(token("initial", 3600.0)), true, |call, now| {
         ready(Ok(token(&format!("refreshed {call}"), now + 86_400.0)))
@@ -33,7 +32,7 @@ async fn a_token_is_refreshed_ten_minutes_before_it_expires_and_so_is_the_next()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_source_that_returns_the_same_token_is_asked_at_half_of_what_is_left() {
+async fn a_repeated_token_is_refreshed_at_half_its_life() {
     let source = Source::new();
     let credential = source.credential(Some(token("same", 512.0)), true, |_, _| ready(Ok(token("same", 512.0))));
     source.wait_until(511.5).await;
@@ -46,7 +45,7 @@ async fn a_source_that_returns_the_same_token_is_asked_at_half_of_what_is_left()
 }
 
 #[tokio::test(start_paused = true)]
-async fn tokens_with_hardly_any_life_are_not_asked_for_in_a_loop() {
+async fn short_tokens_are_not_refreshed_in_a_loop() {
     let source = Source::new();
     let _credential = source.credential(None, true, |_, now| ready(Ok(token("short", now + 0.001))));
     source.wait_until(3.5).await;
@@ -54,7 +53,7 @@ async fn tokens_with_hardly_any_life_are_not_asked_for_in_a_loop() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_a_valid_token_nobody_waits_for_a_source_that_hangs() {
+async fn a_valid_token_is_returned_without_waiting() {
     let source = Source::new();
     let credential = source.credential(Some(token("old", 3600.0)), true, |_, _| pending());
     source.wait_until(3599.0).await;
@@ -65,7 +64,7 @@ async fn with_a_valid_token_nobody_waits_for_a_source_that_hangs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_that_hangs_in_the_background_does_not_hang_for_ever() {
+async fn a_hanging_background_refresh_is_given_up() {
     for proactive in [false, true] {
         let source = Source::new();
         let credential = source.credential(Some(token("old", 3600.0)), proactive, |call, now| async move {
@@ -106,7 +105,7 @@ async fn callers_and_the_task_share_one_refresh() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_clone_ends_the_task_and_drops_the_refresher() {
+async fn the_last_clone_ends_the_task() {
     let source = Source::new();
     let held = Arc::new(());
     let (refresher, kept) = (held.clone(), Arc::downgrade(&held));
@@ -130,7 +129,7 @@ async fn the_last_clone_ends_the_task_and_drops_the_refresher() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_clone_cancels_a_refresh_in_the_background() {
+async fn the_last_clone_cancels_a_background_refresh() {
     let source = Source::new();
     let held = Arc::new(());
     let kept = Arc::downgrade(&held);
@@ -149,10 +148,9 @@ async fn the_last_clone_cancels_a_refresh_in_the_background() {
     assert!(kept.upgrade().is_none());
 }
 
-/// A credential with a token of an hour, by a clock that passes only where a test says so, in seconds.
-fn with_clock_by_hand() -> (CommunicationTokenCredential, Arc<AtomicI64>) {
-    let now = Arc::new(AtomicI64::new(0));
-    let clock = now.clone();
+/// Creates a credential with a token of an hour, and the time that it shows.
+fn with_manual_time() -> (CommunicationTokenCredential, ManualTime) {
+    let time = ManualTime::new(START);
     let options = CommunicationTokenCredentialOptions {
         initial_token: Some(token("old", 3600.0)),
         refresh_proactively: true,
@@ -161,24 +159,24 @@ fn with_clock_by_hand() -> (CommunicationTokenCredential, Arc<AtomicI64>) {
     let credential = CommunicationTokenCredential::build(
         || ready(Ok(token("new", 86_400.0))),
         Some(options),
-        Clock::from_fn(move || START + Duration::seconds(clock.load(Ordering::SeqCst))),
+        time.clock(),
         || 0.0,
     );
-    (credential.unwrap(), now)
+    (credential.unwrap(), time)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_machine_that_was_suspended_finds_out_soon() {
-    let (credential, now) = with_clock_by_hand();
+async fn a_resumed_machine_refreshes_soon() {
+    let (credential, time) = with_manual_time();
     yield_now().await;
-    now.store(3500, Ordering::SeqCst);
+    time.set(Duration::seconds(3500));
     assert_eq!(get(&credential).await, "old");
     sleep(std::time::Duration::from_secs(301)).await;
     assert_eq!(get(&credential).await, "new");
 }
 
 #[test]
-fn the_task_starts_again_on_another_runtime_when_its_own_is_gone() {
+fn the_task_restarts_on_another_runtime() {
     let runtime = || {
         tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -186,10 +184,10 @@ fn the_task_starts_again_on_another_runtime_when_its_own_is_gone() {
             .build()
             .unwrap()
     };
-    let (credential, now) = runtime().block_on(async { with_clock_by_hand() });
+    let (credential, time) = runtime().block_on(async { with_manual_time() });
     runtime().block_on(async {
         assert_eq!(get(&credential).await, "old");
-        now.store(3500, Ordering::SeqCst);
+        time.set(Duration::seconds(3500));
         sleep(std::time::Duration::from_secs(301)).await;
         assert_eq!(get(&credential).await, "new");
     });

@@ -1,0 +1,18 @@
+//! The parts that the clients of this workspace share and that no library has: calls over azure_core's pipeline, bounded in
+//! time and length and sent again only where that does no harm; single flights; unverified claims; loopback hosts.
+//!
+//! Nothing here is an interface for others. It changes with the crates that use it.
+
+#[cfg(feature = "azure")]
+pub mod call;
+#[cfg(feature = "azure")]
+pub mod clock;
+#[cfg(feature = "azure")]
+pub mod headers;
+pub mod host;
+pub mod json;
+pub mod jwt;
+#[cfg(feature = "azure")]
+pub mod runtime;
+#[cfg(feature = "azure")]
+pub mod single_flight;
