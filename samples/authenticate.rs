@@ -14,6 +14,7 @@ use support::{EmulatorCredential, Outcome, Service, Usage, azure_options, emulat
 
 const USAGE: Usage = Usage {
     command: "authenticate",
+    uses_azure: true,
     about: "Creates clients with a connection string, an access key and Entra ID.",
 };
 
@@ -26,13 +27,15 @@ async fn sample(_: Vec<String>) -> Outcome {
     match Service::find().await? {
         Service::Azure { connection_string } => {
             // Endpoint and access key in one text, as the portal shows it.
-            let options = Some(azure_options());
+            let options = Some(azure_options()?);
             let client = CommunicationIdentityClient::with_connection_string(&connection_string, options)?;
             use_once("a connection string", &client).await
         }
         Service::AzureWithEntra { endpoint } => {
             // A managed identity or a service principal, with a role on the resource.
-            let client = CommunicationIdentityClient::new(&endpoint, entra_credential()?, Some(azure_options()))?;
+            let options = azure_options()?;
+            let credential = entra_credential(options.client_options.transport.clone())?;
+            let client = CommunicationIdentityClient::new(&endpoint, credential, Some(options))?;
             use_once("Entra ID", &client).await
         }
         Service::Emulator(emulator) => {
@@ -46,7 +49,7 @@ async fn sample(_: Vec<String>) -> Outcome {
             let client = CommunicationIdentityClient::with_key_credential(emulator.endpoint(), key, options.clone())?;
             use_once("an access key", &client).await?;
 
-            // An Entra token travels over https only, so here the emulator's certificate has to be trusted.
+            // An Entra token travels over https only, so the emulator's certificate must be trusted.
             let credential = Arc::new(EmulatorCredential(emulator.clone()));
             let client = CommunicationIdentityClient::new(emulator.https_endpoint(), credential, options)?;
             use_once("Entra ID", &client).await

@@ -21,7 +21,8 @@ use tokio::time::sleep;
 
 const USAGE: Usage = Usage {
     command: "auto_refresh",
-    about: "Keeps a token fresh.",
+    uses_azure: true,
+    about: "Caches a token, and refreshes it in time.",
 };
 
 #[tokio::main]

@@ -44,7 +44,8 @@ const PACE: Duration = Duration::from_millis(33);
 
 const USAGE: Usage = Usage {
     command: "bulk_provision -- [COUNT] [FILE]",
-    about: "Creates COUNT users, 100 by default, and keeps their ids in FILE, from which it resumes.",
+    uses_azure: true,
+    about: "Creates COUNT users, 100 by default, and writes their IDs to FILE, from which it resumes.",
 };
 
 #[tokio::main]

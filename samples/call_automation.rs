@@ -36,6 +36,7 @@ const API_VERSION: &str = "2025-05-15";
 
 const USAGE: Usage = Usage {
     command: "call_automation",
+    uses_azure: false,
     about: "Signs a request of Call Automation. Uses a server in this process.",
 };
 

@@ -1,5 +1,5 @@
-//! A check of everything that a client needs: the connection string or endpoint, DNS, TLS, the clock, the access key or the
-//! role, and the API version. It changes nothing in the resource.
+//! A check of what a client needs: the connection string or endpoint, DNS, TLS, the clock, the access key or the role, and
+//! the API version. It changes nothing in the resource.
 //!
 //! ```sh
 //! cargo run --example doctor
@@ -16,20 +16,24 @@ mod support;
 
 use azure_communication_identity::{
     CommunicationError, CommunicationErrorCode, CommunicationIdentityClient, CommunicationIdentityClientOptions,
-    CommunicationTokenScope, ConnectionString,
+    CommunicationTokenScope, ConnectionString, default_transport,
 };
 use azure_core::{
     Error,
     credentials::TokenCredential,
     error::ErrorKind,
-    http::{RetryOptions, Transport, Url},
+    http::{
+        Context, Method, Request, RetryOptions, Transport, Url,
+        headers::{HeaderName, Headers},
+    },
     time::{Duration, OffsetDateTime, parse_rfc7231},
 };
 use std::{fmt, process::ExitCode, sync::Arc};
-use support::{EmulatorCredential, Outcome, Service, Usage, emulator_http_client, entra_credential};
+use support::{EmulatorCredential, Outcome, Service, Usage, emulator_transport, entra_credential, variable};
 
 const USAGE: Usage = Usage {
     command: "doctor",
+    uses_azure: true,
     about: "Checks a connection string, or an endpoint with an Entra credential, line by line.",
 };
 
@@ -45,35 +49,29 @@ async fn main() -> ExitCode {
 }
 
 async fn sample(_: Vec<String>) -> Outcome {
-    let (credential, http_client) = match Service::find().await? {
-        Service::Azure { connection_string } => (Credential::ConnectionString(connection_string), http_client()),
-        Service::AzureWithEntra { endpoint } => (Credential::Entra(endpoint, entra_credential()?), http_client()),
+    let proxies = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+    let has_proxy = proxies.into_iter().any(|name| variable(name).is_some());
+    let (credential, transport) = match Service::find().await? {
+        Service::Azure { connection_string } => (Credential::ConnectionString(connection_string), default_transport()?),
+        Service::AzureWithEntra { endpoint } => {
+            let transport = default_transport()?;
+            (
+                Credential::Entra(endpoint, entra_credential(Some(transport.clone()))?),
+                transport,
+            )
+        }
         // A connection string first, and then the same with Entra ID.
         Service::Emulator(emulator) => {
-            let http_client = emulator_http_client(&emulator)?;
+            let transport = emulator_transport(&emulator)?;
             let key = Credential::ConnectionString(emulator.https_connection_string());
-            show(&examine(&key, &http_client).await)?;
+            show(&examine(&key, &transport, false).await)?;
             println!("\nWith Entra ID:\n");
             let endpoint = emulator.https_endpoint().to_owned();
             let entra = Credential::Entra(endpoint, Arc::new(EmulatorCredential(emulator)));
-            (entra, Ok(http_client))
+            (entra, transport)
         }
     };
-    show(&examine(&credential, &http_client?).await)
-}
-
-/// The HTTP client for Azure, which takes proxies and CA certificates from the system.
-fn http_client() -> Result<reqwest::Client, String> {
-    let builder = reqwest::Client::builder()
-        .connect_timeout(std::time::Duration::from_secs(20))
-        .read_timeout(std::time::Duration::from_secs(60))
-        .redirect(reqwest::redirect::Policy::none());
-    builder.build().map_err(|error| {
-        format!(
-            "no HTTP client can be built: {}. Install the system's CA certificates, such as Debian's ca-certificates",
-            chain(&error)
-        )
-    })
+    show(&examine(&credential, &transport, has_proxy).await)
 }
 
 fn show(findings: &[Finding]) -> Outcome {
@@ -103,9 +101,9 @@ pub(crate) struct Finding {
 
 pub(crate) enum Verdict {
     Right(String),
-    /// Something is wrong, with the remedy.
+    /// A fault, with its remedy.
     Wrong(String, String),
-    /// Not checked, because of something else that is wrong.
+    /// Not checked, because of another fault.
     Skipped(&'static str),
 }
 
@@ -126,8 +124,8 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Checks a credential line by line.
-pub(crate) async fn examine(credential: &Credential, http_client: &reqwest::Client) -> Vec<Finding> {
+/// Checks a credential line by line. A proxy may know names that this machine does not.
+pub(crate) async fn examine(credential: &Credential, transport: &Transport, has_proxy: bool) -> Vec<Finding> {
     let (check, parsed) = match credential {
         Credential::ConnectionString(text) => (
             "connection string",
@@ -135,7 +133,7 @@ pub(crate) async fn examine(credential: &Credential, http_client: &reqwest::Clie
         ),
         Credential::Entra(..) => (
             "endpoint",
-            client(credential, http_client).map(|client| client.endpoint().clone()),
+            client(credential, transport).map(|client| client.endpoint().clone()),
         ),
     };
     let mut findings = Vec::new();
@@ -153,13 +151,13 @@ pub(crate) async fn examine(credential: &Credential, http_client: &reqwest::Clie
     };
     find(check, Verdict::Right(format!("for {endpoint}")));
 
-    let name = resolve(&endpoint).await;
-    let is_resolved = matches!(name, Verdict::Right(_));
+    let name = resolve(&endpoint, has_proxy).await;
+    let is_unknown = matches!(name, Verdict::Wrong(..));
     find("DNS", name);
-    let reached = if is_resolved {
-        reach(&endpoint, http_client).await
-    } else {
+    let reached = if is_unknown {
         Err(Verdict::Skipped("the name is unknown"))
+    } else {
+        reach(&endpoint, transport).await
     };
     let date = match reached {
         Ok((text, date)) => {
@@ -174,17 +172,16 @@ pub(crate) async fn examine(credential: &Credential, http_client: &reqwest::Clie
             return findings;
         }
     };
-    let clock = compare_clocks(date);
-    let is_clock_wrong = matches!(clock, Verdict::Wrong(..));
-    find("clock", clock);
-
-    let refusal = ask_for_foreign_token(credential, http_client).await;
+    let refusal = ask_for_foreign_token(credential, transport).await;
+    let verdict = accepted(refusal.as_ref());
     let is_key = matches!(credential, Credential::ConnectionString(_));
-    let verdict = if is_clock_wrong && is_key {
+    let clock = compare_clocks(date, is_key && matches!(verdict, Verdict::Right(_)));
+    let verdict = if is_key && matches!(clock, Verdict::Wrong(..)) {
         Verdict::Skipped("a signature with a wrong date is refused")
     } else {
-        accepted(refusal.as_ref())
+        verdict
     };
+    find("clock", clock);
     find(proof(credential), verdict);
     find("api-version", supported(refusal.as_ref()));
     findings
@@ -198,14 +195,14 @@ fn proof(credential: &Credential) -> &'static str {
     }
 }
 
-fn client(credential: &Credential, http_client: &reqwest::Client) -> azure_core::Result<CommunicationIdentityClient> {
+fn client(credential: &Credential, transport: &Transport) -> azure_core::Result<CommunicationIdentityClient> {
     let mut options = CommunicationIdentityClientOptions {
         // A clock that is off is a finding here.
         correct_clock_skew: false,
         ..Default::default()
     };
     options.client_options.retry = RetryOptions::none();
-    options.client_options.transport = Some(Transport::new(Arc::new(http_client.clone())));
+    options.client_options.transport = Some(transport.clone());
     match credential {
         Credential::ConnectionString(text) => CommunicationIdentityClient::with_connection_string(text, Some(options)),
         Credential::Entra(endpoint, credential) => {
@@ -214,7 +211,7 @@ fn client(credential: &Credential, http_client: &reqwest::Client) -> azure_core:
     }
 }
 
-async fn resolve(endpoint: &Url) -> Verdict {
+async fn resolve(endpoint: &Url, has_proxy: bool) -> Verdict {
     let host = endpoint.host_str().unwrap_or_default();
     // An IPv6 address stands in brackets in a URL.
     let name = host.trim_start_matches('[').trim_end_matches(']');
@@ -224,29 +221,32 @@ async fn resolve(endpoint: &Url) -> Verdict {
         .map(|mut addresses| addresses.next())
     {
         Ok(Some(address)) => Verdict::Right(format!("{host} is {}", address.ip())),
-        Ok(None) => unresolved(host, "there is no address"),
-        Err(error) => unresolved(host, &error.to_string()),
+        Ok(None) => unresolved(host, has_proxy, "there is no address"),
+        Err(error) => unresolved(host, has_proxy, &error.to_string()),
     }
 }
 
-fn unresolved(host: &str, reason: &str) -> Verdict {
+fn unresolved(host: &str, has_proxy: bool, reason: &str) -> Verdict {
+    if has_proxy {
+        return Verdict::Skipped("the name is unknown here, and a proxy is set, which may know it");
+    }
     let remedy = "Check the resource's name in the endpoint, and this machine's DNS settings";
     Verdict::Wrong(format!("{host} cannot be resolved: {reason}"), remedy.to_owned())
 }
 
-/// Connects to the service. Returns a text on the connection, and the time of the response.
-async fn reach(endpoint: &Url, http_client: &reqwest::Client) -> Result<(String, Option<OffsetDateTime>), Verdict> {
-    match http_client.get(endpoint.clone()).send().await {
+/// Connects to the service. Returns a text about the connection, and the time of the response.
+async fn reach(endpoint: &Url, transport: &Transport) -> Result<(String, Option<OffsetDateTime>), Verdict> {
+    let mut request = Request::new(endpoint.clone(), Method::Get);
+    match transport.send(&Context::new(), &mut request).await {
         Ok(response) => {
             let text = match endpoint.scheme() {
                 "https" => "the certificate is trusted",
                 _ => "not used: plain http to a loopback host",
             };
-            let date = response.headers().get("date").and_then(|date| date.to_str().ok());
-            Ok((text.to_owned(), date.and_then(|date| parse_rfc7231(date).ok())))
+            Ok((text.to_owned(), date(response.headers())))
         }
         Err(error) => {
-            let text = chain(&error.without_url());
+            let text = chain(&error).replace(&format!(" for url ({endpoint})"), "");
             let remedy = if text.contains("certificate") {
                 "Check the host. If a proxy of your network intercepts TLS, add its CA to this system's certificates"
             } else {
@@ -257,7 +257,12 @@ async fn reach(endpoint: &Url, http_client: &reqwest::Client) -> Result<(String,
     }
 }
 
-/// An error and its sources.
+fn date(headers: &Headers) -> Option<OffsetDateTime> {
+    let date = headers.get_optional_str(&HeaderName::from_static("date"))?;
+    parse_rfc7231(date).ok()
+}
+
+/// Returns the texts of an error and its sources.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut texts = vec![error.to_string()];
     let mut cause = error.source();
@@ -268,24 +273,33 @@ fn chain(error: &dyn std::error::Error) -> String {
     texts.join(": ")
 }
 
-fn compare_clocks(service: Option<OffsetDateTime>) -> Verdict {
+/// Compares this machine's clock with the date of a response. If the service has accepted a signature of this machine's
+/// time, the clock is right, and another date is that of a proxy.
+fn compare_clocks(service: Option<OffsetDateTime>, is_signature_accepted: bool) -> Verdict {
     let Some(service) = service else {
         return Verdict::Skipped("the response has no date");
     };
     let ahead = OffsetDateTime::now_utc() - service;
     let direction = if ahead.is_negative() { "behind" } else { "ahead of" };
     let difference = Duration::seconds(ahead.whole_seconds().abs());
-    let text = format!("this machine is {difference} {direction} the service");
-    if difference > CLOCK_MARGIN {
-        let remedy = format!("Set the clock: {CLOCK_MARGIN} is the most that the service accepts");
-        return Verdict::Wrong(text, remedy);
+    match (difference > CLOCK_MARGIN, is_signature_accepted) {
+        (true, true) => Verdict::Right(format!(
+            "accepted, although it is {difference} {direction} the response's date, which a proxy may have written"
+        )),
+        (true, false) => Verdict::Wrong(
+            format!("this machine is {difference} {direction} the service"),
+            format!(
+                "Set the clock: {CLOCK_MARGIN} is the most that the service accepts. If it is right, a proxy writes the \
+                 date: check the key"
+            ),
+        ),
+        (false, _) => Verdict::Right(format!("this machine is {difference} {direction} the service")),
     }
-    Verdict::Right(text)
 }
 
 /// Asks for a token of an identity of another resource, which the service must refuse.
-async fn ask_for_foreign_token(credential: &Credential, http_client: &reqwest::Client) -> Option<Error> {
-    let client = match client(credential, http_client) {
+async fn ask_for_foreign_token(credential: &Credential, transport: &Transport) -> Option<Error> {
+    let client = match client(credential, transport) {
         Ok(client) => client,
         Err(error) => return Some(error),
     };
@@ -293,8 +307,8 @@ async fn ask_for_foreign_token(credential: &Credential, http_client: &reqwest::C
         Ok(user) => user,
         Err(error) => return Some(error),
     };
-    let answer = client.get_token(&user, &[CommunicationTokenScope::Voip], None).await;
-    answer.err()
+    let response = client.get_token(&user, &[CommunicationTokenScope::Voip], None).await;
+    response.err()
 }
 
 /// Returns whether a refusal shows that the service accepts the credential.
@@ -331,13 +345,19 @@ fn accepted(refusal: Option<&Error>) -> Verdict {
 /// Returns whether the service accepts the client's API version: it looks at the version before anything else.
 fn supported(refusal: Option<&Error>) -> Verdict {
     let wanted = CommunicationIdentityClientOptions::default().api_version;
-    let found = refusal.and_then(CommunicationError::from_error);
-    match found.and_then(|found| Some((found.error_code()?, found))) {
-        None if refusal.is_some() => Verdict::Skipped("there is no answer of the service"),
-        Some((CommunicationErrorCode::UnsupportedApiVersion, found)) => Verdict::Wrong(
+    let accepted = || Verdict::Right(format!("{wanted} is accepted"));
+    let Some(error) = refusal else {
+        return accepted();
+    };
+    let Some(found) = CommunicationError::from_error(error) else {
+        return Verdict::Skipped("there is no response of the service");
+    };
+    match found.error_code() {
+        Some(CommunicationErrorCode::IdentityNotOwned | CommunicationErrorCode::Denied) => accepted(),
+        Some(CommunicationErrorCode::UnsupportedApiVersion) => Verdict::Wrong(
             format!("{wanted} is not supported"),
             found.remedy.clone().unwrap_or_default(),
         ),
-        _ => Verdict::Right(format!("{wanted} is accepted")),
+        _ => Verdict::Skipped("the response may be a gateway's"),
     }
 }

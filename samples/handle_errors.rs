@@ -18,6 +18,7 @@ use support::{Outcome, Service, Usage, azure_options, emulator_options};
 
 const USAGE: Usage = Usage {
     command: "handle_errors",
+    uses_azure: true,
     about: "Shows failures, and what their errors say.",
 };
 
@@ -32,7 +33,7 @@ async fn sample(_: Vec<String>) -> Outcome {
     let scopes = [CommunicationTokenScope::Chat];
     let options = match &service {
         Service::Emulator(emulator) => emulator_options(emulator)?,
-        _ => azure_options(),
+        _ => azure_options()?,
     };
 
     // An argument is refused before anything is sent.

@@ -33,7 +33,8 @@ const EVENT: &str = r#"{
 
 const USAGE: Usage = Usage {
     command: "identifiers",
-    about: "Parses raw ids of all kinds, and shows the claims of a token.",
+    uses_azure: true,
+    about: "Parses raw IDs of all kinds, and shows the claims of a token.",
 };
 
 #[tokio::main]

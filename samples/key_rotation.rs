@@ -18,6 +18,7 @@ use support::{Outcome, Usage, emulator_options};
 
 const USAGE: Usage = Usage {
     command: "key_rotation",
+    uses_azure: false,
     about: "Replaces the access key of clients in use. Uses the emulator.",
 };
 

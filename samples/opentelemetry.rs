@@ -16,6 +16,7 @@ use support::{Outcome, Usage, emulator_options};
 
 const USAGE: Usage = Usage {
     command: "opentelemetry",
+    uses_azure: false,
     about: "Shows the spans of some operations. Uses the emulator.",
 };
 

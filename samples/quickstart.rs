@@ -15,7 +15,8 @@ use support::{Outcome, Service, TEAMS_TOKEN, Usage, shorten};
 
 const USAGE: Usage = Usage {
     command: "quickstart",
-    about: "Uses every operation on users and tokens once.",
+    uses_azure: true,
+    about: "Calls each operation on users and tokens once.",
 };
 
 #[tokio::main]

@@ -22,7 +22,8 @@ use support::{Outcome, Usage, UserCredential, emulator_options, shorten};
 
 const USAGE: Usage = Usage {
     command: "teams_phone",
-    about: "Lets a Teams Phone user in. Uses the emulator.",
+    uses_azure: false,
+    about: "Admits a Teams Phone user, and exchanges their token. Uses the emulator.",
 };
 
 #[tokio::main]

@@ -15,6 +15,7 @@ use support::{Outcome, Service, TEAMS_CLIENT_ID, TEAMS_TOKEN, TEAMS_USER_OBJECT_
 
 const USAGE: Usage = Usage {
     command: "teams_user",
+    uses_azure: true,
     about: "Exchanges the Entra token of a Teams user.",
 };
 

@@ -18,6 +18,7 @@ use support::{Outcome, Service, Usage};
 
 const USAGE: Usage = Usage {
     command: "token_lifetimes",
+    uses_azure: true,
     about: "Gets tokens for an hour and for a day.",
 };
 

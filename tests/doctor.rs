@@ -1,18 +1,22 @@
-//! The sample `doctor` finds everything right with an emulator, and names each thing that is wrong.
+//! The sample `doctor` finds no fault with an emulator, and names each fault.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../samples/doctor.rs"]
 mod doctor;
+#[path = "support/raw_server.rs"]
+mod raw_server;
 
 use acs_identity_emulator::{Emulator, EntraTokenRequest, Fault};
 use azure_core::{
     Error, Result,
     credentials::{AccessToken, TokenCredential, TokenRequestOptions},
     error::ErrorKind,
+    http::Transport,
     time::{Duration, OffsetDateTime},
 };
 use doctor::{Credential, Finding, Verdict, examine};
+use raw_server::RawServer;
 use std::sync::Arc;
 
 /// A credential with one token, or none.
@@ -40,11 +44,11 @@ async fn entra(emulator: &Emulator) -> Credential {
     )
 }
 
-/// A client that trusts the emulator, or nobody.
-fn http_client(trusted: Option<&Emulator>) -> reqwest::Client {
+/// A transport that trusts the emulator, or no certificate.
+fn transport(trusted: Option<&Emulator>) -> Transport {
     let certificates = trusted.map(|emulator| reqwest::Certificate::from_pem(emulator.ca_pem().as_bytes()).unwrap());
     let builder = reqwest::Client::builder().no_proxy().tls_certs_only(certificates);
-    builder.build().unwrap()
+    Transport::new(Arc::new(builder.build().unwrap()))
 }
 
 /// The check that fails; the others are right, or not checked.
@@ -59,13 +63,13 @@ fn the_only_failure(findings: &[Finding]) -> (&'static str, String) {
 #[tokio::test]
 async fn an_emulator_passes_every_check() {
     let emulator = Emulator::builder().start().await.unwrap();
-    let http_client = http_client(Some(&emulator));
+    let transport = transport(Some(&emulator));
     for credential in [
         Credential::ConnectionString(emulator.connection_string()),
         Credential::ConnectionString(emulator.https_connection_string()),
         entra(&emulator).await,
     ] {
-        for finding in examine(&credential, &http_client).await {
+        for finding in examine(&credential, &transport, false).await {
             assert!(matches!(finding.verdict, Verdict::Right(_)), "{finding}");
         }
     }
@@ -74,7 +78,7 @@ async fn an_emulator_passes_every_check() {
 
 #[tokio::test]
 async fn a_string_that_cannot_be_parsed_is_named() {
-    let http_client = http_client(None);
+    let transport = transport(None);
     let nothing = || Arc::new(FixedCredential(None));
     for (credential, check) in [
         (
@@ -84,7 +88,7 @@ async fn a_string_that_cannot_be_parsed_is_named() {
         (Credential::ConnectionString(String::new()), "connection string"),
         (Credential::Entra("http://localhost".to_owned(), nothing()), "endpoint"),
     ] {
-        let (found, text) = the_only_failure(&examine(&credential, &http_client).await);
+        let (found, text) = the_only_failure(&examine(&credential, &transport, false).await);
         assert_eq!(found, check);
         assert!(text.contains("Copy it from the resource's Keys page"), "{text}");
     }
@@ -106,10 +110,45 @@ async fn a_host_that_cannot_be_reached_is_named() {
         (untrusted, "TLS", "add its CA to this system's certificates"),
     ] {
         let credential = Credential::ConnectionString(connection_string);
-        let (found, text) = the_only_failure(&examine(&credential, &http_client(None)).await);
+        let (found, text) = the_only_failure(&examine(&credential, &transport(None), false).await);
         assert_eq!(found, check);
         assert!(text.contains(remedy), "{text}");
     }
+}
+
+#[tokio::test]
+async fn an_unknown_name_is_left_to_a_proxy() {
+    let unknown = format!(
+        "endpoint=https://{}.communication.azure.com/;accesskey=a2V5",
+        "a".repeat(64)
+    );
+    let credential = Credential::ConnectionString(unknown);
+    let findings = examine(&credential, &transport(None), true).await;
+    let dns = findings.iter().find(|finding| finding.check == "DNS").unwrap();
+    assert!(dns.to_string().contains("a proxy is set"), "{dns}");
+    // The connection is tried all the same.
+    assert_eq!(the_only_failure(&findings).0, "TLS");
+}
+
+/// A proxy writes another date than the service.
+#[tokio::test]
+async fn an_accepted_signature_proves_the_clock() {
+    let gateway = RawServer::start(|mut connection| async move {
+        while connection.read_request().await?.is_some() {
+            let body = r#"{"error":{"code":"IdentityNotOwned","message":"Not of this resource."}}"#;
+            let head = "HTTP/1.1 401 Unauthorized\r\ndate: Sat, 01 Aug 2026 00:00:00 GMT\r\ncontent-length";
+            connection
+                .write(&format!("{head}: {}\r\n\r\n{body}", body.len()))
+                .await?;
+        }
+        Ok(())
+    })
+    .await;
+    let credential = Credential::ConnectionString(format!("endpoint={};accesskey=a2V5", gateway.endpoint));
+    let findings = examine(&credential, &transport(None), false).await;
+    assert!(findings.iter().all(|finding| !finding.failed()));
+    let clock = findings.iter().find(|finding| finding.check == "clock").unwrap();
+    assert!(clock.to_string().contains("a proxy may have written"), "{clock}");
 }
 
 #[tokio::test]
@@ -118,7 +157,7 @@ async fn a_clock_that_is_off_is_named() {
     for (minutes, direction) in [(10, "behind"), (-10, "ahead of")] {
         emulator.set_clock_offset(Duration::minutes(minutes));
         let credential = Credential::ConnectionString(emulator.connection_string());
-        let (found, text) = the_only_failure(&examine(&credential, &http_client(None)).await);
+        let (found, text) = the_only_failure(&examine(&credential, &transport(None), false).await);
         assert_eq!(found, "clock");
         assert!(text.contains(direction) && text.contains("Set the clock"), "{text}");
     }
@@ -127,7 +166,7 @@ async fn a_clock_that_is_off_is_named() {
 #[tokio::test]
 async fn a_credential_that_is_refused_is_named() {
     let emulator = Emulator::builder().start().await.unwrap();
-    let http_client = http_client(Some(&emulator));
+    let transport = transport(Some(&emulator));
     let endpoint = || emulator.https_endpoint().to_owned();
     let wrong_key = format!("endpoint={};accesskey=YW5vdGhlciBrZXk=", emulator.endpoint());
     let other_token = Arc::new(FixedCredential(Some("a.b.c".to_owned())));
@@ -148,7 +187,7 @@ async fn a_credential_that_is_refused_is_named() {
             "the variables that the token credential reads",
         ),
     ] {
-        let (found, text) = the_only_failure(&examine(&credential, &http_client).await);
+        let (found, text) = the_only_failure(&examine(&credential, &transport, false).await);
         assert_eq!(found, check);
         assert!(text.contains(remedy), "{text}");
     }
@@ -156,7 +195,7 @@ async fn a_credential_that_is_refused_is_named() {
     // A principal without a role.
     let credential = entra(&emulator).await;
     emulator.inject(Fault::status(403)).unwrap();
-    let (found, text) = the_only_failure(&examine(&credential, &http_client).await);
+    let (found, text) = the_only_failure(&examine(&credential, &transport, false).await);
     assert_eq!(found, "role");
     assert!(
         text.contains("403 Forbidden") && text.contains("a new assignment takes some minutes"),
@@ -169,7 +208,7 @@ async fn a_version_that_is_withdrawn_is_named() {
     let emulator = Emulator::builder().start().await.unwrap();
     emulator.withdraw_version("2026-09-23").unwrap();
     let credential = Credential::ConnectionString(emulator.connection_string());
-    let (found, text) = the_only_failure(&examine(&credential, &http_client(None)).await);
+    let (found, text) = the_only_failure(&examine(&credential, &transport(None), false).await);
     assert_eq!(found, "api-version");
     assert!(text.contains("2025-06-30"), "{text}");
 }

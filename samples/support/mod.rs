@@ -1,5 +1,5 @@
 //! The parts that samples share. They find the service in Azure if the environment names a resource, and otherwise start
-//! the emulator in this process.
+//! an emulator in this process.
 
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "a sample shows what it does")]
 #![allow(
@@ -10,7 +10,7 @@
 
 use acs_identity_emulator::{Emulator, EntraTokenRequest};
 use azure_communication_identity::{
-    CommunicationIdentityClient, CommunicationIdentityClientOptions, TeamsUserTokenRequest,
+    CommunicationIdentityClient, CommunicationIdentityClientOptions, TeamsUserTokenRequest, default_transport,
 };
 use azure_core::{
     Error, Result,
@@ -19,7 +19,9 @@ use azure_core::{
     http::{ClientOptions, ExponentialRetryOptions, RetryOptions, Transport},
     time::{Duration, OffsetDateTime},
 };
-use azure_identity::{ClientSecretCredential, ManagedIdentityCredential};
+use azure_identity::{
+    ClientSecretCredential, ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
+};
 use std::{env, process::ExitCode, sync::Arc};
 
 pub const CONNECTION_STRING: &str = "COMMUNICATION_SAMPLES_CONNECTION_STRING";
@@ -34,32 +36,39 @@ pub type Outcome<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 pub struct Usage {
     /// The name of the sample and, in brackets, the arguments that it takes.
     pub command: &'static str,
+    /// Whether it uses a resource in Azure if the environment names one.
+    pub uses_azure: bool,
     pub about: &'static str,
 }
 
 impl Usage {
-    /// An error that says what is wrong with the arguments, and the usage.
+    /// Returns an error with the fault of the arguments, and the usage.
     pub fn refuse(&self, reason: &str) -> Box<dyn std::error::Error> {
         format!("{reason}; usage: cargo run --example {}", self.command).into()
     }
 }
 
-/// Runs a sample with its arguments, and shows its error as a person reads it. `Debug`, which a `main` that returns the
-/// error would show, is for debuggers.
+/// Runs a sample with its arguments, and prints its error by `Display`. A `main` that returns the error would print
+/// `Debug`.
 pub async fn run<F: Future<Output = Outcome>>(usage: Usage, sample: impl FnOnce(Vec<String>) -> F) -> ExitCode {
-    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments = env::args_os().skip(1);
+    let arguments: Vec<String> = arguments
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
     if arguments
         .iter()
         .any(|argument| argument == "--help" || argument == "-h")
     {
-        println!("{}\n\nUsage: cargo run --example {}\n", usage.about, usage.command);
-        println!("A resource in Azure is named by one of these variables; without them, it uses an emulator:");
-        println!("  {CONNECTION_STRING}\n  {ENDPOINT}");
+        println!("{}\n\nUsage: cargo run --example {}", usage.about, usage.command);
+        if usage.uses_azure {
+            println!("\nIt uses the resource in Azure that one of these variables names, and otherwise an emulator:");
+            println!("  {CONNECTION_STRING}\n  {ENDPOINT}");
+        }
         return ExitCode::SUCCESS;
     }
-    let taken = usage.command.matches('[').count();
+    let accepted = usage.command.matches('[').count();
     let option = arguments.iter().find(|argument| argument.starts_with('-'));
-    let outcome = match option.or_else(|| arguments.get(taken)) {
+    let outcome = match option.or_else(|| arguments.get(accepted)) {
         Some(unexpected) => Err(usage.refuse(&format!("unexpected argument {unexpected:?}"))),
         None => sample(arguments).await,
     };
@@ -72,7 +81,7 @@ pub async fn run<F: Future<Output = Outcome>>(usage: Usage, sample: impl FnOnce(
     }
 }
 
-/// The service that a sample talks to.
+/// The service that a sample calls.
 pub enum Service {
     /// A resource in Azure, with a connection string.
     Azure { connection_string: String },
@@ -83,7 +92,7 @@ pub enum Service {
 }
 
 impl Service {
-    /// Reads the environment, prints what it names, and starts the emulator if that is nothing.
+    /// Finds the service of the environment, or starts an emulator, and prints which it is.
     pub async fn find() -> Outcome<Self> {
         if let Some(connection_string) = variable(CONNECTION_STRING) {
             println!("Using the Azure resource of {CONNECTION_STRING}.\n");
@@ -98,14 +107,16 @@ impl Service {
         Ok(Self::Emulator(Arc::new(emulator)))
     }
 
-    /// A client of this service.
+    /// Creates a client.
     pub fn client(&self) -> Result<CommunicationIdentityClient> {
         match self {
             Self::Azure { connection_string } => {
-                CommunicationIdentityClient::with_connection_string(connection_string, Some(azure_options()))
+                CommunicationIdentityClient::with_connection_string(connection_string, Some(azure_options()?))
             }
             Self::AzureWithEntra { endpoint } => {
-                CommunicationIdentityClient::new(endpoint, entra_credential()?, Some(azure_options()))
+                let options = azure_options()?;
+                let credential = entra_credential(options.client_options.transport.clone())?;
+                CommunicationIdentityClient::new(endpoint, credential, Some(options))
             }
             Self::Emulator(emulator) => CommunicationIdentityClient::with_connection_string(
                 &emulator.connection_string(),
@@ -114,8 +125,8 @@ impl Service {
         }
     }
 
-    /// The Entra token of a Teams user, if there is one: the emulator mints it; for Azure it is in the environment, since
-    /// only the user can obtain it.
+    /// Returns the Entra token of a Teams user, if there is one: the emulator issues it; for Azure it is in the environment,
+    /// because only the user can obtain it.
     pub async fn teams_user(&self) -> Option<TeamsUserTokenRequest> {
         if let Self::Emulator(emulator) = self {
             let minted = emulator.mint_entra_token(&EntraTokenRequest::teams_user()).await.ok()?;
@@ -134,32 +145,47 @@ impl Service {
     }
 }
 
-/// A variable of the environment. An empty one counts as absent.
+/// Returns a variable of the environment. An empty one is treated as absent.
 pub fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The service principal of `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET`, or else the managed identity
-/// of the machine.
+/// Creates a credential of the service principal in `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET`, or of the
+/// machine's managed identity. It shares the client's transport: without one, it panics where there are no CA certificates.
 ///
-/// The account that a developer has signed in with at the Azure CLI does not work: this service does not accept the
-/// CLI's tokens.
-pub fn entra_credential() -> Result<Arc<dyn TokenCredential>> {
+/// The account of a developer who has signed in with the Azure CLI does not work: this service does not accept the CLI's
+/// tokens.
+pub fn entra_credential(transport: Option<Transport>) -> Result<Arc<dyn TokenCredential>> {
+    let client_options = ClientOptions {
+        transport,
+        ..Default::default()
+    };
     let principal = (
         variable("AZURE_TENANT_ID"),
         variable("AZURE_CLIENT_ID"),
         variable("AZURE_CLIENT_SECRET"),
     );
     if let (Some(tenant_id), Some(client_id), Some(secret)) = principal {
-        return Ok(ClientSecretCredential::new(&tenant_id, client_id, secret.into(), None)?);
+        let options = ClientSecretCredentialOptions { client_options };
+        return Ok(ClientSecretCredential::new(
+            &tenant_id,
+            client_id,
+            secret.into(),
+            Some(options),
+        )?);
     }
-    Ok(ManagedIdentityCredential::new(None)?)
+    let options = ManagedIdentityCredentialOptions {
+        client_options,
+        ..Default::default()
+    };
+    Ok(ManagedIdentityCredential::new(Some(options))?)
 }
 
-/// Options that give up after seconds, not after a minute and a half, when there is no answer.
-pub fn azure_options() -> CommunicationIdentityClientOptions {
-    CommunicationIdentityClientOptions {
+/// Returns options that give up after seconds, not after a minute and a half.
+pub fn azure_options() -> Result<CommunicationIdentityClientOptions> {
+    Ok(CommunicationIdentityClientOptions {
         client_options: ClientOptions {
+            transport: Some(default_transport()?),
             retry: RetryOptions::exponential(ExponentialRetryOptions {
                 max_retries: 3,
                 ..Default::default()
@@ -167,30 +193,30 @@ pub fn azure_options() -> CommunicationIdentityClientOptions {
             ..Default::default()
         },
         ..Default::default()
-    }
+    })
 }
 
-/// An HTTP client that suits an emulator: no proxy on the way, and its certificate trusted.
-pub fn emulator_http_client(emulator: &Emulator) -> Result<reqwest::Client> {
+/// Creates a transport for an emulator: without proxies, and with its certificate trusted.
+pub fn emulator_transport(emulator: &Emulator) -> Result<Transport> {
     let certificate = reqwest::Certificate::from_pem(emulator.ca_pem().as_bytes());
     let http_client = certificate.and_then(|certificate| {
         reqwest::Client::builder()
             .no_proxy()
             .tls_certs_only([certificate])
-            // As azure_core's own HTTP client has them.
             .connect_timeout(std::time::Duration::from_secs(20))
             .read_timeout(std::time::Duration::from_secs(60))
             .redirect(reqwest::redirect::Policy::none())
             .build()
     });
-    http_client.map_err(|error| Error::new(ErrorKind::Other, error))
+    let http_client = http_client.map_err(|error| Error::new(ErrorKind::Other, error))?;
+    Ok(Transport::new(Arc::new(http_client)))
 }
 
-/// Options that suit an emulator: its HTTP client, and no retries.
+/// Returns options for an emulator: its transport, and no retries.
 pub fn emulator_options(emulator: &Emulator) -> Result<CommunicationIdentityClientOptions> {
     Ok(CommunicationIdentityClientOptions {
         client_options: ClientOptions {
-            transport: Some(Transport::new(Arc::new(emulator_http_client(emulator)?))),
+            transport: Some(emulator_transport(emulator)?),
             retry: RetryOptions::none(),
             ..Default::default()
         },
@@ -198,7 +224,7 @@ pub fn emulator_options(emulator: &Emulator) -> Result<CommunicationIdentityClie
     })
 }
 
-/// A credential for the emulator, which mints the Entra tokens that it accepts.
+/// A credential for the emulator, which issues the Entra tokens that it accepts.
 #[derive(Debug)]
 pub struct EmulatorCredential(pub Arc<Emulator>);
 
@@ -237,7 +263,7 @@ impl TokenCredential for UserCredential {
     }
 }
 
-/// The beginning of a token: enough to tell two apart, and too little to use.
+/// Returns the beginning of a token: enough to distinguish two, and too little to use.
 pub fn shorten(token: &Secret) -> String {
     let token = token.secret();
     format!(

@@ -1,6 +1,9 @@
-//! The attempts of a call: their state, and the retries that must not happen.
+//! The attempts of a call: their state, and the policies around them.
 
-use super::send::{BodyLimit, buffered, into_stream, next_policy};
+use super::{
+    body::{BodyLimit, buffered, into_stream},
+    failure::{AttemptFailure, described},
+};
 use crate::{
     clock::Clock,
     headers::{resolve_retry_after, retry_after},
@@ -15,10 +18,9 @@ use azure_core::{
     time::Duration,
 };
 use std::{
-    fmt, mem,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use url::Position;
 
 /// The effect of executing a call's request a second time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,98 +161,72 @@ impl OutcomePolicy {
     }
 }
 
-/// Adds to a transport's error which request failed and why: the reason stands only in the error's sources. The URL is left
-/// out, because its path and query can hold ids and names.
-fn described(error: Error, request: &Request) -> Error {
-    if !matches!(error.kind(), ErrorKind::Connection | ErrorKind::Io) {
-        return error;
-    }
-    let url = request.url().as_str();
-    let mut reasons = Vec::new();
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-    while let Some(cause) = next {
-        let reason = cause.to_string().replace(&format!(" for url ({url})"), "");
-        reasons.push(reason.replace(url, "the endpoint"));
-        next = cause.source();
-    }
-    error.with_context(format!("{} failed: {}", name(request), reasons.join(": ")))
-}
-
-/// Returns the name of a request in errors.
-pub(super) fn name(request: &Request) -> String {
-    let host = &request.url()[Position::BeforeHost..Position::AfterPort];
-    format!("{} request to {host}", request.method())
-}
-
-/// The failure of an attempt, on its way through the retry policy to the caller.
+/// Sends a request, reads the whole response, and records whether the service may have executed the request.
+///
+/// It stands behind all other policies, those of the caller included: what fails before it has not touched the service, and
+/// a policy that sends a request twice is recorded twice. The body is read inside the attempt, so that a connection lost
+/// halfway is retried like one lost before.
 #[derive(Debug)]
-pub(super) enum AttemptFailure {
-    /// With an error.
-    Failed(Error),
-    /// With a response that ends the call, although a retry policy would go on.
-    Final(RawResponse),
+pub(super) struct SendPolicy {
+    pub(super) body_limit: BodyLimit,
+    pub(super) may_have_been_executed: fn(&RawResponse) -> bool,
+    pub(super) clock: Clock,
 }
 
-/// The texts that azure_core's retry policy puts around an error that it does not retry.
-const RETRY_TEXTS: [&str; 2] = [
-    "non-transport error occurred which will not be retried",
-    "retry policy expired and the request will no longer be retried",
-];
-
-impl AttemptFailure {
-    /// Takes the failure out of an error, and with it the texts that policies of the caller have put around it, the
-    /// outermost first. The retry policy's own text, which would hide the failure, is left out.
-    ///
-    /// # Errors
-    ///
-    /// The error itself if it holds no such failure, as that of a policy that runs once per call.
-    pub(super) fn take(mut error: Error) -> Result<(Self, Vec<String>)> {
-        if !holds_failure(&error) {
-            return Err(error);
-        }
-        let mut contexts = Vec::new();
-        loop {
-            match error.into_downcast() {
-                Ok(failure) => return Ok((failure, contexts)),
-                Err(wrapper) => {
-                    let context = wrapper.to_string();
-                    if !RETRY_TEXTS.contains(&context.as_str()) {
-                        contexts.push(context);
-                    }
-                    error = wrapper.into_downcast()?;
-                }
+#[async_trait::async_trait]
+impl Policy for SendPolicy {
+    async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+        let (policy, next) = next_policy(next)?;
+        let Some(call) = ctx.value::<Call>() else {
+            return policy.send(ctx, request, next).await;
+        };
+        let before = call.sending();
+        let response = policy.send(ctx, request, next).await.inspect_err(|error| {
+            if was_not_sent(error) {
+                call.not_executed(before);
             }
+        })?;
+        let response = buffered(response, self.body_limit, call.time_left(&self.clock)).await?;
+        if !response.status().is_success() && !(self.may_have_been_executed)(&response) {
+            call.not_executed(before);
         }
+        Ok(into_stream(response))
     }
 }
 
-/// Returns whether there is an [`AttemptFailure`] in an error, or in the errors of azure_core that it wraps.
-fn holds_failure(mut error: &Error) -> bool {
-    loop {
-        if error.downcast_ref::<AttemptFailure>().is_some() {
-            return true;
-        }
-        match error.downcast_ref() {
-            Some(inner) => error = inner,
-            None => return false,
-        }
-    }
+/// Returns whether a transport's error means that nothing was sent. No other kind than `Connection` does.
+fn was_not_sent(error: &Error) -> bool {
+    *error.kind() == ErrorKind::Connection || was_not_built(error)
 }
 
-impl fmt::Display for AttemptFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Failed(error) => error.fmt(f),
-            Self::Final(response) => write!(f, "status {}", response.status()),
+/// Returns whether `reqwest` could not build a request, as with a line break in a header.
+#[cfg(feature = "reqwest")]
+fn was_not_built(error: &Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<reqwest::Error>() {
+            return error.is_builder();
         }
+        cause = error.source();
     }
+    false
 }
 
-impl std::error::Error for AttemptFailure {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Failed(error) => Some(error),
-            Self::Final(_) => None,
-        }
-    }
+#[cfg(not(feature = "reqwest"))]
+fn was_not_built(_error: &Error) -> bool {
+    false
+}
+
+/// The policy that follows, and those that follow it.
+pub type Next<'a> = (&'a Arc<dyn Policy>, &'a [Arc<dyn Policy>]);
+
+/// Splits off the policy that follows.
+///
+/// # Errors
+///
+/// No policy follows, which is so for the transport only.
+pub fn next_policy(policies: &[Arc<dyn Policy>]) -> Result<Next<'_>> {
+    policies
+        .split_first()
+        .ok_or_else(|| Error::with_message(ErrorKind::Other, "the pipeline has no transport"))
 }

@@ -1,15 +1,16 @@
 //! Calls over azure_core's pipeline: bounded in time and length, and sent again only where that does no harm.
 
 mod attempt;
-mod send;
+mod body;
+mod failure;
 #[cfg(feature = "reqwest")]
 pub mod transport;
 
-pub use attempt::Idempotency;
-pub use send::{BodyLimit, Next, buffered, into_stream, next_policy};
+pub use attempt::{Idempotency, Next, next_policy};
+pub use body::{BodyLimit, buffered, into_stream};
 
 use crate::{clock::Clock, headers::RETRY_HEADERS, runtime};
-use attempt::{AttemptFailure, Call, OutcomePolicy, name};
+use attempt::{Call, OutcomePolicy, SendPolicy};
 use azure_core::{
     Error, Result,
     error::ErrorKind,
@@ -19,7 +20,7 @@ use azure_core::{
     },
     time::Duration,
 };
-use send::SendPolicy;
+use failure::{AttemptFailure, name};
 use std::{io, pin::pin, sync::Arc};
 
 /// The statuses after which an idempotent request is sent again. They are azure_core's own.

@@ -1,18 +1,13 @@
-//! The sending of a request, and the reading of its response.
+//! The bodies of responses: read whole, up to a limit.
 
-use super::attempt::Call;
-use crate::{clock::Clock, runtime};
+use crate::runtime;
 use azure_core::{
     Bytes, Error, Result,
     error::ErrorKind,
-    http::{
-        AsyncRawResponse, AsyncResponseBody, Context, RawResponse, Request, StatusCode,
-        policies::{Policy, PolicyResult},
-    },
+    http::{AsyncRawResponse, AsyncResponseBody, RawResponse, StatusCode},
     time::Duration,
 };
 use futures::StreamExt as _;
-use std::sync::Arc;
 
 /// The longest time for the body of a failure, whose status says the most.
 const FAILURE_BODY_TIMEOUT: Duration = Duration::seconds(5);
@@ -24,76 +19,6 @@ pub struct BodyLimit {
     pub max_len: usize,
     /// The advice to a caller who gets a longer one.
     pub remedy: &'static str,
-}
-
-/// Sends a request, reads the whole response, and records whether the service may have executed the request.
-///
-/// It stands behind all other policies, those of the caller included: what fails before it has not touched the service, and
-/// a policy that sends a request twice is recorded twice. The body is read inside the attempt, so that a connection lost
-/// halfway is retried like one lost before.
-#[derive(Debug)]
-pub(super) struct SendPolicy {
-    pub(super) body_limit: BodyLimit,
-    pub(super) may_have_been_executed: fn(&RawResponse) -> bool,
-    pub(super) clock: Clock,
-}
-
-#[async_trait::async_trait]
-impl Policy for SendPolicy {
-    async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
-        let (policy, next) = next_policy(next)?;
-        let Some(call) = ctx.value::<Call>() else {
-            return policy.send(ctx, request, next).await;
-        };
-        let before = call.sending();
-        let response = policy.send(ctx, request, next).await.inspect_err(|error| {
-            if was_not_sent(error) {
-                call.not_executed(before);
-            }
-        })?;
-        let response = buffered(response, self.body_limit, call.time_left(&self.clock)).await?;
-        if !response.status().is_success() && !(self.may_have_been_executed)(&response) {
-            call.not_executed(before);
-        }
-        Ok(into_stream(response))
-    }
-}
-
-/// Returns whether a transport's error means that nothing was sent. No other kind than `Connection` does.
-fn was_not_sent(error: &Error) -> bool {
-    *error.kind() == ErrorKind::Connection || was_not_built(error)
-}
-
-/// Returns whether `reqwest` could not build a request, as with a line break in a header.
-#[cfg(feature = "reqwest")]
-fn was_not_built(error: &Error) -> bool {
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<reqwest::Error>() {
-            return error.is_builder();
-        }
-        cause = error.source();
-    }
-    false
-}
-
-#[cfg(not(feature = "reqwest"))]
-fn was_not_built(_error: &Error) -> bool {
-    false
-}
-
-/// The policy that follows, and those that follow it.
-pub type Next<'a> = (&'a Arc<dyn Policy>, &'a [Arc<dyn Policy>]);
-
-/// Splits off the policy that follows.
-///
-/// # Errors
-///
-/// No policy follows, which is so for the transport only.
-pub fn next_policy(policies: &[Arc<dyn Policy>]) -> Result<Next<'_>> {
-    policies
-        .split_first()
-        .ok_or_else(|| Error::with_message(ErrorKind::Other, "the pipeline has no transport"))
 }
 
 /// Reads the body of a response. A failure is returned with what could be read of its body in five seconds, or in half of the
