@@ -43,7 +43,7 @@ async fn sample(_: Vec<String>) -> Outcome {
     println!("Got a token         {}", shorten(&token.token));
     println!("  which expires on  {}", to_rfc3339(&token.expires_on));
 
-    // The same with a refresher of one's own, which says when it is asked, and that its tokens live two seconds.
+    // The same with a refresher function, which prints when it is called, and whose tokens expire after two seconds.
     let start = Instant::now();
     let since_start = move || format!("{:.1} s", start.elapsed().as_secs_f64());
     let refresher = {

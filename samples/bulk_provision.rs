@@ -1,4 +1,4 @@
-//! Many users at once, within the service's limit of 1000 in 30 seconds. A journal keeps each of them as it is created, so
+//! Many users at once, within the service's limit of 1000 in 30 seconds. A journal has each of them when it is created, so
 //! that a run that was interrupted goes on where it stopped, and loses none.
 //!
 //! ```sh

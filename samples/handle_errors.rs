@@ -1,4 +1,4 @@
-//! What goes wrong, and what the errors say.
+//! Failures, and the texts of their errors.
 //!
 //! ```sh
 //! cargo run --example handle_errors
@@ -54,7 +54,7 @@ async fn sample(_: Vec<String>) -> Outcome {
     let stranger = CommunicationIdentityClient::with_key_credential(endpoint, key.clone(), Some(options.clone()))?;
     explain("A wrong access key", stranger.create_user(None).await.err());
 
-    // A port on which nobody listens any more: `Connection` means that nothing was sent.
+    // A closed port: `Connection` means that nothing was sent.
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let endpoint = format!("http://{address}/");
     let nobody = CommunicationIdentityClient::with_key_credential(&endpoint, key, Some(options))?;
@@ -62,7 +62,7 @@ async fn sample(_: Vec<String>) -> Outcome {
     Ok(())
 }
 
-/// What a program decides by, and what a person reads.
+/// Prints what a program decides by, and what a person reads.
 fn explain(what: &str, error: Option<azure_core::Error>) {
     let Some(error) = error else {
         println!("{what}: works");

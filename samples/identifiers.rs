@@ -1,4 +1,4 @@
-//! Who is who: raw ids of every kind, the JSON of a service's event, and whose token it is.
+//! Identifiers: raw IDs of each kind, the JSON of a service's event, and the claims of a token.
 //!
 //! ```sh
 //! cargo run --example identifiers

@@ -45,7 +45,7 @@ async fn sample(_: Vec<String>) -> Outcome {
         to_rfc3339(&token.expires_on)
     );
 
-    // The two ids are easily swapped. The service says which one it did not expect.
+    // The two IDs are easily swapped. The service says which one it did not expect.
     let swapped = TeamsUserTokenRequest {
         client_id: teams_user.user_object_id.clone(),
         user_object_id: teams_user.client_id.clone(),

@@ -29,7 +29,7 @@ pub(crate) const BODY_LIMIT: BodyLimit = BodyLimit {
 /// The base64 of the SHA-256 of the request's body.
 pub(crate) const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-ms-content-sha256");
 
-/// The correlation vector of a response: the id that Azure support asks for.
+/// The correlation vector of a response: the ID that Azure support asks for.
 pub(crate) const CORRELATION_VECTOR: HeaderName = HeaderName::from_static("ms-cv");
 
 /// The API versions that the service accepts, in a response.

@@ -51,8 +51,8 @@ pub struct CommunicationIdentityClientOptions {
     /// longer fails with an error of kind `Io`. `None` sets no bound. Default: 2 minutes, which is more than `azure_core`'s
     /// own retries take of a service that responds at once (81 seconds).
     ///
-    /// The timer is that of `azure_core`'s async runtime. With this crate's feature `tokio` there is none outside a tokio
-    /// runtime, so an operation there has no bound. The tokio runtime must have its time driver enabled (`enable_time`):
+    /// The timer is that of `azure_core`'s async runtime. With this crate's feature `tokio`, an operation outside a tokio
+    /// runtime has no timer, and so no bound. The tokio runtime must have its time driver enabled (`enable_time`):
     /// without it, the timer panics. Without the feature the default is `None`, because `azure_core`'s own timer is a thread
     /// that sleeps for the whole time, one for each call; set a bound if you have set a runtime of your own. If another crate
     /// turns on `azure_core`'s feature `tokio`, leave this crate's on as well: a timer outside a tokio runtime panics.

@@ -22,7 +22,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use std::{borrow::Cow, collections::HashMap};
 
-/// The characters of an id that stand in a path as they are; all others are percent-encoded, so that it stays one segment.
+/// The characters of an ID that are not percent-encoded in a path. All others are, so that it is one segment.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -30,7 +30,7 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~')
     .remove(b':');
 
-/// The most headers that a request has when it is sent: two from here, the request's id, the client's name, and three of
+/// The most headers that a request has when it is sent: two from here, the request's ID, the client's name, and three of
 /// the signature.
 const HEADERS: usize = 7;
 

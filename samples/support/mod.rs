@@ -36,7 +36,7 @@ pub type Outcome<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 pub struct Usage {
     /// The name of the sample and, in brackets, the arguments that it takes.
     pub command: &'static str,
-    /// Whether it uses a resource in Azure if the environment names one.
+    /// `true` if it uses a resource in Azure that the environment names.
     pub uses_azure: bool,
     pub about: &'static str,
 }

@@ -19,7 +19,7 @@ pub(crate) enum Credential {
         credential: Arc<dyn TokenCredential>,
         scope: String,
     },
-    /// The Entra token of the user whom a call is for, in the call's [`UserToken`].
+    /// The Entra token in the [`UserToken`] of each call.
     UserToken,
 }
 

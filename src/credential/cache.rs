@@ -44,7 +44,7 @@ pub(super) struct Cache {
 
 struct State {
     token: Option<CommunicationAccessToken>,
-    /// When the token is to be refreshed.
+    /// The time of the next refresh.
     refresh_at: OffsetDateTime,
     failures: Failures,
     refresh: SingleFlight<CommunicationAccessToken>,
@@ -136,7 +136,7 @@ impl Cache {
         Lookup::Token(token)
     }
 
-    /// Starts the task that refreshes the token, unless there is one.
+    /// Starts the task that refreshes the token, if it does not run.
     pub(super) fn start(&self) -> Result<()> {
         self.ensure_task(&mut self.state())
     }
@@ -163,7 +163,7 @@ impl Cache {
             Step::End
         };
         if matches!(step, Step::End) {
-            // Under the same lock, so that the next caller who needs the task finds that there is none.
+            // Under the same lock, so that the next caller who needs the task starts it.
             state.background = None;
         }
         step

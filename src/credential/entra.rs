@@ -106,7 +106,7 @@ struct State {
 struct Exchanged {
     entra_token: Secret,
     token: CommunicationAccessToken,
-    /// When the same Entra token is to be exchanged again.
+    /// The time of the next exchange of the same Entra token.
     refresh_at: OffsetDateTime,
     /// An exchange in the background.
     refresh: Option<Task>,

@@ -318,7 +318,7 @@ impl CommunicationTokenCredential {
 
 #[async_trait::async_trait]
 impl TokenCredential for CommunicationTokenCredential {
-    /// Returns a token as [`CommunicationTokenCredential::get_token`] does, whatever the scopes and options are.
+    /// Returns a token as [`CommunicationTokenCredential::get_token`] does. Scopes and options are ignored.
     async fn get_token(&self, _scopes: &[&str], _options: Option<TokenRequestOptions<'_>>) -> Result<AccessToken> {
         self.get_token().await.map(Into::into)
     }

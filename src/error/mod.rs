@@ -25,7 +25,7 @@ use std::borrow::Cow;
 ///
 /// It is the source of every [`azure_core::Error`] of kind [`HttpResponse`](ErrorKind::HttpResponse) that this crate
 /// returns, and [`CommunicationError::from_error`] finds it there. Its `Display` is one line with the service's error, the
-/// remedy, and the ids by which Azure support finds the request.
+/// remedy, and the IDs by which Azure support finds the request.
 ///
 /// The shape is that of the service's [error response][rest].
 ///
@@ -85,7 +85,7 @@ pub struct CommunicationError {
     pub retry_after: Option<Duration>,
     /// The `x-ms-client-request-id` that the request carried; it is the same for all attempts of one call.
     pub client_request_id: Option<String>,
-    /// The `MS-CV` of the response: the id that [Azure support asks for][support].
+    /// The `MS-CV` of the response: the ID that [Azure support asks for][support].
     ///
     /// [support]: https://learn.microsoft.com/azure/communication-services/concepts/troubleshooting-info
     pub correlation_vector: Option<String>,

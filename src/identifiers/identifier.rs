@@ -284,7 +284,7 @@ mod tests {
         assert_eq!(phone.as_communication_user(), None);
     }
 
-    // The raw ids and what they are come from the other languages' test suites; A, B, R and U are the ids used there.
+    // The raw IDs and what they are come from the other languages' test suites; A, B, R and U are the IDs used there.
     const A: &str = "45ab2481-1c1c-4005-be24-0ffb879b1130";
     const B: &str = "01234567-89ab-cdef-0123-456789abcdef";
     const R: &str = "bbbcbc1e-9f06-482a-b5d8-20e3f26ef0cd";
@@ -381,7 +381,7 @@ mod tests {
             ("anonymous", true, None),
             ("anonymous_123", false, Some("123")),
             ("_anonymous", false, Some("anonymous")),
-            // A number is all the rest, whatever it holds.
+            // A number may hold any character.
             ("+1:2:3", false, None),
         ] {
             let CommunicationIdentifier::PhoneNumber(phone) = parse(&format!("4:{number}")) else {

@@ -32,7 +32,7 @@ impl MicrosoftTeamsUserIdentifier {
     ///
     /// # Arguments
     ///
-    /// * `user_id` - The object id of the Entra user.
+    /// * `user_id` - The object ID of the Entra user.
     /// * `cloud` - The cloud that the user belongs to.
     #[must_use]
     pub fn new(user_id: impl Into<String>, cloud: CommunicationCloudEnvironment) -> Self {
@@ -134,7 +134,7 @@ impl MicrosoftTeamsAppIdentifier {
     ///
     /// # Arguments
     ///
-    /// * `app_id` - The id of the application.
+    /// * `app_id` - The ID of the application.
     /// * `cloud` - The cloud that the application belongs to.
     #[must_use]
     pub fn new(app_id: impl Into<String>, cloud: CommunicationCloudEnvironment) -> Self {
@@ -208,11 +208,11 @@ pub struct TeamsExtensionUserIdentifier(ByRawId<TeamsExtensionUserParts>);
 /// The parts of a [`TeamsExtensionUserIdentifier`]. The fields have names because the IDs are easily swapped.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TeamsExtensionUserParts {
-    /// The object id of the Entra user.
+    /// The object ID of the Entra user.
     pub user_id: String,
-    /// The id of the user's Entra tenant.
+    /// The ID of the user's Entra tenant.
     pub tenant_id: String,
-    /// The immutable id of the Communication Services resource.
+    /// The immutable ID of the Communication Services resource.
     pub resource_id: String,
     /// The cloud that the user belongs to.
     pub cloud: CommunicationCloudEnvironment,
@@ -223,7 +223,7 @@ impl TeamsExtensionUserIdentifier {
     ///
     /// # Arguments
     ///
-    /// * `parts` - The ids of the user, the tenant and the resource, and the cloud.
+    /// * `parts` - The IDs of the user, the tenant and the resource, and the cloud.
     #[must_use]
     pub fn new(parts: TeamsExtensionUserParts) -> Self {
         let raw_id = format!(

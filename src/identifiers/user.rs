@@ -34,11 +34,11 @@ impl CommunicationUserIdentifier {
     ///
     /// # Arguments
     ///
-    /// * `id` - The id.
+    /// * `id` - The ID.
     ///
     /// # Errors
     ///
-    /// The id is empty, `.` or `..`.
+    /// The ID is empty, `.` or `..`.
     pub fn new(id: impl Into<String>) -> azure_core::Result<Self> {
         let id = id.into();
         if matches!(id.as_str(), "" | "." | "..") {

@@ -38,7 +38,7 @@ pub struct UnverifiedTokenClaims {
     pub identity: Option<CommunicationIdentifier>,
     /// The scopes of the token (`acsScope`).
     pub scopes: Vec<CommunicationTokenScope>,
-    /// The immutable id of the resource that issued the token (`resourceId`).
+    /// The immutable ID of the resource that issued the token (`resourceId`).
     pub resource_id: Option<String>,
     /// The time at which the token was issued (`iat`).
     pub issued_at: Option<OffsetDateTime>,

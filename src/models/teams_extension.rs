@@ -18,7 +18,7 @@ use std::{convert::Infallible, fmt, str::FromStr};
 pub struct TeamsExtensionAssignmentId {
     /// The Entra tenant of the principal.
     pub tenant_id: Uuid,
-    /// The Entra object id of the principal.
+    /// The Entra object ID of the principal.
     pub object_id: Uuid,
 }
 
@@ -39,7 +39,7 @@ pub struct TeamsExtensionAssignmentId {
 pub struct TeamsExtensionPrincipal {
     /// The kind of the principal.
     pub principal_type: TeamsExtensionPrincipalType,
-    /// The client ids of the Entra applications that a user may sign in with. A resource account has none.
+    /// The client IDs of the Entra applications that a user may sign in with. A resource account has none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub client_ids: Vec<String>,
 }
@@ -134,7 +134,7 @@ impl fmt::Display for TeamsExtensionPrincipalType {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TeamsExtensionAssignment {
-    /// The id of the assignment.
+    /// The ID of the assignment.
     pub id: TeamsExtensionAssignmentId,
     /// The principal that it admits.
     pub principal: TeamsExtensionPrincipal,
@@ -145,7 +145,7 @@ impl TeamsExtensionAssignment {
     ///
     /// # Arguments
     ///
-    /// * `id` - The id of the assignment.
+    /// * `id` - The ID of the assignment.
     /// * `principal` - The principal that it admits.
     #[must_use]
     pub fn new(id: TeamsExtensionAssignmentId, principal: TeamsExtensionPrincipal) -> Self {

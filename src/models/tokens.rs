@@ -41,7 +41,7 @@ use serde::Deserialize;
 pub struct CommunicationAccessToken {
     /// The token: opaque to all but the service.
     pub token: Secret,
-    /// When the token expires, as exact as the service says it.
+    /// The expiry of the token, as exact as the service returns it.
     pub expires_on: OffsetDateTime,
 }
 
@@ -193,9 +193,9 @@ impl DeserializeWith<JsonFormat> for ExchangedAccessToken {
     }
 }
 
-/// The Entra token of a Teams user, and the ids that it was issued for.
+/// The Entra token of a Teams user, and the IDs that it was issued for.
 ///
-/// The fields have names because the two ids are easily swapped. [How to obtain them][teams].
+/// The fields have names because the two IDs are easily swapped. [How to obtain them][teams].
 ///
 /// [teams]: https://learn.microsoft.com/azure/communication-services/quickstarts/manage-teams-identity
 ///
@@ -217,9 +217,9 @@ pub struct TeamsUserTokenRequest {
     /// The user's Entra access token, for the scopes `https://auth.msft.communication.azure.com/Teams.ManageCalls` and
     /// `https://auth.msft.communication.azure.com/Teams.ManageChats`. The access token that comes back expires with it.
     pub token: Secret,
-    /// The client id of the Entra application that the token was issued to (its `appid` claim).
+    /// The client ID of the Entra application that the token was issued to (its `appid` claim).
     pub client_id: String,
-    /// The object id of the Entra user that the token was issued for (its `oid` claim); not the tenant's id.
+    /// The object ID of the Entra user that the token was issued for (its `oid` claim); not the tenant's ID.
     pub user_object_id: String,
 }
 

@@ -16,7 +16,7 @@ use serde::{
 };
 use std::fmt;
 
-/// A new user and an access token of theirs.
+/// A new user and the user's access token.
 ///
 /// # Examples
 ///
@@ -55,7 +55,7 @@ impl CommunicationUserAndToken {
     }
 }
 
-/// The format of a response that wraps a user's id: `{"identity":{"id":"8:acs:…"}}`.
+/// The format of a response that wraps a user's ID: `{"identity":{"id":"8:acs:…"}}`.
 ///
 /// Names the response of [`create_user`](crate::CommunicationIdentityClient::create_user), whose
 /// [`into_model`](azure_core::http::Response::into_model) is a [`CommunicationUserIdentifier`]; on its own that type

@@ -46,7 +46,7 @@ pub(crate) struct ServicePipeline {
     clock: Clock,
     creation: Idempotency,
     api_version: String,
-    /// Whether a warning about the API version was logged.
+    /// Set once a warning about the API version was logged.
     warned: AtomicBool,
 }
 
@@ -248,7 +248,7 @@ pub fn default_transport() -> Result<Transport> {
 
 /// Returns whether the service may have executed a request that got this response, which is no success.
 ///
-/// * A 4xx refuses the request before it is executed, whoever writes it (RFC 9110, section 15.5; RFC 6585, section 4). A 408
+/// * A 4xx refuses the request before it is executed, also a gateway's (RFC 9110, section 15.5; RFC 6585, section 4). A 408
 ///   is a gateway's word that something took too long.
 /// * A 5xx leaves it open: gateways write them after the service took too long or its response was lost
 ///   ([Front Door][front-door]). A 503 is the service's own refusal only if it has the service's error in its body.
@@ -277,7 +277,7 @@ fn outcome_unknown(idempotency: Idempotency) -> Option<&'static str> {
     }
 }
 
-/// Gives the call its id. azure_core would too, but only after building an error, with a backtrace where those are on, for
+/// Gives the call its ID. azure_core would too, but only after building an error, with a backtrace where those are on, for
 /// the header that is missing.
 fn set_request_id(context: &Context<'_>, request: &mut Request) {
     match context.value::<ClientRequestId>() {

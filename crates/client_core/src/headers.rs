@@ -15,7 +15,7 @@ pub const RETRY_HEADERS: [HeaderName; 3] = [X_MS_RETRY_AFTER_MS, RETRY_AFTER_MS,
 /// The time of a response.
 const DATE: HeaderName = HeaderName::from_static_standard("date");
 
-/// Returns a header. The getters of [`Headers`] build an error where there is none.
+/// Returns a header. The getters of [`Headers`] build an error for a missing one.
 #[must_use]
 pub fn header<'a>(headers: &'a Headers, name: &HeaderName) -> Option<&'a str> {
     let mut headers = headers.iter();

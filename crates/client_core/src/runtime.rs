@@ -12,11 +12,11 @@ use futures::{
 };
 use std::{convert::Infallible, fmt, pin::pin};
 
-/// The id of an async runtime.
+/// The ID of an async runtime.
 #[cfg(feature = "tokio")]
 pub type RuntimeId = tokio::runtime::Id;
 
-/// The id of the one runtime that there is without tokio.
+/// The ID of the one runtime that there is without tokio.
 #[cfg(not(feature = "tokio"))]
 pub type RuntimeId = ();
 

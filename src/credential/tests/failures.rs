@@ -50,7 +50,7 @@ async fn the_task_goes_on_after_expiry() {
     // Every minute, as before.
     source.wait_until(3840.0).await;
     assert_eq!(source.calls()[14..], [3543.0, 3603.0, 3663.0, 3723.0, 3783.0]);
-    // Callers try at once, however often and however soon they come.
+    // Each caller without a valid token tries at once.
     for _ in 0..2 {
         let error = credential.get_token().await.unwrap_err();
         assert_eq!(error.to_string(), "the backend is down");

@@ -1,4 +1,4 @@
-//! When a credential asks its source, by a clock that moves with tokio's paused time.
+//! The times at which a credential asks its source, by a clock that moves with tokio's paused time.
 
 mod entra;
 mod failures;
@@ -16,7 +16,7 @@ use client_core::clock::{Clock, ManualTime, TimeSource};
 use std::sync::{Arc, Mutex};
 use tokio::time::{Instant, sleep_until};
 
-/// When every test begins.
+/// The start of every test.
 const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
 /// tokio's time, since the test began.

@@ -39,7 +39,7 @@ pub async fn buffered(
     } else {
         let timeout = time_left.map_or(FAILURE_BODY_TIMEOUT, |left| FAILURE_BODY_TIMEOUT.min(left / 2));
         let collected = collect(status, body, limit, &mut bytes);
-        // The status is what matters, whatever becomes of the body.
+        // The status says the most, also without the body.
         let _ = runtime::timeout(Some(timeout), collected).await;
     }
     Ok(RawResponse::from_bytes(status, headers, bytes))

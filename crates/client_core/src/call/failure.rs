@@ -9,7 +9,7 @@ use std::fmt;
 use url::Position;
 
 /// Adds to a transport's error which request failed and why: the reason stands only in the error's sources. The URL is left
-/// out, because its path and query can hold ids and names.
+/// out, because its path and query can hold IDs and names.
 pub(super) fn described(error: Error, request: &Request) -> Error {
     if !matches!(error.kind(), ErrorKind::Connection | ErrorKind::Io) {
         return error;

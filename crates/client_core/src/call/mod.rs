@@ -60,11 +60,11 @@ pub struct CallPipeline {
 /// The outcome of a call.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The response, whatever its status, or the error of the last attempt or of the timeout.
+    /// The response, with any status, or the error of the last attempt or of the timeout.
     pub result: Result<RawResponse>,
     /// The texts that policies of the caller have put around the failure, the innermost first.
     pub contexts: Vec<String>,
-    /// Whether the service may have executed the request.
+    /// `true` if the service may have executed the request.
     pub may_have_been_executed: bool,
 }
 
