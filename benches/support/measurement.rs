@@ -1,4 +1,4 @@
-//! A turn of a caller, in which it asks for as many tokens as it can.
+//! A measurement of a caller that gets as many tokens as it can in a time.
 
 use super::{Caller, Outcome};
 use std::{
@@ -7,19 +7,17 @@ use std::{
 };
 use tokio::{runtime::Runtime, task::JoinSet};
 
-/// What a caller did in its turn.
-pub(crate) struct Turn {
+/// The result of a measurement.
+pub(crate) struct Measurement {
     pub(crate) requests: f64,
     pub(crate) wall: Duration,
-    /// In its own code and in the kernel.
+    /// The CPU time, in user space and in the kernel.
     pub(crate) cpu: Duration,
 }
 
-impl Turn {
-    /// Keeps some calls in flight until the turn is over.
-    ///
-    /// The runtime is one of this thread alone.
-    pub(crate) fn take(runtime: &Runtime, caller: &Caller, in_flight: usize, turn: Duration) -> Outcome<Self> {
+impl Measurement {
+    /// Keeps a number of calls in flight for a time. The runtime must run on this thread alone.
+    pub(crate) fn take(runtime: &Runtime, caller: &Caller, in_flight: usize, time: Duration) -> Outcome<Self> {
         let (started, cpu) = (Instant::now(), cpu_time()?);
         let requests = runtime.block_on(async {
             let mut calls = JoinSet::new();
@@ -27,7 +25,7 @@ impl Turn {
                 let mut caller = caller.clone();
                 calls.spawn(async move {
                     let mut requests = 0;
-                    while started.elapsed() < turn {
+                    while started.elapsed() < time {
                         caller.get_token().await?;
                         requests += 1;
                     }
@@ -45,7 +43,7 @@ impl Turn {
     }
 }
 
-/// The CPU time of this thread so far. All that a caller does, it does on one thread.
+/// Returns the CPU time of this thread, on which a caller does all of its work.
 fn cpu_time() -> Outcome<Duration> {
     let stat = fs::read_to_string("/proc/thread-self/schedstat")?;
     let nanoseconds = stat.split_whitespace().next().ok_or("the CPU time is not known")?;
