@@ -1,4 +1,4 @@
-"""The example verification_codes as its users see it, with a real queue."""
+"""verification_codes as its users see it, with a real queue."""
 
 import base64
 import contextlib

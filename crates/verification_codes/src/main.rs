@@ -1,5 +1,5 @@
-#![doc = include_str!("README.md")]
-#![allow(clippy::print_stdout, reason = "an example shows what it does")]
+#![doc = include_str!("../README.md")]
+#![allow(clippy::print_stdout, reason = "the program prints what it does and how to use it")]
 
 mod api;
 mod cloud_error;
