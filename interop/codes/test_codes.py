@@ -318,7 +318,7 @@ def test_a_watcher_beside_it_shares_the_table_without_being_told(setup):
 
 def test_the_first_line_says_what_it_runs_with(setup):
     first = setup.start().output.splitlines()[0]
-    assert first.startswith("Without configuration: doubles in this process, until one of ")
+    assert first.startswith("Without configuration: fakes in this process, until one of ")
     assert "KEY_VAULT_URL" in first
 
 
@@ -344,7 +344,7 @@ def test_a_configuration_that_is_not_whole_is_refused(setup):
     assert ended.stdout == ""
 
 
-def test_a_variable_that_is_misspelt_does_not_start_the_doubles(setup):
+def test_a_misspelt_variable_does_not_start_the_fakes(setup):
     ended = setup.run(KEYVAULT_URL="https://contoso.vault.azure.net")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "KEYVAULT_URL is not known" in ended.stderr

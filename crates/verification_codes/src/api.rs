@@ -1,19 +1,17 @@
-//! The API: it issues codes, and checks them.
+//! The API: `getcode` issues codes, `verify` uses them.
 
 use crate::{
-    code::VerificationCode,
-    hash::CodeHasher,
-    limit::Limit,
+    code::{CodeHasher, VerificationCode},
     message::{Action, CodeMessage},
-    numbers::NumberService,
+    number_service::NumberService,
     problem::Problem,
     queue::Queue,
-    requester::Requester,
+    requester::{RateLimit, Requester},
     table::CodeTable,
 };
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, Request, State, rejection::JsonRejection},
+    extract::{DefaultBodyLimit, FromRef, Request, State, rejection::JsonRejection},
     http::{HeaderValue, header},
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
@@ -26,24 +24,30 @@ use token_guard::TokenGuard;
 use tower_http::set_header::SetResponseHeaderLayer;
 use uuid::Uuid;
 
-const LONGEST_BODY: usize = 1024;
+const MAX_BODY_BYTES: usize = 1024;
 
-/// Longer than two requests to the number service and their key.
-const LONGEST_REQUEST: std::time::Duration = std::time::Duration::from_secs(30);
+/// More than two requests to the number service and one to Key Vault take.
+const REQUEST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 
-/// What the handlers need.
+/// The state of the handlers.
 #[derive(Clone)]
 pub(crate) struct Api {
-    /// Whoever calls needs a token, unless there is no guard.
+    /// `None` if callers need no token.
     pub(crate) guard: Option<TokenGuard>,
     pub(crate) numbers: NumberService,
     pub(crate) hasher: CodeHasher,
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) table: CodeTable,
-    pub(crate) code_life: Duration,
-    pub(crate) issuing: Arc<Limit>,
-    pub(crate) verifying: Arc<Limit>,
+    pub(crate) code_ttl: Duration,
+    pub(crate) issue_limit: Arc<RateLimit>,
+    pub(crate) verify_limit: Arc<RateLimit>,
     pub(crate) now: fn() -> OffsetDateTime,
+}
+
+impl FromRef<Api> for Option<TokenGuard> {
+    fn from_ref(api: &Api) -> Self {
+        api.guard.clone()
+    }
 }
 
 #[derive(Serialize)]
@@ -64,15 +68,15 @@ struct Verified {
 
 impl Api {
     pub(crate) fn routes(self) -> Router {
-        let only = |allowed| async move || Problem::OtherMethod { allowed };
-        // HEAD would be given to the handler of GET, and issue a code.
+        let only = |allowed| async move || Problem::MethodNotAllowed { allowed };
+        // axum would reply HEAD with the handler of GET, which issues a code.
         let getcode = get(get_code).head(only("GET")).fallback(only("GET"));
         let verify = post(verify).fallback(only("POST"));
         Router::new()
             .route("/api/v1/getcode", getcode)
             .route("/api/v1/verify", verify)
-            .fallback(async || Problem::NoSuchRoute)
-            .layer(DefaultBodyLimit::max(LONGEST_BODY))
+            .fallback(async || Problem::NotFound)
+            .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
             .layer(from_fn(time_limit))
             .layer(SetResponseHeaderLayer::overriding(
                 header::CACHE_CONTROL,
@@ -81,37 +85,37 @@ impl Api {
             .with_state(self)
     }
 
-    /// Forgets who has called, as far as that makes no difference.
-    pub(crate) fn forget_requesters(&self) {
-        self.issuing.forget();
-        self.verifying.forget();
+    /// Forgets requesters who have their full quota again.
+    pub(crate) fn remove_idle_requesters(&self) {
+        self.issue_limit.remove_idle();
+        self.verify_limit.remove_idle();
     }
 
-    /// The message that makes a code valid.
+    /// Creates the message that makes a code valid.
     fn activation(&self, requester: &Requester, code: &VerificationCode, now: OffsetDateTime) -> CodeMessage {
         CodeMessage {
             id: Uuid::new_v4(),
             code_hash: self.hasher.hash(requester.subject(), code.as_str()),
             action: Action::Activate,
-            // In whole seconds, as the table has it, and not too early.
-            expires_at: (now + self.code_life + Duration::SECOND).truncate_to_second(),
+            // Rounded up to whole seconds, as the table stores them.
+            expires_at: (now + self.code_ttl + Duration::SECOND).truncate_to_second(),
         }
     }
 }
 
-/// Answers when it has taken too long, whatever it was.
+/// Answers 503 if the handler takes too long.
 async fn time_limit(request: Request, next: Next) -> Response {
-    tokio::time::timeout(LONGEST_REQUEST, next.run(request))
+    tokio::time::timeout(REQUEST_TIMEOUT, next.run(request))
         .await
         .unwrap_or_else(|_| {
-            tracing::error!("a request was not answered within {} s", LONGEST_REQUEST.as_secs());
+            tracing::error!("a request was not answered within {} s", REQUEST_TIMEOUT.as_secs());
             Problem::Unavailable.into_response()
         })
 }
 
-/// Issues a code. It is a GET, as in the walkthrough, although it is not without effect.
+/// Issues a code. The method is GET, as in the walkthrough, although the request has an effect.
 async fn get_code(State(api): State<Api>, requester: Requester) -> Result<Json<IssuedCode>, Problem> {
-    api.issuing
+    api.issue_limit
         .check(&requester)
         .map_err(|wait| Problem::TooManyAttempts { wait })?;
     let number = api.numbers.number().await.map_err(|error| {
@@ -142,10 +146,10 @@ async fn verify(
     requester: Requester,
     entered: Result<Json<EnteredCode>, JsonRejection>,
 ) -> Result<Json<Verified>, Problem> {
-    api.verifying
+    api.verify_limit
         .check(&requester)
         .map_err(|wait| Problem::TooManyAttempts { wait })?;
-    let Json(entered) = entered.map_err(|_| Problem::NotACode)?;
+    let Json(entered) = entered.map_err(|_| Problem::InvalidRequest)?;
     let hash = api.hasher.hash(requester.subject(), &entered.code);
     match api.table.verify(&hash, (api.now)()).await {
         Ok(true) => Ok(Json(Verified { verified: true })),
@@ -161,9 +165,9 @@ async fn verify(
 mod tests {
     use super::*;
     use crate::{
-        fake_queue::{FakeQueue, Moment},
-        hash::CodeHash,
-        local::{numbers::NumberDouble, vault::VaultDouble},
+        code::CodeHash,
+        fake_queue::{FailFrom, FakeQueue},
+        local::{FakeKeyVault, FakeNumberService},
     };
     use axum::{
         body::Body,
@@ -189,8 +193,8 @@ mod tests {
 
     struct Setup {
         issuer: TestIssuer,
-        vault: VaultDouble,
-        double: Option<NumberDouble>,
+        vault: FakeKeyVault,
+        numbers: Option<FakeNumberService>,
         queue: Arc<FakeQueue>,
         api: Api,
     }
@@ -198,36 +202,41 @@ mod tests {
     impl Setup {
         async fn new() -> Self {
             let issuer = TestIssuer::start().await.unwrap();
-            let vault = VaultDouble::start("third-party-api-key", "key").unwrap();
-            let double = NumberDouble::start("key").await.unwrap();
+            let vault = FakeKeyVault::start("third-party-api-key", "key").unwrap();
+            let numbers = FakeNumberService::start("key").await.unwrap();
             let queue = Arc::new(FakeQueue::default());
-            let limit = || Arc::new(Limit::per_minute(NonZeroU32::new(5).unwrap(), DefaultClock::default()));
+            let limit = || {
+                Arc::new(RateLimit::per_minute(
+                    NonZeroU32::new(5).unwrap(),
+                    DefaultClock::default(),
+                ))
+            };
             let api = Api {
                 guard: Some(TokenGuard::builder(issuer.url(), [AUDIENCE]).build().unwrap()),
-                numbers: NumberService::new(double.url().clone(), vault.secret().unwrap()).unwrap(),
+                numbers: NumberService::new(numbers.url().clone(), vault.secret().unwrap()).unwrap(),
                 hasher: CodeHasher::new(b"0123456789abcdef0123456789abcdef"),
                 queue: queue.clone(),
                 table: CodeTable::in_memory().await,
-                code_life: Duration::minutes(10),
-                issuing: limit(),
-                verifying: limit(),
+                code_ttl: Duration::minutes(10),
+                issue_limit: limit(),
+                verify_limit: limit(),
                 now: || NOW,
             };
             Self {
                 issuer,
                 vault,
-                double: Some(double),
+                numbers: Some(numbers),
                 queue,
                 api,
             }
         }
 
-        async fn get_code(&self, user: &str) -> Answer {
+        async fn get_code(&self, user: &str) -> Reply {
             let request = Request::get("/api/v1/getcode").header("authorization", self.bearer(user));
             self.send(request.body(Body::empty()).unwrap()).await
         }
 
-        async fn verify(&self, user: &str, body: &Value) -> Answer {
+        async fn verify(&self, user: &str, body: &Value) -> Reply {
             let request = Request::post("/api/v1/verify")
                 .header("authorization", self.bearer(user))
                 .header("content-type", "application/json");
@@ -239,31 +248,31 @@ mod tests {
             format!("Bearer {}", token.unwrap())
         }
 
-        async fn send(&self, request: Request<Body>) -> Answer {
-            Answer::of(self.api.clone().routes().oneshot(request).await.unwrap()).await
+        async fn send(&self, request: Request<Body>) -> Reply {
+            Reply::of(self.api.clone().routes().oneshot(request).await.unwrap()).await
         }
 
-        /// The only message that there is.
+        /// Returns the only message of the queue.
         fn message(&self) -> Value {
             let texts = self.queue.texts();
             assert_eq!(texts.len(), 1);
             serde_json::from_str(&texts[0]).unwrap()
         }
 
-        /// Does what a watcher does with the only message.
+        /// Makes the code of the only message valid, as a watcher does.
         async fn activate(&self) {
             let code: CodeHash = serde_json::from_value(self.message()["code_hash"].clone()).unwrap();
             self.api.table.activate(&code, NOW + Duration::MINUTE).await.unwrap();
         }
     }
 
-    struct Answer {
+    struct Reply {
         status: u16,
         headers: HeaderMap,
         body: Value,
     }
 
-    impl Answer {
+    impl Reply {
         async fn of(response: Response<Body>) -> Self {
             let (parts, body) = response.into_parts();
             let body = body.collect().await.unwrap().to_bytes();
@@ -286,30 +295,30 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_code_is_answered_with_its_time() {
+    async fn code_is_issued_with_its_time() {
         let setup = Setup::new().await;
-        let answer = setup.get_code("alice").await;
-        assert_eq!(answer.status, 200);
-        assert_eq!(answer.headers["cache-control"], "no-store");
-        assert_eq!(answer.body["timestamp"], "2026-08-01T12:00:00.25Z");
-        let [first, number, last] = answer.code().split('-').collect::<Vec<_>>()[..] else {
+        let reply = setup.get_code("alice").await;
+        assert_eq!(reply.status, 200);
+        assert_eq!(reply.headers["cache-control"], "no-store");
+        assert_eq!(reply.body["timestamp"], "2026-08-01T12:00:00.25Z");
+        let [first, number, last] = reply.code().split('-').collect::<Vec<_>>()[..] else {
             panic!("a code has three parts");
         };
         for letters in [first, last] {
             assert!(letters.len() == 3 && letters.bytes().all(|letter| letter.is_ascii_alphabetic()));
         }
         assert!((1..=1000).contains(&number.parse().unwrap()));
-        assert_eq!(answer.body.as_object().unwrap().len(), 2);
+        assert_eq!(reply.body.as_object().unwrap().len(), 2);
     }
 
     #[tokio::test]
-    async fn the_message_has_the_hash_of_the_code_and_not_the_code() {
+    async fn message_contains_only_the_hash_of_the_code() {
         let setup = Setup::new().await;
-        let answer = setup.get_code("alice").await;
+        let reply = setup.get_code("alice").await;
         let message = setup.message();
-        assert!(!message.to_string().contains(answer.code()));
+        assert!(!message.to_string().contains(reply.code()));
         assert_eq!(message["action"], "activate");
-        // Ten minutes after the request, in whole seconds.
+        // Ten minutes after the request, rounded up to whole seconds.
         assert_eq!(message["expires_at"], "2026-08-01T12:10:01Z");
         let hash = message["code_hash"].as_str().unwrap();
         assert_eq!(BASE64_URL_SAFE_NO_PAD.decode(hash).unwrap().len(), 32);
@@ -317,22 +326,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_token_there_is_no_code() {
+    async fn missing_token_is_unauthorized() {
         let setup = Setup::new().await;
         for request in [Request::get("/api/v1/getcode"), Request::post("/api/v1/verify")] {
-            let answer = setup.send(request.body(Body::empty()).unwrap()).await;
+            let reply = setup.send(request.body(Body::empty()).unwrap()).await;
             assert!(
-                answer.is_problem(401, "auth.authorization_header_missing"),
+                reply.is_problem(401, "auth.authorization_header_missing"),
                 "{}",
-                answer.body
+                reply.body
             );
         }
         assert!(setup.queue.texts().is_empty());
-        assert_eq!(setup.vault.readings(), 0);
+        assert_eq!(setup.vault.reads(), 0);
     }
 
     #[tokio::test]
-    async fn another_method_issues_no_code() {
+    async fn other_methods_issue_no_code() {
         let setup = Setup::new().await;
         for (method, path, allowed) in [
             (Method::HEAD, "/api/v1/getcode", "GET"),
@@ -342,28 +351,28 @@ mod tests {
         ] {
             let request = Request::builder().method(&method).uri(path);
             let request = request.header("authorization", setup.bearer("alice"));
-            let answer = setup.send(request.body(Body::empty()).unwrap()).await;
-            assert_eq!(answer.headers["allow"], allowed, "{method} {path}");
+            let reply = setup.send(request.body(Body::empty()).unwrap()).await;
+            assert_eq!(reply.headers["allow"], allowed, "{method} {path}");
             if method == Method::HEAD {
-                assert_eq!((answer.status, answer.body), (405, Value::Null), "{method} {path}");
+                assert_eq!((reply.status, reply.body), (405, Value::Null), "{method} {path}");
             } else {
-                assert!(answer.is_problem(405, "codes.method_not_allowed"), "{method} {path}");
+                assert!(reply.is_problem(405, "codes.method_not_allowed"), "{method} {path}");
             }
         }
         assert!(setup.queue.texts().is_empty());
     }
 
     #[tokio::test]
-    async fn a_path_of_nothing_is_a_problem() {
+    async fn unknown_path_is_a_problem() {
         let setup = Setup::new().await;
         for path in ["/", "/api/v1/getcodes", "/api/v1/getcode/"] {
-            let answer = setup.send(Request::get(path).body(Body::empty()).unwrap()).await;
-            assert!(answer.is_problem(404, "codes.not_found"), "{path}");
+            let reply = setup.send(Request::get(path).body(Body::empty()).unwrap()).await;
+            assert!(reply.is_problem(404, "codes.not_found"), "{path}");
         }
     }
 
     #[tokio::test]
-    async fn a_request_that_takes_too_long_is_a_problem() {
+    async fn slow_request_times_out() {
         let mut setup = Setup::new().await;
         setup.api.guard = None;
         let request = Request::post("/api/v1/verify").header("content-type", "application/json");
@@ -371,12 +380,12 @@ mod tests {
         let started = tokio::time::Instant::now();
         let sent = setup.send(request.body(Body::new(EndlessBody)).unwrap());
         let minute = std::time::Duration::from_mins(1);
-        let answer = tokio::time::timeout(minute, sent).await.unwrap();
-        assert!(answer.is_problem(503, "codes.unavailable"), "{}", answer.body);
+        let reply = tokio::time::timeout(minute, sent).await.unwrap();
+        assert!(reply.is_problem(503, "codes.unavailable"), "{}", reply.body);
         assert_eq!(started.elapsed().as_secs(), 30);
     }
 
-    /// A body of which nothing comes.
+    /// A body that never sends a byte.
     struct EndlessBody;
 
     impl hyper::body::Body for EndlessBody {
@@ -392,20 +401,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_code_is_valid_once_and_for_whom_it_was_issued() {
+    async fn code_is_valid_once_and_for_its_user() {
         let setup = Setup::new().await;
         let entered = json!({ "code": setup.get_code("alice").await.code() });
         assert!(setup.verify("alice", &entered).await.is_problem(404, "codes.not_valid"));
         setup.activate().await;
         assert!(setup.verify("bob", &entered).await.is_problem(404, "codes.not_valid"));
-        let answer = setup.verify("alice", &entered).await;
-        assert_eq!((answer.status, answer.body), (200, json!({ "verified": true })));
-        assert_eq!(answer.headers["cache-control"], "no-store");
+        let reply = setup.verify("alice", &entered).await;
+        assert_eq!((reply.status, reply.body), (200, json!({ "verified": true })));
+        assert_eq!(reply.headers["cache-control"], "no-store");
         assert!(setup.verify("alice", &entered).await.is_problem(404, "codes.not_valid"));
     }
 
     #[tokio::test]
-    async fn one_answer_is_for_all_codes_that_are_not_valid() {
+    async fn invalid_codes_have_the_same_response() {
         let setup = Setup::new().await;
         let entered = json!({ "code": setup.get_code("alice").await.code() });
         let not_yet = setup.verify("alice", &entered).await.body;
@@ -419,7 +428,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_holds_no_code_is_no_request() {
+    async fn body_without_code_is_refused() {
         let setup = Setup::new().await;
         let long = "x".repeat(1024);
         for body in [json!({}), json!({ "code": 161 }), json!([]), json!({ "code": long })] {
@@ -433,7 +442,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn attempts_are_limited_for_each_caller() {
+    async fn attempts_are_limited_per_caller() {
         let setup = Setup::new().await;
         let entered = json!({ "code": setup.get_code("alice").await.code() });
         setup.activate().await;
@@ -443,9 +452,9 @@ mod tests {
                 404
             );
         }
-        let answer = setup.verify("alice", &entered).await;
-        assert!(answer.is_problem(429, "codes.too_many_attempts"));
-        let wait: u64 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
+        let reply = setup.verify("alice", &entered).await;
+        assert!(reply.is_problem(429, "codes.too_many_attempts"));
+        let wait: u64 = reply.headers["retry-after"].to_str().unwrap().parse().unwrap();
         assert!((1..=12).contains(&wait), "{wait}");
         assert_eq!(setup.verify("bob", &entered).await.status, 404);
         for _ in 0..4 {
@@ -455,33 +464,33 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_failure_of_the_number_service_is_not_passed_on() {
+    async fn number_service_failure_is_not_exposed() {
         let mut setup = Setup::new().await;
-        setup.double.as_ref().unwrap().accept("another");
+        setup.numbers.as_ref().unwrap().set_key("another");
         assert!(setup.get_code("alice").await.is_problem(502, "codes.no_number"));
-        setup.double = None;
+        setup.numbers = None;
         assert!(setup.get_code("alice").await.is_problem(503, "codes.unavailable"));
         assert!(setup.queue.texts().is_empty());
     }
 
     #[tokio::test]
-    async fn without_a_message_there_is_no_code() {
+    async fn failed_message_issues_no_code() {
         let setup = Setup::new().await;
-        setup.queue.fail_from(Moment::Before(0));
-        let answer = setup.get_code("alice").await;
-        assert!(answer.is_problem(503, "codes.unavailable"), "{}", answer.body);
+        setup.queue.fail_from(FailFrom::Before(0));
+        let reply = setup.get_code("alice").await;
+        assert!(reply.is_problem(503, "codes.unavailable"), "{}", reply.body);
     }
 
     #[tokio::test]
-    async fn an_open_api_asks_for_no_token() {
+    async fn open_api_needs_no_token() {
         let mut setup = Setup::new().await;
         setup.api.guard = None;
         let request = || Request::get("/api/v1/getcode").body(Body::empty()).unwrap();
-        let answer = setup.send(request()).await;
-        assert_eq!(answer.status, 200);
+        let reply = setup.send(request()).await;
+        assert_eq!(reply.status, 200);
         setup.activate().await;
-        let entered = json!({ "code": answer.code() });
-        assert_eq!(setup.verify("anybody", &entered).await.status, 200);
-        assert_eq!(setup.verify("anybody", &entered).await.status, 404);
+        let entered = json!({ "code": reply.code() });
+        assert_eq!(setup.verify("unknown", &entered).await.status, 200);
+        assert_eq!(setup.verify("unknown", &entered).await.status, 404);
     }
 }

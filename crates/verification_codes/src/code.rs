@@ -1,26 +1,35 @@
-//! The code that a user is shown.
+//! Verification codes and their hashes.
+//!
+//! There are 52⁶ × 1000 codes, some 2 × 10¹³. A graphics card hashes all of them in an hour, so a plain hash in a queue or a
+//! table would reveal the codes. An HMAC does not without its key. The API holds that key; the queue, the table and the
+//! watchers do not need it.
+//!
+//! A code is looked up by its HMAC. The time of that can depend on how many leading bytes agree with a stored one. Without
+//! the key, a caller cannot choose those bytes, so the time reveals nothing.
 
 use aws_lc_rs::{
     error::Unspecified,
+    hmac::{Context, HMAC_SHA256, Key},
     rand::{SecureRandom, SystemRandom},
 };
-use serde::{Serialize, Serializer};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 const LETTERS: &[u8; 52] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// The bytes below this bound are as many times each letter, so that every letter is as likely as any other.
-const FAIR: u8 = u8::MAX - u8::MAX % 52;
+/// The bound below which each letter stands for equally many bytes. Other bytes are drawn again.
+const FAIR_BYTES: u8 = u8::MAX - u8::MAX % 52;
 
-/// A code such as `ojE-161-pTv`. It has no `Debug`: it is shown to nobody but the user.
+/// A code such as `ojE-161-pTv`. It has no `Debug`, as only its user may see it.
 pub(crate) struct VerificationCode(Zeroizing<String>);
 
 impl VerificationCode {
-    /// A code around a number, with letters from the system's source of randomness for keys.
+    /// Generates a code around a number, with letters from the system's cryptographic random source.
     ///
     /// # Errors
     ///
-    /// If the system gives no randomness.
+    /// If the system provides no randomness.
     pub(crate) fn generate(number: u32) -> Result<Self, Unspecified> {
         let random = SystemRandom::new();
         Self::around(number, |byte| random.fill(byte))
@@ -43,7 +52,7 @@ impl Serialize for VerificationCode {
     }
 }
 
-/// Three letters.
+/// Draws three letters.
 fn letters<E>(fill: &mut impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<Zeroizing<String>, E> {
     let mut letters = Zeroizing::new(String::with_capacity(3));
     while letters.len() < 3 {
@@ -55,11 +64,55 @@ fn letters<E>(fill: &mut impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<Zeroi
 }
 
 fn letter(byte: u8) -> Option<char> {
-    (byte < FAIR)
+    (byte < FAIR_BYTES)
         .then(|| LETTERS.get(usize::from(byte % 52)))
         .flatten()
         .copied()
         .map(char::from)
+}
+
+/// The HMAC-SHA256 of a code and its user, in base64url.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(try_from = "String")]
+pub(crate) struct CodeHash(String);
+
+impl CodeHash {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for CodeHash {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        match BASE64_URL_SAFE_NO_PAD.decode(&text) {
+            Ok(bytes) if bytes.len() == 32 => Ok(Self(text)),
+            _ => Err("a hash is 32 bytes in base64url"),
+        }
+    }
+}
+
+/// Hashes codes under one key.
+#[derive(Clone)]
+pub(crate) struct CodeHasher(Key);
+
+impl CodeHasher {
+    pub(crate) fn new(key: &[u8]) -> Self {
+        Self(Key::new(HMAC_SHA256, key))
+    }
+
+    /// Hashes a code for the user who requested it, or for any user if `subject` is `None`. The same code has another hash
+    /// for another user, and is not found.
+    pub(crate) fn hash(&self, subject: Option<&str>, code: &str) -> CodeHash {
+        let mut context = Context::with_key(&self.0);
+        // The length separates the subject from the code.
+        let length = subject.map_or(u64::MAX, |subject| u64::try_from(subject.len()).unwrap_or(u64::MAX));
+        context.update(&length.to_be_bytes());
+        context.update(subject.unwrap_or_default().as_bytes());
+        context.update(code.as_bytes());
+        CodeHash(BASE64_URL_SAFE_NO_PAD.encode(context.sign()))
+    }
 }
 
 #[cfg(test)]
@@ -67,8 +120,8 @@ mod tests {
     use super::*;
     use std::collections::{HashMap, HashSet};
 
-    /// The code that these random bytes make.
-    fn of(bytes: &[u8]) -> Option<String> {
+    /// Generates a code from these random bytes.
+    fn code_from(bytes: &[u8]) -> Option<String> {
         let mut bytes = bytes.iter();
         let code = VerificationCode::around(161, |byte| {
             byte[0] = *bytes.next().ok_or(())?;
@@ -78,18 +131,21 @@ mod tests {
     }
 
     #[test]
-    fn letters_come_from_the_source_of_randomness() {
-        assert_eq!(of(&[0, 25, 26, 51, 1, 27]).as_deref(), Some("AZa-161-zBb"));
-        assert_eq!(of(&[52, 77, 78, 207, 1, 27]).as_deref(), Some("AZa-161-zBb"));
+    fn letters_come_from_random_bytes() {
+        assert_eq!(code_from(&[0, 25, 26, 51, 1, 27]).as_deref(), Some("AZa-161-zBb"));
+        assert_eq!(code_from(&[52, 77, 78, 207, 1, 27]).as_deref(), Some("AZa-161-zBb"));
     }
 
     #[test]
-    fn a_byte_that_would_favour_some_letters_is_drawn_again() {
-        assert_eq!(of(&[208, 0, 255, 0, 230, 0, 0, 0, 0]).as_deref(), Some("AAA-161-AAA"));
+    fn biased_bytes_are_drawn_again() {
+        assert_eq!(
+            code_from(&[208, 0, 255, 0, 230, 0, 0, 0, 0]).as_deref(),
+            Some("AAA-161-AAA")
+        );
     }
 
     #[test]
-    fn each_letter_is_as_likely_as_any_other() {
+    fn letters_are_equally_likely() {
         let mut counts = HashMap::new();
         for letter in (0..=u8::MAX).filter_map(letter) {
             *counts.entry(letter).or_insert(0) += 1;
@@ -99,8 +155,8 @@ mod tests {
     }
 
     #[test]
-    fn without_randomness_there_is_no_code() {
-        assert_eq!(of(&[0, 0, 0, 0, 0]), None);
+    fn missing_randomness_is_an_error() {
+        assert_eq!(code_from(&[0, 0, 0, 0, 0]), None);
     }
 
     #[test]
@@ -109,5 +165,48 @@ mod tests {
             .map(|_| VerificationCode::generate(7).unwrap().as_str().to_owned())
             .collect();
         assert_eq!(codes.len(), 100);
+    }
+
+    fn hasher() -> CodeHasher {
+        CodeHasher::new(b"0123456789abcdef0123456789abcdef")
+    }
+
+    /// The expected values are from Python's `hmac`.
+    #[test]
+    fn hash_is_an_hmac() {
+        let hash = |subject| hasher().hash(subject, "ojE-161-pTv").as_str().to_owned();
+        assert_eq!(hash(Some("alice")), "lUBUuvVWDtFx4riyaTjB3Vdm0yZiriG9pgT3QXs3640");
+        assert_eq!(hash(None), "7CR0CYp-uDcE5YwQyeyQpHo-9tvVPSSQzKdktvfjOy4");
+    }
+
+    #[test]
+    fn hash_depends_on_user_and_key() {
+        let of_alice = hasher().hash(Some("alice"), "ojE-161-pTv");
+        assert_ne!(of_alice, hasher().hash(Some("bob"), "ojE-161-pTv"));
+        assert_ne!(of_alice, hasher().hash(None, "ojE-161-pTv"));
+        assert_ne!(of_alice, hasher().hash(Some("alice"), "ojE-162-pTv"));
+        assert_ne!(of_alice, hasher().hash(Some("aliceo"), "jE-161-pTv"));
+        assert_ne!(of_alice, CodeHasher::new(b"another").hash(Some("alice"), "ojE-161-pTv"));
+        assert_ne!(
+            hasher().hash(Some(""), "ojE-161-pTv"),
+            hasher().hash(None, "ojE-161-pTv")
+        );
+    }
+
+    #[test]
+    fn malformed_hashes_are_refused() {
+        let hash = hasher().hash(None, "ojE-161-pTv").as_str().to_owned();
+        assert_eq!(CodeHash::try_from(hash.clone()).unwrap().as_str(), hash);
+        for text in [
+            "",
+            "ojE-161-pTv",
+            "AAAA",
+            &"A".repeat(44),
+            &hash[1..],
+            &format!("{hash}="),
+            &format!("{hash}AA"),
+        ] {
+            assert!(CodeHash::try_from(text.to_owned()).is_err(), "{text}");
+        }
     }
 }

@@ -1,6 +1,9 @@
-//! The configuration, which is in the environment.
+//! Configuration by environment variables.
 
-use crate::{http::is_loopback, local::azurite};
+use crate::{
+    azure::{CredentialKind, is_loopback},
+    azurite,
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sqlx::sqlite::SqliteConnectOptions;
 use std::{
@@ -12,8 +15,8 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 use zeroize::Zeroizing;
 
-/// Without any of these, the cloud is in this process.
-pub(crate) const CLOUD: [&str; 7] = [
+/// The variables that name cloud services. Unless one is set, the program runs its own fakes.
+pub(crate) const CLOUD_VARIABLES: [&str; 7] = [
     "THIRD_PARTY_API_ENDPOINT",
     "KEY_VAULT_URL",
     "THIRD_PARTY_API_SECRET_NAME",
@@ -23,11 +26,10 @@ pub(crate) const CLOUD: [&str; 7] = [
     "CLIENT_ID",
 ];
 
-/// What starts with one of these is meant for this program.
+/// Prefixes of this program's variables. Any other variable with such a prefix is taken for a misspelt one.
 const PREFIXES: [&str; 5] = ["STORAGE_", "KEY_VAULT", "KEYVAULT", "THIRD_PARTY_", "CODE_"];
 
-/// The variables that start so.
-const PREFIXED: [&str; 7] = [
+const PREFIXED_VARIABLES: [&str; 7] = [
     "CODE_HASH_KEY",
     "CODE_TTL_SECONDS",
     "KEY_VAULT_URL",
@@ -37,31 +39,28 @@ const PREFIXED: [&str; 7] = [
     "THIRD_PARTY_API_SECRET_NAME",
 ];
 
-/// Where the table is unless told otherwise: the same for all commands, since APIs and watchers share it.
-const DATABASE_URL: &str = "sqlite://verification_codes.db?mode=rwc";
+/// The default of all commands, as APIs and watchers share the table.
+const DEFAULT_DATABASE_URL: &str = "sqlite://verification_codes.db?mode=rwc";
 
-/// What is logged unless told otherwise.
-const LOG_FILTER: &str = "warn,verification_codes=info";
+const DEFAULT_LOG_FILTER: &str = "warn,verification_codes=info";
 
-/// The longest that a code can be told to be valid, in seconds.
-const LONGEST_LIFE: i64 = 3600;
+const MAX_CODE_TTL_SECONDS: i64 = 3600;
 
-/// How often a caller can ask for a code, and enter one, unless told otherwise.
-const ATTEMPTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(10).unwrap();
+const DEFAULT_ATTEMPTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
-/// The fewest bytes of a key for hashes.
-const SHORTEST_KEY: usize = 32;
+const MIN_HASH_KEY_BYTES: usize = 32;
 
-/// What all commands need.
+/// The settings of the two queues.
 pub(crate) struct QueueConfig {
     pub(crate) messages: Url,
     pub(crate) poison: Url,
-    pub(crate) credential: CredentialKind,
+    /// `None` if the URLs are signed.
+    pub(crate) credential: Option<CredentialKind>,
 }
 
 impl QueueConfig {
-    /// The longest that a watcher waits before it looks for messages again: Azure counts each look, Azurite does not.
-    pub(crate) fn longest_wait(&self) -> StdDuration {
+    /// Returns the longest pause between two polls of a watcher. Azure charges for each poll, Azurite does not.
+    pub(crate) fn max_poll_interval(&self) -> StdDuration {
         if azurite::is_azurite(&self.messages) {
             StdDuration::from_millis(200)
         } else {
@@ -70,50 +69,41 @@ impl QueueConfig {
     }
 }
 
-/// Where tokens for Azure's services come from.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum CredentialKind {
-    /// The queues are not Azure's, or their URLs are signed.
-    None,
-    DeveloperTools,
-    ManagedIdentity,
-    WorkloadIdentity,
-}
-
-/// What the API needs.
+/// The settings of the API.
 pub(crate) struct ApiConfig {
     pub(crate) port: u16,
-    pub(crate) code_life: Duration,
+    pub(crate) code_ttl: Duration,
     pub(crate) attempts_per_minute: NonZeroU32,
     pub(crate) hash_key: Option<Zeroizing<Vec<u8>>>,
-    /// Nothing if the cloud is in this process.
+    /// `None` if the program runs its own fakes.
     pub(crate) cloud: Option<CloudConfig>,
 }
 
+/// The cloud services that the API uses.
 pub(crate) struct CloudConfig {
     pub(crate) number_service: Url,
     pub(crate) vault: Url,
     pub(crate) secret_name: String,
     pub(crate) credential: CredentialKind,
-    /// Nothing if the API is open.
+    /// `None` if callers need no token.
     pub(crate) issuer: Option<Issuer>,
 }
 
-/// Whose tokens are accepted.
+/// The issuer of callers' tokens.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Issuer {
     OpenId { issuer: String, audience: String },
     Entra { tenant_id: String, client_id: String },
 }
 
-/// Reads settings, and gathers what is wrong with them.
+/// Reads settings from variables, and collects every fault.
 pub(crate) struct Environment {
     variables: BTreeMap<String, String>,
     faults: Vec<String>,
 }
 
 impl Environment {
-    /// The settings that are in these variables. One that is empty is as good as none.
+    /// Takes the variables. An empty one is treated as absent.
     pub(crate) fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let variables = variables.into_iter().filter(|(_, value)| !value.is_empty());
         let mut environment = Self {
@@ -121,7 +111,7 @@ impl Environment {
             faults: Vec::new(),
         };
         let is_unknown = |name: &&String| {
-            PREFIXES.iter().any(|prefix| name.starts_with(prefix)) && !PREFIXED.contains(&name.as_str())
+            PREFIXES.iter().any(|prefix| name.starts_with(prefix)) && !PREFIXED_VARIABLES.contains(&name.as_str())
         };
         let unknown: Vec<String> = environment.variables.keys().filter(is_unknown).cloned().collect();
         for name in unknown {
@@ -133,81 +123,83 @@ impl Environment {
         environment
     }
 
-    /// What is logged.
+    /// Reads the levels to log.
     pub(crate) fn log_filter(&mut self) -> EnvFilter {
-        let default = || EnvFilter::new(LOG_FILTER);
+        let default = || EnvFilter::new(DEFAULT_LOG_FILTER);
         let Some(directives) = self.variable("RUST_LOG") else {
             return default();
         };
         EnvFilter::builder().parse(directives).unwrap_or_else(|_| {
-            self.fault("RUST_LOG", &format!("has to be levels, such as {LOG_FILTER}"));
+            self.fault("RUST_LOG", &format!("has to be levels, such as {DEFAULT_LOG_FILTER}"));
             default()
         })
     }
 
-    /// Where the queues are. The signature for Azurite is from `now`.
+    /// Reads the URLs of the queues. Those of Azurite are signed as of `now`.
     pub(crate) fn queue(&mut self, now: OffsetDateTime) -> Option<QueueConfig> {
         let url = match self.variable("STORAGE_QUEUE_URL") {
             None if self.is_local() => azurite::QUEUE_URL.parse().ok(),
             None => self.required("STORAGE_QUEUE_URL").and(None),
             Some(_) => self.url("STORAGE_QUEUE_URL"),
         }?;
-        let url = if azurite::is_azurite(&url) && !is_signed(&url) {
+        let messages = if azurite::is_azurite(&url) && !is_signed(&url) {
             azurite::sign_url(url, now)
         } else {
             url
         };
         let poison = match self.variable("STORAGE_POISON_QUEUE_URL") {
             Some(_) => self.url("STORAGE_POISON_QUEUE_URL")?,
-            None => beside(&url),
+            None => poison_url(&messages),
         };
-        let credential = if is_signed(&url) {
-            CredentialKind::None
+        let credential = if is_signed(&messages) {
+            None
         } else {
-            self.credential()?
+            Some(self.credential()?)
         };
         Some(QueueConfig {
-            messages: url,
+            messages,
             poison,
             credential,
         })
     }
 
-    /// Where the table is: in a file, since APIs and watchers share it.
+    /// Reads the location of the table: a file, as APIs and watchers share it.
     pub(crate) fn database(&mut self) -> Option<SqliteConnectOptions> {
-        let url = self.variable("DATABASE_URL").unwrap_or_else(|| DATABASE_URL.to_owned());
+        let url = self
+            .variable("DATABASE_URL")
+            .unwrap_or_else(|| DEFAULT_DATABASE_URL.to_owned());
         let is_file = url.starts_with("sqlite:") && !url.contains(":memory:") && !url.contains("mode=memory");
         let database = SqliteConnectOptions::from_str(&url).ok();
         let database = database.filter(|database| is_file && database.get_filename().file_name().is_some());
         let Some(database) = database else {
-            let what = format!("has to be the URL of a file, such as {DATABASE_URL}");
-            self.fault("DATABASE_URL", &what);
+            let reason = format!("has to be the URL of a file, such as {DEFAULT_DATABASE_URL}");
+            self.fault("DATABASE_URL", &reason);
             return None;
         };
-        // Of a name alone, the folder is "", which is the current one.
+        // A bare name has the folder "", which is the current one.
         let folder = database.get_filename().parent().unwrap_or(Path::new(""));
         if folder != Path::new("") && !folder.is_dir() {
-            let what = format!("names a file in {}, which is no folder", folder.display());
-            self.fault("DATABASE_URL", &what);
+            let reason = format!("names a file in {}, which is no folder", folder.display());
+            self.fault("DATABASE_URL", &reason);
             return None;
         }
         Some(database)
     }
 
-    /// What the API needs. An open one needs no issuer.
+    /// Reads the settings of the API. An `open` one needs no issuer.
     pub(crate) fn api(&mut self, open: bool) -> Option<ApiConfig> {
         let port = self.number("PORT", 0, 0..=u16::MAX);
-        let seconds = self.number("CODE_TTL_SECONDS", 600, 1..=LONGEST_LIFE);
+        let seconds = self.number("CODE_TTL_SECONDS", 600, 1..=MAX_CODE_TTL_SECONDS);
         let attempts_per_minute = self.number(
             "ATTEMPTS_PER_MINUTE",
-            ATTEMPTS_PER_MINUTE,
+            DEFAULT_ATTEMPTS_PER_MINUTE,
             NonZeroU32::MIN..=NonZeroU32::MAX,
         );
         let cloud = if self.is_local() { None } else { Some(self.cloud(open)) };
         let hash_key = self.hash_key();
         Some(ApiConfig {
             port: port?,
-            code_life: Duration::seconds(seconds?),
+            code_ttl: Duration::seconds(seconds?),
             attempts_per_minute: attempts_per_minute?,
             hash_key,
             cloud: match cloud {
@@ -259,7 +251,7 @@ impl Environment {
             self.required("CODE_HASH_KEY")
         };
         let key = Zeroizing::new(BASE64_STANDARD.decode(text?).unwrap_or_default());
-        if key.len() < SHORTEST_KEY {
+        if key.len() < MIN_HASH_KEY_BYTES {
             self.fault(
                 "CODE_HASH_KEY",
                 "has to be 32 random bytes or more, in base64: openssl rand -base64 32",
@@ -283,15 +275,16 @@ impl Environment {
         }
     }
 
-    /// What was read, or everything that is wrong.
-    pub(crate) fn finish<T>(self, read: Option<T>) -> Result<T, String> {
-        read.filter(|_| self.faults.is_empty())
+    /// Returns the settings that were read, or all faults.
+    pub(crate) fn finish<T>(self, settings: Option<T>) -> Result<T, String> {
+        settings
+            .filter(|_| self.faults.is_empty())
             .ok_or_else(|| self.faults.join("\n"))
     }
 
-    /// Whether the cloud is in this process.
-    pub(crate) fn is_local(&self) -> bool {
-        CLOUD.iter().all(|name| self.variable(name).is_none())
+    /// Returns whether the program runs its own fakes of the cloud services.
+    fn is_local(&self) -> bool {
+        CLOUD_VARIABLES.iter().all(|name| self.variable(name).is_none())
     }
 
     fn variable(&self, name: &str) -> Option<String> {
@@ -306,7 +299,7 @@ impl Environment {
         value
     }
 
-    /// A URL of https, or of http on this machine. What is wrong with it is told without it, since it may be signed.
+    /// Reads a URL: https, or http on loopback. The fault does not show it, as it can be signed.
     fn url(&mut self, name: &str) -> Option<Url> {
         let url = self.variable(name).and_then(|value| Url::parse(&value).ok());
         match url {
@@ -335,23 +328,23 @@ impl Environment {
         number
     }
 
-    fn fault(&mut self, name: &str, what: &str) {
-        let fault = format!("{name} {what}");
+    fn fault(&mut self, name: &str, reason: &str) {
+        let fault = format!("{name} {reason}");
         if !self.faults.contains(&fault) {
             self.faults.push(fault);
         }
     }
 }
 
-/// Whether a URL holds a shared access signature.
+/// Returns whether a URL contains a shared access signature.
 fn is_signed(url: &Url) -> bool {
     url.query_pairs().any(|(name, _)| name == "sig")
 }
 
-/// The queue for what cannot be handled, which has the name that Azure Functions gives to such queues.
-fn beside(url: &Url) -> Url {
-    let mut poison = url.clone();
-    poison.set_path(&format!("{}-poison", url.path().trim_end_matches('/')));
+/// Returns the URL of the poison queue, by the name that Azure Functions uses.
+fn poison_url(messages: &Url) -> Url {
+    let mut poison = messages.clone();
+    poison.set_path(&format!("{}-poison", messages.path().trim_end_matches('/')));
     poison
 }
 
@@ -383,7 +376,7 @@ mod tests {
         Environment::new(variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
     }
 
-    /// What is wrong with these variables.
+    /// Returns the faults of these variables.
     fn faults(variables: &[(&str, &str)]) -> String {
         let mut environment = environment(variables);
         environment.log_filter();
@@ -393,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn with_nothing_the_cloud_is_in_this_process_and_the_queue_is_azurites() {
+    fn without_variables_the_cloud_is_faked() {
         let mut environment = environment(&[]);
         let queue = environment.queue(NOW).unwrap();
         assert!(
@@ -408,17 +401,17 @@ mod tests {
                 .as_str()
                 .starts_with("http://127.0.0.1:10001/devstoreaccount1/code-requests-poison?sv=")
         );
-        assert_eq!(queue.credential, CredentialKind::None);
+        assert_eq!(queue.credential, None);
         let api = environment.api(false).unwrap();
         assert!(api.cloud.is_none() && api.hash_key.is_none());
-        assert_eq!(api.code_life, Duration::minutes(10));
+        assert_eq!(api.code_ttl, Duration::minutes(10));
         let database = environment.database().unwrap();
         assert_eq!(database.get_filename(), Path::new("verification_codes.db"));
         environment.finish(Some(())).unwrap();
     }
 
     #[test]
-    fn with_everything_it_is_the_real_one() {
+    fn with_all_variables_the_cloud_is_azure() {
         let mut environment = environment(&FULL);
         let queue = environment.queue(NOW).unwrap();
         assert_eq!(
@@ -429,7 +422,7 @@ mod tests {
             queue.poison.as_str(),
             "https://contoso.queue.core.windows.net/code-requests-poison"
         );
-        assert_eq!(queue.credential, CredentialKind::DeveloperTools);
+        assert_eq!(queue.credential, Some(CredentialKind::DeveloperTools));
         let api = environment.api(false).unwrap();
         assert_eq!(api.hash_key.unwrap().len(), 32);
         let found = api.cloud.unwrap().issuer.unwrap();
@@ -444,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn an_issuer_can_be_entra_id() {
+    fn issuer_can_be_entra_id() {
         let mut variables = FULL.to_vec();
         variables.extend([("TENANT_ID", "t"), ("CLIENT_ID", "c"), ("ISSUER", ""), ("AUDIENCE", "")]);
         let issuer = environment(&variables)
@@ -459,17 +452,17 @@ mod tests {
     }
 
     #[test]
-    fn a_signed_url_needs_no_credential_and_is_kept_as_it_is() {
+    fn signed_url_is_used_without_credential() {
         let url = "https://contoso.queue.core.windows.net/code-requests?sp=raup&sig=c2ln";
         let queue = environment(&[("STORAGE_QUEUE_URL", url)]).queue(NOW).unwrap();
         assert_eq!(queue.messages.as_str(), url);
         assert_eq!(queue.poison.path(), "/code-requests-poison");
         assert_eq!(queue.poison.query(), Some("sp=raup&sig=c2ln"));
-        assert_eq!(queue.credential, CredentialKind::None);
+        assert_eq!(queue.credential, None);
     }
 
     #[test]
-    fn all_that_is_wrong_is_told_at_once() {
+    fn all_faults_are_reported_at_once() {
         assert_eq!(
             faults(&[
                 ("KEY_VAULT_URL", "http://contoso.vault.azure.net"),
@@ -497,7 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_without_the_value() {
+    fn faults_do_not_show_values() {
         for (name, value) in [
             (
                 "STORAGE_QUEUE_URL",
@@ -520,7 +513,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_in_a_file_that_can_be_there() {
+    fn database_url_names_a_possible_file() {
         for (url, expected) in [
             ("sqlite://codes.db", true),
             ("sqlite:codes.db?mode=rwc", true),
@@ -543,7 +536,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_that_is_misspelt_is_a_fault() {
+    fn misspelt_variable_is_a_fault() {
         for name in [
             "KEYVAULT_URL",
             "KEY_VAULT_URI",
@@ -561,15 +554,15 @@ mod tests {
     }
 
     #[test]
-    fn a_watcher_looks_more_often_where_looking_costs_nothing() {
+    fn azurite_is_polled_more_often() {
         let local = environment(&[]).queue(NOW).unwrap();
         let cloud = environment(&FULL).queue(NOW).unwrap();
-        assert!(local.longest_wait() < StdDuration::from_secs(1));
-        assert_eq!(cloud.longest_wait(), StdDuration::from_secs(2));
+        assert!(local.max_poll_interval() < StdDuration::from_secs(1));
+        assert_eq!(cloud.max_poll_interval(), StdDuration::from_secs(2));
     }
 
     #[test]
-    fn an_open_api_needs_no_issuer() {
+    fn open_api_needs_no_issuer() {
         let mut environment = environment(&FULL[..5]);
         assert!(environment.api(true).unwrap().cloud.unwrap().issuer.is_none());
         environment.finish(Some(())).unwrap();

@@ -1,8 +1,8 @@
-//! A queue in memory, which fails when a test wants it to.
+//! A queue in memory that fails at a chosen call, for tests.
 
 use crate::{
-    cloud_error::CloudError,
-    queue::{Queue, Receipt, Received},
+    azure::CloudError,
+    queue::{Delivery, Queue, Receipt},
 };
 use async_trait::async_trait;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,8 +16,8 @@ struct State {
     messages: Vec<Message>,
     poison: Vec<String>,
     calls: usize,
-    failure: Option<Moment>,
-    given: usize,
+    failure: Option<FailFrom>,
+    deliveries: usize,
 }
 
 struct Message {
@@ -27,10 +27,10 @@ struct Message {
     pop_receipt: String,
 }
 
-/// When the queue is no longer to be reached, as if the watcher had ended: before it did what the call with this number
-/// asks for, or after that and before it answered.
+/// The call from which on the queue cannot be reached, as if the watcher had ended: that call fails before or after it has
+/// taken effect.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Moment {
+pub(crate) enum FailFrom {
     Before(usize),
     After(usize),
 }
@@ -43,7 +43,7 @@ impl Default for State {
             poison: Vec::new(),
             calls: 0,
             failure: None,
-            given: 0,
+            deliveries: 0,
         }
     }
 }
@@ -53,12 +53,12 @@ impl FakeQueue {
         self.state().now = now;
     }
 
-    /// Adds a message that is there from the beginning.
-    pub(crate) fn put(&self, text: &str) {
+    /// Adds a visible message.
+    pub(crate) fn add(&self, text: &str) {
         self.state().add(text.to_owned(), OffsetDateTime::UNIX_EPOCH);
     }
 
-    /// All messages, those that are hidden too.
+    /// Returns all messages, also hidden ones.
     pub(crate) fn texts(&self) -> Vec<String> {
         self.state()
             .messages
@@ -75,11 +75,11 @@ impl FakeQueue {
         self.state().calls
     }
 
-    /// Counts calls from here, and fails from this moment on.
-    pub(crate) fn fail_from(&self, moment: Moment) {
+    /// Counts calls anew, and fails from the given one on.
+    pub(crate) fn fail_from(&self, failure: FailFrom) {
         let mut state = self.state();
         state.calls = 0;
-        state.failure = Some(moment);
+        state.failure = Some(failure);
     }
 
     pub(crate) fn recover(&self) {
@@ -90,19 +90,19 @@ impl FakeQueue {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn call<T>(&self, carry_out: impl FnOnce(&mut State) -> T) -> Result<T, CloudError> {
+    fn call<T>(&self, effect: impl FnOnce(&mut State) -> T) -> Result<T, CloudError> {
         let mut state = self.state();
         let call = state.calls;
         state.calls += 1;
-        let lost = || CloudError::other("the queue is not to be reached");
+        let lost = || CloudError::new("the queue cannot be reached");
         match state.failure {
-            Some(Moment::Before(first)) if call >= first => Err(lost()),
-            Some(Moment::After(first)) if call > first => Err(lost()),
-            Some(Moment::After(first)) if call == first => {
-                carry_out(&mut state);
+            Some(FailFrom::Before(first)) if call >= first => Err(lost()),
+            Some(FailFrom::After(first)) if call > first => Err(lost()),
+            Some(FailFrom::After(first)) if call == first => {
+                effect(&mut state);
                 Err(lost())
             }
-            _ => Ok(carry_out(&mut state)),
+            _ => Ok(effect(&mut state)),
         }
     }
 }
@@ -117,18 +117,21 @@ impl State {
         });
     }
 
-    fn give(&mut self) -> Vec<Received> {
+    fn receive(&mut self) -> Vec<Delivery> {
         let Self {
-            now, messages, given, ..
+            now,
+            messages,
+            deliveries,
+            ..
         } = self;
         let visible = messages.iter_mut().filter(|message| message.visible <= *now).take(32);
         visible
             .map(|message| {
-                *given += 1;
+                *deliveries += 1;
                 message.visible = *now + Duration::seconds(30);
                 message.dequeue_count += 1;
-                message.pop_receipt = given.to_string();
-                Received {
+                message.pop_receipt = deliveries.to_string();
+                Delivery {
                     text: message.text.clone(),
                     dequeue_count: message.dequeue_count,
                     receipt: Receipt {
@@ -143,12 +146,12 @@ impl State {
 
 #[async_trait]
 impl Queue for FakeQueue {
-    async fn send(&self, text: String, hidden: Duration) -> Result<(), CloudError> {
-        self.call(|state| state.add(text, state.now + hidden))
+    async fn send(&self, text: String, delay: Duration) -> Result<(), CloudError> {
+        self.call(|state| state.add(text, state.now + delay))
     }
 
-    async fn receive(&self) -> Result<Vec<Received>, CloudError> {
-        self.call(State::give)
+    async fn receive(&self) -> Result<Vec<Delivery>, CloudError> {
+        self.call(State::receive)
     }
 
     async fn delete(&self, receipt: &Receipt) -> Result<(), CloudError> {
@@ -158,7 +161,7 @@ impl Queue for FakeQueue {
         })
     }
 
-    async fn set_aside(&self, text: String) -> Result<(), CloudError> {
+    async fn send_poison(&self, text: String) -> Result<(), CloudError> {
         self.call(|state| state.poison.push(text))
     }
 }

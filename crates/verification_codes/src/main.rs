@@ -2,95 +2,85 @@
 #![allow(clippy::print_stdout, reason = "the program prints what it does and how to use it")]
 
 mod api;
-mod cloud_error;
+mod azure;
+mod azurite;
 mod code;
 mod config;
-mod credential;
 #[cfg(test)]
 mod fake_queue;
-mod hash;
-mod http;
-mod limit;
+mod key_vault;
 mod local;
 mod message;
-mod numbers;
-mod poison;
+mod number_service;
 mod problem;
 mod queue;
 mod requester;
 mod serve;
 mod table;
-mod vault;
 mod watcher;
 
-use crate::{
-    cloud_error::CloudError,
-    config::{CLOUD, Environment, QueueConfig},
-    credential::credential,
-    local::azurite,
-    queue::StorageQueue,
-    table::CodeTable,
-    watcher::Watcher,
-};
+use axum::BoxError;
+use azure::{CloudError, client_options};
 use clap::{Args, Parser, Subcommand};
+use config::{CLOUD_VARIABLES, Environment, QueueConfig};
+use queue::StorageQueue;
 use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
 use std::{
     env,
-    error::Error,
     io::{self, IsTerminal, Write},
     path,
     process::ExitCode,
     sync::Arc,
 };
+use table::CodeTable;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio_util::sync::CancellationToken;
+use watcher::Watcher;
 
-type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
-
-/// Issues and checks verification codes, with Azure Key Vault and Azure Queue Storage; without configuration, with doubles
-/// of them in this process and with Azurite
+/// Issues and checks verification codes, with Azure Key Vault and Azure Queue Storage; without configuration, with Azurite
+/// and fakes in this process
 #[derive(Parser)]
 #[command(name = "verification_codes", version, args_conflicts_with_subcommands = true)]
-struct Options {
+struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    serve: Serve,
+    serve: ServeArgs,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// The API and a watcher of the queue, unless told otherwise
-    Serve(Serve),
-    /// A watcher of the queue alone; there can be several
+    /// Runs the API and a watcher of the queue (default)
+    Serve(ServeArgs),
+    /// Runs a watcher only; several can share the queue
     Watch,
     /// Shows the messages at the front of the queue
-    Peek(Which),
+    Peek(QueueArgs),
     /// Empties the queue
-    Clear(Which),
+    Clear(QueueArgs),
 }
 
 #[derive(Args)]
-struct Serve {
-    /// Anybody may ask for codes, without a token
+struct ServeArgs {
+    /// Accept callers without a token
     #[arg(long)]
     open: bool,
-    /// The API alone
+    /// Run the API only
     #[arg(long)]
     no_watcher: bool,
 }
 
 #[derive(Args)]
-struct Which {
-    /// The queue of the messages that could not be handled
+struct QueueArgs {
+    /// Use the poison queue, with the messages that could not be handled
     #[arg(long)]
     poison: bool,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options = Options::parse();
+    let arguments = Arguments::parse();
     let variables =
         env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let mut environment = Environment::new(variables);
@@ -99,68 +89,71 @@ async fn main() -> ExitCode {
         .with_ansi(io::stderr().is_terminal())
         .with_env_filter(environment.log_filter())
         .init();
-    match run(options, environment).await {
+    match run(arguments, environment).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nobody is left to tell if this fails.
+            // If stderr is closed, the exit code must do.
             let _ = writeln!(io::stderr(), "error: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-async fn run(options: Options, mut environment: Environment) -> Outcome {
+async fn run(arguments: Arguments, mut environment: Environment) -> Result<(), BoxError> {
     let queue = environment.queue(OffsetDateTime::now_utc());
     let stop = stop_signal()?;
-    match options.command.unwrap_or(Command::Serve(options.serve)) {
-        Command::Serve(Serve { open, no_watcher }) => {
+    match arguments.command.unwrap_or(Command::Serve(arguments.serve)) {
+        Command::Serve(ServeArgs { open, no_watcher }) => {
             let database = environment.database();
             let api = environment.api(open);
             let ((queue, database), api) = environment.finish(queue.zip(database).zip(api))?;
             if api.cloud.is_none() {
-                let ends = CLOUD.join(", ");
-                println!("Without configuration: doubles in this process, until one of {ends} is set.");
+                let variables = CLOUD_VARIABLES.join(", ");
+                println!("Without configuration: fakes in this process, until one of {variables} is set.");
             }
-            let longest_wait = queue.longest_wait();
+            let max_poll_interval = queue.max_poll_interval();
             let queue = Arc::new(create_queues(queue).await?);
             let table = open_table(database).await?;
-            let watcher = (!no_watcher).then(|| Watcher::new(queue.clone(), table.clone(), longest_wait));
+            let watcher = (!no_watcher).then(|| Watcher::new(queue.clone(), table.clone(), max_poll_interval));
             serve::serve(open, api, queue, table.clone(), watcher, stop).await?;
             table.close().await;
         }
         Command::Watch => {
             let database = environment.database();
             let (queue, database) = environment.finish(queue.zip(database))?;
-            let longest_wait = queue.longest_wait();
+            let max_poll_interval = queue.max_poll_interval();
             let queue = Arc::new(create_queues(queue).await?);
             let table = open_table(database).await?;
             println!("The watcher handles messages until it is ended.");
-            Watcher::new(queue, table.clone(), longest_wait).run(&stop).await;
+            Watcher::new(queue, table.clone(), max_poll_interval).run(&stop).await;
             table.close().await;
         }
-        Command::Peek(Which { poison }) => {
+        Command::Peek(QueueArgs { poison }) => {
             let queue = open_queues(environment.finish(queue)?).await?;
             peek(&queue, poison).await?;
         }
-        Command::Clear(Which { poison }) => {
+        Command::Clear(QueueArgs { poison }) => {
             let queue = open_queues(environment.finish(queue)?).await?;
             queue
                 .clear(poison)
                 .await
-                .map_err(|error| unusable(&queue, poison, &error))?;
+                .map_err(|error| queue_error(&queue, poison, &error))?;
             println!("All messages of the queue `{}` were removed.", queue.name(poison));
         }
     }
     Ok(())
 }
 
-/// The queues, whether there are such or not.
-async fn open_queues(config: QueueConfig) -> Outcome<StorageQueue> {
+/// Creates clients of the queues, which need not exist.
+async fn open_queues(config: QueueConfig) -> Result<StorageQueue, BoxError> {
     if azurite::is_azurite(&config.messages) {
-        azurite::look_for(&config.messages).await?;
+        azurite::check_listening(&config.messages).await?;
     }
-    let options = http::options(&config.messages)?;
-    let credential = credential(config.credential, options.clone())?;
+    let options = client_options(&config.messages)?;
+    let credential = match config.credential {
+        Some(kind) => Some(kind.create(options.clone())?),
+        None => None,
+    };
     Ok(StorageQueue::new(
         config.messages,
         config.poison,
@@ -169,8 +162,8 @@ async fn open_queues(config: QueueConfig) -> Outcome<StorageQueue> {
     )?)
 }
 
-/// The queues, which are created if there are none.
-async fn create_queues(config: QueueConfig) -> Outcome<StorageQueue> {
+/// Opens the queues, and creates those that do not exist.
+async fn create_queues(config: QueueConfig) -> Result<StorageQueue, BoxError> {
     let queue = open_queues(config).await?;
     queue.create().await.map_err(|error| {
         format!(
@@ -181,8 +174,8 @@ async fn create_queues(config: QueueConfig) -> Outcome<StorageQueue> {
     Ok(queue)
 }
 
-/// The table, of which it says where it is: those who are to share it have to name the same file.
-async fn open_table(database: SqliteConnectOptions) -> Outcome<CodeTable> {
+/// Opens the table, and prints its file, which all processes that share it must name.
+async fn open_table(database: SqliteConnectOptions) -> Result<CodeTable, BoxError> {
     let file = path::absolute(database.get_filename())?;
     let file = file.display();
     let table = CodeTable::open(database).await.map_err(|error| {
@@ -195,8 +188,8 @@ async fn open_table(database: SqliteConnectOptions) -> Outcome<CodeTable> {
     Ok(table)
 }
 
-/// Why a queue cannot be looked into.
-fn unusable(queue: &StorageQueue, poison: bool, error: &CloudError) -> String {
+/// Describes the failure of a queue, with the remedy.
+fn queue_error(queue: &StorageQueue, poison: bool, error: &CloudError) -> String {
     let name = queue.name(poison);
     if error.code() == Some("QueueNotFound") {
         format!(
@@ -211,9 +204,9 @@ fn unusable(queue: &StorageQueue, poison: bool, error: &CloudError) -> String {
 }
 
 /// Prints one line of JSON for each message.
-async fn peek(queue: &StorageQueue, poison: bool) -> Outcome {
+async fn peek(queue: &StorageQueue, poison: bool) -> Result<(), BoxError> {
     let messages = queue.peek(poison).await;
-    for message in messages.map_err(|error| unusable(queue, poison, &error))? {
+    for message in messages.map_err(|error| queue_error(queue, poison, &error))? {
         let inserted = message.insertion_time.map(|time| time.format(&Rfc3339)).transpose()?;
         let line = json!({
             "id": message.message_id,
@@ -226,10 +219,10 @@ async fn peek(queue: &StorageQueue, poison: bool) -> Outcome {
     Ok(())
 }
 
-/// Is cancelled when the process is told to end.
-fn stop_signal() -> Outcome<CancellationToken> {
+/// Returns a token that SIGTERM and Ctrl-C cancel.
+fn stop_signal() -> Result<CancellationToken, BoxError> {
     let stop = CancellationToken::new();
-    let told = stop.clone();
+    let signalled = stop.clone();
     #[cfg(unix)]
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::spawn(async move {
@@ -240,7 +233,7 @@ fn stop_signal() -> Outcome<CancellationToken> {
         }
         #[cfg(not(unix))]
         let _ = tokio::signal::ctrl_c().await;
-        told.cancel();
+        signalled.cancel();
     });
     Ok(stop)
 }
@@ -250,13 +243,13 @@ mod tests {
     use super::*;
     use clap::error::ErrorKind;
 
-    fn parse(arguments: &[&str]) -> Result<Options, ErrorKind> {
+    fn parse(arguments: &[&str]) -> Result<Arguments, ErrorKind> {
         let arguments = ["verification_codes"].iter().chain(arguments);
-        Options::try_parse_from(arguments).map_err(|error| error.kind())
+        Arguments::try_parse_from(arguments).map_err(|error| error.kind())
     }
 
     #[test]
-    fn without_a_command_it_serves_as_it_is_told() {
+    fn default_command_is_serve() {
         let options = parse(&["--open", "--no-watcher"]).unwrap();
         assert!(options.command.is_none() && options.serve.open && options.serve.no_watcher);
         let options = parse(&["serve", "--open"]).unwrap();
@@ -267,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_before_a_command_is_not_dropped() {
+    fn option_before_a_command_is_refused() {
         for option in ["--open", "--no-watcher"] {
             for command in ["serve", "watch", "peek", "clear"] {
                 let refused = parse(&[option, command]).err();
@@ -277,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn it_says_its_version() {
+    fn version_is_printed() {
         assert_eq!(parse(&["--version"]).err(), Some(ErrorKind::DisplayVersion));
     }
 }

@@ -1,6 +1,6 @@
 //! The messages of the queue.
 
-use crate::hash::CodeHash;
+use crate::code::CodeHash;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,15 +8,15 @@ use std::fmt::{self, Display, Formatter};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// What a watcher has to do about a code. It says what to do, and not just which code it is about, so that doing it twice
-/// is the same as doing it once.
+/// An instruction to a watcher about one code. It names the action, so that handling it twice has the result of handling it
+/// once.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) struct CodeMessage {
-    /// The same in both messages about a code; it stands in logs.
+    /// Shared by both messages about a code, and logged.
     pub(crate) id: Uuid,
     pub(crate) code_hash: CodeHash,
     pub(crate) action: Action,
-    /// When the code becomes invalid, in RFC 3339.
+    /// The expiry of the code, in RFC 3339.
     #[serde(with = "azure_core::time::rfc3339")]
     pub(crate) expires_at: OffsetDateTime,
 }
@@ -29,41 +29,41 @@ pub(crate) enum Action {
 }
 
 impl CodeMessage {
-    /// Reads a message: JSON, or the base64 of it, which Azure Functions and older clients send unless told otherwise.
+    /// Parses a message: JSON, or JSON in base64, the default of Azure Functions and older clients.
     ///
     /// # Errors
     ///
-    /// Why it cannot be understood.
-    pub(crate) fn parse(text: &str) -> Result<Self, NotUnderstood> {
+    /// If the text is not JSON, or lacks a member of a message.
+    pub(crate) fn parse(text: &str) -> Result<Self, ParseError> {
         let value: Value = match serde_json::from_str(text) {
             Ok(value) => value,
             Err(_) => BASE64_STANDARD
                 .decode(text.trim())
                 .ok()
                 .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-                .ok_or(NotUnderstood::NotJson)?,
+                .ok_or(ParseError::NotJson)?,
         };
-        serde_json::from_value(value).map_err(|_| NotUnderstood::AnotherMessage)
+        serde_json::from_value(value).map_err(|_| ParseError::OtherJson)
     }
 
-    /// The text to send.
+    /// Returns the text to send.
     pub(crate) fn to_text(&self) -> serde_json::Result<String> {
         serde_json::to_string(self)
     }
 }
 
-/// Why a message cannot be understood. It says nothing of what is in it, which might be a code.
+/// A message that cannot be parsed. The error shows nothing of the text, which can contain a code.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum NotUnderstood {
+pub(crate) enum ParseError {
     NotJson,
-    AnotherMessage,
+    OtherJson,
 }
 
-impl Display for NotUnderstood {
+impl Display for ParseError {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotJson => "it is neither JSON nor the base64 of JSON",
-            Self::AnotherMessage => "it is JSON, but has not the id, code_hash, action and expires_at of a message",
+            Self::OtherJson => "it is JSON, but has not the id, code_hash, action and expires_at of a message",
         })
     }
 }
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_read_from_json_and_from_base64() {
+    fn message_is_parsed_from_json_and_base64() {
         let expected = CodeMessage {
             id: "1b4e28ba-2fa1-4d2b-883f-0016d3cca427".parse().unwrap(),
             code_hash: HASH.to_owned().try_into().unwrap(),
@@ -111,32 +111,29 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_sent_as_json() {
+    fn message_is_sent_as_json() {
         let message = CodeMessage::parse(&activate().to_string()).unwrap();
         let sent: Value = serde_json::from_str(&message.to_text().unwrap()).unwrap();
         assert_eq!(sent, activate());
     }
 
     #[test]
-    fn what_is_no_message_is_not_understood() {
+    fn other_texts_are_refused_with_a_reason() {
         for (text, reason) in [
-            (String::new(), NotUnderstood::NotJson),
-            ("hello".to_owned(), NotUnderstood::NotJson),
-            ("aGVsbG8=".to_owned(), NotUnderstood::NotJson),
+            (String::new(), ParseError::NotJson),
+            ("hello".to_owned(), ParseError::NotJson),
+            ("aGVsbG8=".to_owned(), ParseError::NotJson),
             // What the walkthrough's client of 2020 sends: Python's own notation.
             (
                 "{'code': 'ojE-161-pTv', 'timestamp': '2020-04-15 16:54:48.816549'}".to_owned(),
-                NotUnderstood::NotJson,
+                ParseError::NotJson,
             ),
-            (
-                json!({"code": "ojE-161-pTv"}).to_string(),
-                NotUnderstood::AnotherMessage,
-            ),
-            ("[]".to_owned(), NotUnderstood::AnotherMessage),
-            (with("action", json!("toggle")), NotUnderstood::AnotherMessage),
-            (with("code_hash", json!("ojE-161-pTv")), NotUnderstood::AnotherMessage),
-            (with("expires_at", json!("2026-08-01")), NotUnderstood::AnotherMessage),
-            (with("id", json!(1)), NotUnderstood::AnotherMessage),
+            (json!({"code": "ojE-161-pTv"}).to_string(), ParseError::OtherJson),
+            ("[]".to_owned(), ParseError::OtherJson),
+            (with("action", json!("toggle")), ParseError::OtherJson),
+            (with("code_hash", json!("ojE-161-pTv")), ParseError::OtherJson),
+            (with("expires_at", json!("2026-08-01")), ParseError::OtherJson),
+            (with("id", json!(1)), ParseError::OtherJson),
         ] {
             assert_eq!(CodeMessage::parse(&text), Err(reason), "{text}");
             assert!(!reason.to_string().contains("ojE-161-pTv"));
@@ -145,7 +142,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in "\\PC{0,64}|[A-Za-z0-9+/={}\":,]{0,64}") {
+        fn arbitrary_text_does_not_panic(text in "\\PC{0,64}|[A-Za-z0-9+/={}\":,]{0,64}") {
             prop_assert!(CodeMessage::parse(&text).is_err());
         }
     }

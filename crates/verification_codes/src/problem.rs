@@ -1,4 +1,4 @@
-//! What is answered where there is no code, or it is not valid.
+//! Error responses of the API, as problem details.
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -7,15 +7,15 @@ use axum::{
 use serde_json::json;
 use std::time::Duration;
 
-/// A problem in the sense of RFC 9457. It tells a caller nothing of the services behind the API.
+/// A problem of RFC 9457. It reveals nothing of the services behind the API.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Problem {
-    NoSuchRoute,
-    OtherMethod {
+    NotFound,
+    MethodNotAllowed {
         allowed: &'static str,
     },
-    NotACode,
-    /// One answer for codes that were never issued, are not valid yet or any more, were used, and are somebody else's.
+    InvalidRequest,
+    /// A code that was never issued, is not valid yet, has expired, was used, or is another user's.
     NotValid,
     TooManyAttempts {
         wait: Duration,
@@ -27,9 +27,9 @@ pub(crate) enum Problem {
 impl Problem {
     fn status(self) -> StatusCode {
         match self {
-            Self::NoSuchRoute | Self::NotValid => StatusCode::NOT_FOUND,
-            Self::OtherMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NotACode => StatusCode::BAD_REQUEST,
+            Self::NotFound | Self::NotValid => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::InvalidRequest => StatusCode::BAD_REQUEST,
             Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::NoNumber => StatusCode::BAD_GATEWAY,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -38,9 +38,9 @@ impl Problem {
 
     fn code(self) -> &'static str {
         match self {
-            Self::NoSuchRoute => "codes.not_found",
-            Self::OtherMethod { .. } => "codes.method_not_allowed",
-            Self::NotACode => "codes.invalid_request",
+            Self::NotFound => "codes.not_found",
+            Self::MethodNotAllowed { .. } => "codes.method_not_allowed",
+            Self::InvalidRequest => "codes.invalid_request",
             Self::NotValid => "codes.not_valid",
             Self::TooManyAttempts { .. } => "codes.too_many_attempts",
             Self::NoNumber => "codes.no_number",
@@ -50,9 +50,9 @@ impl Problem {
 
     fn detail(self) -> &'static str {
         match self {
-            Self::NoSuchRoute => "There is nothing at this path.",
-            Self::OtherMethod { .. } => "The method is not one of this path; the header Allow says which is.",
-            Self::NotACode => r#"The body has to be JSON: {"code": "..."}."#,
+            Self::NotFound => "There is nothing at this path.",
+            Self::MethodNotAllowed { .. } => "The method is not one of this path; the header Allow says which is.",
+            Self::InvalidRequest => r#"The body has to be JSON: {"code": "..."}."#,
             Self::NotValid => "The code is not valid.",
             Self::TooManyAttempts { .. } => "There were too many attempts. Wait before the next one.",
             Self::NoNumber => "No code can be issued: a service that it needs has failed.",
@@ -74,12 +74,12 @@ impl IntoResponse for Problem {
         let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
         let mut response = (status, content_type, body.to_string()).into_response();
         match self {
-            Self::OtherMethod { allowed } => {
+            Self::MethodNotAllowed { allowed } => {
                 let headers = response.headers_mut();
                 headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
             }
             Self::TooManyAttempts { wait } => {
-                // Whole seconds, of which none is too early.
+                // Rounded up to whole seconds.
                 let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
                 let headers = response.headers_mut();
                 headers.insert(header::RETRY_AFTER, seconds.max(1).into());

@@ -1,6 +1,6 @@
-//! The queue of messages, and the one beside it for those that cannot be handled.
+//! The message queue and its poison queue, in Azure Queue Storage.
 
-use crate::{cloud_error::CloudError, http::is_loopback};
+use crate::azure::{CloudError, is_loopback};
 use async_trait::async_trait;
 use azure_core::{
     credentials::TokenCredential,
@@ -16,53 +16,52 @@ use azure_storage_queue::{
 use std::sync::Arc;
 use time::Duration;
 
-/// The most that the service gives at once.
-const BATCH: i32 = 32;
+/// The service's maximum of one request.
+const MAX_MESSAGES: i32 = 32;
 
-/// How long a message is hidden from other watchers while one handles it, in seconds. If it has not been deleted by then,
-/// it comes again.
-const HIDDEN_WHILE_HANDLED: i32 = 30;
+/// The time for which a received message is hidden, in seconds. Unless it is deleted by then, it is delivered again.
+const VISIBILITY_TIMEOUT: i32 = 30;
 
-/// A queue that gives each message at least once.
+/// A queue that delivers each message at least once.
 #[async_trait]
 pub(crate) trait Queue: Send + Sync {
-    /// Adds a message that nobody receives for as long as `hidden`, in whole seconds.
-    async fn send(&self, text: String, hidden: Duration) -> Result<(), CloudError>;
+    /// Adds a message that is hidden for `delay`, in whole seconds.
+    async fn send(&self, text: String, delay: Duration) -> Result<(), CloudError>;
 
-    /// Messages, which nobody else receives for a while.
-    async fn receive(&self) -> Result<Vec<Received>, CloudError>;
+    /// Receives messages, which are hidden from other watchers for 30 seconds.
+    async fn receive(&self) -> Result<Vec<Delivery>, CloudError>;
 
-    /// Removes a message for good, unless somebody else has received it since.
+    /// Deletes a message, unless another watcher has received it since.
     async fn delete(&self, receipt: &Receipt) -> Result<(), CloudError>;
 
-    /// Adds a message to the queue for those that cannot be handled.
-    async fn set_aside(&self, text: String) -> Result<(), CloudError>;
+    /// Adds a message to the poison queue.
+    async fn send_poison(&self, text: String) -> Result<(), CloudError>;
 }
 
-/// A message as it was received.
+/// A received message.
 #[derive(Clone, Debug)]
-pub(crate) struct Received {
+pub(crate) struct Delivery {
     pub(crate) text: String,
-    /// How often it has been received, this time included.
+    /// The number of deliveries, this one included.
     pub(crate) dequeue_count: i64,
     pub(crate) receipt: Receipt,
 }
 
-/// What it takes to delete a message.
+/// The proof of a delivery, which deletes the message.
 #[derive(Clone, Debug)]
 pub(crate) struct Receipt {
     pub(crate) message_id: String,
     pub(crate) pop_receipt: String,
 }
 
-/// A queue of Azure Queue Storage.
+/// Two queues of Azure Queue Storage: one for messages, one for those that cannot be handled.
 pub(crate) struct StorageQueue {
     messages: QueueClient,
     poison: QueueClient,
 }
 
 impl StorageQueue {
-    /// The queues at these URLs, which hold a signature or else need a credential. The options have the transport.
+    /// Creates clients of the queues at these URLs, which are signed or need a credential. `options` has the transport.
     pub(crate) fn new(
         messages: Url,
         poison: Url,
@@ -79,7 +78,7 @@ impl StorageQueue {
         })
     }
 
-    /// Creates the queues that there are not.
+    /// Creates the queues that do not exist.
     pub(crate) async fn create(&self) -> Result<(), CloudError> {
         for queue in [&self.messages, &self.poison] {
             if !queue.exists().await? {
@@ -89,23 +88,23 @@ impl StorageQueue {
         Ok(())
     }
 
-    /// The messages at the front of the queue, which stay there as they are.
+    /// Returns the messages at the front of a queue, and leaves them there.
     pub(crate) async fn peek(&self, poison: bool) -> Result<Vec<PeekedMessage>, CloudError> {
         let options = QueueClientPeekMessagesOptions {
-            number_of_messages: Some(BATCH),
+            number_of_messages: Some(MAX_MESSAGES),
             ..Default::default()
         };
         let peeked = self.queue(poison).peek_messages(Some(options)).await?.into_model()?;
         Ok(peeked.items.unwrap_or_default())
     }
 
-    /// Removes all messages.
+    /// Removes all messages of a queue.
     pub(crate) async fn clear(&self, poison: bool) -> Result<(), CloudError> {
         self.queue(poison).clear(None).await?;
         Ok(())
     }
 
-    /// The last part of its URL.
+    /// Returns the name of a queue: the last segment of its URL.
     pub(crate) fn name(&self, poison: bool) -> String {
         let path = self.queue(poison).url().path().trim_end_matches('/');
         path.rsplit('/').next().unwrap_or_default().to_owned()
@@ -116,27 +115,27 @@ impl StorageQueue {
     }
 }
 
-/// Returns the options for a queue. On this machine, it is Azurite's.
+/// Returns the options of a queue's client. On loopback, the queue is Azurite's.
 fn queue_options(url: &Url, client_options: ClientOptions) -> QueueClientOptions {
     let mut options = QueueClientOptions {
         client_options,
         ..QueueClientOptions::default()
     };
     if is_loopback(url) {
-        // The newest that Azurite 3.35 knows; it answers 400 to the client's own.
+        // The newest version that Azurite 3.35 knows. It answers 400 to the client's default.
         "2025-11-05".clone_into(&mut options.version);
-        // Where nothing listens, nothing will in the next minute.
+        // A local server that does not listen will not do so within the retries.
         options.client_options.retry = RetryOptions::none();
     }
     options
 }
 
-async fn send(queue: &QueueClient, text: String, hidden: Duration) -> Result<(), CloudError> {
+async fn send(queue: &QueueClient, text: String, delay: Duration) -> Result<(), CloudError> {
     let message = QueueMessage {
         message_text: Some(text),
     };
     let options = QueueClientSendMessageOptions {
-        visibility_timeout: i32::try_from(hidden.whole_seconds()).ok(),
+        visibility_timeout: i32::try_from(delay.whole_seconds()).ok(),
         ..Default::default()
     };
     queue.send_message(message.try_into()?, Some(options)).await?;
@@ -145,19 +144,18 @@ async fn send(queue: &QueueClient, text: String, hidden: Duration) -> Result<(),
 
 #[async_trait]
 impl Queue for StorageQueue {
-    async fn send(&self, text: String, hidden: Duration) -> Result<(), CloudError> {
-        send(&self.messages, text, hidden).await
+    async fn send(&self, text: String, delay: Duration) -> Result<(), CloudError> {
+        send(&self.messages, text, delay).await
     }
 
-    async fn receive(&self) -> Result<Vec<Received>, CloudError> {
+    async fn receive(&self) -> Result<Vec<Delivery>, CloudError> {
         let options = QueueClientReceiveMessagesOptions {
-            number_of_messages: Some(BATCH),
-            visibility_timeout: Some(HIDDEN_WHILE_HANDLED),
+            number_of_messages: Some(MAX_MESSAGES),
+            visibility_timeout: Some(VISIBILITY_TIMEOUT),
             ..Default::default()
         };
-        let received = self.messages.receive_messages(Some(options)).await?.into_model()?;
-        received
-            .items
+        let list = self.messages.receive_messages(Some(options)).await?.into_model()?;
+        list.items
             .unwrap_or_default()
             .into_iter()
             .map(TryInto::try_into)
@@ -172,24 +170,24 @@ impl Queue for StorageQueue {
         {
             Ok(_) => Ok(()),
             Err(error) => match CloudError::from(error) {
-                // This watcher took longer than the message was hidden; whoever has it now does the same with it.
+                // The message became visible again, and is another watcher's to handle and delete.
                 error if matches!(error.code(), Some("MessageNotFound" | "PopReceiptMismatch")) => Ok(()),
                 error => Err(error),
             },
         }
     }
 
-    async fn set_aside(&self, text: String) -> Result<(), CloudError> {
+    async fn send_poison(&self, text: String) -> Result<(), CloudError> {
         send(&self.poison, text, Duration::ZERO).await
     }
 }
 
-impl TryFrom<ReceivedMessage> for Received {
+impl TryFrom<ReceivedMessage> for Delivery {
     type Error = CloudError;
 
     fn try_from(message: ReceivedMessage) -> Result<Self, CloudError> {
         let (Some(message_id), Some(pop_receipt)) = (message.message_id, message.pop_receipt) else {
-            return Err(CloudError::other("it gave a message without an id or a receipt"));
+            return Err(CloudError::new("it gave a message without an id or a receipt"));
         };
         Ok(Self {
             text: message.message_text.unwrap_or_default(),
@@ -208,21 +206,22 @@ mod tests {
     use axum::{Router, http::StatusCode};
     use tokio::net::TcpListener;
 
-    /// A queue of a service that answers everything with this error.
-    async fn queue_that_answers(status: StatusCode, code: &'static str) -> StorageQueue {
+    /// Starts a service that answers every request with this error.
+    async fn failing_queue(status: StatusCode, code: &'static str) -> StorageQueue {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}/account/codes", listener.local_addr().unwrap());
         let router = Router::new().fallback(async move || (status, [("x-ms-error-code", code)]));
         tokio::spawn(async move { axum::serve(listener, router).await });
         let poison = format!("{url}-poison");
         let url = url.parse().unwrap();
-        let options = crate::http::options(&url).unwrap();
+        let options = crate::azure::client_options(&url).unwrap();
         StorageQueue::new(url, poison.parse().unwrap(), None, &options).unwrap()
     }
 
-    /// [The codes of the service](https://learn.microsoft.com/rest/api/storageservices/queue-service-error-codes).
+    /// The codes are those of the
+    /// [service](https://learn.microsoft.com/rest/api/storageservices/queue-service-error-codes).
     #[tokio::test]
-    async fn a_message_that_another_watcher_has_taken_is_that_ones_to_delete() {
+    async fn message_of_another_watcher_is_not_deleted() {
         let receipt = Receipt {
             message_id: "1b4e28ba-2fa1-4d2b-883f-0016d3cca427".to_owned(),
             pop_receipt: "AgAAAAMAAAAAAAAA".to_owned(),
@@ -233,14 +232,14 @@ mod tests {
             (StatusCode::NOT_FOUND, "QueueNotFound", false),
             (StatusCode::FORBIDDEN, "AuthorizationFailure", false),
         ] {
-            let deleted = queue_that_answers(status, code).await.delete(&receipt).await;
+            let deleted = failing_queue(status, code).await.delete(&receipt).await;
             assert_eq!(deleted.is_ok(), is_done, "{code}");
         }
     }
 
     #[tokio::test]
-    async fn a_queue_is_told_by_its_name() {
-        let queue = queue_that_answers(StatusCode::NOT_FOUND, "QueueNotFound").await;
+    async fn queue_name_is_the_last_url_segment() {
+        let queue = failing_queue(StatusCode::NOT_FOUND, "QueueNotFound").await;
         assert_eq!((&*queue.name(false), &*queue.name(true)), ("codes", "codes-poison"));
         assert_eq!(queue.peek(false).await.unwrap_err().code(), Some("QueueNotFound"));
     }

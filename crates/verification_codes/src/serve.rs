@@ -1,21 +1,20 @@
-//! The API, and the watcher beside it.
+//! The command `serve`: the API and its watcher.
 
 use crate::{
-    Outcome,
     api::Api,
+    azure::client_options,
+    code::CodeHasher,
     config::{ApiConfig, CloudConfig, Issuer},
-    credential::credential,
-    hash::CodeHasher,
-    http,
-    limit::Limit,
+    key_vault::VaultSecret,
     local::LocalCloud,
-    numbers::NumberService,
+    number_service::NumberService,
     queue::Queue,
+    requester::RateLimit,
     table::CodeTable,
-    vault::VaultSecret,
     watcher::Watcher,
 };
 use aws_lc_rs::rand;
+use axum::BoxError;
 use azure_security_keyvault_secrets::{SecretClient, SecretClientOptions};
 use governor::clock::DefaultClock;
 use std::{
@@ -31,14 +30,14 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-/// What there is in the cloud, or in this process.
+/// The services that the API uses, in the cloud or in this process.
 struct Services {
     guard: Option<TokenGuard>,
     numbers: NumberService,
     local: Option<LocalCloud>,
 }
 
-/// Serves until it is told to stop, and then finishes with what is under way.
+/// Serves until `stop` is cancelled, and finishes in-flight requests.
 pub(crate) async fn serve(
     open: bool,
     config: ApiConfig,
@@ -46,25 +45,30 @@ pub(crate) async fn serve(
     table: CodeTable,
     watcher: Option<Watcher>,
     stop: CancellationToken,
-) -> Outcome {
-    let services = Services::find(config.cloud, open).await?;
+) -> Result<(), BoxError> {
+    let services = Services::connect(config.cloud, open).await?;
     if let Some(guard) = &services.guard {
-        // Says now rather than at the first request that the issuer is unavailable.
+        // An unavailable issuer is an error now rather than at the first request.
         guard.load_keys().await.map_err(|error| match error.source() {
             Some(reason) => format!("{error} {reason}"),
             None => error.to_string(),
         })?;
     }
-    let limit = || Arc::new(Limit::per_minute(config.attempts_per_minute, DefaultClock::default()));
+    let limit = || {
+        Arc::new(RateLimit::per_minute(
+            config.attempts_per_minute,
+            DefaultClock::default(),
+        ))
+    };
     let api = Api {
         guard: services.guard.clone(),
         numbers: services.numbers.clone(),
         hasher: hasher(config.hash_key)?,
         queue,
         table,
-        code_life: config.code_life,
-        issuing: limit(),
-        verifying: limit(),
+        code_ttl: config.code_ttl,
+        issue_limit: limit(),
+        verify_limit: limit(),
         now: OffsetDateTime::now_utc,
     };
     let port = config.port;
@@ -73,9 +77,9 @@ pub(crate) async fn serve(
             "the API cannot listen on port {port}: {error}. Set PORT to another one; without it, any free one is taken."
         )
     })?;
-    services.introduce(&format!("http://{}", listener.local_addr()?))?;
+    services.print_usage(&format!("http://{}", listener.local_addr()?))?;
 
-    let forgetting = api.clone();
+    let limited = api.clone();
     let routes = api.routes().into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, routes).with_graceful_shutdown(stop.clone().cancelled_owned());
     let watching = async {
@@ -83,21 +87,21 @@ pub(crate) async fn serve(
             watcher.run(&stop).await;
         }
     };
-    let forgetting = async {
+    let cleaning = async {
         loop {
             tokio::time::sleep(Duration::from_mins(1)).await;
-            forgetting.forget_requesters();
+            limited.remove_idle_requesters();
         }
     };
     let working = async { tokio::join!(serving.into_future(), watching).0 };
     tokio::select! {
         result = working => Ok(result?),
-        () = forgetting => Ok(()),
+        () = cleaning => Ok(()),
     }
 }
 
-/// Without a key, the codes of this process are known to this process only.
-fn hasher(key: Option<Zeroizing<Vec<u8>>>) -> Outcome<CodeHasher> {
+/// Creates the hasher. Without a key, it has a random one, and only this process can verify its codes.
+fn hasher(key: Option<Zeroizing<Vec<u8>>>) -> Result<CodeHasher, BoxError> {
     if let Some(key) = key {
         return Ok(CodeHasher::new(&key));
     }
@@ -107,7 +111,7 @@ fn hasher(key: Option<Zeroizing<Vec<u8>>>) -> Outcome<CodeHasher> {
 }
 
 impl Services {
-    async fn find(cloud: Option<CloudConfig>, open: bool) -> Outcome<Self> {
+    async fn connect(cloud: Option<CloudConfig>, open: bool) -> Result<Self, BoxError> {
         let Some(cloud) = cloud else {
             let local = LocalCloud::start().await?;
             return Ok(Self {
@@ -116,8 +120,8 @@ impl Services {
                 local: Some(local),
             });
         };
-        let client_options = http::options(&cloud.vault)?;
-        let credential = credential(cloud.credential, client_options.clone())?.ok_or("Key Vault needs a credential")?;
+        let client_options = client_options(&cloud.vault)?;
+        let credential = cloud.credential.create(client_options.clone())?;
         let options = SecretClientOptions {
             client_options,
             ..SecretClientOptions::default()
@@ -131,8 +135,8 @@ impl Services {
         })
     }
 
-    /// Says how to use the API.
-    fn introduce(&self, url: &str) -> Outcome {
+    /// Prints how to use the API.
+    fn print_usage(&self, url: &str) -> Result<(), BoxError> {
         println!("The API listens at {url}\n");
         let header = match (&self.guard, &self.local) {
             (None, _) => "",
@@ -167,7 +171,7 @@ impl Services {
     }
 }
 
-fn guard(issuer: Issuer) -> Outcome<TokenGuard> {
+fn guard(issuer: Issuer) -> Result<TokenGuard, BoxError> {
     let guard = match issuer {
         Issuer::OpenId { issuer, audience } => TokenGuard::builder(&issuer, [audience]),
         Issuer::Entra { tenant_id, client_id } => TokenGuard::entra(EntraApi::new(&tenant_id, &client_id)),

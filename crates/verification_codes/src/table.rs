@@ -1,19 +1,19 @@
 //! The table of codes, which decides whether a code is valid.
 //!
-//! A code that was used or has expired stays in it, so that a message about it that comes again cannot make it valid once
-//! more, until no such message can be left in the queue.
+//! A used or expired code stays in the table for as long as a queue can deliver a message about it, so that a repeated
+//! message cannot make it valid again.
 
-use crate::hash::CodeHash;
+use crate::code::CodeHash;
 use sqlx::{
     SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions},
 };
 use time::{Duration, OffsetDateTime};
 
-/// How long a queue keeps a message unless told otherwise.
-const LONGEST_IN_A_QUEUE: Duration = Duration::days(7);
+/// The default time that a queue keeps a message.
+const MESSAGE_TTL: Duration = Duration::days(7);
 
-/// Of state, `valid` means: unless `expires_at`, which is in seconds since 1970, has come.
+/// A code in state `valid` is valid until `expires_at`, in seconds since 1970.
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS codes (
         code_hash TEXT NOT NULL PRIMARY KEY,
@@ -22,25 +22,25 @@ const SCHEMA: &str = "
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS codes_by_expiry ON codes (expires_at);";
 
-/// A table in a database. Each operation is atomic, over processes too.
+/// A table in an SQLite database. Each operation is atomic, also across processes.
 #[derive(Clone)]
 pub(crate) struct CodeTable(SqlitePool);
 
 impl CodeTable {
-    /// Opens the table in a database, which is a file.
+    /// Opens the table in a database file.
     pub(crate) async fn open(database: SqliteConnectOptions) -> sqlx::Result<Self> {
         let database = database
             .busy_timeout(Duration::seconds(5).unsigned_abs())
             .journal_mode(SqliteJournalMode::Wal);
-        Self::of(SqlitePoolOptions::new().connect_with(database).await?).await
+        Self::create_in(SqlitePoolOptions::new().connect_with(database).await?).await
     }
 
-    async fn of(pool: SqlitePool) -> sqlx::Result<Self> {
+    async fn create_in(pool: SqlitePool) -> sqlx::Result<Self> {
         sqlx::raw_sql(SCHEMA).execute(&pool).await?;
         Ok(Self(pool))
     }
 
-    /// Makes a code valid until `expires_at`, unless it has been before, whatever has become of it.
+    /// Makes a code valid until `expires_at`, unless the table has it in any state.
     pub(crate) async fn activate(&self, code: &CodeHash, expires_at: OffsetDateTime) -> sqlx::Result<()> {
         sqlx::query("INSERT INTO codes VALUES (?, ?, 'valid') ON CONFLICT DO NOTHING")
             .bind(code.as_str())
@@ -59,7 +59,7 @@ impl CodeTable {
         Ok(())
     }
 
-    /// Uses a code that is valid `now`. The answer is whether it was; of two that use it at once, one gets `true`.
+    /// Uses a code, and returns whether it was valid `now`. Of concurrent uses, one returns `true`.
     pub(crate) async fn verify(&self, code: &CodeHash, now: OffsetDateTime) -> sqlx::Result<bool> {
         sqlx::query(
             "UPDATE codes SET state = 'used'
@@ -72,27 +72,26 @@ impl CodeTable {
         .map(|row| row.is_some())
     }
 
-    /// Forgets the codes of which no message can be left.
-    pub(crate) async fn forget(&self, now: OffsetDateTime) -> sqlx::Result<()> {
+    /// Deletes the codes about which no message can be delivered any more.
+    pub(crate) async fn delete_old(&self, now: OffsetDateTime) -> sqlx::Result<()> {
         sqlx::query("DELETE FROM codes WHERE expires_at < ?")
-            .bind((now - LONGEST_IN_A_QUEUE).unix_timestamp())
+            .bind((now - MESSAGE_TTL).unix_timestamp())
             .execute(&self.0)
             .await?;
         Ok(())
     }
 
-    /// Closes the connections, after what is under way.
+    /// Closes the connections when running operations have finished.
     pub(crate) async fn close(&self) {
         self.0.close().await;
     }
 
-    /// A table in memory, and the tests' way to look into it.
     #[cfg(test)]
     pub(crate) async fn in_memory() -> Self {
-        // It lives as long as its connection, and is that one's alone.
+        // The database lives as long as its only connection.
         let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None);
         let pool = pool.max_lifetime(None).connect("sqlite::memory:").await.unwrap();
-        Self::of(pool).await.unwrap()
+        Self::create_in(pool).await.unwrap()
     }
 
     #[cfg(test)]
@@ -112,7 +111,7 @@ impl CodeTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hash::CodeHasher;
+    use crate::code::CodeHasher;
     use time::macros::datetime;
     use tokio::task::JoinSet;
 
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_code_is_valid_from_its_activation() {
+    async fn code_is_valid_after_activation() {
         let table = CodeTable::in_memory().await;
         assert!(!table.verify(&code(), NOW).await.unwrap());
         table.activate(&code(), EXPIRES).await.unwrap();
@@ -138,7 +137,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_code_is_invalid_when_its_time_has_come_whatever_the_queue_does() {
+    async fn code_expires_without_a_message() {
         let table = CodeTable::in_memory().await;
         table.activate(&code(), EXPIRES).await.unwrap();
         assert!(!table.verify(&code(), EXPIRES).await.unwrap());
@@ -146,7 +145,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_used_code_stays_used() {
+    async fn used_code_stays_used() {
         let table = CodeTable::in_memory().await;
         table.activate(&code(), EXPIRES).await.unwrap();
         assert!(table.verify(&code(), NOW).await.unwrap());
@@ -159,7 +158,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_expired_code_stays_expired() {
+    async fn expired_code_stays_expired() {
         let table = CodeTable::in_memory().await;
         table.activate(&code(), EXPIRES).await.unwrap();
         for _ in 0..2 {
@@ -171,14 +170,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn to_expire_what_there_is_not_does_nothing() {
+    async fn expiring_an_unknown_code_does_nothing() {
         let table = CodeTable::in_memory().await;
         table.expire(&code()).await.unwrap();
         assert_eq!(table.states().await, [""; 0]);
     }
 
     #[tokio::test]
-    async fn a_second_activation_does_not_lengthen_a_life() {
+    async fn second_activation_does_not_extend_the_expiry() {
         let table = CodeTable::in_memory().await;
         table.activate(&code(), EXPIRES).await.unwrap();
         table.activate(&code(), EXPIRES + Duration::HOUR).await.unwrap();
@@ -186,37 +185,37 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_code_is_forgotten_when_no_message_about_it_can_be_left() {
+    async fn code_is_deleted_a_week_after_expiry() {
         let table = CodeTable::in_memory().await;
         table.activate(&code(), EXPIRES).await.unwrap();
-        table.forget(EXPIRES + Duration::days(7)).await.unwrap();
+        table.delete_old(EXPIRES + Duration::days(7)).await.unwrap();
         assert_eq!(table.states().await, ["valid"]);
         table
-            .forget(EXPIRES + Duration::days(7) + Duration::SECOND)
+            .delete_old(EXPIRES + Duration::days(7) + Duration::SECOND)
             .await
             .unwrap();
         assert_eq!(table.states().await, [""; 0]);
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn of_many_who_use_a_code_at_once_one_succeeds() {
+    async fn one_of_many_concurrent_uses_succeeds() {
         let directory = std::env::temp_dir().join(format!("codes-{}", uuid::Uuid::new_v4()));
         std::fs::create_dir(&directory).unwrap();
         let file = SqliteConnectOptions::new()
             .filename(directory.join("codes.db"))
             .create_if_missing(true);
-        // As of two processes.
+        // Two tables, as two processes have them.
         let tables = [
             CodeTable::open(file.clone()).await.unwrap(),
             CodeTable::open(file).await.unwrap(),
         ];
         tables[0].activate(&code(), EXPIRES).await.unwrap();
-        let mut tries = JoinSet::new();
+        let mut attempts = JoinSet::new();
         for number in 0..50 {
             let table = tables[number % 2].clone();
-            tries.spawn(async move { table.verify(&code(), NOW).await.unwrap() });
+            attempts.spawn(async move { table.verify(&code(), NOW).await.unwrap() });
         }
-        let successes = tries.join_all().await.into_iter().filter(|success| *success).count();
+        let successes = attempts.join_all().await.into_iter().filter(|success| *success).count();
         assert_eq!(successes, 1);
         for table in &tables {
             table.close().await;

@@ -1,90 +1,93 @@
-//! The watcher of the queue, which makes codes valid, and invalid when their time has come.
+//! The watcher of the queue, which makes codes valid, and invalid at their expiry.
 //!
-//! A queue gives a message at least once, and a watcher can end at any moment. So each step can be done again without
-//! harm, and a message is deleted last: what was interrupted comes again, and has the same result.
+//! A queue delivers a message at least once, and a watcher can end at any moment. So each step can be repeated without
+//! harm, and a message is deleted last: an interrupted one is delivered again, with the same result.
 
 use crate::{
-    cloud_error::CloudError,
+    azure::CloudError,
     message::{Action, CodeMessage},
-    poison,
-    queue::{Queue, Received},
+    queue::{Delivery, Queue},
     table::CodeTable,
 };
+use serde_json::json;
 use std::{error::Error, sync::Arc, time::Duration as StdDuration};
 use time::{Duration, OffsetDateTime};
 use tokio_util::sync::CancellationToken;
 
-/// How often a message is tried: whatever prevents it is not going to pass.
-const MOST_TRIES: i64 = 5;
+/// The deliveries after which a message goes to the poison queue.
+const MAX_DELIVERIES: i64 = 5;
 
-/// The longest that a code can be valid. It is more than what is allowed to those who issue codes, whose clocks may differ.
-const LONGEST_LIFE: Duration = Duration::DAY;
+/// The longest validity of a code. It exceeds the API's limit, as clocks can differ.
+const MAX_CODE_TTL: Duration = Duration::DAY;
 
-/// How long to wait for messages where there were none: twice as long each time, from this to the longest wait.
-const SHORTEST_WAIT: StdDuration = StdDuration::from_millis(100);
+/// The first pause when the queue is empty. Each further one is twice as long, up to the watcher's maximum.
+const MIN_POLL_INTERVAL: StdDuration = StdDuration::from_millis(100);
 
-/// Handles the messages of a queue. Several can watch the same one.
+/// The bytes of a poison message that are kept. With its quotes escaped, the text must fit the 64 KiB of a message.
+const MAX_POISON_TEXT_BYTES: usize = 24 * 1024;
+
+/// Handles the messages of a queue. Several watchers can share one queue.
 pub(crate) struct Watcher {
     queue: Arc<dyn Queue>,
     table: CodeTable,
-    longest_wait: StdDuration,
+    max_poll_interval: StdDuration,
 }
 
 impl Watcher {
-    /// A watcher that looks for messages at least every `longest_wait`.
-    pub(crate) fn new(queue: Arc<dyn Queue>, table: CodeTable, longest_wait: StdDuration) -> Self {
+    /// Creates a watcher that polls the queue at least every `max_poll_interval`.
+    pub(crate) fn new(queue: Arc<dyn Queue>, table: CodeTable, max_poll_interval: StdDuration) -> Self {
         Self {
             queue,
             table,
-            longest_wait,
+            max_poll_interval,
         }
     }
 
-    /// Watches until it is told to stop, and then finishes with the messages it has.
+    /// Watches until `stop` is cancelled, and finishes the messages that it has received.
     pub(crate) async fn run(&self, stop: &CancellationToken) {
-        let mut wait = StdDuration::ZERO;
+        let mut pause = StdDuration::ZERO;
         loop {
-            wait = match self.step(OffsetDateTime::now_utc()).await {
-                Ok(0) => (wait * 2).max(SHORTEST_WAIT).min(self.longest_wait),
+            pause = match self.poll(OffsetDateTime::now_utc()).await {
+                Ok(0) => (pause * 2).max(MIN_POLL_INTERVAL).min(self.max_poll_interval),
                 Ok(_) => StdDuration::ZERO,
                 Err(error) => {
                     tracing::warn!(%error, "the queue gives no messages");
-                    self.longest_wait
+                    self.max_poll_interval
                 }
             };
-            let waited = stop.run_until_cancelled(tokio::time::sleep(wait)).await;
-            if waited.is_none() {
+            let paused = stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+            if paused.is_none() {
                 return;
             }
         }
     }
 
-    /// Handles the messages that there are now, and says how many.
-    async fn step(&self, now: OffsetDateTime) -> Result<usize, CloudError> {
-        let messages = self.queue.receive().await?;
-        for message in &messages {
-            if let Err(error) = self.handle(message, now).await {
-                let message = &message.receipt.message_id;
+    /// Handles the visible messages, and returns their number.
+    async fn poll(&self, now: OffsetDateTime) -> Result<usize, CloudError> {
+        let deliveries = self.queue.receive().await?;
+        for delivery in &deliveries {
+            if let Err(error) = self.handle(delivery, now).await {
+                let message = &delivery.receipt.message_id;
                 tracing::warn!(message, %error, "a message was not handled, and will come again");
             }
         }
-        Ok(messages.len())
+        Ok(deliveries.len())
     }
 
-    async fn handle(&self, received: &Received, now: OffsetDateTime) -> Result<(), Box<dyn Error + Send + Sync>> {
-        match understand(received, now) {
-            Ok(message) => self.carry_out(&message, now).await?,
-            Err(why) => {
-                let message = &received.receipt.message_id;
-                tracing::warn!(message, why, "a message was set aside");
-                self.queue.set_aside(poison::note(received, &why)).await?;
+    async fn handle(&self, delivery: &Delivery, now: OffsetDateTime) -> Result<(), Box<dyn Error + Send + Sync>> {
+        match accept(delivery, now) {
+            Ok(message) => self.apply(&message, now).await?,
+            Err(reason) => {
+                let message = &delivery.receipt.message_id;
+                tracing::warn!(message, why = reason, "a message was set aside");
+                self.queue.send_poison(poison_note(delivery, &reason)).await?;
             }
         }
-        self.queue.delete(&received.receipt).await?;
+        self.queue.delete(&delivery.receipt).await?;
         Ok(())
     }
 
-    async fn carry_out(&self, message: &CodeMessage, now: OffsetDateTime) -> Result<(), Box<dyn Error + Send + Sync>> {
+    async fn apply(&self, message: &CodeMessage, now: OffsetDateTime) -> Result<(), Box<dyn Error + Send + Sync>> {
         let CodeMessage { id, code_hash, .. } = message;
         match message.action {
             Action::Activate if message.expires_at <= now => {
@@ -96,14 +99,13 @@ impl Watcher {
                     action: Action::Expire,
                     ..message.clone()
                 };
-                self.queue
-                    .send(expire.to_text()?, until(message.expires_at, now))
-                    .await?;
+                let delay = seconds_until(message.expires_at, now);
+                self.queue.send(expire.to_text()?, delay).await?;
                 tracing::info!(%id, "a code was made valid, unless it had been");
             }
             Action::Expire => {
                 self.table.expire(code_hash).await?;
-                self.table.forget(now).await?;
+                self.table.delete_old(now).await?;
                 tracing::info!(%id, "a code was made invalid, unless it was");
             }
         }
@@ -111,40 +113,57 @@ impl Watcher {
     }
 }
 
-/// The message, or why it is set aside.
-fn understand(received: &Received, now: OffsetDateTime) -> Result<CodeMessage, String> {
-    let message = CodeMessage::parse(&received.text).map_err(|reason| reason.to_string())?;
-    if received.dequeue_count > MOST_TRIES {
+/// Parses a message, or returns the reason why it goes to the poison queue.
+fn accept(delivery: &Delivery, now: OffsetDateTime) -> Result<CodeMessage, String> {
+    let message = CodeMessage::parse(&delivery.text).map_err(|reason| reason.to_string())?;
+    if delivery.dequeue_count > MAX_DELIVERIES {
         return Err(format!(
-            "it was received more than {MOST_TRIES} times, and never handled to the end"
+            "it was received more than {MAX_DELIVERIES} times, and never handled to the end"
         ));
     }
-    if message.expires_at > now + LONGEST_LIFE {
+    if message.expires_at > now + MAX_CODE_TTL {
         return Err("its code would be valid for more than a day".to_owned());
     }
     Ok(message)
 }
 
-/// The whole seconds after which a time has come.
-fn until(time: OffsetDateTime, now: OffsetDateTime) -> Duration {
-    let left = time - now;
-    Duration::seconds(left.whole_seconds() + i64::from(left.subsec_nanoseconds() > 0))
+/// Describes a message for the poison queue, with the reason and at most [`MAX_POISON_TEXT_BYTES`] of its text.
+fn poison_note(delivery: &Delivery, reason: &str) -> String {
+    let text = &delivery.text;
+    let kept = text
+        .get(..text.floor_char_boundary(MAX_POISON_TEXT_BYTES))
+        .unwrap_or_default();
+    json!({
+        "why": reason,
+        "message_id": delivery.receipt.message_id,
+        "dequeue_count": delivery.dequeue_count,
+        "text": kept,
+        "is_cut": kept.len() < text.len(),
+    })
+    .to_string()
+}
+
+/// Returns the time from `now` to `time`, rounded up to whole seconds.
+fn seconds_until(time: OffsetDateTime, now: OffsetDateTime) -> Duration {
+    let remaining = time - now;
+    Duration::seconds(remaining.whole_seconds() + i64::from(remaining.subsec_nanoseconds() > 0))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        fake_queue::{FakeQueue, Moment},
-        hash::{CodeHash, CodeHasher},
+        code::{CodeHash, CodeHasher},
+        fake_queue::{FailFrom, FakeQueue},
+        queue::Receipt,
     };
-    use serde_json::{Value, json};
+    use serde_json::Value;
     use time::macros::datetime;
 
     const NOW: OffsetDateTime = datetime!(2026-08-01 12:00 UTC);
     const EXPIRES: OffsetDateTime = datetime!(2026-08-01 12:10 UTC);
-    /// When a message that was received and not deleted is there again.
-    const AGAIN: OffsetDateTime = datetime!(2026-08-01 12:00:30 UTC);
+    /// The time at which a message of [`NOW`] that was not deleted is delivered again.
+    const REDELIVERY: OffsetDateTime = datetime!(2026-08-01 12:00:30 UTC);
 
     struct Setup {
         queue: Arc<FakeQueue>,
@@ -160,10 +179,10 @@ mod tests {
             Self { queue, table, watcher }
         }
 
-        /// Has a watcher handle everything that there is at this time, or end before it has.
+        /// Polls until the queue is empty at this time, or fails.
         async fn watch(&self, now: OffsetDateTime) {
             self.queue.set_time(now);
-            while self.watcher.step(now).await.is_ok_and(|handled| handled > 0) {}
+            while self.watcher.poll(now).await.is_ok_and(|handled| handled > 0) {}
         }
 
         async fn verify(&self, now: OffsetDateTime) -> bool {
@@ -198,9 +217,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_code_is_valid_when_the_watcher_has_seen_it_and_until_its_time_has_come() {
+    async fn code_is_valid_from_its_message_to_its_expiry() {
         let setup = Setup::new().await;
-        setup.queue.put(&activate());
+        setup.queue.add(&activate());
         assert!(!setup.verify(NOW).await);
         setup.watch(NOW).await;
         assert_eq!(setup.table.states().await, ["valid"]);
@@ -224,9 +243,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_second_message_comes_no_earlier_than_the_code_expires() {
+    async fn expire_message_is_not_early() {
         let setup = Setup::new().await;
-        setup.queue.put(&activate());
+        setup.queue.add(&activate());
         setup.watch(NOW + Duration::milliseconds(1)).await;
         setup.watch(EXPIRES - Duration::milliseconds(1)).await;
         assert_eq!(setup.table.states().await, ["valid"]);
@@ -235,49 +254,49 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_message_that_is_there_twice_does_what_it_does_once() {
+    async fn repeated_message_changes_nothing() {
         let setup = Setup::new().await;
-        setup.queue.put(&activate());
-        setup.queue.put(&activate());
+        setup.queue.add(&activate());
+        setup.queue.add(&activate());
         setup.watch(NOW).await;
         assert!(setup.verify(NOW).await);
-        setup.queue.put(&activate());
+        setup.queue.add(&activate());
         setup.watch(NOW).await;
         assert!(!setup.verify(NOW).await);
         setup.watch(EXPIRES).await;
-        setup.queue.put(&message("expire", "2026-08-01T12:10:00Z"));
-        setup.queue.put(&activate());
+        setup.queue.add(&message("expire", "2026-08-01T12:10:00Z"));
+        setup.queue.add(&activate());
         setup.watch(EXPIRES).await;
         assert_eq!(setup.table.states().await, ["used"]);
         assert!(setup.queue.texts().is_empty());
     }
 
     #[tokio::test]
-    async fn a_code_that_has_expired_before_is_never_valid() {
+    async fn expired_code_never_becomes_valid() {
         let setup = Setup::new().await;
-        setup.queue.put(&activate());
+        setup.queue.add(&activate());
         setup.watch(EXPIRES).await;
         assert!(setup.table.states().await.is_empty());
         assert!(setup.queue.texts().is_empty());
     }
 
-    /// The watcher uses the queue three times for an activation: it receives, sends, deletes. It ends at two of these
-    /// moments, one after the other, and another watcher takes its place.
+    /// A watcher calls the queue three times for an activation: receive, send, delete. It ends before or after one of these
+    /// calls, and the watcher that replaces it does so too.
     #[tokio::test]
-    async fn wherever_a_watcher_ends_the_result_is_the_same() {
-        let moments: Vec<Moment> = (0..3)
-            .flat_map(|call| [Moment::Before(call), Moment::After(call)])
+    async fn interrupted_activation_has_the_same_result() {
+        let failures: Vec<FailFrom> = (0..3)
+            .flat_map(|call| [FailFrom::Before(call), FailFrom::After(call)])
             .collect();
-        for first in &moments {
-            for second in &moments {
+        for first in &failures {
+            for second in &failures {
                 let setup = Setup::new().await;
-                setup.queue.put(&activate());
+                setup.queue.add(&activate());
                 setup.queue.fail_from(*first);
                 setup.watch(NOW).await;
                 setup.queue.fail_from(*second);
-                setup.watch(AGAIN).await;
+                setup.watch(REDELIVERY).await;
                 setup.queue.recover();
-                let last = AGAIN + Duration::seconds(30);
+                let last = REDELIVERY + Duration::seconds(30);
                 setup.watch(last).await;
 
                 assert_eq!(setup.table.states().await, ["valid"], "{first:?} {second:?}");
@@ -294,33 +313,33 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_code_that_was_used_between_two_deliveries_stays_used() {
-        for moment in [Moment::Before(1), Moment::After(1), Moment::Before(2)] {
+    async fn code_used_between_deliveries_stays_used() {
+        for moment in [FailFrom::Before(1), FailFrom::After(1), FailFrom::Before(2)] {
             let setup = Setup::new().await;
-            setup.queue.put(&activate());
+            setup.queue.add(&activate());
             setup.queue.fail_from(moment);
             setup.watch(NOW).await;
             setup.queue.recover();
             assert!(setup.verify(NOW).await, "{moment:?}");
-            setup.watch(AGAIN).await;
-            assert!(!setup.verify(AGAIN).await, "{moment:?}");
+            setup.watch(REDELIVERY).await;
+            assert!(!setup.verify(REDELIVERY).await, "{moment:?}");
         }
     }
 
     #[tokio::test]
-    async fn nothing_is_sent_or_deleted_before_the_table_has_it() {
+    async fn table_is_written_before_the_queue() {
         let setup = Setup::new().await;
         setup.table.destroy().await;
-        setup.queue.put(&activate());
+        setup.queue.add(&activate());
         setup.watch(NOW).await;
         assert_eq!(setup.queue.texts(), [activate()]);
     }
 
     #[tokio::test]
-    async fn a_message_that_cannot_be_understood_is_set_aside_with_the_reason() {
+    async fn malformed_message_goes_to_the_poison_queue() {
         let setup = Setup::new().await;
-        setup.queue.put("{'code': 'ojE-161-pTv'}");
-        setup.queue.put(&activate());
+        setup.queue.add("{'code': 'ojE-161-pTv'}");
+        setup.queue.add(&activate());
         setup.watch(NOW).await;
         let [note] = &setup.poison()[..] else {
             panic!("not one note: {:?}", setup.poison());
@@ -333,12 +352,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_message_that_is_never_handled_to_the_end_is_set_aside() {
+    async fn sixth_delivery_goes_to_the_poison_queue() {
         let setup = Setup::new().await;
-        setup.queue.put(&activate());
+        setup.queue.add(&activate());
         let mut now = NOW;
         for _ in 0..5 {
-            setup.queue.fail_from(Moment::Before(1));
+            setup.queue.fail_from(FailFrom::Before(1));
             setup.watch(now).await;
             assert!(setup.poison().is_empty());
             now += Duration::seconds(30);
@@ -352,12 +371,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_message_is_tried_five_times() {
+    async fn message_is_handled_on_the_fifth_delivery() {
         let setup = Setup::new().await;
-        setup.queue.put(&activate());
+        setup.queue.add(&activate());
         let mut now = NOW;
         for _ in 0..4 {
-            setup.queue.fail_from(Moment::Before(1));
+            setup.queue.fail_from(FailFrom::Before(1));
             setup.watch(now).await;
             now += Duration::seconds(30);
         }
@@ -368,18 +387,18 @@ mod tests {
         assert_eq!(setup.queue.texts().len(), 1);
     }
 
-    /// The watcher uses the queue three times here too: it receives, sets aside, deletes.
+    /// A watcher calls the queue three times for a poison message, too: receive, send, delete.
     #[tokio::test]
-    async fn wherever_a_watcher_ends_a_message_is_set_aside_and_not_lost() {
-        for moment in (0..3).flat_map(|call| [Moment::Before(call), Moment::After(call)]) {
+    async fn interrupted_poisoning_loses_no_message() {
+        for moment in (0..3).flat_map(|call| [FailFrom::Before(call), FailFrom::After(call)]) {
             let setup = Setup::new().await;
-            setup.queue.put("hello");
+            setup.queue.add("hello");
             setup.queue.fail_from(moment);
             setup.watch(NOW).await;
             setup.queue.recover();
-            setup.watch(AGAIN).await;
+            setup.watch(REDELIVERY).await;
             let notes = setup.poison();
-            // One that was not yet deleted is set aside again.
+            // A message that was not deleted yet goes to the poison queue again.
             assert!((1..=2).contains(&notes.len()), "{moment:?}");
             assert!(notes.iter().all(|note| note["text"] == "hello"), "{moment:?}");
             assert!(setup.queue.texts().is_empty(), "{moment:?}");
@@ -387,16 +406,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_code_cannot_be_made_valid_for_long() {
+    async fn code_for_more_than_a_day_is_refused() {
         let setup = Setup::new().await;
-        setup.queue.put(&message("activate", "2026-08-02T12:00:01Z"));
+        setup.queue.add(&message("activate", "2026-08-02T12:00:01Z"));
         setup.watch(NOW).await;
         assert_eq!(setup.poison()[0]["why"], "its code would be valid for more than a day");
         assert!(setup.table.states().await.is_empty());
     }
 
     #[tokio::test]
-    async fn a_watcher_stops_when_it_is_told_to() {
+    async fn watcher_stops_when_cancelled() {
         let setup = Setup::new().await;
         tokio::time::pause();
         let stop = CancellationToken::new();
@@ -407,5 +426,25 @@ mod tests {
         tokio::join!(setup.watcher.run(&running), stopping);
         // 0.1 + 0.2 + 0.4 + 0.8 + 1.6 seconds, and then every two.
         assert!((30..=36).contains(&setup.queue.calls()), "{}", setup.queue.calls());
+    }
+
+    #[test]
+    fn poison_note_fits_a_message() {
+        for filling in ["\"", "가", "a"] {
+            let delivery = Delivery {
+                text: filling.repeat(64 * 1024 / filling.len()),
+                dequeue_count: 1,
+                receipt: Receipt {
+                    message_id: "1b4e28ba-2fa1-4d2b-883f-0016d3cca427".to_owned(),
+                    pop_receipt: String::new(),
+                },
+            };
+            let note = poison_note(&delivery, "it is neither JSON nor the base64 of JSON");
+            assert!(note.len() < 64 * 1024);
+            let note: Value = serde_json::from_str(&note).unwrap();
+            assert_eq!(note["is_cut"], true);
+            assert!(delivery.text.starts_with(note["text"].as_str().unwrap()));
+            assert!(note["text"].as_str().unwrap().len() > 24_000);
+        }
     }
 }

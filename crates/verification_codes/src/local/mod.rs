@@ -1,14 +1,14 @@
-//! What stands in for the cloud, in this process: the number service, Key Vault, and an issuer of test users. The queue
-//! is Azurite's.
+//! Fakes of the cloud services in this process: the number service, Key Vault, and an issuer of test users.
 
-pub(crate) mod azurite;
-pub(crate) mod numbers;
-pub(crate) mod vault;
+mod fake_key_vault;
+mod fake_number_service;
 
-use self::{numbers::NumberDouble, vault::VaultDouble};
-use crate::{Outcome, numbers::NumberService};
+pub(crate) use fake_key_vault::FakeKeyVault;
+pub(crate) use fake_number_service::FakeNumberService;
+
+use crate::number_service::NumberService;
 use aws_lc_rs::rand;
-use axum::{Router, http::StatusCode, routing::post};
+use axum::{BoxError, Router, http::StatusCode, routing::post};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::json;
 use std::sync::Arc;
@@ -18,56 +18,56 @@ use tokio::{net::TcpListener, task::AbortHandle};
 const SECRET_NAME: &str = "third-party-api-key";
 const AUDIENCE: &str = "https://codes.contoso.com";
 
-/// The doubles of services. They end when it is dropped.
+/// The running fakes, until it is dropped.
 pub(crate) struct LocalCloud {
-    doubles: Arc<Doubles>,
+    fakes: Arc<Fakes>,
     issuer: TestIssuer,
     rotation_url: String,
     rotation: AbortHandle,
 }
 
-struct Doubles {
-    vault: VaultDouble,
-    numbers: NumberDouble,
+struct Fakes {
+    vault: FakeKeyVault,
+    numbers: FakeNumberService,
 }
 
 impl LocalCloud {
-    pub(crate) async fn start() -> Outcome<Self> {
+    pub(crate) async fn start() -> Result<Self, BoxError> {
         let key = new_key()?;
-        let doubles = Arc::new(Doubles {
-            vault: VaultDouble::start(SECRET_NAME, &key)?,
-            numbers: NumberDouble::start(&key).await?,
+        let fakes = Arc::new(Fakes {
+            vault: FakeKeyVault::start(SECRET_NAME, &key)?,
+            numbers: FakeNumberService::start(&key).await?,
         });
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let rotation_url = format!("http://{}/rotate", listener.local_addr()?);
-        let rotating = doubles.clone();
+        let rotating = fakes.clone();
         let router = Router::new().route("/rotate", post(async move || rotating.rotate()));
         let rotation = tokio::spawn(async move { axum::serve(listener, router).await }).abort_handle();
         Ok(Self {
-            doubles,
+            fakes,
             issuer: TestIssuer::start().await?,
             rotation_url,
             rotation,
         })
     }
 
-    /// A client of the number service, with the key that the vault has.
-    pub(crate) fn numbers(&self) -> Outcome<NumberService> {
-        let Doubles { vault, numbers } = &*self.doubles;
+    /// Returns a client of the number service, with the key from the vault.
+    pub(crate) fn numbers(&self) -> Result<NumberService, BoxError> {
+        let Fakes { vault, numbers } = &*self.fakes;
         Ok(NumberService::new(numbers.url().clone(), vault.secret()?)?)
     }
 
-    /// A guard that accepts the tokens of the test users.
-    pub(crate) fn guard(&self) -> Outcome<TokenGuard> {
+    /// Returns a guard that accepts the tokens of the test users.
+    pub(crate) fn guard(&self) -> Result<TokenGuard, BoxError> {
         Ok(TokenGuard::builder(self.issuer.url(), [AUDIENCE]).build()?)
     }
 
-    /// A token of a test user, for an hour.
-    pub(crate) fn token(&self, user: &str) -> Outcome<String> {
+    /// Issues a token of a test user, valid for an hour.
+    pub(crate) fn token(&self, user: &str) -> Result<String, BoxError> {
         Ok(self.issuer.token(json!({ "sub": user, "aud": AUDIENCE }))?)
     }
 
-    /// Where a POST replaces the key of the number service.
+    /// Returns the URL at which a POST replaces the key of the number service.
     pub(crate) fn rotation_url(&self) -> &str {
         &self.rotation_url
     }
@@ -79,19 +79,19 @@ impl Drop for LocalCloud {
     }
 }
 
-impl Doubles {
-    /// Gives the number service another key, and puts that into the vault.
+impl Fakes {
+    /// Replaces the key of the number service, and the secret in the vault.
     fn rotate(&self) -> StatusCode {
         let Ok(key) = new_key() else {
             return StatusCode::INTERNAL_SERVER_ERROR;
         };
-        self.numbers.accept(&key);
-        self.vault.keep(&key);
+        self.numbers.set_key(&key);
+        self.vault.set_secret(&key);
         StatusCode::NO_CONTENT
     }
 }
 
-fn new_key() -> Outcome<String> {
+fn new_key() -> Result<String, BoxError> {
     let mut key = [0; 32];
     rand::fill(&mut key)?;
     Ok(BASE64_URL_SAFE_NO_PAD.encode(key))

@@ -1,6 +1,9 @@
-//! The number service of somebody else, around whose number a code is made.
+//! Client of the third-party service that provides the number in a code.
 
-use crate::{cloud_error::CloudError, http, vault::VaultSecret};
+use crate::{
+    azure::{CloudError, build_http_client, http_client_builder},
+    key_vault::VaultSecret,
+};
 use reqwest::{
     Client, StatusCode,
     header::{HeaderValue, InvalidHeaderValue},
@@ -12,15 +15,14 @@ use std::{
 };
 use url::Url;
 
-/// The header in which Azure Functions expects a key.
+/// The header for a key of Azure Functions.
 const KEY_HEADER: &str = "x-functions-key";
 
-const LONGEST_REQUEST: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The most of an answer that is read, in bytes.
-const LONGEST_ANSWER: usize = 4096;
+const MAX_BODY_BYTES: usize = 4096;
 
-/// A client of the number service, whose key Key Vault keeps.
+/// A client of the number service, whose key is in Key Vault.
 #[derive(Clone)]
 pub(crate) struct NumberService {
     client: Client,
@@ -29,32 +31,32 @@ pub(crate) struct NumberService {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct NumberBody {
     value: u32,
 }
 
 impl NumberService {
-    /// The service at a URL. If it is on this machine, it is reached directly, whatever proxy there is.
+    /// Creates a client of the service at `url`, with the secret that holds its key.
     pub(crate) fn new(url: Url, key: VaultSecret) -> Result<Self, String> {
-        // It follows no redirect: the key is for this service alone.
-        let client = http::build(http::builder(&url).timeout(LONGEST_REQUEST))?;
+        // Redirects are not followed, as the key is for this service only.
+        let client = build_http_client(http_client_builder(&url).timeout(REQUEST_TIMEOUT))?;
         Ok(Self { client, url, key })
     }
 
-    /// A number. If the service does not accept the key, it is read from Key Vault again, and the service asked once more.
+    /// Requests a number. If the service refuses the key, fetches it from Key Vault again and retries once.
     pub(crate) async fn number(&self) -> Result<u32, NumberError> {
         let key = self.key.get().await?;
-        match self.ask(key.value.secret()).await {
+        match self.request(key.value.secret()).await {
             Err(NumberError::KeyRefused) => {
                 tracing::info!("the number service does not accept the key; it is read from Key Vault again");
-                let key = self.key.later_than(&key).await?;
-                self.ask(key.value.secret()).await
+                let key = self.key.newer_than(&key).await?;
+                self.request(key.value.secret()).await
             }
             result => result,
         }
     }
 
-    async fn ask(&self, key: &str) -> Result<u32, NumberError> {
+    async fn request(&self, key: &str) -> Result<u32, NumberError> {
         let mut key = HeaderValue::try_from(key)?;
         key.set_sensitive(true);
         let response = self.client.get(self.url.clone()).header(KEY_HEADER, key).send().await?;
@@ -63,16 +65,16 @@ impl NumberService {
             StatusCode::UNAUTHORIZED => return Err(NumberError::KeyRefused),
             status => return Err(NumberError::Refused(status)),
         }
-        let body = read(response).await?;
-        let Answer { value } = serde_json::from_slice(&body).map_err(|_| NumberError::NoNumber)?;
+        let body = read_body(response).await?;
+        let NumberBody { value } = serde_json::from_slice(&body).map_err(|_| NumberError::NoNumber)?;
         Ok(value)
     }
 }
 
-async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, NumberError> {
+async fn read_body(mut response: reqwest::Response) -> Result<Vec<u8>, NumberError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > LONGEST_ANSWER {
+        if body.len() + chunk.len() > MAX_BODY_BYTES {
             return Err(NumberError::NoNumber);
         }
         body.extend_from_slice(&chunk);
@@ -80,7 +82,7 @@ async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, NumberError> {
     Ok(body)
 }
 
-/// Why there is no number.
+/// A failure to get a number.
 #[derive(Debug)]
 pub(crate) enum NumberError {
     Vault(CloudError),
@@ -92,7 +94,7 @@ pub(crate) enum NumberError {
 }
 
 impl NumberError {
-    /// Whether it may be over in a moment.
+    /// Returns whether a later request can succeed without a change of the configuration.
     pub(crate) fn is_temporary(&self) -> bool {
         match self {
             Self::Vault(_) | Self::Unreachable(_) => true,
@@ -146,32 +148,36 @@ impl From<InvalidHeaderValue> for NumberError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::local::{numbers::NumberDouble, vault::VaultDouble};
+    use crate::local::{FakeKeyVault, FakeNumberService};
     use axum::Router;
     use reqwest::header::LOCATION;
     use tokio::{net::TcpListener, task::JoinSet};
 
     struct Setup {
-        vault: VaultDouble,
-        double: NumberDouble,
+        vault: FakeKeyVault,
+        numbers: FakeNumberService,
         service: NumberService,
     }
 
     impl Setup {
         async fn new() -> Self {
-            let vault = VaultDouble::start("third-party-api-key", "d0c5atM1cr0s0ft").unwrap();
-            let double = NumberDouble::start("d0c5atM1cr0s0ft").await.unwrap();
+            let vault = FakeKeyVault::start("third-party-api-key", "d0c5atM1cr0s0ft").unwrap();
+            let numbers = FakeNumberService::start("d0c5atM1cr0s0ft").await.unwrap();
             let key = vault.secret().unwrap();
-            let service = NumberService::new(double.url().clone(), key).unwrap();
-            Self { vault, double, service }
+            let service = NumberService::new(numbers.url().clone(), key).unwrap();
+            Self {
+                vault,
+                numbers,
+                service,
+            }
         }
     }
 
-    /// Starts a service that always answers this.
-    async fn answering(status: u16, body: &str) -> Url {
+    /// Starts a service with a fixed response.
+    async fn respond_with(status: u16, body: &str) -> Url {
         let location = [(LOCATION, "/elsewhere")];
-        let answer = (StatusCode::from_u16(status).unwrap(), location, body.to_owned());
-        let router = Router::new().fallback(async move || answer);
+        let response = (StatusCode::from_u16(status).unwrap(), location, body.to_owned());
+        let router = Router::new().fallback(async move || response);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -179,65 +185,65 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_key_is_read_once() {
+    async fn key_is_fetched_once() {
         let setup = Setup::new().await;
         for _ in 0..3 {
             assert!((1..=1000).contains(&setup.service.number().await.unwrap()));
         }
-        assert_eq!(setup.vault.readings(), 1);
+        assert_eq!(setup.vault.reads(), 1);
     }
 
     #[tokio::test]
-    async fn a_key_that_was_replaced_is_read_again() {
+    async fn replaced_key_is_fetched_again() {
         let setup = Setup::new().await;
         setup.service.number().await.unwrap();
-        setup.double.accept("another");
-        setup.vault.keep("another");
+        setup.numbers.set_key("another");
+        setup.vault.set_secret("another");
         setup.service.number().await.unwrap();
         setup.service.number().await.unwrap();
-        assert_eq!(setup.vault.readings(), 2);
+        assert_eq!(setup.vault.reads(), 2);
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn all_who_find_the_key_replaced_share_a_reading() {
+    async fn concurrent_requests_share_a_fetch_of_the_key() {
         let setup = Setup::new().await;
         setup.service.number().await.unwrap();
-        setup.double.accept("another");
-        setup.vault.keep("another");
-        let mut asking = JoinSet::new();
+        setup.numbers.set_key("another");
+        setup.vault.set_secret("another");
+        let mut tasks = JoinSet::new();
         for _ in 0..20 {
             let service = setup.service.clone();
-            asking.spawn(async move { service.number().await.unwrap() });
+            tasks.spawn(async move { service.number().await.unwrap() });
         }
-        asking.join_all().await;
-        assert_eq!(setup.vault.readings(), 2);
+        tasks.join_all().await;
+        assert_eq!(setup.vault.reads(), 2);
     }
 
     #[tokio::test]
-    async fn a_key_that_is_not_accepted_is_read_again_once() {
+    async fn refused_key_is_fetched_again_once() {
         let setup = Setup::new().await;
-        setup.double.accept("another");
+        setup.numbers.set_key("another");
         let error = setup.service.number().await.unwrap_err();
         assert!(matches!(error, NumberError::KeyRefused), "{error}");
         assert!(!error.is_temporary());
         assert!(error.to_string().contains("does not accept the key"));
-        assert_eq!(setup.vault.readings(), 2);
+        assert_eq!(setup.vault.reads(), 2);
     }
 
     #[tokio::test]
-    async fn a_key_that_cannot_stand_in_a_header_is_told_and_not_shown() {
+    async fn key_unfit_for_a_header_is_not_shown() {
         let setup = Setup::new().await;
-        setup.vault.keep("d0c5at\nM1cr0s0ft");
+        setup.vault.set_secret("d0c5at\nM1cr0s0ft");
         let error = setup.service.number().await.unwrap_err();
         assert!(matches!(error, NumberError::KeyUnusable), "{error}");
         assert!(!format!("{error} {error:?}").contains("d0c5at"));
     }
 
     #[tokio::test]
-    async fn what_else_goes_wrong_is_told_apart() {
+    async fn other_failures_are_distinguished() {
         let setup = Setup::new().await;
         let long = " ".repeat(4096);
-        for (status, body, told, is_temporary) in [
+        for (status, body, message, is_temporary) in [
             (500, "", "it answered 500 Internal Server Error", false),
             (503, "", "it answered 503 Service Unavailable", true),
             (429, "", "it answered 429 Too Many Requests", true),
@@ -263,22 +269,26 @@ mod tests {
                 false,
             ),
         ] {
-            let url = answering(status, body).await;
+            let url = respond_with(status, body).await;
             let service = NumberService::new(url, setup.vault.secret().unwrap()).unwrap();
             let error = service.number().await.unwrap_err();
-            assert_eq!(error.to_string(), told, "{body}");
+            assert_eq!(error.to_string(), message, "{body}");
             assert_eq!(error.is_temporary(), is_temporary, "{status}");
         }
     }
 
     #[tokio::test]
-    async fn a_service_that_is_not_there_is_unavailable() {
-        let Setup { vault, double, service } = Setup::new().await;
-        drop(double);
+    async fn unreachable_service_is_temporary() {
+        let Setup {
+            vault,
+            numbers,
+            service,
+        } = Setup::new().await;
+        drop(numbers);
         let error = service.number().await.unwrap_err();
         assert_eq!(error.to_string(), "it cannot be reached");
         assert!(error.is_temporary());
-        vault.lose();
+        vault.remove_secret();
         let service = NumberService::new("http://127.0.0.1:1/".parse().unwrap(), vault.secret().unwrap()).unwrap();
         let error = service.number().await.unwrap_err();
         assert_eq!(

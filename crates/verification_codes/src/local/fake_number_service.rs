@@ -1,9 +1,8 @@
-//! The number service of the walkthrough, which is a sample itself: it checks the key, and answers a number.
+//! A fake of the walkthrough's number service: it checks the key, and returns a number.
 
-use crate::Outcome;
 use aws_lc_rs::{constant_time::verify_slices_are_equal, rand};
 use axum::{
-    Json, Router,
+    BoxError, Json, Router,
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
@@ -14,16 +13,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::{net::TcpListener, task::AbortHandle};
 use url::Url;
 
-/// A number service on loopback. It ends when it is dropped.
-pub(crate) struct NumberDouble {
+/// A number service on loopback, until it is dropped.
+pub(crate) struct FakeNumberService {
     url: Url,
     key: Arc<Mutex<String>>,
     server: AbortHandle,
 }
 
-impl NumberDouble {
+impl FakeNumberService {
     /// Starts a service that accepts this key.
-    pub(crate) async fn start(key: &str) -> Outcome<Self> {
+    pub(crate) async fn start(key: &str) -> Result<Self, BoxError> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let url = Url::parse(&format!("http://{}/api/RandomNumber", listener.local_addr()?))?;
         let accepted = Arc::new(Mutex::new(key.to_owned()));
@@ -42,13 +41,13 @@ impl NumberDouble {
         &self.url
     }
 
-    /// Accepts this key from now on, and no other.
-    pub(crate) fn accept(&self, key: &str) {
+    /// Replaces the key that is accepted.
+    pub(crate) fn set_key(&self, key: &str) {
         key.clone_into(&mut lock(&self.key));
     }
 }
 
-impl Drop for NumberDouble {
+impl Drop for FakeNumberService {
     fn drop(&mut self) {
         self.server.abort();
     }

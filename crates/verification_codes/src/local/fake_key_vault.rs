@@ -1,9 +1,9 @@
-//! Key Vault as far as its client sees it: https, a challenge to a request without a token, and a secret.
+//! A fake of Key Vault for its client: https, a challenge for requests without a token, and one secret.
 
-use crate::{Outcome, vault::VaultSecret};
+use crate::key_vault::VaultSecret;
 use async_trait::async_trait;
 use axum::{
-    Json, Router,
+    BoxError, Json, Router,
     extract::{Path, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -28,35 +28,35 @@ use uuid::Uuid;
 const SCOPE: &str = "https://vault.azure.net/.default";
 const CHALLENGE: &str = r#"Bearer authorization="https://login.microsoftonline.com/aaaabbbb-0000-cccc-1111-dddd2222eeee", resource="https://vault.azure.net""#;
 
-/// A vault on loopback, with one secret. It ends when it is dropped.
-pub(crate) struct VaultDouble {
+/// A vault on loopback, until it is dropped.
+pub(crate) struct FakeKeyVault {
     url: String,
     ca_pem: String,
     token: String,
-    state: Arc<Mutex<Vault>>,
+    state: Arc<Mutex<Stored>>,
     server: Handle<SocketAddr>,
 }
 
-struct Vault {
+struct Stored {
     token: String,
     name: String,
     value: Option<String>,
-    readings: usize,
+    reads: usize,
 }
 
-impl VaultDouble {
-    /// Starts a vault with this secret, on the runtime that is there.
-    pub(crate) fn start(name: &str, value: &str) -> Outcome<Self> {
+impl FakeKeyVault {
+    /// Starts a vault with this secret, on the current runtime.
+    pub(crate) fn start(name: &str, value: &str) -> Result<Self, BoxError> {
         let (ca_pem, config) = certificate()?;
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         listener.set_nonblocking(true)?;
         let url = format!("https://{}", listener.local_addr()?);
         let token = Uuid::new_v4().to_string();
-        let state = Arc::new(Mutex::new(Vault {
+        let state = Arc::new(Mutex::new(Stored {
             token: token.clone(),
             name: name.to_owned(),
             value: Some(value.to_owned()),
-            readings: 0,
+            reads: 0,
         }));
         let router = Router::new()
             .route("/secrets/{*secret}", get(secret))
@@ -75,12 +75,12 @@ impl VaultDouble {
         })
     }
 
-    /// Its secret, through the client of Key Vault.
-    pub(crate) fn secret(&self) -> Outcome<VaultSecret> {
+    /// Returns the secret, by Azure's client.
+    pub(crate) fn secret(&self) -> Result<VaultSecret, BoxError> {
         let ca = reqwest::Certificate::from_pem(self.ca_pem.as_bytes())?;
         let transport = reqwest::Client::builder().no_proxy().tls_certs_only([ca]).build()?;
         let mut options = SecretClientOptions {
-            // The challenge names Azure's vaults, of which this is none.
+            // The challenge names Azure's vaults, and the URL is on loopback.
             verify_challenge_resource: Some(false),
             ..SecretClientOptions::default()
         };
@@ -91,39 +91,38 @@ impl VaultDouble {
         Ok(VaultSecret::new(client, self.state().name.clone()))
     }
 
-    /// Keeps another value from now on.
-    pub(crate) fn keep(&self, value: &str) {
+    /// Replaces the value of the secret.
+    pub(crate) fn set_secret(&self, value: &str) {
         self.state().value = Some(value.to_owned());
     }
 
-    /// Has no secret from now on.
     #[cfg(test)]
-    pub(crate) fn lose(&self) {
+    pub(crate) fn remove_secret(&self) {
         self.state().value = None;
     }
 
-    /// How often the secret was read.
+    /// Returns the number of reads of the secret.
     #[cfg(test)]
-    pub(crate) fn readings(&self) -> usize {
-        self.state().readings
+    pub(crate) fn reads(&self) -> usize {
+        self.state().reads
     }
 
-    fn state(&self) -> MutexGuard<'_, Vault> {
+    fn state(&self) -> MutexGuard<'_, Stored> {
         lock(&self.state)
     }
 }
 
-impl Drop for VaultDouble {
+impl Drop for FakeKeyVault {
     fn drop(&mut self) {
         self.server.shutdown();
     }
 }
 
-fn lock(state: &Mutex<Vault>) -> MutexGuard<'_, Vault> {
+fn lock(state: &Mutex<Stored>) -> MutexGuard<'_, Stored> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn secret(State(state): State<Arc<Mutex<Vault>>>, Path(path): Path<String>, headers: HeaderMap) -> Response {
+async fn secret(State(state): State<Arc<Mutex<Stored>>>, Path(path): Path<String>, headers: HeaderMap) -> Response {
     let mut vault = lock(&state);
     let token = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
     if token != Some(format!("Bearer {}", vault.token).as_bytes()) {
@@ -131,12 +130,12 @@ async fn secret(State(state): State<Arc<Mutex<Vault>>>, Path(path): Path<String>
     }
     match &vault.value {
         Some(value) if path.trim_end_matches('/') == vault.name => {
-            let answer = Json(json!({
-                "id": format!("https://contoso.vault.azure.net/secrets/{}/{}", vault.name, vault.readings),
+            let body = Json(json!({
+                "id": format!("https://contoso.vault.azure.net/secrets/{}/{}", vault.name, vault.reads),
                 "value": value,
             }));
-            vault.readings += 1;
-            answer.into_response()
+            vault.reads += 1;
+            body.into_response()
         }
         _ => {
             let error = json!({ "error": { "code": "SecretNotFound", "message": "There is no such secret." } });
@@ -145,7 +144,7 @@ async fn secret(State(state): State<Arc<Mutex<Vault>>>, Path(path): Path<String>
     }
 }
 
-/// A credential with the one token that the vault accepts.
+/// A credential that returns the vault's token.
 #[derive(Debug)]
 struct VaultCredential(String);
 
@@ -164,8 +163,8 @@ impl TokenCredential for VaultCredential {
     }
 }
 
-/// A CA's certificate, and a server's configuration with one that it has issued for loopback.
-fn certificate() -> Outcome<(String, RustlsConfig)> {
+/// Creates a CA and a certificate for loopback. Returns the CA's certificate in PEM and the server's configuration.
+fn certificate() -> Result<(String, RustlsConfig), BoxError> {
     let mut params = CertificateParams::new(Vec::new())?;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     let ca = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
