@@ -1,4 +1,4 @@
-"""verification_codes as its users see it, with a real queue."""
+"""The program verification_codes with Azurite, from outside."""
 
 import base64
 import contextlib
@@ -27,7 +27,7 @@ KEYED = {"CODE_HASH_KEY": base64.b64encode(HASH_KEY).decode()}
 
 
 def ask(url, token=None, body=None):
-    """Status and body of the answer."""
+    """Status and body of the response."""
     request = urllib.request.Request(url, data=None if body is None else json.dumps(body).encode())
     if token:
         request.add_header("Authorization", f"Bearer {token}")
@@ -61,7 +61,7 @@ def states(setup):
 
 @contextlib.contextmanager
 def writing(setup):
-    """Keeps everybody else from writing to the table."""
+    """Locks the table against writes of other processes."""
     with contextlib.closing(sqlite3.connect(setup.table, timeout=10, isolation_level=None)) as table:
         table.execute("BEGIN IMMEDIATE")
         yield
@@ -69,12 +69,12 @@ def writing(setup):
 
 
 def length(setup):
-    """How many messages there are, those that are hidden too."""
+    """The number of messages, hidden ones included."""
     return setup.queue().get_queue_properties().approximate_message_count
 
 
 def activation(code, user="alice"):
-    """The message that makes this code valid, by another implementation."""
+    """The message that makes this code valid, built independently."""
     subject = struct.pack(">Q", len(user)) + user.encode()
     digest = hmac.digest(HASH_KEY, subject + code.encode(), hashlib.sha256)
     expires_at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=5)
