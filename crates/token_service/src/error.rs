@@ -1,6 +1,6 @@
 //! What callers are told when something goes wrong.
 
-use crate::store::{StoreError, StoreErrorKind};
+use crate::{store::StoreError, user::UserIdError};
 use axum::{
     Json,
     http::{
@@ -104,14 +104,20 @@ impl ApiError {
 /// The database is in trouble; the log says more.
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        if error.kind() == StoreErrorKind::InvalidValue {
-            let message =
-                "the caller's token names a user in more than 512 bytes, or with a character that no name has";
-            return Self::new(StatusCode::FORBIDDEN, "bad_user_name", message);
-        }
         error!(%error, "the database failed");
         let message = "the database of this service is in trouble: try again later";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "database", message).retry_after(Duration::from_secs(5))
+    }
+}
+
+/// The caller's token identifies no user.
+impl From<UserIdError> for ApiError {
+    fn from(error: UserIdError) -> Self {
+        let message = error.to_string();
+        match error {
+            UserIdError::NotEntraUser => Self::new(StatusCode::FORBIDDEN, "not_an_entra_user", message),
+            UserIdError::Invalid => Self::new(StatusCode::FORBIDDEN, "bad_user_name", message),
+        }
     }
 }
 

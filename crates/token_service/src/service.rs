@@ -11,7 +11,7 @@ use crate::{
     service_limits::ServiceLimits,
     store::{Store, StoreError},
     teams::TeamsExchange,
-    user::UserNaming,
+    user::UserIdClaims,
 };
 use axum::{Router, http::HeaderValue};
 use azure_communication_identity::CommunicationIdentityClient;
@@ -70,7 +70,7 @@ pub struct TokenServiceBuilder {
     store: Store,
     settings: Settings,
     policy: TokenPolicy,
-    naming: UserNaming,
+    user_id_claims: UserIdClaims,
     teams: Option<TeamsExchange>,
     requests_per_minute: NonZeroU32,
     service_limits: Option<ServiceLimits>,
@@ -94,7 +94,7 @@ impl TokenService {
             store,
             settings: Settings::default(),
             policy: TokenPolicy::default(),
-            naming: UserNaming::default(),
+            user_id_claims: UserIdClaims::default(),
             teams: None,
             requests_per_minute: REQUESTS_PER_MINUTE,
             service_limits: None,
@@ -165,13 +165,13 @@ impl TokenServiceBuilder {
         self
     }
 
-    /// How users are told apart. Default: by the subject of their tokens.
-    pub fn user_naming(mut self, naming: UserNaming) -> Self {
-        self.naming = naming;
+    /// Sets the claims that identify a user. Default: issuer and subject.
+    pub fn user_id_claims(mut self, claims: UserIdClaims) -> Self {
+        self.user_id_claims = claims;
         self
     }
 
-    /// Gives tokens to Teams users, who are told apart as [`UserNaming::EntraObject`].
+    /// Gives tokens to Teams users, who are identified by [`UserIdClaims::EntraObject`].
     pub fn teams(mut self, teams: TeamsExchange) -> Self {
         self.teams = Some(teams);
         self
@@ -226,7 +226,7 @@ impl TokenServiceBuilder {
             api: Arc::new(Api {
                 directory,
                 guard: self.guard,
-                naming: self.naming,
+                user_id_claims: self.user_id_claims,
                 policy: self.policy,
                 limit: CallerLimit::per_minute(self.requests_per_minute),
                 teams: self.teams,

@@ -31,7 +31,7 @@ use std::{
     time::Duration,
 };
 use token_guard::{TokenGuard, testing::TestIssuer};
-use token_service::{ServiceLimits, Store, TeamsExchange, TokenService, UserNaming};
+use token_service::{ServiceLimits, Store, TeamsExchange, TokenService, UserIdClaims};
 use tracing::warn;
 use uuid::Uuid;
 
@@ -121,7 +121,7 @@ impl Parts {
         let store = Store::connect("sqlite::memory:", 1).await?;
         Ok(TokenService::builder(identities, guard, store)
             // Its own issuer can be believed.
-            .user_naming(UserNaming::EntraObject)
+            .user_id_claims(UserIdClaims::EntraObject)
             .request_timeout(REQUEST)
             .service_limits(&limits)
             .teams(TeamsExchange::new(self.teams_client_id.to_string()))

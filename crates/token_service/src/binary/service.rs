@@ -16,7 +16,7 @@ use azure_identity::{
 };
 use entra_sidecar::{SidecarClient, SidecarCredential, SidecarScope};
 use std::{error::Error, sync::Arc, time::Duration};
-use token_service::{ServiceLimits, Store, TeamsExchange, TokenService, UserNaming};
+use token_service::{ServiceLimits, Store, TeamsExchange, TokenService, UserIdClaims};
 
 /// The scope that the client asks a credential for.
 const ACS_SCOPE: &str = "https://communication.azure.com//.default";
@@ -37,12 +37,12 @@ pub(crate) async fn of(config: &Config) -> Result<TokenService, Box<dyn Error>> 
     let identities = identities(config, &limits, transport, sidecar.as_ref())?;
     let guard = config.issuer.guard(None)?;
     let store = Store::connect(config.database.url.secret(), config.database.max_connections).await?;
-    let naming = match config.issuer.kind {
-        IssuerKind::Entra { .. } => UserNaming::EntraObject,
-        IssuerKind::Oidc { .. } | IssuerKind::Logto { .. } => UserNaming::Subject,
+    let user_id_claims = match config.issuer.kind {
+        IssuerKind::Entra { .. } => UserIdClaims::EntraObject,
+        IssuerKind::Oidc { .. } | IssuerKind::Logto { .. } => UserIdClaims::Subject,
     };
     let mut builder = TokenService::builder(identities, guard, store)
-        .user_naming(naming)
+        .user_id_claims(user_id_claims)
         .service_limits(&limits)
         .token_policy(config.tokens.policy()?)
         .allow_origins(

@@ -1,14 +1,14 @@
 //! Revocation of tokens, and removal of users.
 
 use super::Directory;
-use crate::{error::ApiError, user::AppUser};
+use crate::{error::ApiError, user::UserId};
 
 /// The most retired identities of one user that one request deletes.
 const IDENTITIES: i64 = 100;
 
 impl Directory {
     /// Revokes all tokens of the user, here and at Azure Communication Services: they are signed out everywhere.
-    pub(crate) async fn revoke(&self, user: &AppUser) -> Result<(), ApiError> {
+    pub(crate) async fn revoke(&self, user: &UserId) -> Result<(), ApiError> {
         let (directory, user) = (self.clone(), user.clone());
         self.to_its_end(async move {
             let slot = directory.slot(&user);
@@ -26,7 +26,7 @@ impl Directory {
 
     /// Removes the user and deletes their identity: in this order, so that no token is asked for an identity that is gone.
     /// An identity that cannot be deleted now stays on a list until the call is repeated or the sweep has deleted it.
-    pub(crate) async fn remove(&self, user: &AppUser) -> Result<(), ApiError> {
+    pub(crate) async fn remove(&self, user: &UserId) -> Result<(), ApiError> {
         let (directory, user) = (self.clone(), user.clone());
         self.to_its_end(async move {
             let slot = directory.slot(&user);

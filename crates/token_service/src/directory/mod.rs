@@ -9,7 +9,7 @@ mod tokens;
 pub use sweep::Swept;
 pub(crate) use tokens::UserToken;
 
-use crate::{acs::Acs, error::ApiError, metrics::Metrics, seal::SealingKeys, store::Database, user::AppUser};
+use crate::{acs::Acs, error::ApiError, metrics::Metrics, seal::SealingKeys, store::Database, user::UserId};
 use azure_communication_identity::CommunicationUserIdentifier;
 use azure_core::time::OffsetDateTime;
 use moka::{policy::EvictionPolicy, sync::Cache};
@@ -37,7 +37,7 @@ struct Parts {
     acs: Acs,
     settings: Settings,
     metrics: Arc<Metrics>,
-    slots: Cache<AppUser, Arc<Slot>>,
+    slots: Cache<UserId, Arc<Slot>>,
     tasks: TaskTracker,
 }
 
@@ -81,12 +81,12 @@ impl Directory {
     }
 
     /// The user's identity, if they have one.
-    pub(crate) async fn identity(&self, user: &AppUser) -> Result<Option<CommunicationUserIdentifier>, ApiError> {
+    pub(crate) async fn identity(&self, user: &UserId) -> Result<Option<CommunicationUserIdentifier>, ApiError> {
         let mapping = self.0.store.find(user).await?;
         Ok(mapping.map(|mapping| mapping.identity))
     }
 
-    fn slot(&self, user: &AppUser) -> Arc<Slot> {
+    fn slot(&self, user: &UserId) -> Arc<Slot> {
         self.0.slots.get_with_by_ref(user, Arc::default)
     }
 

@@ -5,7 +5,7 @@ use crate::{
     acs::CreationFailed,
     error::ApiError,
     store::{Claim, Mapping, StoreError},
-    user::AppUser,
+    user::UserId,
 };
 use azure_communication_identity::CommunicationUserIdentifier;
 use azure_core::time::Duration as Lifetime;
@@ -42,7 +42,7 @@ impl Directory {
     /// The user's identity, which is created unless they have one.
     ///
     /// A claim in the database comes first, so that one request of all replicas creates it. The others wait.
-    pub(crate) async fn sign_in(&self, user: &AppUser) -> Result<SignedIn, ApiError> {
+    pub(crate) async fn sign_in(&self, user: &UserId) -> Result<SignedIn, ApiError> {
         let (directory, user) = (self.clone(), user.clone());
         self.to_its_end(async move {
             let slot = directory.slot(&user);
@@ -66,7 +66,7 @@ impl Directory {
         }
     }
 
-    async fn find_or_create(&self, user: &AppUser) -> Result<SignedIn, ApiError> {
+    async fn find_or_create(&self, user: &UserId) -> Result<SignedIn, ApiError> {
         let attempt = Uuid::new_v4();
         let started = Instant::now();
         let mut pause = FIRST_PAUSE;
@@ -94,7 +94,7 @@ impl Directory {
 
     /// Creates the identity that `attempt` has claimed, and stores it. Returns `None` if another request has taken over
     /// meanwhile, or the user has been removed.
-    async fn create(&self, user: &AppUser, attempt: Uuid) -> Result<Option<Mapping>, ApiError> {
+    async fn create(&self, user: &UserId, attempt: Uuid) -> Result<Option<Mapping>, ApiError> {
         let created = timeout(CREATION, self.0.acs.create()).await;
         let created = created.unwrap_or_else(|_| {
             Err(CreationFailed {
@@ -119,7 +119,7 @@ impl Directory {
     /// Stores what has been created. The database may be away for a moment.
     async fn complete(
         &self,
-        user: &AppUser,
+        user: &UserId,
         attempt: Uuid,
         identity: &CommunicationUserIdentifier,
     ) -> Result<Option<Mapping>, StoreError> {

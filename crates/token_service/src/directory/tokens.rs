@@ -8,7 +8,7 @@ use crate::{
     error::ApiError,
     policy::Grant,
     store::{Mapping, SealedToken},
-    user::AppUser,
+    user::UserId,
 };
 use azure_communication_identity::{CommunicationAccessToken, CommunicationUserIdentifier};
 use azure_core::time::OffsetDateTime;
@@ -24,7 +24,7 @@ pub(crate) struct UserToken {
 
 impl Directory {
     /// A token of the user, if they have an identity. However many ask for it, one of them goes to get it.
-    pub(crate) async fn token(&self, user: &AppUser, grant: &Grant) -> Result<Option<UserToken>, ApiError> {
+    pub(crate) async fn token(&self, user: &UserId, grant: &Grant) -> Result<Option<UserToken>, ApiError> {
         let slot = self.slot(user);
         if let Some(token) = self.remembered(&slot, grant) {
             return Ok(Some(token));
@@ -50,7 +50,7 @@ impl Directory {
         })
     }
 
-    async fn find_or_issue(&self, slot: &Slot, user: &AppUser, grant: &Grant) -> Result<Option<UserToken>, ApiError> {
+    async fn find_or_issue(&self, slot: &Slot, user: &UserId, grant: &Grant) -> Result<Option<UserToken>, ApiError> {
         let now = self.now();
         let Some(mapping) = self.0.store.find(user).await? else {
             slot.forget();
@@ -74,7 +74,7 @@ impl Directory {
 
     async fn issue(
         &self,
-        user: &AppUser,
+        user: &UserId,
         grant: &Grant,
         mapping: &Mapping,
     ) -> Result<CommunicationAccessToken, ApiError> {
@@ -87,7 +87,7 @@ impl Directory {
     /// A stored token. Whatever keeps it from being read, another one can be issued.
     async fn stored(
         &self,
-        user: &AppUser,
+        user: &UserId,
         grant: &Grant,
         mapping: &Mapping,
         now: OffsetDateTime,
@@ -104,7 +104,7 @@ impl Directory {
         Some(CommunicationAccessToken::new(token, found.expires_on))
     }
 
-    async fn store_token(&self, user: &AppUser, grant: &Grant, mapping: &Mapping, token: &CommunicationAccessToken) {
+    async fn store_token(&self, user: &UserId, grant: &Grant, mapping: &Mapping, token: &CommunicationAccessToken) {
         let keys = self.0.settings.sealing_keys.as_ref();
         let Some(sealed) = keys.and_then(|keys| keys.seal(&token.token, &context(user, grant, mapping))) else {
             return;
@@ -120,7 +120,7 @@ impl Directory {
 }
 
 /// What a sealed token is bound to.
-fn context(user: &AppUser, grant: &Grant, mapping: &Mapping) -> String {
+fn context(user: &UserId, grant: &Grant, mapping: &Mapping) -> String {
     let Mapping { identity, generation } = mapping;
     format!("{identity}\n{generation}\n{grant}\n{}", user.as_str())
 }

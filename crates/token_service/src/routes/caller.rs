@@ -1,7 +1,7 @@
 //! Who is calling, and how often they may.
 
 use super::Api;
-use crate::{error::ApiError, user::AppUser};
+use crate::{error::ApiError, user::UserId};
 use axum::{
     extract::FromRequestParts,
     http::{StatusCode, request::Parts},
@@ -16,7 +16,7 @@ use token_guard::Caller;
 
 /// A user who is calling: their token has been checked, and they have not called too often.
 pub(crate) struct User {
-    pub(crate) id: AppUser,
+    pub(crate) id: UserId,
     pub(crate) caller: Caller,
 }
 
@@ -29,21 +29,21 @@ impl FromRequestParts<Arc<Api>> for User {
             let message = "an application calls for itself, and tokens are for users";
             return Err(ApiError::new(StatusCode::FORBIDDEN, "not_a_user", message));
         }
-        let id = api.naming.user(&caller)?;
+        let id = api.user_id_claims.user_id(&caller)?;
         api.limit.check(&id)?;
         Ok(Self { id, caller })
     }
 }
 
 /// How many requests a caller may send.
-pub(crate) struct CallerLimit(DefaultKeyedRateLimiter<AppUser>);
+pub(crate) struct CallerLimit(DefaultKeyedRateLimiter<UserId>);
 
 impl CallerLimit {
     pub(crate) fn per_minute(requests: NonZeroU32) -> Self {
         Self(DefaultKeyedRateLimiter::keyed(Quota::per_minute(requests)))
     }
 
-    fn check(&self, user: &AppUser) -> Result<(), ApiError> {
+    fn check(&self, user: &UserId) -> Result<(), ApiError> {
         self.0.check_key(user).map_err(|too_soon| {
             let wait = too_soon.wait_time_from(self.0.clock().now());
             let message = "you have sent too many requests: try again later";

@@ -129,7 +129,7 @@ pub(super) async fn teams_token(
         let message = "tokens for Teams users are not set up in this service";
         return Err(ApiError::new(StatusCode::NOT_FOUND, "no_teams", message));
     };
-    let object_id = api.naming.object_id(&user.caller).ok_or_else(|| {
+    let object_id = api.user_id_claims.object_id(&user.caller).ok_or_else(|| {
         let message = "the caller is not a user of Entra ID: this service tells users apart by another issuer";
         ApiError::new(StatusCode::FORBIDDEN, "not_an_entra_user", message)
     })?;

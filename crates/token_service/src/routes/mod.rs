@@ -12,7 +12,7 @@ pub(crate) use caller::{CallerLimit, User};
 pub(crate) use operations::{Health, operations};
 
 use crate::{
-    acs::Acs, directory::Directory, error::ApiError, policy::TokenPolicy, teams::TeamsExchange, user::UserNaming,
+    acs::Acs, directory::Directory, error::ApiError, policy::TokenPolicy, teams::TeamsExchange, user::UserIdClaims,
 };
 use axum::{Json, Router, http::StatusCode, routing::get};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub(crate) struct Api {
     pub(crate) directory: Directory,
     pub(crate) guard: TokenGuard,
-    pub(crate) naming: UserNaming,
+    pub(crate) user_id_claims: UserIdClaims,
     pub(crate) policy: TokenPolicy,
     pub(crate) limit: CallerLimit,
     pub(crate) teams: Option<TeamsExchange>,

@@ -10,7 +10,7 @@ mod values;
 pub use connect::Store;
 pub use error::{StoreError, StoreErrorKind};
 
-use crate::user::AppUser;
+use crate::user::UserId;
 use async_trait::async_trait;
 use azure_communication_identity::CommunicationUserIdentifier;
 use std::fmt::Debug;
@@ -56,13 +56,13 @@ pub(crate) trait Database: Debug + Send + Sync {
     async fn ping(&self) -> Result<(), StoreError>;
 
     /// The user's mapping, if an identity has been stored.
-    async fn find(&self, user: &AppUser) -> Result<Option<Mapping>, StoreError>;
+    async fn find(&self, user: &UserId) -> Result<Option<Mapping>, StoreError>;
 
     /// Claims the creation of the user's identity for the holder `attempt`, from `now` until `until`. A claim that ended by
     /// `now` is taken over.
     async fn claim(
         &self,
-        user: &AppUser,
+        user: &UserId,
         attempt: Uuid,
         now: OffsetDateTime,
         until: OffsetDateTime,
@@ -72,30 +72,30 @@ pub(crate) trait Database: Debug + Send + Sync {
     /// identity is among the retired ones then. Storing the same identity again changes nothing.
     async fn complete(
         &self,
-        user: &AppUser,
+        user: &UserId,
         attempt: Uuid,
         identity: &CommunicationUserIdentifier,
         now: OffsetDateTime,
     ) -> Result<Option<Mapping>, StoreError>;
 
     /// Removes the claim of `attempt`. Returns `false` if it was taken over, or removed with the user.
-    async fn release(&self, user: &AppUser, attempt: Uuid) -> Result<bool, StoreError>;
+    async fn release(&self, user: &UserId, attempt: Uuid) -> Result<bool, StoreError>;
 
     /// Removes the claims that ended by `now`, and returns how many there were.
     async fn release_ended(&self, now: OffsetDateTime) -> Result<u64, StoreError>;
 
     /// Starts a new generation of the user's tokens and forgets the stored ones.
-    async fn forget_tokens(&self, user: &AppUser) -> Result<Option<Mapping>, StoreError>;
+    async fn forget_tokens(&self, user: &UserId) -> Result<Option<Mapping>, StoreError>;
 
     /// Removes the user and their tokens; their identity is among the retired ones until it is buried. Returns whether a claim
     /// was removed: its holder may be creating an identity, and [completes](Self::complete) in vain.
-    async fn retire(&self, user: &AppUser, now: OffsetDateTime) -> Result<bool, StoreError>;
+    async fn retire(&self, user: &UserId, now: OffsetDateTime) -> Result<bool, StoreError>;
 
     /// The identities to delete: of this user or, without one, of all users, retired at `before` or earlier,
     /// the oldest first, at most `limit`.
     async fn retired(
         &self,
-        user: Option<&AppUser>,
+        user: Option<&UserId>,
         before: OffsetDateTime,
         limit: i64,
     ) -> Result<Vec<CommunicationUserIdentifier>, StoreError>;
@@ -107,12 +107,12 @@ pub(crate) trait Database: Debug + Send + Sync {
     async fn bury(&self, identity: &CommunicationUserIdentifier) -> Result<(), StoreError>;
 
     /// The stored token of the user for these scopes, of this mapping's generation.
-    async fn token(&self, user: &AppUser, scopes: &str, mapping: &Mapping) -> Result<Option<SealedToken>, StoreError>;
+    async fn token(&self, user: &UserId, scopes: &str, mapping: &Mapping) -> Result<Option<SealedToken>, StoreError>;
 
     /// Stores a token in place of the one for the same scopes, unless the user's mapping has changed.
     async fn put_token(
         &self,
-        user: &AppUser,
+        user: &UserId,
         scopes: &str,
         mapping: &Mapping,
         token: &SealedToken,

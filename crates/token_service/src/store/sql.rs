@@ -3,9 +3,9 @@
 use crate::{
     store::{
         Claim, Database, Mapping, SealedToken, StoreError, StoreErrorKind,
-        values::{IDENTITY, SCOPES, USER, bounded, identity_of, mapping_of, stored, time_of},
+        values::{IDENTITY, SCOPES, bounded, identity_of, mapping_of, stored, time_of},
     },
-    user::AppUser,
+    user::UserId,
 };
 use async_trait::async_trait;
 use azure_communication_identity::CommunicationUserIdentifier;
@@ -80,16 +80,16 @@ where
         Ok(())
     }
 
-    async fn find(&self, user: &AppUser) -> Result<Option<Mapping>, StoreError> {
+    async fn find(&self, user: &UserId) -> Result<Option<Mapping>, StoreError> {
         const OPERATION: &str = "find a user's identity";
-        let user = bounded(OPERATION, USER, user.as_str())?;
+        let user = user.as_str();
         let row = within(OPERATION, query_as(FIND).bind(user).fetch_optional(&self.pool)).await?;
         row.map(|row| mapping_of(OPERATION, row)).transpose()
     }
 
     async fn claim(
         &self,
-        user: &AppUser,
+        user: &UserId,
         attempt: Uuid,
         now: OffsetDateTime,
         until: OffsetDateTime,
@@ -101,7 +101,7 @@ where
             ON CONFLICT (user_id) DO UPDATE SET claimed_by = excluded.claimed_by, claimed_until = excluded.claimed_until \
             WHERE users.identity IS NULL AND users.claimed_until <= $4 \
             RETURNING created_at";
-        let user = bounded(OPERATION, USER, user.as_str())?;
+        let user = user.as_str();
         let now = stored(now);
         let claimed = async {
             let claim = query_scalar::<_, i64>(CLAIM)
@@ -126,7 +126,7 @@ where
 
     async fn complete(
         &self,
-        user: &AppUser,
+        user: &UserId,
         attempt: Uuid,
         identity: &CommunicationUserIdentifier,
         now: OffsetDateTime,
@@ -134,7 +134,7 @@ where
         const OPERATION: &str = "store a user's identity";
         const COMPLETE: &str = "UPDATE users SET identity = $3, claimed_by = NULL, claimed_until = NULL \
             WHERE user_id = $1 AND claimed_by = $2 RETURNING identity, generation";
-        let user = bounded(OPERATION, USER, user.as_str())?;
+        let user = user.as_str();
         let created = bounded(OPERATION, IDENTITY, identity.as_str())?;
         let completed = async {
             let complete = query_as(COMPLETE).bind(user).bind(attempt.to_string()).bind(created);
@@ -156,10 +156,10 @@ where
         row.map(|row| mapping_of(OPERATION, row)).transpose()
     }
 
-    async fn release(&self, user: &AppUser, attempt: Uuid) -> Result<bool, StoreError> {
+    async fn release(&self, user: &UserId, attempt: Uuid) -> Result<bool, StoreError> {
         const OPERATION: &str = "release a claim";
         const RELEASE: &str = "DELETE FROM users WHERE user_id = $1 AND claimed_by = $2 RETURNING created_at";
-        let user = bounded(OPERATION, USER, user.as_str())?;
+        let user = user.as_str();
         let release = query_scalar::<_, i64>(RELEASE).bind(user).bind(attempt.to_string());
         let released = within(OPERATION, release.fetch_optional(&self.pool)).await?;
         Ok(released.is_some())
@@ -174,12 +174,12 @@ where
         Ok(released.len() as u64)
     }
 
-    async fn forget_tokens(&self, user: &AppUser) -> Result<Option<Mapping>, StoreError> {
+    async fn forget_tokens(&self, user: &UserId) -> Result<Option<Mapping>, StoreError> {
         const OPERATION: &str = "forget a user's tokens";
         const NEXT_GENERATION: &str = "UPDATE users SET generation = generation + 1 \
             WHERE user_id = $1 AND identity IS NOT NULL RETURNING identity, generation";
         const FORGET: &str = "DELETE FROM tokens WHERE user_id = $1";
-        let user = bounded(OPERATION, USER, user.as_str())?;
+        let user = user.as_str();
         let forgotten = async {
             let mut transaction = self.begin().await?;
             let mapped = query_as(NEXT_GENERATION)
@@ -194,10 +194,10 @@ where
         row.map(|row| mapping_of(OPERATION, row)).transpose()
     }
 
-    async fn retire(&self, user: &AppUser, now: OffsetDateTime) -> Result<bool, StoreError> {
+    async fn retire(&self, user: &UserId, now: OffsetDateTime) -> Result<bool, StoreError> {
         const OPERATION: &str = "remove a user";
         const REMOVE: &str = "DELETE FROM users WHERE user_id = $1 RETURNING identity";
-        let user = bounded(OPERATION, USER, user.as_str())?;
+        let user = user.as_str();
         let retired = async {
             let mut transaction = self.begin().await?;
             let remove = query_scalar::<_, Option<String>>(REMOVE).bind(user);
@@ -214,7 +214,7 @@ where
 
     async fn retired(
         &self,
-        user: Option<&AppUser>,
+        user: Option<&UserId>,
         before: OffsetDateTime,
         limit: i64,
     ) -> Result<Vec<CommunicationUserIdentifier>, StoreError> {
@@ -223,7 +223,7 @@ where
             ORDER BY retired_at, identity LIMIT $2";
         const OF_USER: &str = "SELECT identity FROM retired WHERE retired_at <= $1 AND user_id = $3 \
             ORDER BY retired_at, identity LIMIT $2";
-        let user = user.map(|user| bounded(OPERATION, USER, user.as_str())).transpose()?;
+        let user = user.map(UserId::as_str);
         let retired = query_as::<_, (String,)>(if user.is_some() { OF_USER } else { OF_ALL });
         let retired = retired.bind(stored(before)).bind(limit);
         let retired = match user {
@@ -254,12 +254,12 @@ where
         Ok(())
     }
 
-    async fn token(&self, user: &AppUser, scopes: &str, mapping: &Mapping) -> Result<Option<SealedToken>, StoreError> {
+    async fn token(&self, user: &UserId, scopes: &str, mapping: &Mapping) -> Result<Option<SealedToken>, StoreError> {
         const OPERATION: &str = "find a stored token";
         const TOKEN: &str = "SELECT sealed, expires_on FROM tokens \
             WHERE user_id = $1 AND scopes = $2 AND identity = $3 AND generation = $4";
         let token = query_as::<_, (Vec<u8>, i64)>(TOKEN)
-            .bind(bounded(OPERATION, USER, user.as_str())?)
+            .bind(user.as_str())
             .bind(bounded(OPERATION, SCOPES, scopes)?)
             .bind(bounded(OPERATION, IDENTITY, mapping.identity.as_str())?)
             .bind(mapping.generation);
@@ -275,7 +275,7 @@ where
 
     async fn put_token(
         &self,
-        user: &AppUser,
+        user: &UserId,
         scopes: &str,
         mapping: &Mapping,
         token: &SealedToken,
@@ -288,7 +288,7 @@ where
             ON CONFLICT (user_id, scopes) DO UPDATE SET identity = excluded.identity, \
             generation = excluded.generation, sealed = excluded.sealed, expires_on = excluded.expires_on";
         let put = query(PUT)
-            .bind(bounded(OPERATION, USER, user.as_str())?)
+            .bind(user.as_str())
             .bind(bounded(OPERATION, SCOPES, scopes)?)
             .bind(bounded(OPERATION, IDENTITY, mapping.identity.as_str())?)
             .bind(mapping.generation)

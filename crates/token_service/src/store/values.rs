@@ -4,11 +4,9 @@ use crate::store::{Mapping, StoreError, StoreErrorKind};
 use azure_communication_identity::CommunicationUserIdentifier;
 use time::OffsetDateTime;
 
-/// The bytes of an id or of the names of scopes. Keys of PostgreSQL's indexes, of which one holds both, end at 2704 bytes;
-/// a subject has at most 255 characters (OpenID Connect Core 1.0, section 2), a tenant's and an object's id together 73.
+/// The longest identity, and the longest list of scopes, in bytes. A key of a PostgreSQL index has at most 2704.
 const LONGEST: usize = 512;
 
-pub(super) const USER: &str = "the user's id";
 pub(super) const IDENTITY: &str = "the identity";
 pub(super) const SCOPES: &str = "the list of scopes";
 

@@ -6,7 +6,7 @@ use entra_sidecar::SidecarClient;
 use entra_sidecar_double::{DownstreamApi, SidecarDouble, unsigned_token};
 use reqwest::Method;
 use serde_json::json;
-use token_service::{TeamsExchange, UserNaming};
+use token_service::{TeamsExchange, UserIdClaims};
 
 const HEADER: &str = "teams-user-aad-token";
 const SCOPES: [&str; 2] = [
@@ -20,7 +20,7 @@ async fn world() -> (World, EntraToken) {
     let client_id = request.app_id.to_string();
     let world = World::with(Options::default(), |builder| {
         builder
-            .user_naming(UserNaming::EntraObject)
+            .user_id_claims(UserIdClaims::EntraObject)
             .teams(TeamsExchange::new(client_id))
     })
     .await;
@@ -154,7 +154,7 @@ async fn the_sidecar_acquires_the_token_that_a_caller_does_not_send() {
     let teams = TeamsExchange::new(client_id).on_behalf_of(client, "AcsTeams");
     let world = outer
         .replica(Options::default(), |builder| {
-            builder.user_naming(UserNaming::EntraObject).teams(teams)
+            builder.user_id_claims(UserIdClaims::EntraObject).teams(teams)
         })
         .await;
 
@@ -191,7 +191,7 @@ async fn a_sidecar_that_fails_is_told_apart() {
     let teams = TeamsExchange::new("app").on_behalf_of(client, "AcsTeams");
     let world = outer
         .replica(Options::default(), |builder| {
-            builder.user_naming(UserNaming::EntraObject).teams(teams)
+            builder.user_id_claims(UserIdClaims::EntraObject).teams(teams)
         })
         .await;
     let answer = world.get("/api/token/teams", &caller(&world, Uuid::from_u128(1))).await;

@@ -2,13 +2,13 @@
 
 use crate::setup::{DatabaseFile, Options, World};
 use serde_json::{Value, json};
-use token_service::UserNaming;
+use token_service::UserIdClaims;
 
 const TENANT: &str = "5a9a1f3e-3a4b-45b9-8a06-32f1b7ea7a3a";
 
 async fn entra() -> World {
     World::with(Options::default(), |builder| {
-        builder.user_naming(UserNaming::EntraObject)
+        builder.user_id_claims(UserIdClaims::EntraObject)
     })
     .await
 }

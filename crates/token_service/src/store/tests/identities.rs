@@ -331,24 +331,15 @@ async fn what_does_not_fit_is_refused_and_not_told() {
     on_each(async |store| {
         let mapping = store.mapped(&user("ada"), "ada").await;
         for id in ["secret".repeat(86), "sec\0ret".to_owned()] {
-            let (long, attempt, scopes) = (user(&id), Uuid::new_v4(), id.as_str());
+            let (attempt, scopes) = (Uuid::new_v4(), id.as_str());
             let token = super::token("sealed", NOW);
             let database = &store.database;
             let refusals = [
-                database.find(&long).await.map(drop),
-                database.claim(&long, attempt, NOW, NOW).await.map(drop),
-                database
-                    .complete(&long, attempt, &identity("late"), NOW)
-                    .await
-                    .map(drop),
                 database
                     .complete(&user("ada"), attempt, &identity(&id), NOW)
                     .await
                     .map(drop),
-                database.release(&long, attempt).await.map(drop),
-                database.forget_tokens(&long).await.map(drop),
-                database.retire(&long, NOW).await.map(drop),
-                database.retired(Some(&long), NOW, 10).await.map(drop),
+                database.postpone(&identity(&id), NOW).await,
                 database.bury(&identity(&id)).await,
                 database.token(&user("ada"), scopes, &mapping).await.map(drop),
                 database.put_token(&user("ada"), scopes, &mapping, &token).await,
