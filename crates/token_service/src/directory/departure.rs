@@ -13,12 +13,12 @@ impl Directory {
         self.to_its_end(async move {
             let slot = directory.slot(&user);
             let _turn = slot.turn().await;
-            let forgotten = directory.0.store.forget_tokens(&user).await?;
+            let forgotten = directory.0.store.delete_tokens(&user).await?;
             slot.forget();
             let mapping = forgotten.ok_or_else(ApiError::no_identity)?;
             directory.0.acs.revoke(&mapping.identity).await?;
             // Another replica may have got a token just before it was revoked, and stored it since.
-            directory.0.store.forget_tokens(&user).await?;
+            directory.0.store.delete_tokens(&user).await?;
             Ok(())
         })
         .await
@@ -32,13 +32,13 @@ impl Directory {
             let slot = directory.slot(&user);
             let _turn = slot.turn().await;
             let now = directory.now();
-            if directory.0.store.retire(&user, now).await? {
+            if directory.0.store.delete_user(&user, now).await? {
                 directory.gave_up(1);
             }
             slot.forget();
-            for identity in directory.0.store.retired(Some(&user), now, IDENTITIES).await? {
+            for identity in directory.0.store.due_deletions(Some(&user), now, IDENTITIES).await? {
                 directory.0.acs.delete(&identity).await?;
-                directory.0.store.bury(&identity).await?;
+                directory.0.store.complete_deletion(&identity).await?;
             }
             Ok(())
         })

@@ -73,7 +73,7 @@ impl Directory {
         loop {
             let now = self.now();
             match self.0.store.claim(user, attempt, now, now + CLAIM).await? {
-                Claim::Mapped(mapping) => {
+                Claim::Completed(mapping) => {
                     return Ok(SignedIn {
                         mapping,
                         created: false,
@@ -85,8 +85,8 @@ impl Directory {
                         return Ok(SignedIn { mapping, created: true });
                     }
                 }
-                Claim::Taken if started.elapsed() + pause > PATIENCE => return Err(ApiError::signing_in()),
-                Claim::Taken => sleep(pause).await,
+                Claim::Held if started.elapsed() + pause > PATIENCE => return Err(ApiError::signing_in()),
+                Claim::Held => sleep(pause).await,
             }
             pause = LAST_PAUSE.min(pause * 2);
         }

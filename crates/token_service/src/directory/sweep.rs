@@ -28,12 +28,12 @@ impl Directory {
     /// expired tokens. When Azure Communication Services fails, the rest waits for the next sweep.
     pub(crate) async fn sweep(&self) -> Result<Swept, StoreError> {
         let mut swept = Swept {
-            given_up: self.0.store.release_ended(self.now()).await?,
+            given_up: self.0.store.release_expired(self.now()).await?,
             ..Swept::default()
         };
         self.gave_up(swept.given_up);
         self.delete_retired(&mut swept).await?;
-        self.0.store.forget_expired(self.now()).await?;
+        self.0.store.delete_expired_tokens(self.now()).await?;
         if swept != Swept::default() {
             let Swept {
                 deleted,
@@ -49,16 +49,16 @@ impl Directory {
         let before = self.now() - GRACE;
         for _ in 0..BATCH {
             // One by one, as other replicas delete them too.
-            let Some(identity) = self.0.store.retired(None, before, 1).await?.pop() else {
+            let Some(identity) = self.0.store.due_deletions(None, before, 1).await?.pop() else {
                 break;
             };
             if self.0.acs.delete(&identity).await.is_err() {
                 // Behind the others, so that one that is refused for ever holds up none of them.
-                self.0.store.postpone(&identity, self.now()).await?;
+                self.0.store.postpone_deletion(&identity, self.now()).await?;
                 swept.failed += 1;
                 break;
             }
-            self.0.store.bury(&identity).await?;
+            self.0.store.complete_deletion(&identity).await?;
             swept.deleted += 1;
         }
         Ok(())

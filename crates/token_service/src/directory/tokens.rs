@@ -93,7 +93,7 @@ impl Directory {
         now: OffsetDateTime,
     ) -> Option<CommunicationAccessToken> {
         let keys = self.0.settings.sealing_keys.as_ref()?;
-        let found = self.0.store.token(user, &grant.to_string(), mapping).await;
+        let found = self.0.store.find_token(user, &grant.to_string(), mapping).await;
         let found = found.unwrap_or_else(|error| {
             warn!(%error, "a stored token could not be read");
             None
