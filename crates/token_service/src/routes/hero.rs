@@ -26,7 +26,7 @@ use std::sync::Arc;
 pub(super) async fn user(State(api): State<Arc<Api>>, user: User) -> Result<Json<UserBody>, ApiError> {
     let identity = api
         .directory
-        .identity(&user.id)
+        .find_identity(&user.id)
         .await?
         .ok_or_else(ApiError::no_identity)?;
     Ok(Json(UserBody::from(&identity)))
@@ -43,7 +43,7 @@ pub(super) async fn user(State(api): State<Arc<Api>>, user: User) -> Result<Json
     ),
 )]
 pub(super) async fn sign_in(State(api): State<Arc<Api>>, user: User) -> Result<(StatusCode, Json<UserBody>), ApiError> {
-    let signed_in = api.directory.sign_in(&user.id).await?;
+    let signed_in = api.directory.find_or_create_identity(&user.id).await?;
     let status = if signed_in.created {
         StatusCode::CREATED
     } else {
@@ -62,7 +62,7 @@ pub(super) async fn sign_in(State(api): State<Arc<Api>>, user: User) -> Result<(
     responses((status = 204, description = "The user is removed")),
 )]
 pub(super) async fn remove(State(api): State<Arc<Api>>, user: User) -> Result<StatusCode, ApiError> {
-    api.directory.remove(&user.id).await?;
+    api.directory.delete_user(&user.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -103,7 +103,7 @@ pub(super) async fn token(
     ),
 )]
 pub(super) async fn revoke(State(api): State<Arc<Api>>, user: User) -> Result<StatusCode, ApiError> {
-    api.directory.revoke(&user.id).await?;
+    api.directory.revoke_tokens(&user.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

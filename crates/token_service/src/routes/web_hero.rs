@@ -97,7 +97,7 @@ async fn sign_in_for_token(
     if let Some(token) = api.directory.token(&user.id, &grant).await? {
         return Ok(Json(token.into()));
     }
-    api.directory.sign_in(&user.id).await?;
+    api.directory.find_or_create_identity(&user.id).await?;
     // Unless they have been removed since.
     let token = api
         .directory
