@@ -6,7 +6,7 @@ use crate::{
     layers::{self, Bounds},
     metrics::Metrics,
     policy::TokenPolicy,
-    routes::{self, Api, CallerLimit, Health},
+    routes::{self, ApiState, Health, RateLimit},
     seal::SealingKeys,
     service_limits::ServiceLimits,
     store::{Store, StoreError},
@@ -55,7 +55,7 @@ const REQUESTS_PER_MINUTE: NonZeroU32 = match NonZeroU32::new(120) {
 /// ```
 #[derive(Clone, Debug)]
 pub struct TokenService {
-    api: Arc<Api>,
+    api: Arc<ApiState>,
     health: Arc<Health>,
     metrics: Arc<Metrics>,
     bounds: Bounds,
@@ -123,7 +123,7 @@ impl TokenService {
     ///
     /// If the database fails. Failures of Azure Communication Services are counted in [`Swept::failed`].
     pub async fn sweep(&self) -> Result<Swept, StoreError> {
-        self.api.limit.forget_idle();
+        self.api.rate_limit.remove_idle();
         self.api.directory.sweep().await
     }
 
@@ -223,12 +223,12 @@ impl TokenServiceBuilder {
         TokenService {
             health: Arc::new(Health::new(directory.clone(), self.guard.clone(), metrics.clone())),
             metrics,
-            api: Arc::new(Api {
+            api: Arc::new(ApiState {
                 directory,
                 guard: self.guard,
                 user_id_claims: self.user_id_claims,
                 policy: self.policy,
-                limit: CallerLimit::per_minute(self.requests_per_minute),
+                rate_limit: RateLimit::per_minute(self.requests_per_minute),
                 teams: self.teams,
                 acs,
             }),

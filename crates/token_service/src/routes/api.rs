@@ -1,9 +1,12 @@
-//! The contract of Microsoft's authentication sample.
+//! The routes below `/api`: a user's identity and tokens.
+//!
+//! The contract is that of Microsoft's sample
+//! [communication-services-authentication-hero](https://github.com/Azure-Samples/communication-services-authentication-hero-nodejs).
 
 use super::{
-    Api, User,
+    ApiState,
     bodies::{TeamsTokenBody, UserBody, UserTokenBody},
-    scopes::{ScopeList, Scopes},
+    extract::{QueryScopes, ScopeList, User},
 };
 use crate::error::{ApiError, ErrorBody};
 use axum::{
@@ -13,17 +16,18 @@ use axum::{
 };
 use std::sync::Arc;
 
-/// The caller's identity
+/// Gets the caller's identity
 #[utoipa::path(
     get,
     path = "/api/user",
+    operation_id = "user",
     tag = "users",
     responses(
         (status = 200, description = "The identity", body = UserBody),
         (status = 404, description = "The user has no identity", body = ErrorBody),
     ),
 )]
-pub(super) async fn user(State(api): State<Arc<Api>>, user: User) -> Result<Json<UserBody>, ApiError> {
+pub(super) async fn get_user(State(api): State<Arc<ApiState>>, user: User) -> Result<Json<UserBody>, ApiError> {
     let identity = api
         .directory
         .find_identity(&user.id)
@@ -32,44 +36,50 @@ pub(super) async fn user(State(api): State<Arc<Api>>, user: User) -> Result<Json
     Ok(Json(UserBody::from(&identity)))
 }
 
-/// Creates the caller's identity, unless there is one
+/// Creates the caller's identity, unless they have one
 #[utoipa::path(
     post,
     path = "/api/user",
+    operation_id = "sign_in",
     tag = "users",
     responses(
         (status = 200, description = "The user had an identity", body = UserBody),
         (status = 201, description = "The identity was created", body = UserBody),
     ),
 )]
-pub(super) async fn sign_in(State(api): State<Arc<Api>>, user: User) -> Result<(StatusCode, Json<UserBody>), ApiError> {
-    let signed_in = api.directory.find_or_create_identity(&user.id).await?;
-    let status = if signed_in.created {
+pub(super) async fn create_user(
+    State(api): State<Arc<ApiState>>,
+    user: User,
+) -> Result<(StatusCode, Json<UserBody>), ApiError> {
+    let identity = api.directory.find_or_create_identity(&user.id).await?;
+    let status = if identity.created {
         StatusCode::CREATED
     } else {
         StatusCode::OK
     };
-    Ok((status, Json(UserBody::from(&signed_in.mapping.identity))))
+    Ok((status, Json(UserBody::from(&identity.mapping.identity))))
 }
 
-/// Removes the caller: forgets and deletes their identity
+/// Deletes the caller and their identity
 ///
-/// It can be repeated, and answers the same.
+/// The request can be repeated, with the same response.
 #[utoipa::path(
     delete,
     path = "/api/user",
+    operation_id = "remove",
     tag = "users",
-    responses((status = 204, description = "The user is removed")),
+    responses((status = 204, description = "The user is deleted")),
 )]
-pub(super) async fn remove(State(api): State<Arc<Api>>, user: User) -> Result<StatusCode, ApiError> {
+pub(super) async fn delete_user(State(api): State<Arc<ApiState>>, user: User) -> Result<StatusCode, ApiError> {
     api.directory.delete_user(&user.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A token of the caller's identity
+/// Gets a token of the caller's identity
 #[utoipa::path(
     get,
     path = "/api/token",
+    operation_id = "token",
     tag = "tokens",
     params(ScopeList),
     responses(
@@ -78,12 +88,12 @@ pub(super) async fn remove(State(api): State<Arc<Api>>, user: User) -> Result<St
         (status = 409, description = "The user's identity no longer exists", body = ErrorBody),
     ),
 )]
-pub(super) async fn token(
-    State(api): State<Arc<Api>>,
+pub(super) async fn get_token(
+    State(api): State<Arc<ApiState>>,
     user: User,
-    scopes: Scopes,
+    QueryScopes(scopes): QueryScopes,
 ) -> Result<(StatusCode, Json<UserTokenBody>), ApiError> {
-    let grant = api.policy.grant(&user.caller, scopes.asked())?;
+    let grant = api.policy.grant(&user.caller, scopes.as_ref())?;
     let token = api
         .directory
         .token(&user.id, &grant)
@@ -92,27 +102,29 @@ pub(super) async fn token(
     Ok((StatusCode::CREATED, Json(token.into())))
 }
 
-/// Revokes all tokens of the caller: signs them out everywhere
+/// Revokes all tokens of the caller, which signs them out everywhere
 #[utoipa::path(
     delete,
     path = "/api/token",
+    operation_id = "revoke",
     tag = "tokens",
     responses(
         (status = 204, description = "The tokens are revoked"),
         (status = 404, description = "The user has no identity", body = ErrorBody),
     ),
 )]
-pub(super) async fn revoke(State(api): State<Arc<Api>>, user: User) -> Result<StatusCode, ApiError> {
+pub(super) async fn revoke_tokens(State(api): State<Arc<ApiState>>, user: User) -> Result<StatusCode, ApiError> {
     api.directory.revoke_tokens(&user.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A token for the caller as a Teams user
+/// Exchanges the caller's Entra token for a token of their Teams user
 ///
-/// In exchange for their Entra token, which they send or which is acquired on behalf of them.
+/// The caller sends the Entra token, or the sidecar acquires it on behalf of them.
 #[utoipa::path(
     get,
     path = "/api/token/teams",
+    operation_id = "teams_token",
     tag = "tokens",
     params(("teams-user-aad-token" = Option<String>, Header, description = "The caller's Entra token for Teams")),
     responses(
@@ -120,8 +132,8 @@ pub(super) async fn revoke(State(api): State<Arc<Api>>, user: User) -> Result<St
         (status = 404, description = "Teams is not set up here", body = ErrorBody),
     ),
 )]
-pub(super) async fn teams_token(
-    State(api): State<Arc<Api>>,
+pub(super) async fn get_teams_token(
+    State(api): State<Arc<ApiState>>,
     user: User,
     headers: HeaderMap,
 ) -> Result<(StatusCode, Json<TeamsTokenBody>), ApiError> {

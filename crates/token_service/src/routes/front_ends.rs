@@ -1,11 +1,16 @@
-//! The contract of the servers of Microsoft's chat and calling samples, as far as it is about tokens.
+//! The token routes that the front ends of two Microsoft samples call: `/token` and `/refreshToken/{id}`.
 //!
-//! Theirs give a new identity to anybody. Here a caller gets a token of their own identity, and of no other.
+//! The contract is that of the servers of [communication-services-web-chat-hero][chat] and
+//! [communication-services-web-calling-hero][calling]. Those create a new identity for every request, without a token. Here,
+//! a caller gets a token of their own identity only.
+//!
+//! [chat]: https://github.com/Azure-Samples/communication-services-web-chat-hero
+//! [calling]: https://github.com/Azure-Samples/communication-services-web-calling-hero
 
 use super::{
-    Api, User,
+    ApiState,
     bodies::UserTokenBody,
-    scopes::{PostedScopes, ScopeList, Scopes},
+    extract::{BodyScopes, QueryScopes, ScopeList, User},
 };
 use crate::error::{ApiError, ErrorBody};
 use axum::{
@@ -16,7 +21,7 @@ use axum::{
 use azure_communication_identity::CommunicationTokenScope;
 use std::{collections::BTreeSet, sync::Arc};
 
-/// Creates the caller's identity if there is none, and gets them a token
+/// Gets a token of the caller's identity, and creates the identity if they have none
 #[utoipa::path(
     get,
     path = "/token",
@@ -24,19 +29,19 @@ use std::{collections::BTreeSet, sync::Arc};
     params(ScopeList),
     responses(
         (status = 200, description = "The token", body = UserTokenBody),
-        (status = 404, description = "The user was removed at the same time", body = ErrorBody),
+        (status = 404, description = "The user was deleted at the same time", body = ErrorBody),
         (status = 409, description = "The user's identity no longer exists", body = ErrorBody),
     ),
 )]
 pub(super) async fn get_token(
-    State(api): State<Arc<Api>>,
+    State(api): State<Arc<ApiState>>,
     user: User,
-    scopes: Scopes,
+    QueryScopes(scopes): QueryScopes,
 ) -> Result<Json<UserTokenBody>, ApiError> {
-    sign_in_for_token(&api, &user, scopes.asked()).await
+    find_or_create_token(&api, &user, scopes.as_ref()).await
 }
 
-/// Creates the caller's identity if there is none, and gets them a token
+/// Gets a token of the caller's identity, and creates the identity if they have none
 #[utoipa::path(
     post,
     path = "/token",
@@ -45,7 +50,7 @@ pub(super) async fn get_token(
     request_body(content = Option<ScopeList>),
     responses(
         (status = 200, description = "The token", body = UserTokenBody),
-        (status = 404, description = "The user was removed at the same time", body = ErrorBody),
+        (status = 404, description = "The user was deleted at the same time", body = ErrorBody),
         (status = 409, description = "The user's identity no longer exists", body = ErrorBody),
         (status = 413, description = "The body is too large", body = ErrorBody),
         (status = 415, description = "The body is not JSON", body = ErrorBody),
@@ -53,14 +58,14 @@ pub(super) async fn get_token(
     ),
 )]
 pub(super) async fn post_token(
-    State(api): State<Arc<Api>>,
+    State(api): State<Arc<ApiState>>,
     user: User,
-    PostedScopes(scopes): PostedScopes,
+    BodyScopes(scopes): BodyScopes,
 ) -> Result<Json<UserTokenBody>, ApiError> {
-    sign_in_for_token(&api, &user, scopes.asked()).await
+    find_or_create_token(&api, &user, scopes.as_ref()).await
 }
 
-/// A token for the identity, which has to be the caller's
+/// Gets a token of the identity, which must be the caller's
 #[utoipa::path(
     post,
     path = "/refreshToken/{id}",
@@ -72,14 +77,14 @@ pub(super) async fn post_token(
     ),
 )]
 pub(super) async fn refresh_token(
-    State(api): State<Arc<Api>>,
+    State(api): State<Arc<ApiState>>,
     user: User,
     id: Result<Path<String>, PathRejection>,
-    scopes: Scopes,
+    QueryScopes(scopes): QueryScopes,
 ) -> Result<Json<UserTokenBody>, ApiError> {
     let Path(id) = id.map_err(|_| ApiError::bad_request("the identity in the path is not UTF-8"))?;
-    let grant = api.policy.grant(&user.caller, scopes.asked())?;
-    // An identity that is nobody's and one that is somebody else's are the same to a caller.
+    let grant = api.policy.grant(&user.caller, scopes.as_ref())?;
+    // The response is the same for unknown identities and for those of other users.
     let token = api.directory.token(&user.id, &grant).await?;
     let own = token.filter(|token| token.identity.as_str() == id).ok_or_else(|| {
         let message = "the identity is not the caller's: POST /token answers which one is";
@@ -88,17 +93,17 @@ pub(super) async fn refresh_token(
     Ok(Json(own.into()))
 }
 
-async fn sign_in_for_token(
-    api: &Api,
+async fn find_or_create_token(
+    api: &ApiState,
     user: &User,
-    asked: Option<&BTreeSet<CommunicationTokenScope>>,
+    scopes: Option<&BTreeSet<CommunicationTokenScope>>,
 ) -> Result<Json<UserTokenBody>, ApiError> {
-    let grant = api.policy.grant(&user.caller, asked)?;
+    let grant = api.policy.grant(&user.caller, scopes)?;
     if let Some(token) = api.directory.token(&user.id, &grant).await? {
         return Ok(Json(token.into()));
     }
     api.directory.find_or_create_identity(&user.id).await?;
-    // Unless they have been removed since.
+    // The user can be deleted at the same time.
     let token = api
         .directory
         .token(&user.id, &grant)

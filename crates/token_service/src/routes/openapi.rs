@@ -1,4 +1,4 @@
-//! How the API is described.
+//! The OpenAPI description of the API.
 
 use crate::error::ErrorBody;
 use utoipa::{
@@ -9,7 +9,7 @@ use utoipa::{
     },
 };
 
-/// What the description begins with.
+/// The general part of the description.
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -28,7 +28,7 @@ struct Base;
 /// The name of the security scheme: the caller's token.
 const BEARER: &str = "bearer";
 
-/// The failures that any operation may answer.
+/// The failures that every operation can return.
 const FAILURES: [(&str, &str); 7] = [
     ("400", "The request is malformed"),
     ("401", "The caller's token is missing or not valid"),
@@ -55,7 +55,7 @@ pub(super) fn base() -> Description {
     Base::openapi()
 }
 
-/// Adds to every operation who may call it, and the failures that it shares with the others.
+/// Adds the security scheme and the common failures to every operation.
 pub(super) fn complete(mut description: Description) -> Description {
     let components = description.components.get_or_insert_default();
     let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
