@@ -41,7 +41,7 @@ pub(crate) async fn service(arguments: &[String]) {
         .requests_per_minute(NonZeroU32::MAX)
         .build();
     let router = service.routes();
-    tokio::spawn(async move { service.keep_swept().await });
+    tokio::spawn(async move { service.sweep_forever().await });
     serve(router).await;
 }
 

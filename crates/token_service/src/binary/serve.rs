@@ -73,7 +73,7 @@ impl Served {
                 renew(tls.as_ref(), tls_now.as_ref());
             }
         };
-        let working = async { join!(service.keep_swept(), renewing) };
+        let working = async { join!(service.sweep_forever(), renewing) };
         select! {
             () = stop.next() => {}
             _ = working => {}
