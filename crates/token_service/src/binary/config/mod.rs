@@ -25,13 +25,12 @@ pub(crate) use fault::Fault;
 pub(crate) use given::ReadFile;
 pub(crate) use issuer::{Issuer, IssuerKind};
 pub(crate) use limits::Limits;
-pub(crate) use log::{Log, LogFormat};
 pub(crate) use sidecar::Sidecar;
 pub(crate) use teams::Teams;
 pub(crate) use tls::Tls;
 pub(crate) use tokens::Tokens;
 
-use crate::http;
+use crate::{http, logs::Log};
 use given::Given;
 use keys::FILE_VARIABLE;
 use listeners::Listeners;

@@ -5,6 +5,7 @@ mod documented;
 mod refused;
 
 use super::*;
+use crate::logs::LogFormat;
 use azure_communication_identity::CommunicationTokenScope as Scope;
 use azure_core::time::Duration;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
