@@ -1,4 +1,4 @@
-//! What the binary says of itself, and of a configuration that it cannot use.
+//! The command line, and failures at startup.
 
 use crate::{
     process::{Process, command, directory},
@@ -23,7 +23,7 @@ async fn help_names_the_option_and_the_variables() {
 }
 
 #[tokio::test]
-async fn all_faults_are_printed_and_nothing_is_started() {
+async fn faults_are_printed_and_nothing_is_started() {
     let directory = directory();
     let path = directory.join("service.toml");
     fs::write(
@@ -56,15 +56,15 @@ async fn all_faults_are_printed_and_nothing_is_started() {
             "issuer.url"
         ]
     );
-    let left: Vec<_> = fs::read_dir(&directory)
+    let files: Vec<_> = fs::read_dir(&directory)
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
         .collect();
-    assert_eq!(left, ["service.toml"]);
+    assert_eq!(files, ["service.toml"]);
 }
 
 #[tokio::test]
-async fn a_taken_address_is_a_failure_that_names_it_and_leaves_no_database() {
+async fn taken_address_fails_before_the_database() {
     let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let directory = directory();
@@ -89,7 +89,7 @@ async fn a_taken_address_is_a_failure_that_names_it_and_leaves_no_database() {
 }
 
 #[tokio::test]
-async fn a_database_that_cannot_be_opened_is_a_failure_that_says_why() {
+async fn database_failure_says_why() {
     let setup = Setup::new().await;
     let path = setup.directory.join("service.toml");
     let database = "[database]\nurl = 'sqlite://missing/users.db?mode=rwc'";
@@ -107,7 +107,7 @@ async fn a_database_that_cannot_be_opened_is_a_failure_that_says_why() {
 }
 
 #[tokio::test]
-async fn a_database_that_refuses_connections_is_a_failure_that_says_so() {
+async fn refused_database_connection_says_so() {
     let setup = Setup::new().await;
     let free = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
     let path = setup.directory.join("service.toml");

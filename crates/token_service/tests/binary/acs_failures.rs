@@ -1,13 +1,13 @@
-//! What callers are told when Azure Communication Services does not do what it is asked for.
+//! Failures of Azure Communication Services, as callers see them.
 
-use crate::setup::{Setup, http};
+use crate::{setup::Setup, support::http};
 use acs_identity_emulator::{Fault, Operation};
 use reqwest::{Method, Response};
 use serde_json::Value;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// Checks the status, the reason and the time to wait.
+/// Asserts the status, the reason and `Retry-After`.
 async fn assert_failure(response: Response, status: u16, reason: &str, retry_after: &str) {
     let found = response.status();
     let wait = response.headers().get("retry-after").cloned();
@@ -18,14 +18,14 @@ async fn assert_failure(response: Response, status: u16, reason: &str, retry_aft
 }
 
 #[tokio::test]
-async fn what_azure_says_reaches_the_caller_within_the_time_of_a_request() {
+async fn failure_reaches_the_caller_before_the_timeout() {
     let setup = Setup::new().await;
     let limits = "[limits]\nrequest_seconds = 12";
     let process = setup.start(&setup.configuration("", limits)).await;
     let alice = setup.token("alice");
     let ask = |method: Method, path| http().request(method, process.url(path)).bearer_auth(&alice).send();
     let seconds = Duration::from_secs;
-    // Which waits are too long is told at once; a failure without one is tried again.
+    // A long `Retry-After` is passed on at once. A failure without one is retried.
     for (fault, status, reason, retry_after, is_final) in [
         (Fault::status(503), 503, "acs_unavailable", "5", false),
         (
@@ -51,25 +51,25 @@ async fn what_azure_says_reaches_the_caller_within_the_time_of_a_request() {
         ),
     ] {
         let id = setup.emulator.inject(fault).unwrap();
-        let answer = ask(Method::POST, "api/user").await.unwrap();
-        assert_failure(answer, status, reason, retry_after).await;
-        let tries = setup.emulator.faults()[0].hits;
-        assert_eq!(tries == 1, is_final, "{reason} {retry_after}: {tries}");
+        let reply = ask(Method::POST, "api/user").await.unwrap();
+        assert_failure(reply, status, reason, retry_after).await;
+        let attempts = setup.emulator.faults()[0].hits;
+        assert_eq!(attempts == 1, is_final, "{reason} {retry_after}: {attempts}");
         setup.emulator.remove_fault(id);
     }
-    // Nothing has stayed behind.
+    // The failures have no further effect.
     assert_eq!(ask(Method::POST, "api/user").await.unwrap().status(), 201);
     let silence = Fault::latency(Duration::from_mins(10)).operation(Operation::IssueToken);
     setup.emulator.inject(silence).unwrap();
-    let answer = ask(Method::GET, "api/token").await.unwrap();
-    assert_failure(answer, 503, "acs_unavailable", "5").await;
+    let reply = ask(Method::GET, "api/token").await.unwrap();
+    assert_failure(reply, 503, "acs_unavailable", "5").await;
 }
 
 /// Azure's limit for revocations is 500 in 30 seconds.
 #[tokio::test]
-async fn what_there_is_no_place_for_in_the_queue_is_told_to_come_again() {
+async fn full_queue_gets_retry_after() {
     const USERS: usize = 8;
-    // What has a place waits for 10 seconds, and is told the same.
+    // A request in the queue waits for 10 seconds, and gets the same response.
     const SHORTER_THAN_THE_QUEUE: Duration = Duration::from_secs(8);
     let setup = Setup::new().await;
     let acs = setup.configuration("", "[limits]\nrequests_per_minute = 1000000");
@@ -82,15 +82,15 @@ async fn what_there_is_no_place_for_in_the_queue_is_told_to_come_again() {
     }
     let mut revoked = 0;
     let busy = 'busy: loop {
-        let mut answers = JoinSet::new();
+        let mut replies = JoinSet::new();
         for user in &users {
             let revoke = client.delete(process.url("api/token")).bearer_auth(user);
-            answers.spawn(revoke.timeout(SHORTER_THAN_THE_QUEUE).send());
+            replies.spawn(revoke.timeout(SHORTER_THAN_THE_QUEUE).send());
         }
-        for answer in answers.join_all().await {
-            let answer = answer.unwrap();
-            if answer.status() != 204 {
-                break 'busy answer;
+        for reply in replies.join_all().await {
+            let reply = reply.unwrap();
+            if reply.status() != 204 {
+                break 'busy reply;
             }
             revoked += 1;
         }

@@ -1,8 +1,9 @@
-//! A service that is configured.
+//! The effects of the configuration.
 
 use crate::{
     process::{Process, command},
-    setup::{AUDIENCE, Setup, http},
+    setup::Setup,
+    support::{AUDIENCE, http},
 };
 use acs_identity_emulator::{EntraTokenRequest, Fault, Operation, TokenStatus};
 use entra_sidecar_double::{DownstreamApi, SidecarDouble};
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use std::fs;
 
 #[tokio::test]
-async fn operations_have_a_listener_of_their_own_if_they_are_given_one() {
+async fn operations_can_have_a_listener() {
     let setup = Setup::new().await;
     for (keys, apart) in [("", false), ("operations_listen = '127.0.0.1:0'", true)] {
         let process = setup.start(&setup.configuration(keys, "")).await;
@@ -34,7 +35,7 @@ async fn operations_have_a_listener_of_their_own_if_they_are_given_one() {
 }
 
 #[tokio::test]
-async fn secrets_come_from_files_and_everything_else_from_the_environment() {
+async fn secrets_from_files_and_settings_from_variables() {
     let setup = Setup::new().await;
     let credentials = setup.directory.join("acs");
     fs::write(&credentials, format!("{}\n", setup.emulator.connection_string())).unwrap();
@@ -65,7 +66,7 @@ async fn secrets_come_from_files_and_everything_else_from_the_environment() {
 }
 
 #[tokio::test]
-async fn the_sidecar_can_stand_in_for_a_secret() {
+async fn sidecar_replaces_a_connection_string() {
     let setup = Setup::new().await;
     let minted = setup
         .emulator
@@ -97,7 +98,7 @@ async fn the_sidecar_can_stand_in_for_a_secret() {
 }
 
 #[tokio::test]
-async fn the_scope_of_the_issuer_is_asked_of_every_caller() {
+async fn issuer_scope_is_required_of_every_caller() {
     let setup = Setup::new().await;
     let configuration = setup.configuration("", "scope = 'access_as_user'");
     let process = setup.start(&configuration).await;
@@ -105,7 +106,7 @@ async fn the_scope_of_the_issuer_is_asked_of_every_caller() {
     assert_eq!(request.send().await.unwrap().status(), 403);
 }
 
-/// The token that a service gives a user.
+/// Creates a user, and returns their token from the service.
 async fn token_of(process: &Process, setup: &Setup, user: &str) -> String {
     let bearer = setup.token(user);
     let created = http()
@@ -127,7 +128,7 @@ async fn token_of(process: &Process, setup: &Setup, user: &str) -> String {
 }
 
 #[tokio::test]
-async fn tokens_outlive_the_process_if_there_are_keys_to_seal_them() {
+async fn sealed_tokens_outlive_the_process() {
     let keys = "sealing_keys = ['AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=']";
     for (tokens, kept) in [("", false), (keys, true)] {
         let setup = Setup::new().await;
@@ -145,7 +146,7 @@ async fn tokens_outlive_the_process_if_there_are_keys_to_seal_them() {
 }
 
 #[tokio::test]
-async fn policy_and_limits_are_those_of_the_configuration() {
+async fn policy_and_limits_are_configured() {
     let setup = Setup::new().await;
     let sections = "[tokens]\ndefault_scopes = ['chat']\n[[tokens.rules]]\nclient_id = 'kiosk'\nscopes = ['voip']\n\
                     [limits]\nrequests_per_minute = 5\nbody_bytes = 1024";
@@ -177,7 +178,7 @@ async fn policy_and_limits_are_those_of_the_configuration() {
 }
 
 #[tokio::test]
-async fn the_log_shows_no_ids_or_tokens_of_users_when_a_call_fails() {
+async fn log_of_a_failed_call_has_no_ids_or_tokens() {
     let setup = Setup::new().await;
     let process = setup.start(&setup.configuration("", "[log]\nformat = 'json'")).await;
     let alice = setup.token("alice-of-contoso");
@@ -217,7 +218,7 @@ async fn the_log_shows_no_ids_or_tokens_of_users_when_a_call_fails() {
 }
 
 #[tokio::test]
-async fn the_log_begins_with_what_runs_and_where() {
+async fn log_begins_with_version_and_address() {
     let setup = Setup::new().await;
     let keys = "operations_listen = '127.0.0.1:0'";
     let mut process = setup.start(&setup.configuration(keys, "[log]\nformat = 'json'")).await;

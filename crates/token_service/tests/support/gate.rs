@@ -1,5 +1,6 @@
-//! A gate between a service and the emulator: what comes to it passes, waits until it is let through, or is answered by it.
+//! A gate between a service and the emulator. A request passes, waits until it is released, or gets a fixed response.
 
+use super::http;
 use acs_identity_emulator::Emulator;
 use axum::{
     Router,
@@ -14,7 +15,7 @@ use std::sync::{
 };
 use tokio::{net::TcpListener, sync::Semaphore, task::AbortHandle};
 
-/// What a gate stops, by how the path ends.
+/// The ends of the paths of requests that a gate can stop.
 pub(crate) const CREATE: &str = "/identities";
 pub(crate) const ISSUE: &str = "/:issueAccessToken";
 pub(crate) const REVOKE: &str = "/:revokeAccessTokens";
@@ -29,10 +30,10 @@ struct Shared {
     emulator: String,
     http: reqwest::Client,
     stop: Mutex<Option<(&'static str, Arc<Stop>)>>,
-    answer: Mutex<Option<(StatusCode, &'static str, &'static str)>>,
+    response: Mutex<Option<(StatusCode, &'static str, &'static str)>>,
 }
 
-/// Where requests wait.
+/// The stopped requests of a gate.
 pub(crate) struct Stop {
     arrived: Semaphore,
     open: Semaphore,
@@ -40,15 +41,15 @@ pub(crate) struct Stop {
 }
 
 impl Gate {
-    /// A gate that is open.
+    /// Starts an open gate before the emulator.
     pub(crate) async fn before(emulator: &Emulator) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let endpoint = format!("http://{}/", listener.local_addr().unwrap());
         let state = Arc::new(Shared {
             emulator: emulator.endpoint().trim_end_matches('/').to_owned(),
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            http: http(),
             stop: Mutex::default(),
-            answer: Mutex::default(),
+            response: Mutex::default(),
         });
         let router = Router::new().fallback(pass).with_state(state.clone());
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -63,7 +64,7 @@ impl Gate {
         self.connection_string.clone()
     }
 
-    /// Stops requests whose path ends so, from now on.
+    /// Stops all further requests whose path ends like this.
     pub(crate) fn stop(&self, path: &'static str) -> Arc<Stop> {
         let stop = Arc::new(Stop {
             arrived: Semaphore::new(0),
@@ -74,9 +75,9 @@ impl Gate {
         stop
     }
 
-    /// Answers the next request, which the emulator does not see.
-    pub(crate) fn answer(&self, status: StatusCode, content_type: &'static str, body: &'static str) {
-        *self.state.answer.lock().unwrap() = Some((status, content_type, body));
+    /// Answers the next request, which does not reach the emulator.
+    pub(crate) fn respond(&self, status: StatusCode, content_type: &'static str, body: &'static str) {
+        *self.state.response.lock().unwrap() = Some((status, content_type, body));
     }
 }
 
@@ -86,12 +87,12 @@ impl Stop {
         self.arrived.acquire().await.unwrap().forget();
     }
 
-    /// Lets all requests through, from now on.
+    /// Releases the stopped requests, and lets all others pass.
     pub(crate) fn open(&self) {
         self.open.add_permits(Semaphore::MAX_PERMITS / 2);
     }
 
-    /// How many requests have come.
+    /// Returns the number of requests that arrived.
     pub(crate) fn arrivals(&self) -> usize {
         self.arrivals.load(Ordering::SeqCst)
     }
@@ -111,17 +112,17 @@ async fn pass(State(state): State<Arc<Shared>>, request: Request) -> Response {
         stop.arrived.add_permits(1);
         let _passed = stop.open.acquire().await.unwrap();
     }
-    if let Some((status, content_type, body)) = state.answer.lock().unwrap().take() {
+    if let Some((status, content_type, body)) = state.response.lock().unwrap().take() {
         let response = Response::builder().status(status).header("content-type", content_type);
         return response.body(Body::from(body)).unwrap();
     }
-    // With all headers as they came, the host too, as the request is signed with it.
+    // All headers are forwarded, also the host, as the signature covers them.
     let url = format!("{}{}", state.emulator, head.uri);
     let request = state.http.request(head.method, url).headers(head.headers);
     let body = to_bytes(body, usize::MAX).await.unwrap();
-    let answer = request.body(body).send().await.unwrap();
-    let (status, headers) = (answer.status(), answer.headers().clone());
-    let mut response = Response::new(Body::from(answer.bytes().await.unwrap()));
+    let forwarded = request.body(body).send().await.unwrap();
+    let (status, headers) = (forwarded.status(), forwarded.headers().clone());
+    let mut response = Response::new(Body::from(forwarded.bytes().await.unwrap()));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response

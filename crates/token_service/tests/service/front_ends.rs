@@ -1,6 +1,6 @@
-//! The contract of the servers of Microsoft's chat and calling samples, as far as it is about tokens.
+//! The token routes of Microsoft's chat and calling samples.
 
-use crate::setup::{World, send};
+use crate::setup::{Setup, send};
 use acs_identity_emulator::TokenStatus;
 use azure_communication_identity::{CommunicationTokenScope, UnverifiedTokenClaims};
 use reqwest::Method;
@@ -17,32 +17,32 @@ fn scopes(token: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_first_token_signs_the_user_in() {
-    let world = World::start().await;
-    let alice = world.caller("alice");
-    let answer = world.post("/token?scope=chat", &alice).await;
+async fn first_token_creates_the_identity() {
+    let setup = Setup::start().await;
+    let alice = setup.caller("alice");
+    let reply = setup.post("/token?scope=chat", &alice).await;
     let (token, identity) = (
-        answer.assert_status(200).text("/token"),
-        answer.text("/user/communicationUserId"),
+        reply.assert_status(200).text("/token"),
+        reply.text("/user/communicationUserId"),
     );
     assert_eq!(
-        answer.json(),
-        json!({ "token": token, "expiresOn": answer.text("/expiresOn"), "user": { "communicationUserId": identity } })
+        reply.json(),
+        json!({ "token": token, "expiresOn": reply.text("/expiresOn"), "user": { "communicationUserId": identity } })
     );
-    assert_eq!(world.emulator.identities(), std::slice::from_ref(&identity));
+    assert_eq!(setup.emulator.identities(), std::slice::from_ref(&identity));
     assert_eq!(scopes(&token), "chat");
-    let again = world.get("/token?scope=voip", &alice).await;
+    let again = setup.get("/token?scope=voip", &alice).await;
     assert_eq!(again.assert_status(200).text("/user/communicationUserId"), identity);
     assert_eq!(scopes(&again.text("/token")), "voip");
-    assert_eq!(scopes(&world.get("/token", &alice).await.text("/token")), "chat,voip");
+    assert_eq!(scopes(&setup.get("/token", &alice).await.text("/token")), "chat,voip");
 }
 
 #[tokio::test]
-async fn scopes_may_stand_in_the_body() {
-    let world = World::start().await;
-    let alice = world.caller("alice");
+async fn scopes_can_be_in_the_body() {
+    let setup = Setup::start().await;
+    let alice = setup.caller("alice");
     let post = |body: &'static str| {
-        world
+        setup
             .request(Method::POST, "/token?scope=chat")
             .bearer_auth(&alice)
             .header("content-type", "application/json")
@@ -57,7 +57,7 @@ async fn scopes_may_stand_in_the_body() {
         .assert_error(400, "unknown_scope");
     send(post("{")).await.assert_error(400, "bad_body");
     send(post(r#"{"scope":1}"#)).await.assert_error(422, "bad_body");
-    let form = world
+    let form = setup
         .request(Method::POST, "/token")
         .bearer_auth(&alice)
         .header("content-type", "text/plain")
@@ -66,37 +66,37 @@ async fn scopes_may_stand_in_the_body() {
 }
 
 #[tokio::test]
-async fn a_token_is_refreshed_for_the_callers_own_identity_only() {
-    let world = World::start().await;
-    let (alice, bob) = (world.caller("alice"), world.caller("bob"));
-    let identity = world.post("/api/user", &alice).await.text("/acsUserIdentity");
+async fn token_is_refreshed_for_the_callers_identity_only() {
+    let setup = Setup::start().await;
+    let (alice, bob) = (setup.caller("alice"), setup.caller("bob"));
+    let identity = setup.post("/api/user", &alice).await.text("/acsUserIdentity");
     let path = format!("/refreshToken/{identity}");
-    let answer = world.post(&path, &alice).await;
-    let token = answer.assert_status(200).text("/token");
+    let reply = setup.post(&path, &alice).await;
+    let token = reply.assert_status(200).text("/token");
     assert_eq!(
-        answer.json(),
-        json!({ "token": token, "expiresOn": answer.text("/expiresOn"), "user": { "communicationUserId": identity } })
+        reply.json(),
+        json!({ "token": token, "expiresOn": reply.text("/expiresOn"), "user": { "communicationUserId": identity } })
     );
-    assert_eq!(world.emulator.token_status(&token), TokenStatus::Active);
+    assert_eq!(setup.emulator.token_status(&token), TokenStatus::Active);
 
-    // Whether it is somebody's or nobody's, it is not theirs.
-    world.post(&path, &bob).await.assert_error(403, "not_yours");
-    world.post("/api/user", &bob).await.assert_status(201);
-    world.post(&path, &bob).await.assert_error(403, "not_yours");
-    world
-        .post("/refreshToken/8:acs:nobody", &bob)
+    // The response is the same for another user's identity and for an unknown one.
+    setup.post(&path, &bob).await.assert_error(403, "not_yours");
+    setup.post("/api/user", &bob).await.assert_status(201);
+    setup.post(&path, &bob).await.assert_error(403, "not_yours");
+    setup
+        .post("/refreshToken/8:acs:unknown", &bob)
         .await
         .assert_error(403, "not_yours");
     let encoded = identity.replace(':', "%3A");
-    world
+    setup
         .post(&format!("/refreshToken/{encoded}"), &alice)
         .await
         .assert_status(200);
-    world
+    setup
         .post("/refreshToken/%FF", &alice)
         .await
         .assert_error(400, "bad_request");
-    send(world.request(Method::POST, &path))
+    send(setup.request(Method::POST, &path))
         .await
         .assert_error(401, "auth.authorization_header_missing");
 }

@@ -1,24 +1,24 @@
-//! Who is who.
+//! The identification of users by claims.
 
-use crate::setup::{DatabaseFile, Options, World};
+use crate::setup::{DatabaseFile, Options, Setup};
 use serde_json::{Value, json};
 use token_service::UserIdClaims;
 
 const TENANT: &str = "5a9a1f3e-3a4b-45b9-8a06-32f1b7ea7a3a";
 
-async fn entra() -> World {
-    World::with(Options::default(), |builder| {
+async fn entra() -> Setup {
+    Setup::with(Options::default(), |builder| {
         builder.user_id_claims(UserIdClaims::EntraObject)
     })
     .await
 }
 
 #[tokio::test]
-async fn an_entra_user_is_the_same_in_every_application() {
-    let world = entra().await;
-    let claims = |sub: &str, oid: &str, tid: &str| world.caller_with(&json!({ "sub": sub, "oid": oid, "tid": tid }));
-    let one = world.post("/api/user", &claims("pairwise-1", "oid-1", TENANT)).await;
-    let other = world.post("/api/user", &claims("pairwise-2", "oid-1", TENANT)).await;
+async fn entra_user_is_the_same_in_every_application() {
+    let setup = entra().await;
+    let claims = |sub: &str, oid: &str, tid: &str| setup.caller_with(&json!({ "sub": sub, "oid": oid, "tid": tid }));
+    let one = setup.post("/api/user", &claims("pairwise-1", "oid-1", TENANT)).await;
+    let other = setup.post("/api/user", &claims("pairwise-2", "oid-1", TENANT)).await;
     assert_eq!(
         one.text("/acsUserIdentity"),
         other.assert_status(200).text("/acsUserIdentity")
@@ -27,13 +27,13 @@ async fn an_entra_user_is_the_same_in_every_application() {
         claims("pairwise-1", "oid-2", TENANT),
         claims("pairwise-1", "oid-1", "another tenant"),
     ] {
-        world.post("/api/user", &another).await.assert_status(201);
+        setup.post("/api/user", &another).await.assert_status(201);
     }
 }
 
 #[tokio::test]
-async fn an_entra_user_has_a_tenant_and_an_object_id() {
-    let world = entra().await;
+async fn entra_user_needs_a_tenant_and_an_object_id() {
+    let setup = entra().await;
     for claims in [
         json!({ "sub": "alice" }),
         json!({ "sub": "alice", "tid": TENANT }),
@@ -41,20 +41,20 @@ async fn an_entra_user_has_a_tenant_and_an_object_id() {
         json!({ "sub": "alice", "oid": "oid-1" }),
         json!({ "sub": "alice", "oid": "oid-1", "tid": "" }),
     ] {
-        let answer = world.post("/api/user", &world.caller_with(&claims)).await;
-        answer.assert_error(403, "not_an_entra_user");
+        let reply = setup.post("/api/user", &setup.caller_with(&claims)).await;
+        reply.assert_error(403, "not_an_entra_user");
     }
-    assert_eq!(world.emulator.identity_count(), 0);
+    assert_eq!(setup.emulator.identity_count(), 0);
 }
 
-/// Elsewhere than at Entra ID, users may have a say in what these claims are.
+/// Other issuers may let users choose these claims.
 #[tokio::test]
-async fn claims_of_entra_id_make_nobody_somebody_else() {
-    let world = World::start().await;
+async fn entra_claims_of_other_issuers_are_ignored() {
+    let setup = Setup::start().await;
     let victim = json!({ "sub": "victim", "tid": TENANT, "oid": "oid-1" });
     let identity = async |claims: &Value, status: u16| {
-        let answer = world.post("/api/user", &world.caller_with(claims)).await;
-        answer.assert_status(status).text("/acsUserIdentity")
+        let reply = setup.post("/api/user", &setup.caller_with(claims)).await;
+        reply.assert_status(status).text("/acsUserIdentity")
     };
     let victims = identity(&victim, 201).await;
     let forger = json!({ "sub": "forger", "tid": TENANT, "oid": "oid-1" });
@@ -67,40 +67,40 @@ async fn claims_of_entra_id_make_nobody_somebody_else() {
 }
 
 #[tokio::test]
-async fn the_same_subject_of_another_issuer_is_another_user() {
+async fn subject_of_another_issuer_is_another_user() {
     let file = DatabaseFile::new();
     let options = || Options {
         database: file.url(),
         ..Options::default()
     };
-    let world = World::with(options(), |builder| builder).await;
-    let other = World::with(options(), |builder| builder).await;
-    world.post("/api/user", &world.caller("alice")).await.assert_status(201);
+    let setup = Setup::with(options(), |builder| builder).await;
+    let other = Setup::with(options(), |builder| builder).await;
+    setup.post("/api/user", &setup.caller("alice")).await.assert_status(201);
     other
         .get("/api/user", &other.caller("alice"))
         .await
         .assert_error(404, "no_identity");
     other.post("/api/user", &other.caller("alice")).await.assert_status(201);
-    world.get("/api/user", &other.caller("alice")).await.assert_status(401);
+    setup.get("/api/user", &other.caller("alice")).await.assert_status(401);
 }
 
 #[tokio::test]
-async fn a_name_that_is_none_is_refused() {
-    let world = World::start().await;
+async fn invalid_user_id_is_refused() {
+    let setup = Setup::start().await;
     for name in ["a".repeat(600), "nul\0".to_owned()] {
-        let caller = world.caller(&name);
-        world
+        let caller = setup.caller(&name);
+        setup
             .post("/api/user", &caller)
             .await
             .assert_error(403, "bad_user_name");
-        world
+        setup
             .get("/api/token", &caller)
             .await
             .assert_error(403, "bad_user_name");
     }
-    assert_eq!(world.emulator.identity_count(), 0);
-    world
-        .post("/api/user", &world.caller(&"a".repeat(400)))
+    assert_eq!(setup.emulator.identity_count(), 0);
+    setup
+        .post("/api/user", &setup.caller(&"a".repeat(400)))
         .await
         .assert_status(201);
 }
