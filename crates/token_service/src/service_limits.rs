@@ -59,7 +59,7 @@ struct Limits {
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The permits of one operation, one for each request of a window. A permit returns a window after its request was answered,
-/// so no window of the service exceeds the limit, at whatever time it begins.
+/// so no window of the service exceeds the limit, regardless of its start.
 struct Limit {
     permits: Arc<Semaphore>,
     queue: Semaphore,

@@ -330,7 +330,7 @@ fn checked_scopes<'a>(operation: &'static str, scopes: &'a str) -> Result<&'a st
     checked(operation, "the list of scopes", scopes)
 }
 
-/// Checks that both databases store a text as it is.
+/// Checks that both databases can store a text unchanged.
 fn checked<'a>(operation: &'static str, name: &str, text: &'a str) -> Result<&'a str, StoreError> {
     if text.len() > MAX_TEXT_BYTES || text.contains('\0') {
         return Err(StoreError::new(

@@ -75,10 +75,7 @@ async fn log_has_request_ids_but_no_user_ids_or_tokens() {
     let _guard = log.start();
 
     let file = DatabaseFile::new();
-    let options = Options {
-        database: file.url(),
-        ..Options::default()
-    };
+    let options = Options::with_database(&file);
     let keys = SealingKeys::new(["AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="]).unwrap();
     let setup = Setup::with(options, |builder| builder.sealing_keys(keys)).await;
     let subject = "alice-5d1c9c1e";

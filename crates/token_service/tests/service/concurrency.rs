@@ -1,7 +1,7 @@
 //! Concurrent requests of one user.
 
 use crate::{
-    setup::{Options, Reply, Setup, send, settled},
+    setup::{Reply, Setup, send, settled},
     support::gate::{CREATE, Gate, ISSUE},
 };
 use acs_identity_emulator::{Fault, Operation};
@@ -18,17 +18,8 @@ struct Gated {
 }
 
 async fn gated(configure: impl FnOnce(TokenServiceBuilder) -> TokenServiceBuilder) -> Gated {
-    let outer = Setup::start().await;
-    let gate = Gate::before(&outer.emulator).await;
-    let options = Options {
-        connection_string: Some(gate.connection_string()),
-        ..Options::default()
-    };
-    let setup = outer
-        .replica(options, |builder| {
-            configure(builder.requests_per_minute(NonZeroU32::MAX))
-        })
-        .await;
+    let configure = |builder: TokenServiceBuilder| configure(builder.requests_per_minute(NonZeroU32::MAX));
+    let (setup, gate) = Setup::gated(configure).await;
     let alice = setup.caller("alice");
     setup.post("/api/user", &alice).await.assert_status(201);
     Gated { setup, gate, alice }

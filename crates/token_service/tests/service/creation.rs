@@ -23,10 +23,7 @@ struct Unstored {
 impl Unstored {
     async fn start() -> Self {
         let file = DatabaseFile::new();
-        let options = Options {
-            database: file.url(),
-            ..Options::default()
-        };
+        let options = Options::with_database(&file);
         let setup = Setup::with(options, |builder| builder).await;
         let mut database = sqlx::SqliteConnection::connect(&file.url()).await.unwrap();
         sqlx::raw_sql(
@@ -98,18 +95,13 @@ async fn concurrent_requests_create_one_identity() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_create_one_identity() {
     let file = DatabaseFile::new();
-    let options = |connection_string| Options {
-        database: file.url(),
-        connection_string,
-        ..Options::default()
-    };
     let outer = Setup::start().await;
     let gate = Gate::before(&outer.emulator).await;
     let setup = outer
-        .replica(options(Some(gate.connection_string())), |builder| builder)
+        .replica(Options::with_database(&file).behind(&gate), |builder| builder)
         .await;
     let replica = outer
-        .replica(options(Some(gate.connection_string())), |builder| builder)
+        .replica(Options::with_database(&file).behind(&gate), |builder| builder)
         .await;
     let alice = setup.caller("alice");
     let stop = gate.stop(CREATE);
@@ -172,14 +164,12 @@ async fn creation_with_unknown_outcome_is_given_up() {
 
 #[tokio::test]
 async fn creation_that_times_out_is_given_up() {
-    let outer = Setup::start().await;
-    let gate = Gate::before(&outer.emulator).await;
+    let (patient, gate) = Setup::gated(|builder| builder).await;
     let options = Options {
-        connection_string: Some(gate.connection_string()),
         acs_timeout: Duration::from_millis(50),
-        ..Options::default()
+        ..Options::default().behind(&gate)
     };
-    let setup = outer.replica(options, |builder| builder).await;
+    let setup = patient.replica(options, |builder| builder).await;
     let alice = setup.caller("alice");
     let stop = gate.stop(CREATE);
     let reply = setup.post("/api/user", &alice).await;
@@ -188,11 +178,6 @@ async fn creation_that_times_out_is_given_up() {
     assert_eq!(setup.metric(GIVEN_UP).await, 1);
 
     stop.open();
-    let options = Options {
-        connection_string: Some(gate.connection_string()),
-        ..Options::default()
-    };
-    let patient = outer.replica(options, |builder| builder).await;
     patient.post("/api/user", &alice).await.assert_status(201);
 }
 
@@ -237,17 +222,12 @@ async fn deletion_gives_up_an_open_claim() {
 #[tokio::test]
 async fn late_creation_is_deleted() {
     let file = DatabaseFile::new();
-    let options = |connection_string| Options {
-        database: file.url(),
-        connection_string,
-        ..Options::default()
-    };
     let outer = Setup::start().await;
     let gate = Gate::before(&outer.emulator).await;
     let slow = outer
-        .replica(options(Some(gate.connection_string())), |builder| builder)
+        .replica(Options::with_database(&file).behind(&gate), |builder| builder)
         .await;
-    let other = outer.replica(options(None), |builder| builder).await;
+    let other = outer.replica(Options::with_database(&file), |builder| builder).await;
     let stop = gate.stop(CREATE);
     let late = slow.begin(Method::POST, "/api/user", &slow.caller("alice"));
     stop.arrived().await;
@@ -269,13 +249,7 @@ async fn late_creation_is_deleted() {
 
 #[tokio::test]
 async fn creation_completes_after_a_disconnect() {
-    let outer = Setup::start().await;
-    let gate = Gate::before(&outer.emulator).await;
-    let options = Options {
-        connection_string: Some(gate.connection_string()),
-        ..Options::default()
-    };
-    let setup = outer.replica(options, |builder| builder).await;
+    let (setup, gate) = Setup::gated(|builder| builder).await;
     let alice = setup.caller("alice");
     let stop = gate.stop(CREATE);
     let gone = setup.begin(Method::POST, "/api/user", &alice);

@@ -1,9 +1,6 @@
 //! Deletion of users and their identities.
 
-use crate::{
-    setup::{Options, Setup},
-    support::gate::Gate,
-};
+use crate::setup::Setup;
 use acs_identity_emulator::{Fault, Operation, TokenStatus};
 use axum::http::StatusCode;
 use std::time::Duration;
@@ -89,13 +86,7 @@ async fn sweep_completes_a_failed_deletion() {
 
 #[tokio::test]
 async fn foreign_404_does_not_complete_a_deletion() {
-    let outer = Setup::start().await;
-    let gate = Gate::before(&outer.emulator).await;
-    let options = Options {
-        connection_string: Some(gate.connection_string()),
-        ..Options::default()
-    };
-    let setup = outer.replica(options, |builder| builder).await;
+    let (setup, gate) = Setup::gated(|builder| builder).await;
     let alice = setup.caller("alice");
     setup.post("/api/user", &alice).await.assert_status(201);
     gate.respond(StatusCode::NOT_FOUND, "text/html", "<h1>no such site</h1>");

@@ -25,12 +25,8 @@ struct Two {
 
 async fn two() -> Two {
     let file = DatabaseFile::new();
-    let options = || Options {
-        database: file.url(),
-        ..Options::default()
-    };
-    let one = Setup::with(options(), |builder| builder).await;
-    let other = one.replica(options(), |builder| builder).await;
+    let one = Setup::with(Options::with_database(&file), |builder| builder).await;
+    let other = one.replica(Options::with_database(&file), |builder| builder).await;
     let alice = one.caller("alice");
     one.post("/api/user", &alice).await.assert_status(201);
     one.get("/api/token", &alice).await.assert_status(201);
@@ -77,15 +73,10 @@ async fn user_deleted_by_a_replica_is_cached_for_five_seconds() {
 #[tokio::test]
 async fn token_issued_during_a_revocation_is_dropped() {
     let file = DatabaseFile::new();
-    let options = |connection_string| Options {
-        database: file.url(),
-        connection_string,
-        ..Options::default()
-    };
-    let other = Setup::with(options(None), |builder| builder.sealing_keys(keys())).await;
+    let other = Setup::with(Options::with_database(&file), |builder| builder.sealing_keys(keys())).await;
     let gate = Gate::before(&other.emulator).await;
     let one = other
-        .replica(options(Some(gate.connection_string())), |builder| {
+        .replica(Options::with_database(&file).behind(&gate), |builder| {
             builder.sealing_keys(keys())
         })
         .await;

@@ -1,6 +1,6 @@
 //! A service in this process, with its emulator and its issuer.
 
-use crate::support::{AUDIENCE, http};
+use crate::support::{AUDIENCE, gate::Gate, http};
 use acs_identity_emulator::Emulator;
 use axum::{
     body::{Body, to_bytes},
@@ -53,6 +53,22 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Returns the options of a service with this database.
+    pub(crate) fn with_database(file: &DatabaseFile) -> Self {
+        Self {
+            database: file.url(),
+            ..Self::default()
+        }
+    }
+
+    /// Sends the service's calls through a gate.
+    pub(crate) fn behind(mut self, gate: &Gate) -> Self {
+        self.connection_string = Some(gate.connection_string());
+        self
+    }
+}
+
 /// Returns options of an identity client that ignores the proxies of the environment, and does not retry.
 pub(crate) fn direct() -> CommunicationIdentityClientOptions {
     let mut options = CommunicationIdentityClientOptions::default();
@@ -97,6 +113,14 @@ impl Setup {
         let clock = ManualClock::at(now);
         let issuer = issuer.with_clock(clock.clock());
         Self::beside(Arc::new(emulator), Arc::new(issuer), clock, options, configure).await
+    }
+
+    /// Starts a service behind a gate.
+    pub(crate) async fn gated(configure: impl FnOnce(TokenServiceBuilder) -> TokenServiceBuilder) -> (Self, Gate) {
+        let direct = Self::start().await;
+        let gate = Gate::before(&direct.emulator).await;
+        let setup = direct.replica(Options::default().behind(&gate), configure).await;
+        (setup, gate)
     }
 
     /// Starts another service with the same emulator and issuer, such as a replica.

@@ -74,23 +74,26 @@ async fn revoked_tokens_leave_the_cache() {
 #[tokio::test]
 async fn sealed_tokens_are_shared_and_not_readable() {
     let file = DatabaseFile::new();
-    let options = || Options {
-        database: file.url(),
-        ..Options::default()
-    };
-    let setup = Setup::with(options(), |builder| builder.sealing_keys(keys(&[KEY]))).await;
+    let setup = Setup::with(Options::with_database(&file), |builder| {
+        builder.sealing_keys(keys(&[KEY]))
+    })
+    .await;
     let alice = setup.caller("alice");
     setup.post("/api/user", &alice).await.assert_status(201);
     let token = setup.get("/api/token", &alice).await.text("/token");
 
     let replica = setup
-        .replica(options(), |builder| builder.sealing_keys(keys(&[OTHER_KEY, KEY])))
+        .replica(Options::with_database(&file), |builder| {
+            builder.sealing_keys(keys(&[OTHER_KEY, KEY]))
+        })
         .await;
     assert_eq!(replica.get("/api/token", &alice).await.text("/token"), token);
     assert_eq!(setup.acs_requests("issueToken").await, 1);
 
     let stranger = setup
-        .replica(options(), |builder| builder.sealing_keys(keys(&[OTHER_KEY])))
+        .replica(Options::with_database(&file), |builder| {
+            builder.sealing_keys(keys(&[OTHER_KEY]))
+        })
         .await;
     assert_ne!(stranger.get("/api/token", &alice).await.text("/token"), token);
 
@@ -107,17 +110,18 @@ async fn sealed_tokens_are_shared_and_not_readable() {
 #[tokio::test]
 async fn revoked_tokens_leave_the_database() {
     let file = DatabaseFile::new();
-    let options = || Options {
-        database: file.url(),
-        ..Options::default()
-    };
-    let setup = Setup::with(options(), |builder| builder.sealing_keys(keys(&[KEY]))).await;
+    let setup = Setup::with(Options::with_database(&file), |builder| {
+        builder.sealing_keys(keys(&[KEY]))
+    })
+    .await;
     let alice = setup.caller("alice");
     setup.post("/api/user", &alice).await.assert_status(201);
     let before = setup.get("/api/token", &alice).await.text("/token");
     setup.delete("/api/token", &alice).await.assert_status(204);
     let replica = setup
-        .replica(options(), |builder| builder.sealing_keys(keys(&[KEY])))
+        .replica(Options::with_database(&file), |builder| {
+            builder.sealing_keys(keys(&[KEY]))
+        })
         .await;
     assert_ne!(replica.get("/api/token", &alice).await.text("/token"), before);
 }

@@ -1,4 +1,4 @@
-//! `[log]`: what is logged, and how.
+//! `[log]`: the format and the filter of the log.
 
 use super::given::Given;
 use crate::logs::{self, Log, LogFormat};

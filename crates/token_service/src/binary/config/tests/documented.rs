@@ -1,4 +1,4 @@
-//! What the README and the example say of the configuration.
+//! Checks of the documentation and the example.
 
 use super::*;
 
@@ -34,7 +34,7 @@ fn the_example_is_accepted_and_has_every_key() {
     shown.sort_unstable();
     assert_eq!(shown, known);
 
-    // Each value is a good one, whatever it needs beside it or contradicts.
+    // Each value is valid, apart from other keys that it needs or contradicts.
     for (key, number) in &examples {
         let text: Vec<_> = EXAMPLE
             .lines()

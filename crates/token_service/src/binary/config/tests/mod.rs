@@ -1,4 +1,4 @@
-//! Configurations from outside: what a file and an environment lead to.
+//! Configurations from files and environments.
 
 mod accepted;
 mod documented;
