@@ -60,7 +60,7 @@ fn table_of_failures_has_every_reason() {
     let mut known: BTreeSet<String> = LIBRARY_REASONS.map(str::to_owned).into();
     reasons_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut known);
     let readme = include_str!("../README.md");
-    let (_, table) = readme.split_once("| status | reason | what happened |").unwrap();
+    let (_, table) = readme.split_once("| status | reason | cause |").unwrap();
     let (table, _) = table.split_once("\n\n").unwrap();
     let cells = table.lines().skip(2).map(|row| row.split(" | ").nth(1).unwrap());
     let shown: BTreeSet<String> = cells
