@@ -166,8 +166,8 @@ mod tests {
     use super::*;
     use crate::{
         code::CodeHash,
-        fake_queue::{FailFrom, FakeQueue},
-        local::{FakeKeyVault, FakeNumberService},
+        fakes::{FailFrom, FakeKeyVault, FakeNumberService, FakeQueue},
+        key_vault::VaultSecret,
     };
     use axum::{
         body::Body,
@@ -204,6 +204,7 @@ mod tests {
             let issuer = TestIssuer::start().await.unwrap();
             let vault = FakeKeyVault::start("third-party-api-key", "key").unwrap();
             let numbers = FakeNumberService::start("key").await.unwrap();
+            let key = VaultSecret::new(vault.client().unwrap(), "third-party-api-key".to_owned());
             let queue = Arc::new(FakeQueue::default());
             let limit = || {
                 Arc::new(RateLimit::per_minute(
@@ -213,7 +214,7 @@ mod tests {
             };
             let api = Api {
                 guard: Some(TokenGuard::builder(issuer.url(), [AUDIENCE]).build().unwrap()),
-                numbers: NumberService::new(numbers.url().clone(), vault.secret().unwrap()).unwrap(),
+                numbers: NumberService::new(numbers.url().clone(), key).unwrap(),
                 hasher: CodeHasher::new(b"0123456789abcdef0123456789abcdef"),
                 queue: queue.clone(),
                 table: CodeTable::in_memory().await,

@@ -62,13 +62,14 @@ impl VaultSecret {
 
 #[cfg(test)]
 mod tests {
-    use crate::local::FakeKeyVault;
+    use super::*;
+    use crate::fakes::FakeKeyVault;
     use tokio::task::JoinSet;
 
     #[tokio::test]
     async fn concurrent_refusals_share_a_fetch() {
         let vault = FakeKeyVault::start("third-party-api-key", "d0c5atM1cr0s0ft").unwrap();
-        let secret = vault.secret().unwrap();
+        let secret = VaultSecret::new(vault.client().unwrap(), "third-party-api-key".to_owned());
         let refused = secret.get().await.unwrap();
         assert_eq!(refused.value.secret(), "d0c5atM1cr0s0ft");
         vault.set_secret("another");

@@ -6,8 +6,7 @@ mod azure;
 mod azurite;
 mod code;
 mod config;
-#[cfg(test)]
-mod fake_queue;
+mod fakes;
 mod key_vault;
 mod local;
 mod message;

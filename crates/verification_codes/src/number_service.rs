@@ -148,7 +148,7 @@ impl From<InvalidHeaderValue> for NumberError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::local::{FakeKeyVault, FakeNumberService};
+    use crate::fakes::{FakeKeyVault, FakeNumberService};
     use axum::Router;
     use reqwest::header::LOCATION;
     use tokio::{net::TcpListener, task::JoinSet};
@@ -163,7 +163,7 @@ mod tests {
         async fn new() -> Self {
             let vault = FakeKeyVault::start("third-party-api-key", "d0c5atM1cr0s0ft").unwrap();
             let numbers = FakeNumberService::start("d0c5atM1cr0s0ft").await.unwrap();
-            let key = vault.secret().unwrap();
+            let key = key_in(&vault);
             let service = NumberService::new(numbers.url().clone(), key).unwrap();
             Self {
                 vault,
@@ -171,6 +171,10 @@ mod tests {
                 service,
             }
         }
+    }
+
+    fn key_in(vault: &FakeKeyVault) -> VaultSecret {
+        VaultSecret::new(vault.client().unwrap(), "third-party-api-key".to_owned())
     }
 
     /// Starts a service with a fixed response.
@@ -270,7 +274,7 @@ mod tests {
             ),
         ] {
             let url = respond_with(status, body).await;
-            let service = NumberService::new(url, setup.vault.secret().unwrap()).unwrap();
+            let service = NumberService::new(url, key_in(&setup.vault)).unwrap();
             let error = service.number().await.unwrap_err();
             assert_eq!(error.to_string(), message, "{body}");
             assert_eq!(error.is_temporary(), is_temporary, "{status}");
@@ -289,7 +293,7 @@ mod tests {
         assert_eq!(error.to_string(), "it cannot be reached");
         assert!(error.is_temporary());
         vault.remove_secret();
-        let service = NumberService::new("http://127.0.0.1:1/".parse().unwrap(), vault.secret().unwrap()).unwrap();
+        let service = NumberService::new("http://127.0.0.1:1/".parse().unwrap(), key_in(&vault)).unwrap();
         let error = service.number().await.unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -154,7 +154,7 @@ mod tests {
     use super::*;
     use crate::{
         code::{CodeHash, CodeHasher},
-        fake_queue::{FailFrom, FakeQueue},
+        fakes::{FailFrom, FakeQueue},
         queue::Receipt,
     };
     use serde_json::Value;

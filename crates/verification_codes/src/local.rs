@@ -1,12 +1,10 @@
-//! Fakes of the cloud services in this process: the number service, Key Vault, and an issuer of test users.
+//! The cloud of a program without configuration: fakes of the number service and Key Vault, and an issuer of test users.
 
-mod fake_key_vault;
-mod fake_number_service;
-
-pub(crate) use fake_key_vault::FakeKeyVault;
-pub(crate) use fake_number_service::FakeNumberService;
-
-use crate::number_service::NumberService;
+use crate::{
+    fakes::{FakeKeyVault, FakeNumberService},
+    key_vault::VaultSecret,
+    number_service::NumberService,
+};
 use aws_lc_rs::rand;
 use axum::{BoxError, Router, http::StatusCode, routing::post};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -54,7 +52,8 @@ impl LocalCloud {
     /// Returns a client of the number service, with the key from the vault.
     pub(crate) fn numbers(&self) -> Result<NumberService, BoxError> {
         let Fakes { vault, numbers } = &*self.fakes;
-        Ok(NumberService::new(numbers.url().clone(), vault.secret()?)?)
+        let key = VaultSecret::new(vault.client()?, SECRET_NAME.to_owned());
+        Ok(NumberService::new(numbers.url().clone(), key)?)
     }
 
     /// Returns a guard that accepts the tokens of the test users.

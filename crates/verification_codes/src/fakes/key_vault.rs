@@ -1,6 +1,5 @@
 //! A fake of Key Vault for its client: https, a challenge for requests without a token, and one secret.
 
-use crate::key_vault::VaultSecret;
 use async_trait::async_trait;
 use axum::{
     BoxError, Json, Router,
@@ -75,8 +74,8 @@ impl FakeKeyVault {
         })
     }
 
-    /// Returns the secret, by Azure's client.
-    pub(crate) fn secret(&self) -> Result<VaultSecret, BoxError> {
+    /// Returns a client of the vault, with its certificate and a token for it.
+    pub(crate) fn client(&self) -> Result<SecretClient, BoxError> {
         let ca = reqwest::Certificate::from_pem(self.ca_pem.as_bytes())?;
         let transport = reqwest::Client::builder().no_proxy().tls_certs_only([ca]).build()?;
         let mut options = SecretClientOptions {
@@ -87,8 +86,7 @@ impl FakeKeyVault {
         options.client_options.transport = Some(Transport::new(Arc::new(transport)));
         options.client_options.retry = RetryOptions::none();
         let credential = Arc::new(VaultCredential(self.token.clone()));
-        let client = SecretClient::new(&self.url, credential, Some(options))?;
-        Ok(VaultSecret::new(client, self.state().name.clone()))
+        Ok(SecretClient::new(&self.url, credential, Some(options))?)
     }
 
     /// Replaces the value of the secret.
