@@ -10,6 +10,7 @@ use azure_identity::{
     ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
 use reqwest::{Client, ClientBuilder, redirect::Policy};
+use serde::Deserialize;
 use std::{
     env,
     error::Error,
@@ -21,7 +22,8 @@ use std::{
 use url::{Host, Url};
 
 /// A source of tokens for Azure's services.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum CredentialKind {
     DeveloperTools,
     ManagedIdentity,

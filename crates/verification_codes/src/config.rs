@@ -5,12 +5,12 @@ use crate::{
     azurite,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
+use serde::Deserialize;
+use settings::{Program, Report, SecretText, Whole};
 use sqlx::sqlite::SqliteConnectOptions;
-use std::{
-    collections::BTreeMap, fmt::Display, num::NonZeroU32, ops::RangeInclusive, path::Path, str::FromStr,
-    time::Duration as StdDuration,
-};
+use std::{ffi::OsString, fs, num::NonZeroU32, path::Path, str::FromStr, time::Duration as StdDuration};
 use time::{Duration, OffsetDateTime};
+use toml::Table;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 use zeroize::Zeroizing;
@@ -26,25 +26,18 @@ pub(crate) const CLOUD_VARIABLES: [&str; 7] = [
     "CLIENT_ID",
 ];
 
-/// Prefixes of this program's variables. Any other variable with such a prefix is taken for a misspelt one.
-const PREFIXES: [&str; 5] = ["STORAGE_", "KEY_VAULT", "KEYVAULT", "THIRD_PARTY_", "CODE_"];
-
-const PREFIXED_VARIABLES: [&str; 7] = [
-    "CODE_HASH_KEY",
-    "CODE_TTL_SECONDS",
-    "KEY_VAULT_URL",
-    "STORAGE_POISON_QUEUE_URL",
-    "STORAGE_QUEUE_URL",
-    "THIRD_PARTY_API_ENDPOINT",
-    "THIRD_PARTY_API_SECRET_NAME",
-];
+/// The names of the variables. An unknown one with a prefix of this program is taken for a misspelt one.
+const PROGRAM: Program = Program {
+    prefix: "",
+    own_prefixes: &["STORAGE_", "KEY_VAULT", "KEYVAULT", "THIRD_PARTY_", "CODE_"],
+    has_file: false,
+    file_only: &[],
+};
 
 /// The default of all commands, as APIs and watchers share the table.
 const DEFAULT_DATABASE_URL: &str = "sqlite://verification_codes.db?mode=rwc";
 
 const DEFAULT_LOG_FILTER: &str = "warn,verification_codes=info";
-
-const MAX_CODE_TTL_SECONDS: i64 = 3600;
 
 const DEFAULT_ATTEMPTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
@@ -96,66 +89,118 @@ pub(crate) enum Issuer {
     Entra { tenant_id: String, client_id: String },
 }
 
-/// Reads settings from variables, and collects every fault.
+/// The variables, by their names in lower case.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Variables {
+    third_party_api_endpoint: Option<SecureUrl>,
+    key_vault_url: Option<SecureUrl>,
+    third_party_api_secret_name: Option<String>,
+    issuer: Option<String>,
+    audience: Option<String>,
+    tenant_id: Option<String>,
+    client_id: Option<String>,
+    code_hash_key: Option<HashKey>,
+    storage_queue_url: Option<SecureUrl>,
+    storage_poison_queue_url: Option<SecureUrl>,
+    credential: Option<CredentialKind>,
+    database_url: Option<SecretText>,
+    code_ttl_seconds: Option<Whole<1, 3600>>,
+    attempts_per_minute: Option<Whole<1, { u32::MAX }>>,
+    port: Option<Whole<0, 65_535>>,
+    rust_log: Option<LogLevels>,
+}
+
+/// A URL with https, or with http on this machine. It can be signed.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct SecureUrl(Url);
+
+impl TryFrom<String> for SecureUrl {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match Url::parse(&text) {
+            Ok(url) if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) => Ok(Self(url)),
+            _ => Err("must be a URL with https, or with http on this machine"),
+        }
+    }
+}
+
+/// A key for the HMAC of codes, in base64.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct HashKey(Zeroizing<Vec<u8>>);
+
+impl TryFrom<String> for HashKey {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let key = Zeroizing::new(BASE64_STANDARD.decode(text).unwrap_or_default());
+        if key.len() < MIN_HASH_KEY_BYTES {
+            return Err("must be 32 random bytes or more, in base64: openssl rand -base64 32");
+        }
+        Ok(Self(key))
+    }
+}
+
+/// The levels to log.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct LogLevels(EnvFilter);
+
+impl TryFrom<String> for LogLevels {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let filter = EnvFilter::builder().parse(text);
+        filter
+            .map(Self)
+            .map_err(|_| format!("must be levels, such as {DEFAULT_LOG_FILTER}"))
+    }
+}
+
+/// Checks the settings of each command, and collects every fault.
 pub(crate) struct Environment {
-    variables: BTreeMap<String, String>,
-    faults: Vec<String>,
+    variables: Variables,
+    report: Report<'static>,
 }
 
 impl Environment {
-    /// Takes the variables. An empty one is treated as absent.
-    pub(crate) fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        let variables = variables.into_iter().filter(|(_, value)| !value.is_empty());
-        let mut environment = Self {
-            variables: variables.collect(),
-            faults: Vec::new(),
-        };
-        let is_unknown = |name: &&String| {
-            PREFIXES.iter().any(|prefix| name.starts_with(prefix)) && !PREFIXED_VARIABLES.contains(&name.as_str())
-        };
-        let unknown: Vec<String> = environment.variables.keys().filter(is_unknown).cloned().collect();
-        for name in unknown {
-            environment.fault(
-                &name,
-                "is not known. Set the variable that is meant, and unset this one",
-            );
-        }
-        environment
+    /// Takes the variables. White space around their values is ignored, and an empty one is treated as absent.
+    pub(crate) fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        let variables = settings::Environment::new(PROGRAM, variables);
+        let (variables, report) = settings::read(Table::new(), &variables, &|path| fs::read(path));
+        Self { variables, report }
     }
 
-    /// Reads the levels to log.
+    /// Returns the levels to log.
     pub(crate) fn log_filter(&mut self) -> EnvFilter {
-        let default = || EnvFilter::new(DEFAULT_LOG_FILTER);
-        let Some(directives) = self.variable("RUST_LOG") else {
-            return default();
-        };
-        EnvFilter::builder().parse(directives).unwrap_or_else(|_| {
-            self.fault("RUST_LOG", &format!("has to be levels, such as {DEFAULT_LOG_FILTER}"));
-            default()
-        })
+        let levels = self.variables.rust_log.take();
+        levels.map_or_else(|| EnvFilter::new(DEFAULT_LOG_FILTER), |LogLevels(filter)| filter)
     }
 
-    /// Reads the URLs of the queues. Those of Azurite are signed as of `now`.
+    /// Returns the URLs of the queues. Those of Azurite are signed as of `now`.
     pub(crate) fn queue(&mut self, now: OffsetDateTime) -> Option<QueueConfig> {
-        let url = match self.variable("STORAGE_QUEUE_URL") {
-            None if self.is_local() => azurite::QUEUE_URL.parse().ok(),
-            None => self.required("STORAGE_QUEUE_URL").and(None),
-            Some(_) => self.url("STORAGE_QUEUE_URL"),
-        }?;
+        let is_local = self.is_local();
+        if !is_local {
+            self.require("storage_queue_url", "it is the URL of the queue");
+        }
+        let url = match self.variables.storage_queue_url.take() {
+            Some(SecureUrl(url)) => url,
+            None if is_local && !self.report.has("storage_queue_url") => azurite::QUEUE_URL.parse().ok()?,
+            None => return None,
+        };
         let messages = if azurite::is_azurite(&url) && !is_signed(&url) {
             azurite::sign_url(url, now)
         } else {
             url
         };
-        let poison = match self.variable("STORAGE_POISON_QUEUE_URL") {
-            Some(_) => self.url("STORAGE_POISON_QUEUE_URL")?,
+        let poison = match self.variables.storage_poison_queue_url.take() {
+            Some(SecureUrl(url)) => url,
             None => poison_url(&messages),
         };
-        let credential = if is_signed(&messages) {
-            None
-        } else {
-            Some(self.credential()?)
-        };
+        let credential = (!is_signed(&messages)).then(|| self.credential());
         Some(QueueConfig {
             messages,
             poison,
@@ -163,45 +208,41 @@ impl Environment {
         })
     }
 
-    /// Reads the location of the table: a file, as APIs and watchers share it.
+    /// Returns the location of the table: a file, as APIs and watchers share it.
     pub(crate) fn database(&mut self) -> Option<SqliteConnectOptions> {
-        let url = self
-            .variable("DATABASE_URL")
-            .unwrap_or_else(|| DEFAULT_DATABASE_URL.to_owned());
+        let url = self.variables.database_url.take();
+        let url = url.map_or_else(|| DEFAULT_DATABASE_URL.to_owned(), SecretText::into_inner);
         let is_file = url.starts_with("sqlite:") && !url.contains(":memory:") && !url.contains("mode=memory");
         let database = SqliteConnectOptions::from_str(&url).ok();
         let database = database.filter(|database| is_file && database.get_filename().file_name().is_some());
         let Some(database) = database else {
-            let reason = format!("has to be the URL of a file, such as {DEFAULT_DATABASE_URL}");
-            self.fault("DATABASE_URL", &reason);
+            let reason = format!("must be the URL of a file, such as {DEFAULT_DATABASE_URL}");
+            self.report.fault("database_url", reason);
             return None;
         };
         // A bare name has the folder "", which is the current one.
         let folder = database.get_filename().parent().unwrap_or(Path::new(""));
         if folder != Path::new("") && !folder.is_dir() {
-            let reason = format!("names a file in {}, which is no folder", folder.display());
-            self.fault("DATABASE_URL", &reason);
+            let reason = "names a file in a folder that does not exist; create the folder";
+            self.report.fault("database_url", reason);
             return None;
         }
         Some(database)
     }
 
-    /// Reads the settings of the API. An `open` one needs no issuer.
+    /// Returns the settings of the API. An `open` one needs no issuer.
     pub(crate) fn api(&mut self, open: bool) -> Option<ApiConfig> {
-        let port = self.number("PORT", 0, 0..=u16::MAX);
-        let seconds = self.number("CODE_TTL_SECONDS", 600, 1..=MAX_CODE_TTL_SECONDS);
-        let attempts_per_minute = self.number(
-            "ATTEMPTS_PER_MINUTE",
-            DEFAULT_ATTEMPTS_PER_MINUTE,
-            NonZeroU32::MIN..=NonZeroU32::MAX,
-        );
         let cloud = if self.is_local() { None } else { Some(self.cloud(open)) };
-        let hash_key = self.hash_key();
+        let variables = &mut self.variables;
+        let attempts = variables.attempts_per_minute.map(|attempts| attempts.get());
+        let seconds = variables.code_ttl_seconds.map_or(600, |seconds| seconds.get());
         Some(ApiConfig {
-            port: port?,
-            code_ttl: Duration::seconds(seconds?),
-            attempts_per_minute: attempts_per_minute?,
-            hash_key,
+            port: u16::try_from(variables.port.map_or(0, |port| port.get())).ok()?,
+            code_ttl: Duration::seconds(seconds.into()),
+            attempts_per_minute: attempts
+                .and_then(NonZeroU32::new)
+                .unwrap_or(DEFAULT_ATTEMPTS_PER_MINUTE),
+            hash_key: variables.code_hash_key.take().map(|HashKey(key)| key),
             cloud: match cloud {
                 None => None,
                 Some(cloud) => Some(cloud?),
@@ -210,18 +251,28 @@ impl Environment {
     }
 
     fn cloud(&mut self, open: bool) -> Option<CloudConfig> {
-        let number_service = self
-            .required("THIRD_PARTY_API_ENDPOINT")
-            .and_then(|_| self.url("THIRD_PARTY_API_ENDPOINT"));
-        let vault = self.required("KEY_VAULT_URL").and_then(|_| self.url("KEY_VAULT_URL"));
-        let secret_name = self.required("THIRD_PARTY_API_SECRET_NAME");
+        for (key, reason) in [
+            ("third_party_api_endpoint", "it is the URL of the number service"),
+            ("key_vault_url", "it is the URL of the vault"),
+            (
+                "third_party_api_secret_name",
+                "it is the name of the secret with the number service's key",
+            ),
+        ] {
+            self.require(key, reason);
+        }
         let issuer = if open { None } else { Some(self.issuer()) };
+        self.require(
+            "code_hash_key",
+            "it is the key for the HMAC of codes: openssl rand -base64 32",
+        );
         let credential = self.credential();
+        let variables = &mut self.variables;
         Some(CloudConfig {
-            number_service: number_service?,
-            vault: vault?,
-            secret_name: secret_name?,
-            credential: credential?,
+            number_service: variables.third_party_api_endpoint.take()?.0,
+            vault: variables.key_vault_url.take()?.0,
+            secret_name: variables.third_party_api_secret_name.take()?,
+            credential,
             issuer: match issuer {
                 None => None,
                 Some(issuer) => Some(issuer?),
@@ -230,109 +281,46 @@ impl Environment {
     }
 
     fn issuer(&mut self) -> Option<Issuer> {
-        if self.variable("TENANT_ID").is_some() || self.variable("CLIENT_ID").is_some() {
-            let (tenant_id, client_id) = (self.required("TENANT_ID"), self.required("CLIENT_ID"));
+        if self.report.has("tenant_id") || self.report.has("client_id") {
+            self.require("tenant_id", "it is the id of your directory (tenant)");
+            self.require("client_id", "it is the application (client) id of this API");
             return Some(Issuer::Entra {
-                tenant_id: tenant_id?,
-                client_id: client_id?,
+                tenant_id: self.variables.tenant_id.take()?,
+                client_id: self.variables.client_id.take()?,
             });
         }
-        let (issuer, audience) = (self.required("ISSUER"), self.required("AUDIENCE"));
+        self.require(
+            "issuer",
+            "it is the issuer of callers' tokens, as they have it in `iss`",
+        );
+        self.require("audience", "it is this API, as tokens have it in `aud`");
         Some(Issuer::OpenId {
-            issuer: issuer?,
-            audience: audience?,
+            issuer: self.variables.issuer.take()?,
+            audience: self.variables.audience.take()?,
         })
     }
 
-    fn hash_key(&mut self) -> Option<Zeroizing<Vec<u8>>> {
-        let text = if self.is_local() {
-            self.variable("CODE_HASH_KEY")
-        } else {
-            self.required("CODE_HASH_KEY")
-        };
-        let key = Zeroizing::new(BASE64_STANDARD.decode(text?).unwrap_or_default());
-        if key.len() < MIN_HASH_KEY_BYTES {
-            self.fault(
-                "CODE_HASH_KEY",
-                "has to be 32 random bytes or more, in base64: openssl rand -base64 32",
-            );
-        }
-        Some(key)
+    fn credential(&self) -> CredentialKind {
+        self.variables.credential.unwrap_or(CredentialKind::DeveloperTools)
     }
 
-    fn credential(&mut self) -> Option<CredentialKind> {
-        match self.variable("CREDENTIAL").as_deref() {
-            None | Some("developer_tools") => Some(CredentialKind::DeveloperTools),
-            Some("managed_identity") => Some(CredentialKind::ManagedIdentity),
-            Some("workload_identity") => Some(CredentialKind::WorkloadIdentity),
-            Some(_) => {
-                self.fault(
-                    "CREDENTIAL",
-                    "has to be developer_tools, managed_identity or workload_identity",
-                );
-                None
-            }
-        }
+    fn require(&mut self, key: &str, reason: &str) {
+        self.report.missing(key, reason);
     }
 
     /// Returns the settings that were read, or all faults.
     pub(crate) fn finish<T>(self, settings: Option<T>) -> Result<T, String> {
-        settings
-            .filter(|_| self.faults.is_empty())
-            .ok_or_else(|| self.faults.join("\n"))
+        self.report.finish(settings).map_err(|faults| {
+            let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+            faults.join("\n")
+        })
     }
 
     /// Returns whether the program runs its own fakes of the cloud services.
     fn is_local(&self) -> bool {
-        CLOUD_VARIABLES.iter().all(|name| self.variable(name).is_none())
-    }
-
-    fn variable(&self, name: &str) -> Option<String> {
-        self.variables.get(name).cloned()
-    }
-
-    fn required(&mut self, name: &str) -> Option<String> {
-        let value = self.variable(name);
-        if value.is_none() {
-            self.fault(name, "has to be set");
-        }
-        value
-    }
-
-    /// Reads a URL: https, or http on loopback. The fault does not show it, as it can be signed.
-    fn url(&mut self, name: &str) -> Option<Url> {
-        let url = self.variable(name).and_then(|value| Url::parse(&value).ok());
-        match url {
-            Some(url) if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) => Some(url),
-            _ => {
-                self.fault(name, "has to be a URL with https, or with http on this machine");
-                None
-            }
-        }
-    }
-
-    fn number<T>(&mut self, name: &str, default: T, range: RangeInclusive<T>) -> Option<T>
-    where
-        T: Display + FromStr + PartialOrd,
-    {
-        let Some(value) = self.variable(name) else {
-            return Some(default);
-        };
-        let number = value.parse().ok().filter(|number| range.contains(number));
-        if number.is_none() {
-            self.fault(
-                name,
-                &format!("has to be a number from {} to {}", range.start(), range.end()),
-            );
-        }
-        number
-    }
-
-    fn fault(&mut self, name: &str, reason: &str) {
-        let fault = format!("{name} {reason}");
-        if !self.faults.contains(&fault) {
-            self.faults.push(fault);
-        }
+        CLOUD_VARIABLES
+            .iter()
+            .all(|name| !self.report.has(&name.to_ascii_lowercase()))
     }
 }
 
@@ -373,7 +361,7 @@ mod tests {
 
     fn environment(variables: &[(&str, &str)]) -> Environment {
         let variables = variables.iter();
-        Environment::new(variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+        Environment::new(variables.map(|(name, value)| ((*name).into(), (*value).into())))
     }
 
     /// Returns the faults of these variables.
@@ -473,19 +461,19 @@ mod tests {
                 ("RUST_LOG", "verification_codes=loud"),
                 ("STORAGE_QUEUE", "codes"),
             ]),
-            "STORAGE_QUEUE is not known. Set the variable that is meant, and unset this one\n\
-             RUST_LOG has to be levels, such as warn,verification_codes=info\n\
-             STORAGE_QUEUE_URL has to be set\n\
-             DATABASE_URL has to be the URL of a file, such as sqlite://verification_codes.db?mode=rwc\n\
-             PORT has to be a number from 0 to 65535\n\
-             CODE_TTL_SECONDS has to be a number from 1 to 3600\n\
-             THIRD_PARTY_API_ENDPOINT has to be set\n\
-             KEY_VAULT_URL has to be a URL with https, or with http on this machine\n\
-             THIRD_PARTY_API_SECRET_NAME has to be set\n\
-             ISSUER has to be set\n\
-             AUDIENCE has to be set\n\
-             CREDENTIAL has to be developer_tools, managed_identity or workload_identity\n\
-             CODE_HASH_KEY has to be set"
+            "CODE_TTL_SECONDS: must be a whole number, 1 to 3600\n\
+             CREDENTIAL: must be \"developer_tools\", \"managed_identity\" or \"workload_identity\"\n\
+             KEY_VAULT_URL: must be a URL with https, or with http on this machine\n\
+             PORT: must be a whole number, 0 to 65535\n\
+             RUST_LOG: must be levels, such as warn,verification_codes=info\n\
+             STORAGE_QUEUE: there is no such variable; did you mean STORAGE_QUEUE_URL?\n\
+             STORAGE_QUEUE_URL: is missing: it is the URL of the queue\n\
+             DATABASE_URL: must be the URL of a file, such as sqlite://verification_codes.db?mode=rwc\n\
+             THIRD_PARTY_API_ENDPOINT: is missing: it is the URL of the number service\n\
+             THIRD_PARTY_API_SECRET_NAME: is missing: it is the name of the secret with the number service's key\n\
+             ISSUER: is missing: it is the issuer of callers' tokens, as they have it in `iss`\n\
+             AUDIENCE: is missing: it is this API, as tokens have it in `aud`\n\
+             CODE_HASH_KEY: is missing: it is the key for the HMAC of codes: openssl rand -base64 32"
         );
     }
 
@@ -526,31 +514,78 @@ mod tests {
         ] {
             let faults = faults(&[("DATABASE_URL", url)]);
             assert_eq!(faults.is_empty(), expected, "{url}: {faults}");
-            assert!(expected || faults.starts_with("DATABASE_URL "), "{url}: {faults}");
+            assert!(expected || faults.starts_with("DATABASE_URL: "), "{url}: {faults}");
         }
         let faults = faults(&[("DATABASE_URL", "sqlite:///no/such/folder/codes.db")]);
         assert_eq!(
             faults,
-            "DATABASE_URL names a file in /no/such/folder, which is no folder"
+            "DATABASE_URL: names a file in a folder that does not exist; create the folder"
         );
     }
 
     #[test]
     fn misspelt_variable_is_a_fault() {
-        for name in [
-            "KEYVAULT_URL",
-            "KEY_VAULT_URI",
-            "STORAGE_QUEUE_NAME",
-            "THIRD_PARTY_API_URL",
-            "CODE_TTL",
+        for (name, remedy) in [
+            ("KEYVAULT_URL", "did you mean KEY_VAULT_URL?"),
+            ("KEY_VAULT_URI", "did you mean KEY_VAULT_URL?"),
+            ("STORAGE_QUEUE_NAME", "did you mean STORAGE_QUEUE_URL?"),
+            ("THIRD_PARTY_KEY", "set the variable that is meant, and unset this one"),
+            ("CODE_TTL", "did you mean CODE_TTL_SECONDS?"),
         ] {
             assert_eq!(
                 faults(&[(name, "something")]),
-                format!("{name} is not known. Set the variable that is meant, and unset this one")
+                format!("{name}: there is no such variable; {remedy}")
             );
             assert_eq!(faults(&[(name, "")]), "");
         }
         assert_eq!(faults(&[("VSCODE_PID", "1"), ("QUEUE", "codes")]), "");
+    }
+
+    #[test]
+    fn variables_of_kubernetes_services_are_ignored() {
+        for (name, value) in [
+            ("KEY_VAULT_PORT", "tcp://10.0.0.1:443"),
+            ("KEY_VAULT_SERVICE_HOST", "10.0.0.1"),
+            ("KEYVAULT_SERVICE_PORT_HTTPS", "443"),
+            ("STORAGE_QUEUE_PORT_10001_TCP", "tcp://10.0.0.1:10001"),
+            ("STORAGE_QUEUE_PORT_10001_TCP_ADDR", "10.0.0.1"),
+            ("CODE_SERVICE_PORT", "80"),
+        ] {
+            assert_eq!(faults(&[(name, value)]), "", "{name}");
+        }
+    }
+
+    #[test]
+    fn white_space_around_values_is_ignored() {
+        let padded: Vec<_> = FULL
+            .iter()
+            .map(|(name, value)| (*name, format!(" \t{value}\r\n")))
+            .collect();
+        let mut variables: Vec<_> = padded.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        variables.extend([
+            ("CODE_TTL_SECONDS", " 60\n"),
+            ("CREDENTIAL", "managed_identity\r"),
+            ("RUST_LOG", " info\n"),
+            ("DATABASE_URL", " sqlite://codes.db\n"),
+        ]);
+        assert_eq!(faults(&variables), "");
+        let mut environment = environment(&variables);
+        assert_eq!(
+            environment.queue(NOW).unwrap().credential,
+            Some(CredentialKind::ManagedIdentity)
+        );
+        let api = environment.api(false).unwrap();
+        assert_eq!((api.code_ttl, api.hash_key.unwrap().len()), (Duration::minutes(1), 32));
+        assert_eq!(api.cloud.unwrap().secret_name, "third-party-api-key");
+    }
+
+    /// The table of the README has every variable, but for those that share a row or are Azure's own.
+    #[test]
+    fn documentation_has_every_variable() {
+        let page = include_str!("../README.md");
+        for key in settings::keys::<Variables>(PROGRAM) {
+            assert!(page.contains(&format!("`{}`", key.variable)), "{key:?}");
+        }
     }
 
     #[test]

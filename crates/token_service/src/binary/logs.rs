@@ -1,5 +1,6 @@
 //! The log, on stderr.
 
+use serde::Deserialize;
 use std::{
     error::Error,
     io::{self, IsTerminal},
@@ -16,7 +17,8 @@ pub(crate) struct Log {
     pub(crate) filter: String,
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum LogFormat {
     Text,
     Json,

@@ -1,6 +1,10 @@
 //! Connections to a database, and its migrations.
 
-use crate::store::{Database, Store, StoreError, StoreErrorKind, sql::SqlDatabase};
+use crate::store::{
+    Database, Store, StoreError, StoreErrorKind,
+    database_url::{DatabaseUrl, OPEN},
+    sql::SqlDatabase,
+};
 use sqlx::{
     Connection, PgConnection, SqlSafeStr as _, SqlitePool,
     migrate::{MigrateError, Migration, MigrationType, Migrator},
@@ -9,7 +13,7 @@ use sqlx::{
 };
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
-use url::{Url, form_urlencoded};
+use url::form_urlencoded;
 
 /// The limit for opening a connection and for the wait for one. On SQLite, also for the wait for another transaction.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -20,7 +24,6 @@ const MIGRATION_TIMEOUT: Duration = Duration::from_mins(1);
 /// The pause before a locked database is opened again.
 const REOPEN_DELAY: Duration = Duration::from_millis(20);
 
-const OPEN: &str = "open the database";
 const MIGRATE: &str = "bring the database's tables up to date";
 
 impl Store {
@@ -54,20 +57,20 @@ impl Store {
     /// # }
     /// ```
     pub async fn connect(url: &str, max_connections: u32) -> Result<Self, StoreError> {
-        let database: Arc<dyn Database> = match url.split_once(':') {
-            Some(("sqlite", _)) => Arc::new(connect_sqlite(url, max_connections).await?),
-            Some(("postgres" | "postgresql", _)) => Arc::new(connect_postgres(url, max_connections).await?),
-            _ => return Err(bad_url("the URL has to begin with sqlite:, postgres: or postgresql:")),
+        let database: Arc<dyn Database> = match DatabaseUrl::parse(url)? {
+            DatabaseUrl::Sqlite(options) => Arc::new(connect_sqlite(url, options, max_connections).await?),
+            DatabaseUrl::Postgres(options) => Arc::new(connect_postgres(options, max_connections).await?),
         };
         Ok(Self { database })
     }
 }
 
-async fn connect_sqlite(url: &str, max_connections: u32) -> Result<SqlDatabase<sqlx::Sqlite>, StoreError> {
+async fn connect_sqlite(
+    url: &str,
+    options: SqliteConnectOptions,
+    max_connections: u32,
+) -> Result<SqlDatabase<sqlx::Sqlite>, StoreError> {
     let mode = sqlite_mode(url);
-    let options: SqliteConnectOptions = url
-        .parse()
-        .map_err(|_| bad_url("the URL is not one of SQLite, such as sqlite://token_service.db"))?;
     let options = match mode.as_deref() {
         None => options.create_if_missing(true),
         Some(_) => options,
@@ -128,13 +131,10 @@ fn sqlite_mode(url: &str) -> Option<String> {
         .map(|(_, mode)| mode.into_owned())
 }
 
-async fn connect_postgres(url: &str, max_connections: u32) -> Result<SqlDatabase<sqlx::Postgres>, StoreError> {
-    let example = "the URL is not one of PostgreSQL, such as postgres://user:password@host/database";
-    let parsed = Url::parse(url).map_err(|_| bad_url(example))?;
-    if let Some((name, _)) = parsed.query_pairs().find(|(name, _)| !is_postgres_parameter(name)) {
-        return Err(bad_url(&format!("the URL's parameter {name:?} is unknown")));
-    }
-    let options: PgConnectOptions = url.parse().map_err(|_| bad_url(example))?;
+async fn connect_postgres(
+    options: PgConnectOptions,
+    max_connections: u32,
+) -> Result<SqlDatabase<sqlx::Postgres>, StoreError> {
     // The pool would retry until its timeout, and hide why it cannot connect.
     let first = timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options)).await;
     first
@@ -159,31 +159,6 @@ async fn connect_postgres(url: &str, max_connections: u32) -> Result<SqlDatabase
     Ok(SqlDatabase::new(pool, "BEGIN"))
 }
 
-/// Returns whether sqlx knows this parameter. It ignores others, and logs their values.
-fn is_postgres_parameter(name: &str) -> bool {
-    const KNOWN: [&str; 18] = [
-        "application_name",
-        "dbname",
-        "host",
-        "hostaddr",
-        "options",
-        "password",
-        "port",
-        "ssl-ca",
-        "ssl-cert",
-        "ssl-key",
-        "ssl-mode",
-        "ssl-root-cert",
-        "sslcert",
-        "sslkey",
-        "sslmode",
-        "sslrootcert",
-        "statement-cache-capacity",
-        "user",
-    ];
-    KNOWN.contains(&name) || name.starts_with("options[")
-}
-
 /// Returns the migrations in `migrations/`. `sqlx::migrate!` would embed them too, and build the database drivers twice.
 fn migrations() -> Migrator {
     let users = include_str!("../../migrations/0001_users.sql");
@@ -205,8 +180,4 @@ async fn migrate(migration: impl Future<Output = Result<(), MigrateError>>) -> R
             "it was not done within a minute",
         )),
     }
-}
-
-fn bad_url(reason: &str) -> StoreError {
-    StoreError::new(OPEN, StoreErrorKind::Configuration, reason)
 }

@@ -75,6 +75,12 @@ impl StoreError {
         self.kind
     }
 
+    /// Returns the cause, without the operation that failed.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// Wraps an error of sqlx. `message` returns the part of a database's message that is kept.
     fn from_sqlx(operation: &'static str, error: sqlx::Error, message: impl FnOnce(&str) -> Option<String>) -> Self {
         use StoreErrorKind::{Configuration, Database, Unavailable};

@@ -1,6 +1,7 @@
 //! The database: claims, identities, deletions that are due, and sealed tokens.
 
 mod connect;
+mod database_url;
 mod error;
 mod sql;
 #[cfg(test)]

@@ -129,7 +129,7 @@ async fn token_of(process: &Process, setup: &Setup, user: &str) -> String {
 
 #[tokio::test]
 async fn sealed_tokens_outlive_the_process() {
-    let keys = "sealing_keys = ['AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=']";
+    let keys = "sealing_keys = ['oAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=']";
     for (tokens, kept) in [("", false), (keys, true)] {
         let setup = Setup::new().await;
         let configuration = setup.configuration("", &format!("[tokens]\n{tokens}"));

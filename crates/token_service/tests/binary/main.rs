@@ -8,8 +8,10 @@ mod certificates;
 mod configuration;
 mod drain;
 mod entra;
+mod forgiving;
 mod local;
 mod process;
+mod refused;
 mod setup;
 mod startup;
 #[path = "../support/mod.rs"]

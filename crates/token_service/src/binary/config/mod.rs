@@ -1,40 +1,46 @@
 //! The configuration: a TOML file and the environment, which overrides it.
+//!
+//! [`sections`] has the keys and the types of their values, which the crate `settings` reads. The other modules check what
+//! several keys have to do with each other.
 
-mod acs;
-mod address;
-mod cors;
-mod database;
-mod fault;
-mod given;
-mod issuer;
-mod keys;
-mod limits;
-mod listeners;
-mod log;
-mod sidecar;
-mod teams;
-mod tls;
-mod tokens;
+mod backends;
+mod callers;
+mod sections;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use acs::{Acs, Authentication, Credential};
-pub(crate) use database::Database;
-pub(crate) use fault::Fault;
-pub(crate) use given::ReadFile;
-pub(crate) use issuer::{Issuer, IssuerKind};
-pub(crate) use limits::Limits;
-pub(crate) use sidecar::Sidecar;
-pub(crate) use teams::Teams;
-pub(crate) use tls::Tls;
-pub(crate) use tokens::Tokens;
+pub(crate) use backends::{Acs, Authentication, Credential, Database, Sidecar};
+pub(crate) use callers::{Issuer, IssuerKind, Teams, Tokens};
+pub(crate) use settings::Fault;
 
-use crate::{http, logs::Log};
-use given::Given;
-use keys::FILE_VARIABLE;
-use listeners::Listeners;
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
+use crate::{
+    http,
+    logs::{Log, LogFormat},
+    tls,
+};
+use rustls::ServerConfig;
+use sections::{Address, LimitsSection, Sections, TlsSection};
+use settings::{Environment, List, Program, ReadFile, Report};
+use std::{
+    ffi::OsString,
+    net::{Ipv4Addr, SocketAddr},
+    num::NonZeroU32,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+use toml::Table;
+
+/// The names of the variables.
+const PROGRAM: Program = Program {
+    prefix: "TOKEN_SERVICE_",
+    own_prefixes: &["TOKEN_SERVICE_"],
+    has_file: true,
+    file_only: &["tokens.rules"],
+};
+/// The variable that names the file, without a key.
+const FILE_VARIABLE: &str = "TOKEN_SERVICE_CONFIG";
 
 /// The configuration of the service. `Debug` shows no secret.
 #[derive(Debug)]
@@ -56,6 +62,25 @@ pub(crate) struct Config {
     pub(crate) drain: Duration,
 }
 
+/// TLS by files.
+#[derive(Debug)]
+pub(crate) struct Tls {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+    /// The configuration from the files.
+    pub(crate) server: Arc<ServerConfig>,
+}
+
+/// The bounds of requests and connections.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Limits {
+    pub(crate) requests_per_minute: NonZeroU32,
+    pub(crate) request: Duration,
+    pub(crate) body_bytes: usize,
+    /// The limit for the head of a request, and for the pause between two requests.
+    pub(crate) idle: Duration,
+}
+
 /// Reads the configuration. Returns `None` without a file and variables.
 ///
 /// # Arguments
@@ -72,63 +97,73 @@ pub(crate) fn read(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
     files: ReadFile<'_>,
 ) -> Result<Option<Config>, Vec<Fault>> {
-    let variables: Vec<_> = variables.into_iter().collect();
-    let named = variables
-        .iter()
-        .find(|(name, value)| name == FILE_VARIABLE && !value.is_empty());
-    let path = path.or_else(|| named.map(|(_, value)| value.into()));
-    let variables = given::ours(variables);
-    if path.is_none() && variables.is_empty() {
+    let mut environment = Environment::new(PROGRAM, variables);
+    // Variables that are all empty are a lost configuration, and not the lack of one.
+    if path.is_none() && !environment.is_set() {
         return Ok(None);
     }
-
-    let mut given = Given::new(files);
-    if let Some(path) = path
-        && !given.add_file(&path)
-    {
+    let (path, unusable) = match (path, environment.take_path(FILE_VARIABLE)) {
+        (Some(path), _) => (Some(path), None),
+        (None, Ok(path)) => (path, None),
+        (None, Err(fault)) => (None, Some(fault)),
+    };
+    let (table, unusable) = match path.map(|path| table(&path, files)) {
+        Some(Ok(table)) => (table, unusable),
+        Some(Err(fault)) => (Table::new(), Some(fault)),
+        None => (Table::new(), unusable),
+    };
+    let (sections, mut report) = settings::read::<Sections>(table, &environment, files);
+    if let Some(fault) = unusable {
         // Without the file, no key is known to be missing.
-        given.add_environment(variables);
-        return Err(given.into_faults());
+        report.add(fault);
+        return report.finish(None);
     }
-    given.add_environment(variables);
-    match (Config::of(&mut given), given.into_faults()) {
-        (Some(config), faults) if faults.is_empty() => Ok(Some(config)),
-        (_, faults) => Err(faults),
-    }
+    let config = Config::of(sections, &mut report);
+    report.finish(config).map(Some)
+}
+
+fn table(path: &std::path::Path, files: ReadFile<'_>) -> Result<Table, Fault> {
+    files(path)
+        .map_err(|error| format!("the file cannot be read: {error}"))
+        .and_then(settings::table)
+        .map_err(|reason| Fault::new(path.display().to_string(), reason))
 }
 
 impl Config {
-    /// Reads all sections. Returns `None` after a fault.
-    fn of(given: &mut Given<'_>) -> Option<Self> {
+    /// Checks all sections. Returns `None` after a fault.
+    fn of(sections: Sections, report: &mut Report<'_>) -> Option<Self> {
         // Checks send nothing, and find the same faults on a machine without certificates.
-        let http = http::plain().map_err(|error| given.fault_of("the HTTP client", error.to_string()));
-        let http = http.ok()?;
+        let http = match http::plain() {
+            Ok(http) => http,
+            Err(error) => {
+                report.add(Fault::new("the HTTP client", error.to_string()));
+                return None;
+            }
+        };
         let transport = http::transport(http.clone());
-        let listeners = Listeners::of(given);
-        let tls = Tls::of(given);
-        let sidecar = Sidecar::of(given, &transport);
-        let acs = Acs::of(given, &transport);
-        let database = Database::of(given);
+        let kind = sections.issuer.kind;
+        let (listen, operations_listen) = listeners(&sections, report);
+        let tls = Tls::of(sections.tls, report);
+        let sidecar = Sidecar::of(sections.sidecar, report, &transport);
+        let acs = Acs::of(sections.acs, report, &transport);
+        let database = Database::of(sections.database, report);
         if let (Some(acs), Some(database)) = (&acs, &database)
             && acs.replicas.get() > 1
             && !database.is_shared()
         {
-            given.fault(
+            report.fault(
                 "acs.replicas",
                 "is more than 1, but replicas cannot share a database of SQLite; set database.url to one of PostgreSQL",
             );
         }
-        let issuer = Issuer::of(given, http);
-        let tokens = Tokens::of(given);
-        let teams = Teams::of(given);
-        let origins = cors::origins(given);
-        let limits = Limits::of(given);
-        let log = Log::of(given);
-        let drain = given.number("shutdown.drain_seconds", 0..=3600, 30);
-        let listeners = listeners?;
+        let issuer = Issuer::of(sections.issuer, report, http);
+        let tokens = Tokens::of(sections.tokens, report);
+        let teams = Teams::of(sections.teams, kind, report);
+        let origins = sections.cors.origins.map(List::into_inner).unwrap_or_default();
+        let log = sections.log;
         Some(Self {
-            listen: listeners.api,
-            operations_listen: listeners.operations,
+            listen,
+            operations_listen,
             tls,
             acs: acs?,
             database: database?,
@@ -136,10 +171,86 @@ impl Config {
             tokens: tokens?,
             teams,
             sidecar,
-            origins,
-            limits,
-            log: log?,
-            drain: Duration::from_secs(drain.unsigned_abs()),
+            origins: origins.into_iter().map(|origin| origin.0).collect(),
+            limits: Limits::of(&sections.limits)?,
+            log: Log {
+                format: log.format.unwrap_or(LogFormat::Text),
+                filter: log.filter.map_or_else(|| "info".to_owned(), |filter| filter.0),
+            },
+            drain: seconds(sections.shutdown.drain_seconds.map_or(30, |time| time.get())),
         })
     }
+}
+
+/// Checks the addresses of the API and the operations.
+fn listeners(sections: &Sections, report: &mut Report<'_>) -> (SocketAddr, Option<SocketAddr>) {
+    let api = sections
+        .listen
+        .map_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), |Address(address)| {
+            address
+        });
+    let operations = sections.operations_listen.map(|Address(address)| address);
+    if operations == Some(api) && api.port() != 0 {
+        report.fault(
+            "operations_listen",
+            "is the same as listen; give it another port, or remove it to serve the operations with the API",
+        );
+    }
+    let allows_plain_http = sections.allow_plain_http == Some(true) || report.has_fault("allow_plain_http");
+    let has_tls = report.has("tls.certificate") || report.has("tls.key");
+    if !api.ip().is_loopback() && !has_tls && !allows_plain_http {
+        report.fault(
+            "listen",
+            "is no loopback address, and without tls.certificate and tls.key whoever is on the network can read the \
+             tokens of users; set these, or allow_plain_http = true where only a proxy that terminates TLS can reach it",
+        );
+    }
+    (api, operations)
+}
+
+impl Tls {
+    /// Checks the section, which can be left out.
+    fn of(section: TlsSection, report: &mut Report<'_>) -> Option<Self> {
+        const CERTIFICATE: &str = "tls.certificate";
+        const KEY: &str = "tls.key";
+        if report.has(CERTIFICATE) {
+            report.missing(KEY, "it is the PEM file with the private key of tls.certificate");
+        }
+        if report.has(KEY) {
+            report.missing(
+                CERTIFICATE,
+                "it is the PEM file with the certificate of tls.key, and those that vouch for it",
+            );
+        }
+        let certificate = report.file(CERTIFICATE, section.certificate.as_deref());
+        let key = report.file(KEY, section.key.as_deref());
+        match tls::server_config(&certificate?, &key?) {
+            Ok(server) => Some(Self {
+                certificate: section.certificate?,
+                key: section.key?,
+                server,
+            }),
+            Err(fault) => {
+                report.fault(if fault.is_of_key() { KEY } else { CERTIFICATE }, fault.to_string());
+                None
+            }
+        }
+    }
+}
+
+impl Limits {
+    fn of(section: &LimitsSection) -> Option<Self> {
+        let requests_per_minute = section.requests_per_minute.map_or(120, |requests| requests.get());
+        let body_bytes = section.body_bytes.map_or(16_384, |bytes| bytes.get());
+        Some(Self {
+            requests_per_minute: NonZeroU32::new(requests_per_minute)?,
+            request: seconds(section.request_seconds.map_or(30, |time| time.get())),
+            body_bytes: usize::try_from(body_bytes).ok()?,
+            idle: seconds(section.idle_seconds.map_or(75, |time| time.get())),
+        })
+    }
+}
+
+fn seconds(number: u32) -> Duration {
+    Duration::from_secs(number.into())
 }

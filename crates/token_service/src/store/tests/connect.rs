@@ -22,17 +22,38 @@ async fn unusable_url_is_not_shown() {
         ("postgres://app:secret@db:port/users", "not one of PostgreSQL"),
         ("postgres://app:secret@[/users", "not one of PostgreSQL"),
         ("postgresql://app@db/users?sslmode=secret", "not one of PostgreSQL"),
-        (
-            "postgres://app@db/users?passphrase=secret",
-            "parameter \"passphrase\" is unknown",
-        ),
+        ("postgres://app@db/users?passphrase=secret", "unknown parameter"),
+        ("postgres://app:pw@db/users?secret=1", "unknown parameter"),
+        ("postgres://app:pw/secret@db/users", "percent-encoded"),
+        ("postgres://app:12/secret@db/users", "percent-encoded"),
+        ("postgres://app:12?secret@db/users", "percent-encoded"),
+        ("postgres://app:12#secret@db/users", "percent-encoded"),
+        ("postgres://app:p@/secret@db/users", "percent-encoded"),
+        ("postgres://db/users?user=app&password=s@secret", "percent-encoded"),
     ];
     for (url, message) in table {
-        let error = Store::connect(url, 1).await.unwrap_err();
-        assert_eq!(error.kind(), StoreErrorKind::Configuration, "{url}");
-        let text = format!("{error} {error:?}");
-        assert!(text.contains(message), "{url}: {text}");
-        assert!(!text.contains("secret"), "{url}: {text}");
+        let checked = Store::check_url(url).unwrap_err();
+        let refused = Store::connect(url, 1).await.unwrap_err();
+        for error in [checked, refused] {
+            assert_eq!(error.kind(), StoreErrorKind::Configuration, "{url}");
+            let text = format!("{error} {error:?}");
+            assert!(text.contains(message), "{url}: {text}");
+            assert!(!text.contains("secret"), "{url}: {text}");
+        }
+    }
+}
+
+#[test]
+fn encoded_characters_are_accepted() {
+    for url in [
+        "postgres://app:p%2F%3F%23%40%25s@db/users?sslmode=require",
+        "postgres://app%40contoso:p@db/users?options[statement_timeout]=5s",
+        "postgres://app@%2Fvar%2Frun%2Fpostgresql/users",
+        "postgres://db/users?user=app%40contoso.com",
+        "sqlite://a@b?mode=rwc",
+        "sqlite::memory:",
+    ] {
+        Store::check_url(url).unwrap();
     }
 }
 

@@ -7,7 +7,6 @@ fn without_file_and_variables_there_is_no_configuration() {
     for variables in [
         &[][..],
         &[("PATH", "/bin"), ("OTHER_SERVICE_LISTEN", "x")],
-        &[("TOKEN_SERVICE_CONFIG", "")],
         &[
             ("TOKEN_SERVICE_SERVICE_HOST", "10.0.0.1"),
             ("TOKEN_SERVICE_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
@@ -17,6 +16,10 @@ fn without_file_and_variables_there_is_no_configuration() {
     }
     assert!(read_with(None, &[("TOKEN_SERVICE_LISTEN", "127.0.0.1:1")], &[]).is_err());
     assert!(read_with(Some(""), &[], &[]).is_err());
+    // Empty variables are a lost configuration.
+    for variable in ["TOKEN_SERVICE_CONFIG", "TOKEN_SERVICE_ACS_CONNECTION_STRING"] {
+        assert!(read_with(None, &[(variable, "")], &[]).is_err());
+    }
 }
 
 #[test]
@@ -256,7 +259,7 @@ fn the_environment_can_say_everything_but_rules_and_wins() {
     ];
     let config = read_with(Some(&text), &variables, &[]).unwrap().unwrap();
     assert_eq!((config.limits.body_bytes, config.limits.request.as_secs()), (4096, 9));
-    assert_eq!(config.operations_listen, None);
+    assert_eq!(config.operations_listen, Some("127.0.0.1:1".parse().unwrap()));
 }
 
 #[test]
@@ -266,4 +269,17 @@ fn a_variable_names_the_file_unless_the_command_line_does() {
     assert!(read_with(None, &variables, &files).unwrap().is_some());
     let faults = read_with(Some("listen = 5"), &variables, &files).unwrap_err();
     assert!(faults[0].starts_with("listen: "), "{faults:?}");
+    let padded = [("TOKEN_SERVICE_CONFIG", " /etc/ts.toml\n")];
+    assert!(read_with(None, &padded, &files).unwrap().is_some());
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let text = format!(
+        "{LEAST}\n[database]\nurl = 'postgres://user:U0VDUkVU@db/x'\n[tokens]\nsealing_keys = ['{SEALING_KEY}']"
+    );
+    let debug = format!("{:?}", config(&text));
+    for secret in ["U0VDUkVU", SEALING_KEY, "c2VjcmV0"] {
+        assert!(!debug.contains(secret), "{debug}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Checks of the documentation and the example.
 
 use super::*;
+use std::collections::BTreeSet;
 
 const EXAMPLE: &str = include_str!("../../../../token_service.toml");
 const PAGE: &str = include_str!("../../../../docs/configuration.md");
@@ -27,12 +28,10 @@ fn example_is_accepted_and_has_every_key() {
     let credentials = [("/etc/token_service/connection_string", CONNECTION_STRING)];
     read_with(Some(EXAMPLE), &[], &credentials).unwrap().unwrap();
 
-    let mut known: Vec<_> = keys::KEYS.iter().map(|key| key.name).collect();
+    let known = keys();
     let examples = keys_of_the_example();
-    let mut shown: Vec<_> = examples.iter().map(|(key, _)| key.as_str()).collect();
-    known.sort_unstable();
-    shown.sort_unstable();
-    assert_eq!(shown, known);
+    let shown: Vec<_> = examples.iter().map(|(key, _)| key).collect();
+    assert_eq!(shown, known.iter().map(|key| &key.name).collect::<Vec<_>>());
 
     // Each value is valid, apart from other keys that it needs or contradicts.
     for (key, number) in &examples {
@@ -51,7 +50,14 @@ fn example_is_accepted_and_has_every_key() {
             .err()
             .unwrap_or_default()
         {
-            let of_another = [" is missing", " contradicts ", " cannot be read", "only; remove it"];
+            let of_another = [
+                " is missing",
+                " contradicts ",
+                " cannot be read",
+                "only; remove it",
+                "is not base64",
+                "of the documentation",
+            ];
             assert!(of_another.iter().any(|part| fault.contains(part)), "{key}: {fault}");
         }
     }
@@ -63,15 +69,44 @@ fn example_is_accepted_and_has_every_key() {
     assert_eq!(config.tokens.rules.len(), 1);
 }
 
-/// Returns the keys of the page's table, with their variables and defaults.
-fn rows_of_the_page() -> Vec<[&'static str; 3]> {
-    PAGE.lines()
-        .filter(|line| line.starts_with("| `"))
-        .map(|line| {
-            let mut cells = line.trim_start_matches("| ").split(" | ").map(str::trim);
-            [(); 3].map(|()| cells.next().unwrap())
-        })
-        .collect()
+/// A row of the page's table.
+struct Row {
+    key: &'static str,
+    variable: &'static str,
+    default: &'static str,
+    meaning: &'static str,
+}
+
+fn rows_of_the_page() -> Vec<Row> {
+    let rows = PAGE.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|line| {
+        let mut cells = line.trim_matches(['|', ' ']).split(" | ").map(|cell| cell.trim());
+        let mut cell = || cells.next().unwrap();
+        Row {
+            key: cell().trim_matches('`'),
+            variable: cell().trim_matches('`'),
+            default: cell(),
+            meaning: cell(),
+        }
+    })
+    .collect()
+}
+
+fn keys() -> Vec<settings::Key> {
+    settings::keys::<Sections>(PROGRAM)
+}
+
+#[test]
+fn table_has_every_key_and_its_variable() {
+    let rows: Vec<_> = rows_of_the_page()
+        .into_iter()
+        .map(|row| (row.key.to_owned(), row.variable.to_owned()))
+        .collect();
+    let known: Vec<_> = keys().into_iter().map(|key| (key.name, key.variable)).collect();
+    assert_eq!(rows, known);
+    let variables: BTreeSet<_> = known.iter().map(|(_, variable)| variable).collect();
+    assert_eq!(variables.len(), known.len());
+    assert!(!variables.contains(&FILE_VARIABLE.to_owned()));
 }
 
 #[test]
@@ -79,33 +114,43 @@ fn documented_defaults_are_used() {
     let shown = |config: &Config| format!("{config:?} {}", config.database.url.secret());
     let without = shown(&config(LEAST));
     let mut set = 0;
-    for [key, variable, default] in rows_of_the_page() {
+    for row in rows_of_the_page() {
         // What stands in code is a value; several are a list.
-        let values: Vec<_> = default.split('`').skip(1).step_by(2).collect();
+        let values: Vec<_> = row.default.split('`').skip(1).step_by(2).collect();
         if values.is_empty() {
             assert!(
-                ["", "none", "the default scopes"].contains(&default),
-                "{key}: {default}"
+                ["", "none", "the default scopes"].contains(&row.default),
+                "{}: {}",
+                row.key,
+                row.default
             );
             continue;
         }
-        let variable = variable.trim_matches('`');
-        let with = read_with(Some(LEAST), &[(variable, &values.join(","))], &[]);
-        assert_eq!(shown(&with.unwrap().unwrap()), without, "{key}");
+        let with = read_with(Some(LEAST), &[(row.variable, &values.join(","))], &[]);
+        assert_eq!(shown(&with.unwrap().unwrap()), without, "{}", row.key);
         set += 1;
     }
     assert_eq!(set, 16);
 }
 
 #[test]
-fn table_has_every_key_and_its_variable() {
-    let rows: Vec<_> = rows_of_the_page()
-        .into_iter()
-        .map(|[key, variable, _]| (key.trim_matches('`').to_owned(), variable.trim_matches('`').to_owned()))
-        .collect();
-    let known: Vec<_> = keys::KEYS
-        .iter()
-        .map(|key| (key.name.to_owned(), key.variable()))
-        .collect();
-    assert_eq!(rows, known);
+fn documented_bounds_are_kept() {
+    let mut bounded = 0;
+    for row in rows_of_the_page() {
+        let words: Vec<_> = row.meaning.split([' ', ',', ';']).collect();
+        let bounds = words.windows(3).find_map(|words| match words {
+            [least, "to", most] => Some((least.parse::<i64>().ok()?, most.parse::<i64>().ok()?)),
+            _ => None,
+        });
+        let Some((least, most)) = bounds else { continue };
+        bounded += 1;
+        for (value, is_good) in [(least - 1, false), (least, true), (most, true), (most + 1, false)] {
+            let faults = read_with(Some(LEAST), &[(row.variable, &value.to_string())], &[]);
+            let faults = faults.err().unwrap_or_default();
+            // Replicas need another database.
+            let refused = faults.iter().any(|fault| fault.contains(": must be "));
+            assert_eq!(!refused, is_good, "{} = {value}: {faults:?}", row.key);
+        }
+    }
+    assert_eq!(bounded, 9);
 }

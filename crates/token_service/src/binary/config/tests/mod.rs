@@ -1,8 +1,7 @@
-//! Configurations from files and environments.
+//! Configurations from files and environments. Those that are refused are among the tests of the binary.
 
 mod accepted;
 mod documented;
-mod refused;
 
 use super::*;
 use crate::logs::LogFormat;
@@ -14,7 +13,7 @@ use token_service::RuleHolder;
 
 const FILE: &str = "service.toml";
 const CONNECTION_STRING: &str = "endpoint=https://contoso.communication.azure.com/;accesskey=c2VjcmV0";
-const SEALING_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+const SEALING_KEY: &str = "oAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const TENANT: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
 const CLIENT: &str = "00001111-aaaa-2222-bbbb-3333cccc4444";
 
@@ -49,17 +48,6 @@ fn read_with(
 
 fn config(text: &str) -> Config {
     read_with(Some(text), &[], &[]).unwrap().unwrap()
-}
-
-fn faults(text: &str) -> Vec<String> {
-    read_with(Some(text), &[], &[]).unwrap_err()
-}
-
-/// The only fault of the least configuration with something added.
-fn fault_of(addition: &str) -> String {
-    let faults = faults(&format!("{LEAST}\n{addition}"));
-    assert_eq!(faults.len(), 1, "{addition}: {faults:#?}");
-    faults[0].clone()
 }
 
 fn pair() -> (String, String) {

@@ -1,0 +1,251 @@
+//! `[acs]`, `[database]` and `[sidecar]`: the services that this one calls.
+
+use super::sections::{AcsSection, CredentialKind, DatabaseSection, SidecarSection};
+use azure_communication_identity::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
+use azure_core::{
+    credentials::Secret,
+    http::{ClientOptions, Transport},
+};
+use client_core::host::is_loopback;
+use entra_sidecar::{SidecarClient, SidecarClientOptions};
+use settings::Report;
+use std::num::NonZeroU32;
+use token_service::Store;
+
+/// The Communication Services resource and its limits.
+#[derive(Debug)]
+pub(crate) struct Acs {
+    pub(crate) authentication: Authentication,
+    /// The number of replicas that share the limits of the resource.
+    pub(crate) replicas: NonZeroU32,
+    /// The most requests that may wait for the limits.
+    pub(crate) queue: usize,
+}
+
+/// The credentials that the resource accepts.
+#[derive(Debug)]
+pub(crate) enum Authentication {
+    ConnectionString {
+        text: Secret,
+        /// Set for an emulator on this machine.
+        on_loopback: bool,
+    },
+    Entra {
+        endpoint: String,
+        credential: Credential,
+    },
+}
+
+/// The source of Entra ID's tokens.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Credential {
+    ManagedIdentity { client_id: Option<String> },
+    WorkloadIdentity,
+    Sidecar { api: String },
+    DeveloperTools,
+}
+
+impl Acs {
+    /// Checks the section. `transport` sends nothing.
+    pub(super) fn of(section: AcsSection, report: &mut Report<'_>, transport: &Transport) -> Option<Self> {
+        let replicas = section.replicas.map_or(1, |replicas| replicas.get());
+        let queue = section.queue.map_or(1000, |queue| queue.get());
+        Some(Self {
+            authentication: Authentication::of(section, report, transport)?,
+            replicas: NonZeroU32::new(replicas)?,
+            queue: usize::try_from(queue).ok()?,
+        })
+    }
+}
+
+impl Authentication {
+    /// Returns whether the resource is an emulator on this machine.
+    pub(crate) fn is_on_loopback(&self) -> bool {
+        matches!(self, Self::ConnectionString { on_loopback: true, .. })
+    }
+
+    fn of(section: AcsSection, report: &mut Report<'_>, transport: &Transport) -> Option<Self> {
+        let key = ["acs.connection_string", "acs.connection_string_file"]
+            .into_iter()
+            .find(|key| report.has(key));
+        match key {
+            Some(key) => Self::connection_string(key, section, report, transport),
+            None => Self::entra(section, report),
+        }
+    }
+
+    fn connection_string(
+        key: &str,
+        section: AcsSection,
+        report: &mut Report<'_>,
+        transport: &Transport,
+    ) -> Option<Self> {
+        for other in [
+            "acs.endpoint",
+            "acs.credential",
+            "acs.managed_identity_client_id",
+            "acs.sidecar_api",
+        ] {
+            report.contradiction(key, other);
+        }
+        let text = report.secret(
+            "acs.connection_string",
+            section.connection_string,
+            section.connection_string_file.as_deref(),
+        )?;
+        let options = CommunicationIdentityClientOptions {
+            client_options: ClientOptions {
+                transport: Some(transport.clone()),
+                ..ClientOptions::default()
+            },
+            ..CommunicationIdentityClientOptions::default()
+        };
+        // The error names the part that is wrong, and shows nothing of it.
+        match CommunicationIdentityClient::with_connection_string(&text, Some(options)) {
+            Ok(client) => Some(Self::ConnectionString {
+                text: Secret::new(text),
+                on_loopback: is_loopback(client.endpoint()),
+            }),
+            Err(error) => {
+                report.fault(key, error.to_string());
+                None
+            }
+        }
+    }
+
+    fn entra(section: AcsSection, report: &mut Report<'_>) -> Option<Self> {
+        report.missing(
+            "acs.endpoint",
+            "it is the address of your resource, https://<resource>.communication.azure.com, to be used with \
+             acs.credential; or give acs.connection_string or acs.connection_string_file",
+        );
+        let is_of_a_resource = section
+            .endpoint
+            .as_ref()
+            .is_some_and(|endpoint| endpoint.url.scheme() == "https" && endpoint.url.path() == "/");
+        if section.endpoint.is_some() && !is_of_a_resource {
+            report.fault(
+                "acs.endpoint",
+                "must look like https://<resource>.communication.azure.com",
+            );
+        }
+        let endpoint = section
+            .endpoint
+            .filter(|_| is_of_a_resource)
+            .map(|endpoint| endpoint.text);
+        if report.has("acs.endpoint") {
+            report.missing(
+                "acs.credential",
+                "it is \"managed_identity\", \"workload_identity\", \"sidecar\" or \"developer_tools\"",
+            );
+        }
+        let kind = section.credential?;
+        for (key, of) in [
+            ("acs.managed_identity_client_id", CredentialKind::ManagedIdentity),
+            ("acs.sidecar_api", CredentialKind::Sidecar),
+        ] {
+            if kind != of {
+                report.unused(key, "is for another acs.credential only; remove it");
+            }
+        }
+        let credential = match kind {
+            CredentialKind::ManagedIdentity => Credential::ManagedIdentity {
+                client_id: section.managed_identity_client_id,
+            },
+            CredentialKind::WorkloadIdentity => Credential::WorkloadIdentity,
+            CredentialKind::DeveloperTools => Credential::DeveloperTools,
+            CredentialKind::Sidecar => {
+                report.missing(
+                    "acs.sidecar_api",
+                    "it is the name under which the sidecar's configuration (DownstreamApis) has \
+                     https://communication.azure.com/.default",
+                );
+                Credential::Sidecar {
+                    api: section.sidecar_api?,
+                }
+            }
+        };
+        Some(Self::Entra {
+            endpoint: endpoint?,
+            credential,
+        })
+    }
+}
+
+/// The database and its limit of connections.
+#[derive(Debug)]
+pub(crate) struct Database {
+    pub(crate) url: Secret,
+    pub(crate) max_connections: u32,
+}
+
+impl Database {
+    pub(super) fn of(section: DatabaseSection, report: &mut Report<'_>) -> Option<Self> {
+        let key = ["database.url", "database.url_file"]
+            .into_iter()
+            .find(|key| report.has(key));
+        let url = match key {
+            Some(key) => {
+                let url = report.secret("database.url", section.url, section.url_file.as_deref())?;
+                if let Err(error) = Store::check_url(&url) {
+                    report.fault(key, error.detail());
+                    return None;
+                }
+                url
+            }
+            None => "sqlite://token_service.db?mode=rwc".to_owned(),
+        };
+        Some(Self {
+            url: Secret::new(url),
+            max_connections: section.max_connections.map_or(8, |connections| connections.get()),
+        })
+    }
+
+    /// Returns whether replicas can share the database.
+    pub(super) fn is_shared(&self) -> bool {
+        !self.url.secret().starts_with("sqlite:")
+    }
+}
+
+/// The sidecar.
+#[derive(Clone, Debug)]
+pub(crate) struct Sidecar {
+    url: String,
+    allow_any_host: bool,
+}
+
+impl Sidecar {
+    /// Checks the section, which can be left out. `transport` sends nothing.
+    pub(super) fn of(section: SidecarSection, report: &mut Report<'_>, transport: &Transport) -> Option<Self> {
+        let needed_for = ["acs.sidecar_api", "teams.sidecar_api"]
+            .into_iter()
+            .find(|key| report.has(key));
+        if let Some(key) = needed_for {
+            let reason = format!("it is the address of the sidecar that {key} is about, such as http://localhost:5000");
+            report.missing("sidecar.url", &reason);
+        }
+        let sidecar = Self {
+            url: section.url?,
+            allow_any_host: section.allow_any_host == Some(true),
+        };
+        if sidecar.client(Some(transport.clone())).is_err() {
+            report.fault(
+                "sidecar.url",
+                "must look like http://localhost:5000, without a user, a query or a fragment; on a host that is neither \
+                 this machine nor a private address, only with sidecar.allow_any_host = true",
+            );
+            return None;
+        }
+        Some(sidecar)
+    }
+
+    /// Builds the client, which sends with this transport or else builds one.
+    pub(crate) fn client(&self, transport: Option<Transport>) -> azure_core::Result<SidecarClient> {
+        let mut options = SidecarClientOptions {
+            allow_any_host: self.allow_any_host,
+            ..SidecarClientOptions::default()
+        };
+        options.client_options.transport = transport;
+        SidecarClient::new(&self.url, Some(options))
+    }
+}

@@ -1,0 +1,281 @@
+//! `[issuer]`, `[tokens]` and `[teams]`: who may call, and what they get.
+
+use super::sections::{IssuerName, IssuerSection, RuleTable, Scope, TeamsSection, TokensSection};
+use azure_communication_identity::CommunicationTokenScope;
+use azure_core::time::Duration;
+use reqwest::Client;
+use settings::{Fault, List, Report, SecretText};
+use token_guard::{ConfigurationError, EntraApi, LogtoPermissions, TokenGuard};
+use token_service::{PolicyError, RuleHolder, SealingKeys, TokenPolicy, TokenRule};
+
+/// The sealing key of `token_service.toml`, which is not a secret.
+const EXAMPLE_SEALING_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// The issuer of callers' tokens, and the scope that it must grant.
+#[derive(Clone, Debug)]
+pub(crate) struct Issuer {
+    pub(crate) kind: IssuerKind,
+    /// The scope that each caller needs.
+    pub(crate) scope: Option<String>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum IssuerKind {
+    Oidc {
+        url: String,
+        audience: String,
+    },
+    Logto {
+        url: String,
+        audience: String,
+    },
+    Entra {
+        tenant_id: String,
+        client_id: String,
+        /// The cloud, if it is not the worldwide one.
+        authority: Option<String>,
+        /// The application ID URI, if it is not `api://` and the client id.
+        audience: Option<String>,
+    },
+}
+
+impl Issuer {
+    /// Checks the section. `http` sends nothing.
+    pub(super) fn of(section: IssuerSection, report: &mut Report<'_>, http: Client) -> Option<Self> {
+        report.missing(
+            "issuer.kind",
+            "it is \"oidc\", \"logto\" or \"entra\", for those who sign the tokens of your users",
+        );
+        let scope = section.scope.clone();
+        let kind = match section.kind? {
+            IssuerName::Oidc => {
+                let (url, audience) = Self::api(section, report, "the issuer, as its tokens have it in `iss`")?;
+                IssuerKind::Oidc { url, audience }
+            }
+            IssuerName::Logto => {
+                let (url, audience) = Self::api(
+                    section,
+                    report,
+                    "your Logto endpoint, such as https://contoso.logto.app",
+                )?;
+                IssuerKind::Logto { url, audience }
+            }
+            IssuerName::Entra => Self::entra(section, report)?,
+        };
+        let issuer = Self { kind, scope };
+        match issuer.guard(Some(http)) {
+            Ok(_) => Some(issuer),
+            Err(error) => {
+                report.add(Fault::new("[issuer]", error.to_string()));
+                None
+            }
+        }
+    }
+
+    /// Returns the URL and the audience of an issuer other than Entra ID.
+    fn api(section: IssuerSection, report: &mut Report<'_>, url_is: &str) -> Option<(String, String)> {
+        for key in ["issuer.tenant_id", "issuer.client_id"] {
+            report.unused(key, "is for issuer.kind = \"entra\" only; remove it");
+        }
+        report.missing("issuer.url", &format!("it is {url_is}"));
+        report.missing(
+            "issuer.audience",
+            "it is this API's name at the issuer, as tokens have it in `aud`",
+        );
+        Some((section.url?.text, section.audience?))
+    }
+
+    fn entra(section: IssuerSection, report: &mut Report<'_>) -> Option<IssuerKind> {
+        report.missing("issuer.tenant_id", "it is the id of your directory (tenant)");
+        report.missing(
+            "issuer.client_id",
+            "it is the application (client) id of this API's registration",
+        );
+        Some(IssuerKind::Entra {
+            tenant_id: section.tenant_id?.0,
+            client_id: section.client_id?.0,
+            authority: section.url.map(|url| url.text),
+            audience: section.audience,
+        })
+    }
+
+    /// Builds the guard, which asks the issuer with this client or else builds one.
+    pub(crate) fn guard(&self, http: Option<Client>) -> Result<TokenGuard, ConfigurationError> {
+        let mut builder = match &self.kind {
+            IssuerKind::Oidc { url, audience } => TokenGuard::builder(url, [audience]),
+            IssuerKind::Logto { url, audience } => {
+                let resource = audience.clone();
+                TokenGuard::logto(url, LogtoPermissions::GlobalApi { resource })
+            }
+            IssuerKind::Entra {
+                tenant_id,
+                client_id,
+                authority,
+                audience,
+            } => {
+                let mut api = EntraApi::new(tenant_id, client_id);
+                if let Some(authority) = authority {
+                    api = api.authority(authority);
+                }
+                if let Some(audience) = audience {
+                    api = api.audience(audience);
+                }
+                TokenGuard::entra(api)
+            }
+        };
+        if let Some(http) = http {
+            builder = builder.http_client(http);
+        }
+        let guard = builder.build()?;
+        Ok(match &self.scope {
+            Some(scope) => guard.requiring_scopes([scope]),
+            None => guard,
+        })
+    }
+}
+
+/// The tokens of users.
+#[derive(Debug)]
+pub(crate) struct Tokens {
+    pub(crate) default_scopes: Vec<CommunicationTokenScope>,
+    pub(crate) allowed_scopes: Vec<CommunicationTokenScope>,
+    pub(crate) lifetime: Duration,
+    pub(crate) rules: Vec<TokenRule>,
+    /// Tokens are stored, sealed, if there are keys.
+    pub(crate) sealing_keys: Option<SealingKeys>,
+}
+
+impl Tokens {
+    pub(super) fn of(mut section: TokensSection, report: &mut Report<'_>) -> Option<Self> {
+        let sealing_keys = sealing_keys(&mut section, report);
+        let default_scopes = scopes("tokens.default_scopes", section.default_scopes, report);
+        let allowed_scopes = scopes("tokens.allowed_scopes", section.allowed_scopes, report);
+        let rules: Vec<_> = section
+            .rules
+            .into_iter()
+            .flatten()
+            .enumerate()
+            .map(|(index, table)| rule(&format!("tokens.rules[{index}]"), table, report))
+            .collect();
+        let default_scopes =
+            default_scopes.unwrap_or_else(|| vec![CommunicationTokenScope::Chat, CommunicationTokenScope::Voip]);
+        let allowed_scopes = allowed_scopes.unwrap_or_else(|| default_scopes.clone());
+        if default_scopes.iter().any(|scope| !allowed_scopes.contains(scope)) {
+            report.fault(
+                "tokens.allowed_scopes",
+                "must have every scope of tokens.default_scopes, which are \"chat\" and \"voip\" unless set",
+            );
+        }
+        Some(Self {
+            default_scopes,
+            allowed_scopes,
+            lifetime: Duration::minutes(section.lifetime_minutes.map_or(1440, |minutes| minutes.get()).into()),
+            rules: rules.into_iter().collect::<Option<_>>()?,
+            sealing_keys,
+        })
+    }
+
+    /// Builds the policy.
+    pub(crate) fn policy(&self) -> Result<TokenPolicy, PolicyError> {
+        let policy = TokenPolicy::new(self.default_scopes.clone(), self.allowed_scopes.clone(), self.lifetime)?;
+        self.rules.iter().cloned().try_fold(policy, TokenPolicy::rule)
+    }
+}
+
+/// Returns the scopes of a key, if it was given.
+fn scopes(key: &str, given: Option<List<Scope>>, report: &mut Report<'_>) -> Option<Vec<CommunicationTokenScope>> {
+    let scopes: Vec<_> = given?.into_inner().into_iter().map(|Scope(scope)| scope).collect();
+    if scopes.is_empty() {
+        report.fault(key, "must have a scope or more, such as [\"chat\", \"voip\"]");
+    }
+    (!scopes.is_empty()).then_some(scopes)
+}
+
+fn rule(path: &str, table: RuleTable, report: &mut Report<'_>) -> Option<TokenRule> {
+    let holders = ["client_id", "scope", "role"].map(|name| report.has(&format!("{path}.{name}")));
+    if holders.iter().filter(|has| **has).count() != 1 {
+        report.fault(
+            path,
+            "must have one of client_id, scope and role, which says whose rule it is",
+        );
+    }
+    let key = format!("{path}.scopes");
+    report.missing(&key, "it is what the callers of the rule may ask for");
+    let scopes = scopes(&key, table.scopes, report);
+    let holder = match (table.client_id, table.scope, table.role) {
+        (Some(client_id), None, None) => RuleHolder::ClientId(client_id),
+        (None, Some(scope), None) => RuleHolder::Scope(scope),
+        (None, None, Some(role)) => RuleHolder::Role(role),
+        _ => return None,
+    };
+    Some(TokenRule {
+        holder,
+        scopes: scopes?,
+        lifetime: table
+            .lifetime_minutes
+            .map(|minutes| Duration::minutes(minutes.get().into())),
+    })
+}
+
+/// Returns the keys that stored tokens are sealed with, if any were given.
+fn sealing_keys(section: &mut TokensSection, report: &mut Report<'_>) -> Option<SealingKeys> {
+    const KEY: &str = "tokens.sealing_keys";
+    let path = section.sealing_keys_file.take();
+    let from_file = report.secret(KEY, None, path.as_deref());
+    let (key, texts): (_, Vec<_>) = match (section.sealing_keys.take(), from_file) {
+        (Some(keys), _) => (KEY, keys.into_inner().into_iter().map(SecretText::into_inner).collect()),
+        (None, Some(text)) => {
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+            ("tokens.sealing_keys_file", lines.map(str::to_owned).collect())
+        }
+        (None, None) => return None,
+    };
+    if texts.iter().any(|text| text == EXAMPLE_SEALING_KEY) {
+        report.fault(
+            key,
+            "is the key of the documentation, which everyone knows; `openssl rand -base64 32` makes one",
+        );
+        return None;
+    }
+    match SealingKeys::new(&texts) {
+        Ok(keys) => Some(keys),
+        Err(_) => {
+            report.fault(
+                key,
+                "must be the base64 of 32 random bytes, or several, one per line in a file, the newest first; \
+                 `openssl rand -base64 32` makes one",
+            );
+            None
+        }
+    }
+}
+
+/// The exchange of Teams users' tokens.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Teams {
+    pub(crate) client_id: String,
+    /// The API of the sidecar that acquires the tokens of Teams users, where they do not send them.
+    pub(crate) sidecar_api: Option<String>,
+}
+
+impl Teams {
+    /// Checks the section, which can be left out.
+    pub(super) fn of(section: TeamsSection, issuer: Option<IssuerName>, report: &mut Report<'_>) -> Option<Self> {
+        let keys = ["teams.client_id", "teams.sidecar_api"];
+        let key = keys.into_iter().find(|key| report.has(key))?;
+        if let Some(IssuerName::Oidc | IssuerName::Logto) = issuer {
+            report.fault(
+                key,
+                "is for issuer.kind = \"entra\" only; remove it, as other issuers may let users choose their oid",
+            );
+        }
+        report.missing(
+            "teams.client_id",
+            "it is the application (client) id that the Teams tokens are issued to",
+        );
+        Some(Self {
+            client_id: section.client_id?.0,
+            sidecar_api: section.sidecar_api,
+        })
+    }
+}
