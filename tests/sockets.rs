@@ -2,8 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "support/raw_server.rs"]
-mod raw_server;
+mod support;
 
 use azure_communication_identity::{
     AzureKeyCredential, CommunicationIdentityClient, CommunicationIdentityClientOptions, creation_outcome_unknown,
@@ -13,8 +12,8 @@ use azure_core::{
     http::{FixedRetryOptions, RetryOptions, Transport},
     time::Duration,
 };
-use raw_server::{Connection, RawServer};
 use std::{io, sync::Arc};
+use support::raw_server::{Connection, RawServer};
 
 const CREATED: &str = "HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: 31\r\n\r\n\
     {\"identity\":{\"id\":\"8:acs:a_b\"}}";

@@ -1,4 +1,4 @@
-//! Many callers, and callers that go away.
+//! Many callers, and callers that are dropped.
 
 use crate::token;
 use azure_communication_identity::{CommunicationTokenCredential, CommunicationTokenCredentialOptions};
@@ -11,7 +11,7 @@ use tokio::{
     task::{JoinSet, yield_now},
 };
 
-/// A source that answers when its gate is opened, and counts how often it was asked.
+/// A source that returns a token when its gate is opened, and counts its calls.
 #[derive(Clone)]
 struct GatedSource {
     gate: Arc<Semaphore>,
@@ -65,7 +65,7 @@ async fn ten_thousand_callers_share_one_refresh() {
                 get(credential).await
             });
         }
-        // The gate opens while some wait and others are still to come.
+        // The gate opens while some wait and others have yet to call.
         while arrived.load(Ordering::SeqCst) < 5000 {
             yield_now().await;
         }
@@ -78,14 +78,14 @@ async fn ten_thousand_callers_share_one_refresh() {
 }
 
 #[tokio::test]
-async fn a_caller_that_goes_away_does_not_cost_the_others_their_token() {
+async fn a_dropped_caller_costs_the_others_nothing() {
     let source = GatedSource::new();
     let credential = source.credential(None);
     let first = tokio::spawn(get(credential.clone()));
     yield_now().await;
     let second = tokio::spawn(get(credential.clone()));
     yield_now().await;
-    // It was the one that asked the source.
+    // The one that called the source.
     first.abort();
     assert!(first.await.unwrap_err().is_cancelled());
     source.gate.add_permits(1);
@@ -94,7 +94,7 @@ async fn a_caller_that_goes_away_does_not_cost_the_others_their_token() {
 }
 
 #[tokio::test]
-async fn when_all_callers_go_away_the_refresh_ends_and_the_next_caller_starts_anew() {
+async fn a_refresh_ends_with_its_last_caller() {
     let source = GatedSource::new();
     let credential = source.credential(None);
     let callers: Vec<_> = (0..10).map(|_| tokio::spawn(get(credential.clone()))).collect();
@@ -110,7 +110,7 @@ async fn when_all_callers_go_away_the_refresh_ends_and_the_next_caller_starts_an
 }
 
 #[tokio::test]
-async fn a_future_that_is_not_polled_any_more_holds_nobody_up() {
+async fn an_idle_caller_delays_no_other() {
     let source = GatedSource::new();
     let credential = source.credential(None);
     let mut idle = Box::pin(credential.get_token());
@@ -121,7 +121,7 @@ async fn a_future_that_is_not_polled_any_more_holds_nobody_up() {
 }
 
 #[test]
-fn a_refresh_ahead_needs_a_runtime_and_says_so() {
+fn proactive_refresh_needs_a_runtime() {
     let options = CommunicationTokenCredentialOptions {
         initial_token: Some(token("initial", 3600)),
         refresh_proactively: true,

@@ -4,13 +4,14 @@ use crate::{
     asked::{Asked, KEY, TOKEN, subject},
     bounded,
     matrix::{self, Row, operations, variations},
-    operation::Operation,
-    raw_server::RawServer,
     reply::{End, Reply, answer, success},
     rule::Rule::{
         self, Failed, FailedForGood, Overlong, Refused, TurnedAway, TurnedAwayForLong, Undocumented, Unreadable,
     },
-    wiretap::{Wiretap, client, http_client},
+    support::http_client::http_client,
+    support::operation::Operation,
+    support::raw_server::RawServer,
+    wiretap::{Wiretap, client},
 };
 use azure_communication_identity::CommunicationError;
 use azure_core::time::Duration;

@@ -4,11 +4,14 @@ use crate::{
     asked::{self, KEY},
     bounded, emulator,
     hidden::assert_fit_to_show,
-    operation::Operation,
-    raw_server::RawServer,
     reply::answer,
     rule::{Failure, Kind},
-    wiretap::{Wiretap, client, http_client, trusting},
+    support::raw_server::RawServer,
+    support::{
+        http_client::{http_client, trusting},
+        operation::Operation,
+    },
+    wiretap::{Wiretap, client},
 };
 use acs_identity_emulator::Fault;
 use azure_communication_identity::CommunicationError;
@@ -21,7 +24,7 @@ pub(crate) const OFFSETS: [Duration; 2] = [Duration::minutes(10), Duration::minu
 async fn a_clock_that_is_off_costs_one_request_and_no_call() {
     for offset in OFFSETS {
         for operation in Operation::ALL {
-            let emulator = emulator::start().await;
+            let emulator = crate::support::emulator::start().await;
             let http_client = trusting(&[emulator.ca_pem()]);
             emulator.set_clock_offset(offset);
             let subject = emulator::subject(&emulator).await;
@@ -37,7 +40,7 @@ async fn a_clock_that_is_off_costs_one_request_and_no_call() {
 
 #[tokio::test]
 async fn a_clock_that_is_not_corrected_is_named_and_makes_nothing() {
-    let emulator = emulator::start().await;
+    let emulator = crate::support::emulator::start().await;
     let http_client = trusting(&[emulator.ca_pem()]);
     let subject = emulator::subject(&emulator).await;
     for offset in OFFSETS {
@@ -53,7 +56,16 @@ async fn a_clock_that_is_not_corrected_is_named_and_makes_nothing() {
                 outcome_unknown: false,
             };
             assert_eq!((Failure::of(&error), wiretap.sent()), (expected, 1), "{error}");
-            assert!(error.to_string().contains("This machine's clock is"), "{error}");
+            let found = CommunicationError::from_error(&error).unwrap();
+            assert_eq!(found.code.as_deref(), Some("Denied"));
+            let direction = if offset.is_positive() { "behind" } else { "ahead of" };
+            for part in [
+                "greater than the allowed margin of 5 minutes",
+                "This machine's clock is ",
+                &format!("{direction} the service's"),
+            ] {
+                assert!(error.to_string().contains(part), "{error}");
+            }
             assert_fit_to_show(&error, &wiretap.secrets(), "clock");
         }
     }
@@ -112,7 +124,7 @@ async fn a_date_is_followed_where_it_can_be_the_reason() {
 async fn what_breaks_off_after_the_clock_was_corrected_is_not_repeated_either() {
     for offset in OFFSETS {
         for operation in [Operation::CreateUser, Operation::CreateUserAndToken] {
-            let emulator = emulator::start().await;
+            let emulator = crate::support::emulator::start().await;
             let http_client = trusting(&[emulator.ca_pem()]);
             let subject = emulator::subject(&emulator).await;
             let before = emulator.identity_count();
@@ -137,7 +149,7 @@ async fn what_breaks_off_after_the_clock_was_corrected_is_not_repeated_either() 
 async fn a_clock_that_jumps_under_load_loses_no_call() {
     const ROUNDS: usize = 6;
     const CALLS: usize = 20;
-    let emulator = emulator::start().await;
+    let emulator = crate::support::emulator::start().await;
     let http_client = trusting(&[emulator.ca_pem()]);
     let client = client(
         emulator.endpoint(),

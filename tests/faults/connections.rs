@@ -5,14 +5,15 @@ use crate::{
     asked::{Asked, KEY, subject},
     bounded,
     matrix::{self, Fault, Row, rows, variations},
-    operation::Operation,
-    raw_server::RawServer,
     reply::{End, Reply, answer, documented, success},
     rule::{
         Failure, Kind,
         Rule::{self, Failed, FailedForGood, Harmless, Interrupted, Refused, TurnedAway},
     },
-    wiretap::{Wiretap, client, http_client},
+    support::http_client::http_client,
+    support::operation::Operation,
+    support::raw_server::RawServer,
+    wiretap::{Wiretap, client},
 };
 use azure_communication_identity::CommunicationError;
 use std::{fmt::Write as _, sync::Arc};

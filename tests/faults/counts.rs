@@ -3,8 +3,9 @@
 use crate::{
     answers, clock, connections, dropped, emulator, keep_alive, kinds,
     matrix::{operations, variations},
-    operation::Operation,
-    redirects, silence, unreached,
+    redirects, silence,
+    support::operation::Operation,
+    unreached,
 };
 
 /// What is tried, how many faults that is, and how many calls meet them.

@@ -2,9 +2,9 @@
 
 use crate::{
     bounded,
-    emulator::{start, subject},
-    operation::Operation,
-    wiretap::{Wiretap, client, trusting},
+    emulator::subject,
+    support::{emulator::start, http_client::trusting, operation::Operation},
+    wiretap::{Wiretap, client},
 };
 use acs_identity_emulator::{Emulator, Fault};
 use azure_core::time::Duration;

@@ -4,16 +4,19 @@ use crate::{
     bounded,
     hidden::assert_fit_to_show,
     matrix::variations,
-    operation::{Operation, Subject},
     rule::{
         Failure, Outcome,
         Rule::{self, Failed, FailedForGood, Harmless, Interrupted, Refused, TurnedAway, TurnedAwayForLong},
         Times,
     },
-    wiretap::{Wiretap, client, trusting},
+    support::{
+        emulator::teams_user,
+        http_client::trusting,
+        operation::{Operation, Subject},
+    },
+    wiretap::{Wiretap, client},
 };
-use acs_identity_emulator::{Emulator, EntraTokenRequest, Fault, TokenAlgorithm};
-use azure_communication_identity::TeamsUserTokenRequest;
+use acs_identity_emulator::{Emulator, Fault};
 use azure_core::error::ErrorKind;
 
 /// Faults as text, the rules for them, and whether the operation runs all the same.
@@ -53,11 +56,6 @@ pub(crate) const FAULTS: [(&str, Rule, bool); 29] = [
 /// What clients connect by.
 pub(crate) const SCHEMES: [&str; 2] = ["http", "https"];
 
-pub(crate) async fn start() -> Emulator {
-    let builder = Emulator::builder().strict(true).token_algorithm(TokenAlgorithm::Es256);
-    builder.start().await.unwrap()
-}
-
 /// A user who exists, and a Teams user who has signed in.
 pub(crate) async fn subject(emulator: &Emulator) -> Subject {
     let http_client = trusting(&[emulator.ca_pem()]);
@@ -66,24 +64,16 @@ pub(crate) async fn subject(emulator: &Emulator) -> Subject {
         &emulator.access_key(),
         Wiretap::new(&http_client).options(),
     );
-    let entra = emulator
-        .mint_entra_token(&EntraTokenRequest::teams_user())
-        .await
-        .unwrap();
     Subject {
         user: client.create_user(None).await.unwrap().into_model().unwrap(),
-        teams_user: TeamsUserTokenRequest {
-            token: entra.token.into(),
-            client_id: entra.app_id.to_string(),
-            user_object_id: entra.user_id.to_string(),
-        },
+        teams_user: teams_user(emulator).await,
     }
 }
 
 /// The rule for an operation of the emulator: an empty body is whole however much of it is cut off, and `README.md` says
 /// what a deletion answers that is retried after it was executed.
 fn rule(fault: &str, rule: Rule, operation: Operation) -> Rule {
-    if fault == "truncated-body" && !operation.brings_something() {
+    if fault == "truncated-body" && !operation.has_result() {
         return Harmless;
     }
     rule
@@ -100,7 +90,7 @@ fn users_made(outcome: Outcome, commits: bool, operation: Operation) -> usize {
 
 #[tokio::test]
 async fn users_are_made_as_often_as_the_outcome_says() {
-    let emulator = start().await;
+    let emulator = crate::support::emulator::start().await;
     let http_client = trusting(&[emulator.ca_pem()]);
     for scheme in SCHEMES {
         let endpoint = match scheme {
@@ -156,7 +146,7 @@ async fn users_are_made_as_often_as_the_outcome_says() {
                 assert_eq!(made, users_made(expected, commits, operation), "{case}");
                 assert!(made <= 1 || retry_uncertain_creation, "{case}");
                 if let Ok(Some(user)) = result.map(|gained| gained.user) {
-                    assert!(emulator.identities().contains(&user), "{case}");
+                    assert!(emulator.identities().contains(&user.to_string()), "{case}");
                 }
                 bounded(client.create_user(None)).await.unwrap();
             }

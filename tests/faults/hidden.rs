@@ -1,6 +1,6 @@
 //! What an error shows: one line, no secret, and no more of an answer than the client reads.
 
-use crate::secrets::fragments;
+use crate::support::secrets::fragments;
 use azure_communication_identity::CommunicationError;
 use azure_core::{Error, error::ErrorKind};
 use std::{error, fmt::Write as _};

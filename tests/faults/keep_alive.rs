@@ -4,11 +4,12 @@ use crate::{
     asked::{Asked, KEY, TOKEN, USER, subject},
     bounded,
     matrix::documented_gain,
-    operation::Operation,
-    raw_server::RawServer,
     reply::{answer, documented},
     rule::{Failure, Kind},
-    wiretap::{Wiretap, client, http_client},
+    support::http_client::http_client,
+    support::operation::Operation,
+    support::raw_server::RawServer,
+    wiretap::{Wiretap, client},
 };
 
 /// What comes after an answer without having been asked for.

@@ -3,11 +3,12 @@
 use crate::{
     asked::{Asked, KEY, subject},
     bounded,
-    operation::Operation,
-    raw_server::RawServer,
     reply::documented,
     rule::{Failure, Kind, Outcome},
-    wiretap::{ATTEMPTS, Wiretap, client, http_client},
+    support::http_client::http_client,
+    support::operation::Operation,
+    support::raw_server::RawServer,
+    wiretap::{ATTEMPTS, Wiretap, client},
 };
 use azure_core::{
     Error, Result,

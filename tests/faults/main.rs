@@ -12,8 +12,6 @@
 
 mod answers;
 mod asked;
-#[path = "../support/at_once.rs"]
-mod at_once;
 mod clock;
 mod connections;
 mod counts;
@@ -24,17 +22,14 @@ mod hidden;
 mod keep_alive;
 mod kinds;
 mod matrix;
-mod operation;
-#[path = "../support/raw_server.rs"]
-mod raw_server;
 mod redirects;
 mod reply;
 mod restart;
 mod rotation;
 mod rule;
-#[path = "../support/secrets.rs"]
-mod secrets;
 mod silence;
+#[path = "../support/mod.rs"]
+mod support;
 mod unreached;
 mod wiretap;
 

@@ -1,15 +1,18 @@
 //! Every row of a table against every operation, with a raw server in the place of the service.
 
 use crate::{
-    asked::{Asked, KEY, TOKEN, USER, subject},
+    asked::{Asked, EXPIRES_ON, KEY, TOKEN, subject},
     bounded,
     hidden::assert_fit_to_show,
-    operation::{Gained, Operation},
-    raw_server::RawServer,
     reply::{Reply, documented},
     rule::{Failure, Outcome, Rule, Times},
-    wiretap::{Wiretap, client, http_client},
+    support::operation::{Gained, Operation},
+    support::raw_server::RawServer,
+    support::{fixtures::user, http_client::http_client},
+    wiretap::{Wiretap, client},
 };
+use azure_communication_identity::CommunicationAccessToken;
+use azure_core::time::parse_rfc3339;
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -112,10 +115,11 @@ async fn settle() {
 
 /// What [`Asked::documented`] answers.
 pub(crate) fn documented_gain(operation: Operation) -> Gained {
-    let brings_token = operation.brings_something() && operation != Operation::CreateUser;
+    let brings_token = operation.has_result() && operation != Operation::CreateUser;
+    let expires_on = parse_rfc3339(EXPIRES_ON).unwrap();
     Gained {
-        user: operation.creates_user().then(|| USER.to_owned()),
-        token: brings_token.then(|| TOKEN.to_owned()),
+        user: operation.creates_user().then(user),
+        token: brings_token.then(|| CommunicationAccessToken::new(TOKEN, expires_on)),
     }
 }
 

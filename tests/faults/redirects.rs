@@ -5,11 +5,12 @@ use crate::{
     bounded,
     default_transport::alone,
     hidden::assert_fit_to_show,
-    operation::Operation,
-    raw_server::RawServer,
     reply::answer,
     rule::{Failure, Kind},
-    wiretap::{Wiretap, client, http_client},
+    support::http_client::http_client,
+    support::operation::Operation,
+    support::raw_server::RawServer,
+    wiretap::{Wiretap, client},
 };
 use azure_communication_identity::CommunicationIdentityClientOptions;
 

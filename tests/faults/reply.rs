@@ -1,6 +1,6 @@
 //! What a raw server does about a request.
 
-use crate::{asked::Asked, raw_server::Connection};
+use crate::{asked::Asked, support::raw_server::Connection};
 use std::io;
 
 /// Bytes to send, and what is done then.

@@ -1,9 +1,11 @@
 //! A service that is restarted while calls are under way.
 
 use crate::{
+    asked::KEY,
     bounded,
     rule::{Failure, Kind},
-    wiretap::{Wiretap, client, http_client},
+    support::http_client::http_client,
+    wiretap::{Wiretap, client},
 };
 use acs_identity_emulator::{Emulator, EmulatorError, TokenAlgorithm};
 use azure_core::Error;
@@ -21,8 +23,6 @@ const WORKERS: usize = 8;
 const RESTARTS: usize = 5;
 /// So many calls are to succeed before the next restart.
 const SUCCESSES: usize = 40;
-
-const KEY: &str = "VGhpcyBpcyB0aGUga2V5IHRoYXQgbm9ib2R5IG1heSBzZWU=";
 
 /// How the service ends.
 #[derive(Clone, Copy, Debug)]

@@ -1,12 +1,11 @@
 //! Access keys that are regenerated while calls are under way.
 
 use crate::{
-    at_once::AtOnce,
     bounded,
-    emulator::{start, subject},
-    operation::Operation,
+    emulator::subject,
     rule::{Failure, Kind},
-    wiretap::{ATTEMPTS, Wiretap, trusting},
+    support::{emulator::start, http_client::trusting, operation::Operation, retries::AtOnce},
+    wiretap::{ATTEMPTS, Wiretap},
 };
 use acs_identity_emulator::{AccessKeyKind, Emulator, Fault};
 use azure_communication_identity::{AzureKeyCredential, CommunicationIdentityClient};

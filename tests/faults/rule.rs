@@ -1,6 +1,6 @@
 //! What README and rustdoc promise of a fault, as a table of its own.
 
-use crate::{operation::Operation, wiretap::ATTEMPTS};
+use crate::{support::operation::Operation, wiretap::ATTEMPTS};
 use azure_communication_identity::{CommunicationError, creation_outcome_unknown};
 use azure_core::{Error, error::ErrorKind};
 
@@ -83,7 +83,7 @@ impl Rule {
             Self::Interrupted => (Kind::Io, repeatable, true),
             Self::Overlong => (Kind::DataConversion, false, true),
             // The user was created: an error of `into_model` is another matter.
-            Self::Unreadable if operation.brings_something() => (Kind::DataConversion, false, false),
+            Self::Unreadable if operation.has_result() => (Kind::DataConversion, false, false),
             Self::Unreadable => (Kind::HttpResponse(200), false, false),
         };
         let failure = Failure {

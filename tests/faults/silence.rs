@@ -3,14 +3,15 @@
 use crate::{
     answers::SERVICE_ERROR,
     asked::{KEY, subject},
-    at_once::AtOnce,
     bounded,
     hidden::assert_fit_to_show,
-    operation::Operation,
-    raw_server::RawServer,
     reply::{End, Reply, answer},
     rule::{Failure, Kind},
-    wiretap::{Wiretap, client, http_client},
+    support::http_client::http_client,
+    support::operation::Operation,
+    support::raw_server::RawServer,
+    support::retries::AtOnce,
+    wiretap::{Wiretap, client},
 };
 use azure_core::{http::RetryOptions, time::Duration};
 use std::sync::Arc;

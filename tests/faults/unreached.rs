@@ -4,10 +4,13 @@ use crate::{
     asked::{KEY, subject},
     bounded,
     hidden::assert_fit_to_show,
-    operation::Operation,
-    raw_server::RawServer,
     rule::{Failure, Outcome, Rule::NotSent, Times},
-    wiretap::{Wiretap, client, http_client, trusting},
+    support::{
+        http_client::{http_client, trusting},
+        operation::Operation,
+        raw_server::RawServer,
+    },
+    wiretap::{Wiretap, client},
 };
 use acs_identity_emulator::Emulator;
 

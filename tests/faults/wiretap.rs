@@ -1,6 +1,6 @@
 //! A transport that counts what is sent, and keeps the signatures.
 
-use crate::{asked::SECRETS, at_once::AtOnce};
+use crate::{asked::SECRETS, support::retries::AtOnce};
 use azure_communication_identity::{
     AzureKeyCredential, CommunicationIdentityClient, CommunicationIdentityClientOptions,
 };
@@ -77,26 +77,6 @@ impl HttpClient for Wiretap {
         }
         HttpClient::execute_request(&self.http_client, request).await
     }
-}
-
-/// An HTTP client like the one of azure_core, but without proxies and without a bound on its waits, so that it is the
-/// bound of the call that ends them. Each has connections of its own: a new server can get the port of one that is gone,
-/// to which connections are still kept alive.
-pub(crate) fn http_client() -> reqwest::Client {
-    trusting(&[])
-}
-
-/// One that trusts so many authorities.
-pub(crate) fn trusting(ca_pem: &[&str]) -> reqwest::Client {
-    let certificates = ca_pem
-        .iter()
-        .map(|pem| reqwest::Certificate::from_pem(pem.as_bytes()).unwrap());
-    reqwest::Client::builder()
-        .no_proxy()
-        .tls_certs_only(certificates)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .unwrap()
 }
 
 pub(crate) fn client(

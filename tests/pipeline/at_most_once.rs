@@ -2,8 +2,10 @@
 
 use crate::{
     client, client_with,
-    fake_service::{Answer, BUSY, FakeService, busy, created, failure, issued, respond, status},
-    user,
+    support::{
+        fake_service::{Answer, BUSY, FakeService, busy, created, failure, issued, respond, status},
+        fixtures::user,
+    },
 };
 use azure_communication_identity::{CommunicationTokenScope, creation_outcome_unknown};
 use azure_core::{

@@ -1,16 +1,14 @@
 //! How long a call waits.
 
-use crate::{
-    CONNECTION_STRING,
+use crate::support::{
     fake_service::{BUSY, FakeService, busy, created, respond, status},
-    user,
+    fixtures::{CONNECTION_STRING, user},
 };
 use azure_communication_identity::{
     CommunicationError, CommunicationIdentityClient, CommunicationIdentityClientOptions, creation_outcome_unknown,
 };
 use azure_core::{
     Result,
-    credentials::{AccessToken, TokenCredential, TokenRequestOptions},
     error::ErrorKind,
     http::{AsyncRawResponse, ClientOptions, HttpClient, Request, StatusCode, Transport, headers::Headers},
     sleep,
@@ -204,27 +202,6 @@ fn a_call_outside_an_async_runtime_works_without_a_bound() {
     let service = FakeService::new([created()]);
     let creation = client(options(&service));
     futures::executor::block_on(creation.create_user(None)).unwrap();
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_token_credential_that_hangs_has_not_created_a_user() {
-    #[derive(Debug)]
-    struct HangingCredential;
-
-    #[async_trait::async_trait]
-    impl TokenCredential for HangingCredential {
-        async fn get_token(&self, _: &[&str], _: Option<TokenRequestOptions<'_>>) -> Result<AccessToken> {
-            futures::future::pending().await
-        }
-    }
-
-    let service = FakeService::new([]);
-    let endpoint = "https://contoso.communication.azure.com";
-    let client =
-        CommunicationIdentityClient::new(endpoint, Arc::new(HangingCredential), Some(options(&service))).unwrap();
-    let error = client.create_user(None).await.unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::Io);
-    assert!(!creation_outcome_unknown(&error), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
