@@ -1,15 +1,17 @@
 //! Clocks that differ by ten minutes, of which a signature may be five off.
 
 use crate::{
-    asked::{self, KEY},
-    bounded, emulator,
+    bounded,
     hidden::assert_fit_to_show,
-    reply::answer,
+    reply::response,
+    request::RawRequest,
     rule::{Failure, Kind},
-    support::raw_server::RawServer,
     support::{
+        emulator::{self, start, subject},
+        fixtures::KEY,
         http_client::{http_client, trusting},
-        operation::Operation,
+        operation::{Operation, Subject},
+        raw_server::RawServer,
     },
     wiretap::{Wiretap, client},
 };
@@ -17,17 +19,17 @@ use acs_identity_emulator::Fault;
 use azure_communication_identity::CommunicationError;
 use azure_core::time::{Duration, parse_rfc7231, to_rfc7231};
 
-/// How far the service's clock is ahead.
+/// The time that the service's clock is ahead.
 pub(crate) const OFFSETS: [Duration; 2] = [Duration::minutes(10), Duration::minutes(-10)];
 
 #[tokio::test]
-async fn a_clock_that_is_off_costs_one_request_and_no_call() {
+async fn a_wrong_clock_costs_one_request_and_no_call() {
     for offset in OFFSETS {
         for operation in Operation::ALL {
-            let emulator = crate::support::emulator::start().await;
+            let emulator = start().await;
             let http_client = trusting(&[emulator.ca_pem()]);
             emulator.set_clock_offset(offset);
-            let subject = emulator::subject(&emulator).await;
+            let subject = subject(&emulator, &emulator::client(&emulator)).await;
             let wiretap = Wiretap::new(&http_client);
             let client = client(emulator.endpoint(), &emulator.access_key(), wiretap.options());
             bounded(operation.call(&client, &subject)).await.unwrap();
@@ -39,10 +41,10 @@ async fn a_clock_that_is_off_costs_one_request_and_no_call() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_not_corrected_is_named_and_makes_nothing() {
-    let emulator = crate::support::emulator::start().await;
+async fn an_uncorrected_clock_is_named() {
+    let emulator = start().await;
     let http_client = trusting(&[emulator.ca_pem()]);
-    let subject = emulator::subject(&emulator).await;
+    let subject = subject(&emulator, &emulator::client(&emulator)).await;
     for offset in OFFSETS {
         emulator.set_clock_offset(offset);
         for operation in Operation::ALL {
@@ -73,7 +75,7 @@ async fn a_clock_that_is_not_corrected_is_named_and_makes_nothing() {
 }
 
 /// Refusals with a date that is far off, and the requests of two calls that meet one at every attempt. Only a refusal that can
-/// be about the date is followed by a second request, and only once: it did not help. A refusal that proves that the
+/// be about the date is followed by a second request, and only once, because it does not help. A refusal that proves that the
 /// signature was accepted, or that is a gateway's, says nothing about the date.
 pub(crate) const FAR_OFF: [(&str, [usize; 2]); 5] = [
     (r#"{"error":{"code":"IdentityNotOwned","message":"Refused."}}"#, [1, 1]),
@@ -87,15 +89,15 @@ pub(crate) const FAR_OFF: [(&str, [usize; 2]); 5] = [
 ];
 
 #[tokio::test]
-async fn a_date_is_followed_where_it_can_be_the_reason() {
+async fn a_date_is_tried_where_it_can_be_the_reason() {
     for (body, requests) in FAR_OFF {
         let server = RawServer::start(move |mut connection| async move {
             while let Some(request) = connection.read_request().await? {
-                // Ten minutes after the request's own date; a correction brings it there, and no further.
-                let date = request.lines().find_map(|line| line.strip_prefix("x-ms-date: "));
-                let date = parse_rfc7231(date.unwrap()).unwrap() + OFFSETS[0];
+                // Ten minutes after the request's own date, also after a correction.
+                let request = RawRequest(request);
+                let date = parse_rfc7231(request.header("x-ms-date").unwrap()).unwrap() + OFFSETS[0];
                 let headers = format!("date: {}\r\nms-cv: {}\r\n", to_rfc7231(&date), connection.committed());
-                connection.write(answer(401, &headers, body).bytes).await?;
+                connection.write(response(401, &headers, body).to_bytes()).await?;
             }
             Ok(())
         })
@@ -105,7 +107,7 @@ async fn a_date_is_followed_where_it_can_be_the_reason() {
             let client = client(&server.endpoint, KEY, wiretap.options());
             for (call, requests) in requests.into_iter().enumerate() {
                 let before = server.requests();
-                let error = bounded(operation.call(&client, &asked::subject())).await.unwrap_err();
+                let error = bounded(operation.call(&client, &Subject::default())).await.unwrap_err();
                 let found = CommunicationError::from_error(&error).unwrap();
                 // The caller gets the first response.
                 assert_eq!(
@@ -119,17 +121,17 @@ async fn a_date_is_followed_where_it_can_be_the_reason() {
     }
 }
 
-/// The request that carries the right date is the second of an attempt; a creation that it loses is left open like any other.
+/// The request with the corrected date is the second of an attempt. If its response is lost, the creation is uncertain.
 #[tokio::test]
-async fn what_breaks_off_after_the_clock_was_corrected_is_not_repeated_either() {
+async fn a_creation_lost_after_the_correction_is_not_retried() {
     for offset in OFFSETS {
         for operation in [Operation::CreateUser, Operation::CreateUserAndToken] {
-            let emulator = crate::support::emulator::start().await;
+            let emulator = start().await;
             let http_client = trusting(&[emulator.ca_pem()]);
-            let subject = emulator::subject(&emulator).await;
+            let subject = subject(&emulator, &emulator::client(&emulator)).await;
             let before = emulator.identity_count();
             emulator.set_clock_offset(offset);
-            // Every second request: not the one whose date is refused.
+            // Every second request, which is the one with the corrected date.
             emulator.inject(Fault::reset_after_commit().share(0.5)).unwrap();
             let wiretap = Wiretap::new(&http_client);
             let client = client(emulator.endpoint(), &emulator.access_key(), wiretap.options());
@@ -144,12 +146,12 @@ async fn what_breaks_off_after_the_clock_was_corrected_is_not_repeated_either() 
     }
 }
 
-/// A clock that jumps back and forth while many calls share the correction.
+/// Many calls share the correction while the clock jumps.
 #[tokio::test]
-async fn a_clock_that_jumps_under_load_loses_no_call() {
+async fn a_jumping_clock_loses_no_call() {
     const ROUNDS: usize = 6;
     const CALLS: usize = 20;
-    let emulator = crate::support::emulator::start().await;
+    let emulator = start().await;
     let http_client = trusting(&[emulator.ca_pem()]);
     let client = client(
         emulator.endpoint(),

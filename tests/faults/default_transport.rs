@@ -1,20 +1,20 @@
-//! The client's default transport, which takes its settings from the environment.
+//! The default transport, which reads the environment.
 
-use crate::asked::KEY;
-use acs_identity_emulator::{Emulator, TokenAlgorithm};
+use crate::support::{emulator::strict, fixtures::KEY};
+use acs_identity_emulator::Emulator;
 use azure_communication_identity::CommunicationIdentityClient;
 use std::{env, fs, process::Command, thread};
 use tokio::runtime::{Builder, Runtime};
 
 const WITHOUT_PROXIES: &str = "*";
 
-/// Returns whether this process has no proxies in its environment. Otherwise it runs a test, by its full name, in one that
-/// has none.
+/// Returns whether this process has no proxies in its environment. Otherwise it runs a test, by its full name, in a child
+/// process without them.
 pub(crate) fn alone(test: &str) -> bool {
     alone_with(test, &[])
 }
 
-/// As [`alone`], with variables of the test's own.
+/// Does the same as [`alone`], with variables for the child process.
 pub(crate) fn alone_with(test: &str, variables: &[(&str, &str)]) -> bool {
     if env::var("NO_PROXY").is_ok_and(|hosts| hosts == WITHOUT_PROXIES) {
         return true;
@@ -37,23 +37,23 @@ pub(crate) fn alone_with(test: &str, variables: &[(&str, &str)]) -> bool {
         .args(["--exact", test])
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}");
     false
 }
 
-/// The ways in which runtimes come and go.
+/// The lives of several runtimes.
 #[derive(Clone, Copy, Debug)]
 enum Succession {
     /// Each ends before the next begins.
     OneAfterAnother,
-    /// Each is kept, but driven no more.
+    /// Each is kept, but not driven any more.
     Kept,
-    /// Those of several threads come and go at the same time.
-    AtTheSameTime,
+    /// Several threads have one at a time each.
+    Concurrent,
 }
 
-const SUCCESSIONS: [Succession; 3] = [Succession::OneAfterAnother, Succession::Kept, Succession::AtTheSameTime];
+const SUCCESSIONS: [Succession; 3] = [Succession::OneAfterAnother, Succession::Kept, Succession::Concurrent];
 
 const THREADS: usize = 4;
 const CALLS: usize = 12;
@@ -62,7 +62,7 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// Makes a call on each of some runtimes.
+/// Makes a call on each of several runtimes.
 fn call(client: &CommunicationIdentityClient, keep: bool) {
     let mut kept = Vec::new();
     for _ in 0..CALLS {
@@ -76,8 +76,8 @@ fn call(client: &CommunicationIdentityClient, keep: bool) {
 }
 
 #[test]
-fn a_client_serves_one_runtime_after_another() {
-    if !alone("default_transport::a_client_serves_one_runtime_after_another") {
+fn a_client_works_on_successive_runtimes() {
+    if !alone("default_transport::a_client_works_on_successive_runtimes") {
         return;
     }
     let home = Builder::new_multi_thread()
@@ -86,15 +86,14 @@ fn a_client_serves_one_runtime_after_another() {
         .build()
         .unwrap();
     for succession in SUCCESSIONS {
-        let builder = Emulator::builder().token_algorithm(TokenAlgorithm::Es256);
-        let emulator = home.block_on(builder.start()).unwrap();
+        let emulator = home.block_on(strict().start()).unwrap();
         let client = CommunicationIdentityClient::with_connection_string(&emulator.connection_string(), None).unwrap();
         let calls = match succession {
             Succession::OneAfterAnother | Succession::Kept => {
                 call(&client, matches!(succession, Succession::Kept));
                 CALLS
             }
-            Succession::AtTheSameTime => {
+            Succession::Concurrent => {
                 thread::scope(|scope| {
                     for _ in 0..THREADS {
                         scope.spawn(|| call(&client, false));
@@ -107,12 +106,12 @@ fn a_client_serves_one_runtime_after_another() {
     }
 }
 
-/// As on a slim container image. azure_core's own transport panics there.
+/// A slim container image has none, and azure_core's own transport panics there.
 #[test]
-fn a_client_without_ca_certificates_is_an_error_with_the_remedy() {
+fn missing_ca_certificates_are_an_error_with_the_remedy() {
     let none = [("SSL_CERT_FILE", "/dev/null"), ("SSL_CERT_DIR", "/nonexistent")];
     if !alone_with(
-        "default_transport::a_client_without_ca_certificates_is_an_error_with_the_remedy",
+        "default_transport::missing_ca_certificates_are_an_error_with_the_remedy",
         &none,
     ) {
         return;
@@ -127,16 +126,16 @@ fn a_client_without_ca_certificates_is_an_error_with_the_remedy() {
     }
 }
 
-/// The application has installed a crypto provider of its own, here one that knows TLS 1.2 only.
+/// The application has installed another crypto provider, here one with TLS 1.2 only.
 #[test]
-fn a_client_works_with_the_applications_crypto_provider() {
+fn a_client_works_with_another_crypto_provider() {
     let ca = env::temp_dir().join(format!("ca-{}.pem", std::process::id()));
     let variables = [
         ("SSL_CERT_FILE", ca.to_str().unwrap()),
         ("SSL_CERT_DIR", "/nonexistent"),
     ];
     if !alone_with(
-        "default_transport::a_client_works_with_the_applications_crypto_provider",
+        "default_transport::a_client_works_with_another_crypto_provider",
         &variables,
     ) {
         fs::remove_file(ca).unwrap();

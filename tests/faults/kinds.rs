@@ -1,13 +1,16 @@
-//! Errors of any kind from a transport or a policy of the caller's.
+//! Errors and responses of a policy or a transport of the caller.
 
 use crate::{
-    asked::{Asked, KEY, subject},
     bounded,
     reply::documented,
+    request::RawRequest,
     rule::{Failure, Kind, Outcome},
-    support::http_client::http_client,
-    support::operation::Operation,
-    support::raw_server::RawServer,
+    support::{
+        fixtures::KEY,
+        http_client::http_client,
+        operation::{Operation, Subject},
+        raw_server::RawServer,
+    },
     wiretap::{ATTEMPTS, Wiretap, client},
 };
 use azure_core::{
@@ -28,20 +31,20 @@ pub(crate) const KINDS: [Kind; 5] = [
     Kind::Other,
 ];
 
-/// The place of the error.
+/// The place of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// A policy that refuses the request instead of passing it on.
     PolicyBefore,
-    /// A policy that does not like the response.
+    /// A policy that rejects the response.
     PolicyAfter,
-    /// A transport that does not like the response. `Connection` would be wrong there: the request was sent.
+    /// A transport that rejects the response. `Connection` would be wrong there: the request was sent.
     Transport,
 }
 
 pub(crate) const PLACES: [Place; 3] = [Place::PolicyBefore, Place::PolicyAfter, Place::Transport];
 
-/// The errors that are tried.
+/// Returns the errors of each place.
 pub(crate) fn errors() -> Vec<(Place, Kind)> {
     let all = PLACES.into_iter().flat_map(|place| KINDS.map(|kind| (place, kind)));
     all.filter(|error| *error != (Place::Transport, Kind::Connection))
@@ -89,7 +92,7 @@ fn expected(place: Place, kind: Kind, operation: Operation) -> Outcome {
     let uncertain = was_sent && operation.creates_user();
     let retried = matches!(kind, Kind::Connection | Kind::Io) && !uncertain;
     Outcome {
-        tries: match (was_sent, retried) {
+        attempts: match (was_sent, retried) {
             (false, _) => 0,
             (true, true) => ATTEMPTS,
             (true, false) => 1,
@@ -102,10 +105,10 @@ fn expected(place: Place, kind: Kind, operation: Operation) -> Outcome {
 }
 
 #[tokio::test]
-async fn only_what_was_not_sent_counts_as_not_executed() {
+async fn only_an_unsent_request_counts_as_not_executed() {
     let server = RawServer::start(|mut connection| async move {
         while let Some(request) = connection.read_request().await? {
-            connection.write(documented(&Asked(request)).bytes).await?;
+            connection.write(documented(&RawRequest(request)).to_bytes()).await?;
         }
         Ok(())
     })
@@ -126,11 +129,8 @@ async fn only_what_was_not_sent_counts_as_not_executed() {
                     .push(Arc::new(FailingPolicy(place, kind))),
             }
             let client = client(&server.endpoint, KEY, options);
-            let result = bounded(operation.call(&client, &subject())).await;
-            let outcome = Outcome {
-                tries: wiretap.sent(),
-                failure: result.as_ref().err().map(Failure::of),
-            };
+            let result = bounded(operation.call(&client, &Subject::default())).await;
+            let outcome = Outcome::of(wiretap.sent(), &result);
             assert_eq!(outcome, expected(place, kind, operation), "{case}: {result:?}");
         }
     }

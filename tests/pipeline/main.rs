@@ -7,7 +7,6 @@
     reason = "a test fails by panicking"
 )]
 
-mod at_most_once;
 mod authentication;
 mod errors;
 mod policies;
@@ -17,7 +16,6 @@ mod responses;
 mod support;
 mod teams_extension;
 mod versions;
-mod waiting;
 
 use azure_communication_identity::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
 use azure_core::http::{ClientOptions, Request, headers::HeaderName};

@@ -224,3 +224,20 @@ fn options_that_would_panic_are_refused() {
     let error = CommunicationIdentityClient::with_connection_string(CONNECTION_STRING, Some(options)).unwrap_err();
     assert!(error.to_string().contains("api_version"), "{error}");
 }
+
+#[test]
+fn impossible_bounds_are_refused() {
+    for (timeout, max_retry_after, name) in [
+        (Some(Duration::ZERO), Duration::ZERO, "timeout"),
+        (Some(Duration::seconds(-1)), Duration::ZERO, "timeout"),
+        (None, Duration::seconds(-1), "max_retry_after"),
+    ] {
+        let options = CommunicationIdentityClientOptions {
+            timeout,
+            max_retry_after,
+            ..Default::default()
+        };
+        let error = CommunicationIdentityClient::with_connection_string(CONNECTION_STRING, Some(options)).unwrap_err();
+        assert!(error.to_string().starts_with(name), "{error}");
+    }
+}

@@ -5,6 +5,7 @@ mod samples;
 
 pub(crate) use samples::{EmulatorCredential, UserCredential, emulator_options};
 
+use super::operation::Subject;
 use acs_identity_emulator::{Emulator, EmulatorBuilder, EntraTokenRequest, TokenAlgorithm};
 use azure_communication_identity::{
     CommunicationIdentityClient, CommunicationIdentityClientOptions, TeamsUserTokenRequest,
@@ -54,5 +55,13 @@ pub(crate) async fn teams_user(emulator: &Emulator) -> TeamsUserTokenRequest {
         token: issued.token.into(),
         client_id: issued.app_id.to_string(),
         user_object_id: issued.user_id.to_string(),
+    }
+}
+
+/// Creates a user, and signs in a Teams user.
+pub(crate) async fn subject(emulator: &Emulator, client: &CommunicationIdentityClient) -> Subject {
+    Subject {
+        user: client.create_user(None).await.unwrap().into_model().unwrap(),
+        teams_user: teams_user(emulator).await,
     }
 }
