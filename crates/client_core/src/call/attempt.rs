@@ -44,7 +44,8 @@ pub(super) struct Call {
 
 #[derive(Debug, Default)]
 struct State {
-    may_have_been_executed: bool,
+    /// The number of requests that the service may have executed. A policy of the caller can send several, even at once.
+    open_requests: usize,
     last_failure: String,
 }
 
@@ -59,17 +60,18 @@ impl Call {
 
     /// Returns whether the service may have executed the request, by an attempt that has ended or by one that has not.
     pub(super) fn may_have_been_executed(&self) -> bool {
-        self.state().may_have_been_executed
+        self.state().open_requests > 0
     }
 
-    /// Records that the request may be executed from now on, and returns whether that was so before.
-    pub(super) fn sending(&self) -> bool {
-        mem::replace(&mut self.state().may_have_been_executed, true)
+    /// Records that a request may be executed from now on.
+    pub(super) fn sending(&self) {
+        self.state().open_requests += 1;
     }
 
-    /// Records that the request was not executed this time.
-    pub(super) fn not_executed(&self, may_have_been_before: bool) {
-        self.state().may_have_been_executed = may_have_been_before;
+    /// Records that a request was not executed.
+    pub(super) fn not_executed(&self) {
+        let mut state = self.state();
+        state.open_requests = state.open_requests.saturating_sub(1);
     }
 
     /// Returns the time that is left, by the stopwatch of a clock.
@@ -180,15 +182,15 @@ impl Policy for SendPolicy {
         let Some(call) = ctx.value::<Call>() else {
             return policy.send(ctx, request, next).await;
         };
-        let before = call.sending();
+        call.sending();
         let response = policy.send(ctx, request, next).await.inspect_err(|error| {
             if was_not_sent(error) {
-                call.not_executed(before);
+                call.not_executed();
             }
         })?;
         let response = buffered(response, self.body_limit, call.time_left(&self.clock)).await?;
         if !response.status().is_success() && !(self.may_have_been_executed)(&response) {
-            call.not_executed(before);
+            call.not_executed();
         }
         Ok(into_stream(response))
     }
