@@ -106,8 +106,9 @@ impl BackEnd for FakeTransport {
     const HANGS_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
     fn supports(&self, effect: &Effect) -> bool {
-        let sample = RawRequest("POST /identities HTTP/1.1\r\n\r\n".to_owned());
-        effect.reply(&sample).is_none_or(|reply| reply.received().is_some())
+        effect
+            .reply(&RawRequest::sample())
+            .is_none_or(|reply| reply.received().is_some())
     }
 
     fn renew(&mut self) {}

@@ -2,10 +2,14 @@
 
 use crate::{
     bounded,
+    fault::Row,
     hidden::assert_fit_to_show,
-    reply::response,
-    request::RawRequest,
-    rule::{Failure, Kind},
+    reply::{End, Reply, documented, half, response},
+    request::{RawRequest, documented_gain},
+    rule::{
+        Failure, Kind, Outcome,
+        Rule::{Busy, Interrupted, Transient},
+    },
     support::{
         emulator::{self, start, subject},
         fixtures::KEY,
@@ -16,8 +20,16 @@ use crate::{
     wiretap::{Wiretap, client},
 };
 use acs_identity_emulator::Fault;
-use azure_communication_identity::CommunicationError;
-use azure_core::time::{Duration, parse_rfc7231, to_rfc7231};
+use azure_communication_identity::{CommunicationError, CommunicationIdentityClient};
+use azure_core::time::{Duration, OffsetDateTime, parse_rfc7231, to_rfc7231};
+use futures::future::join_all;
+use std::{
+    iter,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
 
 /// The time that the service's clock is ahead.
 pub(crate) const OFFSETS: [Duration; 2] = [Duration::minutes(10), Duration::minutes(-10)];
@@ -160,10 +172,177 @@ async fn a_jumping_clock_loses_no_call() {
     );
     for round in 0..ROUNDS {
         emulator.set_clock_offset(OFFSETS[round % OFFSETS.len()]);
-        let calls = futures::future::join_all((0..CALLS).map(|_| client.create_user(None)));
+        let calls = join_all((0..CALLS).map(|_| client.create_user(None)));
         for result in bounded(calls).await {
             result.unwrap();
         }
     }
     assert_eq!(emulator.identity_count(), ROUNDS * CALLS);
+}
+
+/// Effects on the request with the corrected date, and their rules.
+pub(crate) const AFTER_CORRECTION: [Row; 6] = [
+    ("reset", |_| Reply::bytes("").then(End::Reset), Interrupted),
+    ("429", |_| response(429, "", ""), Busy(429)),
+    ("502 of a gateway", |_| response(502, "", "<html>"), Transient(502)),
+    ("503 of a gateway", |_| response(503, "", "<html>"), Transient(503)),
+    ("no response", |_| Reply::bytes("").then(End::Silence), Interrupted),
+    (
+        "half of a success",
+        |request| half(request, 9).then(End::Silence),
+        Interrupted,
+    ),
+];
+
+/// The timeout of calls whose response stalls.
+const TIMEOUT: Duration = Duration::milliseconds(100);
+
+/// A server behind a proxy, which writes a date ten minutes off into refusals. The machine's clock is right.
+struct Proxied {
+    server: RawServer,
+    refuses: Arc<AtomicBool>,
+}
+
+impl Proxied {
+    /// Starts a server that refuses the machine's date, and replies to the corrected one.
+    async fn start(reply: fn(&RawRequest) -> Reply) -> Self {
+        let refuses = Arc::new(AtomicBool::new(true));
+        let refuses_now = refuses.clone();
+        let server = RawServer::start(move |mut connection| {
+            let refuses = refuses_now.clone();
+            async move {
+                while let Some(request) = connection.read_request().await? {
+                    let request = RawRequest(request);
+                    let reply = match (has_machines_date(&request), refuses.load(Ordering::SeqCst)) {
+                        (true, true) => denied(OFFSETS[0]),
+                        (false, true) => reply(&request),
+                        (true, false) => documented(&request),
+                        (false, false) => denied(Duration::ZERO),
+                    };
+                    match reply.send(connection).await? {
+                        Some(kept) => connection = kept,
+                        None => return Ok(()),
+                    }
+                }
+                Ok(())
+            }
+        })
+        .await;
+        Self { server, refuses }
+    }
+
+    /// Asserts that the next calls carry the machine's date: each succeeds with one request.
+    async fn assert_clock_unmoved(&self, client: &CommunicationIdentityClient, case: &str) {
+        self.refuses.store(false, Ordering::SeqCst);
+        for operation in Operation::ALL {
+            let before = self.server.requests();
+            let gained = bounded(operation.call(client, &Subject::default())).await;
+            assert_eq!(gained.unwrap(), documented_gain(operation), "{case}");
+            assert_eq!(self.server.requests() - before, 1, "{case}, then {operation:?}");
+        }
+    }
+}
+
+/// Returns whether a request has the date of the machine.
+fn has_machines_date(request: &RawRequest) -> bool {
+    let date = parse_rfc7231(request.header("x-ms-date").unwrap()).unwrap();
+    (OffsetDateTime::now_utc() - date).abs() < Duration::MINUTE
+}
+
+/// Creates the service's refusal of a signature, with a date that is off.
+fn denied(offset: Duration) -> Reply {
+    let date = to_rfc7231(&(OffsetDateTime::now_utc() + offset));
+    let body = r#"{"error":{"code":"Denied","message":"Denied by the resource provider."}}"#;
+    response(401, &format!("date: {date}\r\n"), body)
+}
+
+#[tokio::test]
+async fn a_failed_correction_does_not_move_the_clock() {
+    for (name, reply, rule) in AFTER_CORRECTION {
+        for operation in Operation::ALL {
+            let case = &format!("{name}, {operation:?}");
+            let proxied = Proxied::start(reply).await;
+            let wiretap = Wiretap::new(&http_client());
+            let mut options = wiretap.options();
+            let stalls = matches!(reply(&RawRequest::sample()).end(), End::Silence);
+            options.timeout = stalls.then_some(TIMEOUT);
+            let client = client(&proxied.server.endpoint, KEY, options);
+            let result = bounded(operation.call(&client, &Subject::default())).await;
+            let mut expected = Outcome::documented(iter::repeat(rule), operation, false);
+            if stalls {
+                expected.attempts = 1;
+            }
+            // Each attempt sends the refused request and the corrected one.
+            expected.attempts *= 2;
+            assert_eq!(Outcome::of(wiretap.sent(), &result), expected, "{case}: {result:?}");
+            assert_fit_to_show(&result.unwrap_err(), &wiretap.secrets(), case);
+            proxied.assert_clock_unmoved(&client, case).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_correction_does_not_move_the_clock() {
+    for operation in Operation::ALL {
+        let proxied = Proxied::start(|_| Reply::bytes("").then(End::Silence)).await;
+        let client = client(&proxied.server.endpoint, KEY, Wiretap::new(&http_client()).options());
+        let subject = Subject::default();
+        tokio::select! {
+            result = operation.call(&client, &subject) => panic!("{result:?}"),
+            () = bounded(proxied.server.requests_arrived(2)) => {}
+        }
+        let case = &format!("dropped, {operation:?}");
+        proxied.assert_clock_unmoved(&client, case).await;
+    }
+}
+
+/// The service refuses the calls for one user, as with a wrong key, and a proxy writes a date that is off.
+#[tokio::test]
+async fn refused_calls_do_not_disturb_those_of_other_clones() {
+    const CALLS: usize = 100;
+    const REFUSED_USER: &str = "8:acs:refused";
+    let good_requests = Arc::new(AtomicUsize::new(0));
+    let count = good_requests.clone();
+    let server = RawServer::start(move |mut connection| {
+        let count = count.clone();
+        async move {
+            while let Some(request) = connection.read_request().await? {
+                let request = RawRequest(request);
+                let reply = if request.0.contains(REFUSED_USER) {
+                    // Other calls are made while this one waits for its response.
+                    for _ in 0..50 {
+                        tokio::task::yield_now().await;
+                    }
+                    denied(OFFSETS[0])
+                } else {
+                    count.fetch_add(1, Ordering::SeqCst);
+                    if has_machines_date(&request) {
+                        documented(&request)
+                    } else {
+                        denied(Duration::ZERO)
+                    }
+                };
+                connection.write(reply.to_bytes()).await?;
+            }
+            Ok(())
+        }
+    })
+    .await;
+    let client = client(&server.endpoint, KEY, Wiretap::new(&http_client()).options());
+    let refused_user = REFUSED_USER.parse().unwrap();
+    let refused = async {
+        for _ in 0..CALLS {
+            let error = client.clone().delete_user(&refused_user, None).await.unwrap_err();
+            assert_eq!(Failure::of(&error).kind, Kind::HttpResponse(401), "{error}");
+        }
+    };
+    let good = join_all((0..4).map(|_| async {
+        for _ in 0..CALLS {
+            client.clone().create_user(None).await.unwrap();
+        }
+    }));
+    bounded(futures::future::join(refused, good)).await;
+    assert_eq!(good_requests.load(Ordering::SeqCst), 4 * CALLS);
+    // Of the refused calls, the first tries the other date.
+    assert_eq!(server.requests(), 5 * CALLS + 1);
 }

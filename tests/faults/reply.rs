@@ -82,6 +82,10 @@ impl Reply {
         Self { end, ..self }
     }
 
+    pub(crate) fn end(&self) -> &End {
+        &self.end
+    }
+
     /// Leaves out the last bytes of the body of a response.
     pub(crate) fn without_last(mut self, count: usize) -> Self {
         if let Message::Response { body, missing, .. } = &mut self.message {

@@ -18,6 +18,11 @@ const EXPIRES_ON: &str = "2099-12-31T23:59:59.1234567+00:00";
 pub(crate) struct RawRequest(pub(crate) String);
 
 impl RawRequest {
+    /// Returns a request that creates a user.
+    pub(crate) fn sample() -> Self {
+        Self("POST /identities HTTP/1.1\r\n\r\n".to_owned())
+    }
+
     /// Returns the documented response: a status, and a body unless the status is 204.
     pub(crate) fn documented(&self) -> (u16, String) {
         let token = format!(r#"{{"token":"{TOKEN}","expiresOn":"{EXPIRES_ON}"}}"#);
