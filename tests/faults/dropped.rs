@@ -2,21 +2,35 @@
 
 use crate::{
     bounded,
+    reply::{End, Reply, documented, half, response},
+    request::{RawRequest, documented_gain},
     support::{
         emulator::{self, start, subject},
-        http_client::trusting,
-        operation::Operation,
+        fake_service::BUSY,
+        fixtures::KEY,
+        http_client::{http_client, trusting},
+        operation::{Operation, Subject},
+        raw_server::RawServer,
     },
     wiretap::{Wiretap, client},
 };
 use acs_identity_emulator::{Emulator, Fault};
 use azure_core::time::Duration;
-use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Poll,
+};
 
 /// A fault of the first request, and the minutes that the service's clock is ahead.
-pub(crate) const SITUATIONS: [(Option<&str>, i64); 6] = [
+const SITUATIONS: [(Option<&str>, i64); 7] = [
     (None, 0),
     (Some("status=503,retry-after=0"), 0),
+    (Some("status=503,after-commit"), 0),
     (Some("reset-before-commit"), 0),
     (Some("reset-after-commit"), 0),
     (Some("latency=1ms"), 0),
@@ -24,7 +38,7 @@ pub(crate) const SITUATIONS: [(Option<&str>, i64); 6] = [
 ];
 
 /// Calls over a shared connection, and calls that establish their own.
-pub(crate) const CONNECTIONS: [bool; 2] = [false, true];
+const CONNECTIONS: [bool; 2] = [false, true];
 
 /// Polls a future this many times, each when it is woken, and drops it.
 async fn polled<F: Future>(future: F, times: usize) -> Option<F::Output> {
@@ -105,6 +119,75 @@ async fn drop_everywhere(
         assert!(creations_sent <= 2, "{case}, {polls} polls: {creations_sent}");
 
         // No task of the dropped call holds the client.
+        drop(client);
+        assert_eq!(Arc::strong_count(&wiretap), 1, "{case}, {polls} polls");
+        if outcome.is_some() {
+            return polls;
+        }
+    }
+    0
+}
+
+/// Replies whose body stalls.
+const STALLED: [(&str, fn(&RawRequest) -> Reply); 3] = [
+    ("a success without its body", |request| {
+        half(request, 20).then(End::Silence)
+    }),
+    ("half of a success", |request| half(request, 9).then(End::Silence)),
+    ("half of a failure", |_| {
+        response(503, "", BUSY).without_last(1).then(End::Silence)
+    }),
+];
+
+/// The timeout of a call that is not dropped before.
+const TIMEOUT: Duration = Duration::milliseconds(50);
+
+#[tokio::test]
+async fn a_call_dropped_in_a_stalled_body_leaves_the_client_unharmed() {
+    for (name, reply) in STALLED {
+        for operation in Operation::ALL {
+            let case = &format!("{name}, {operation:?}");
+            assert!(bounded(drop_stalled(reply, operation, case)).await > 2, "{case}");
+        }
+    }
+}
+
+/// Does the same as [`drop_everywhere`], with a server whose first response stalls.
+async fn drop_stalled(reply: fn(&RawRequest) -> Reply, operation: Operation, case: &str) -> usize {
+    let stalls = Arc::new(AtomicBool::new(true));
+    let stalls_now = stalls.clone();
+    let server = RawServer::start(move |mut connection| {
+        let stalls = stalls_now.clone();
+        async move {
+            while let Some(request) = connection.read_request().await? {
+                let request = RawRequest(request);
+                let reply = if stalls.swap(false, Ordering::SeqCst) {
+                    reply(&request)
+                } else {
+                    documented(&request)
+                };
+                match reply.send(connection).await? {
+                    Some(kept) => connection = kept,
+                    None => return Ok(()),
+                }
+            }
+            Ok(())
+        }
+    })
+    .await;
+    let http_client = http_client();
+    for polls in 0.. {
+        stalls.store(true, Ordering::SeqCst);
+        let wiretap = Wiretap::new(&http_client);
+        let mut options = wiretap.options();
+        options.timeout = Some(TIMEOUT);
+        let client = client(&server.endpoint, KEY, options);
+        let outcome = polled(operation.call(&client, &Subject::default()), polls).await;
+        assert!(wiretap.creations_sent() <= 1, "{case}, {polls} polls");
+
+        stalls.store(false, Ordering::SeqCst);
+        let gained = bounded(operation.call(&client, &Subject::default())).await;
+        assert_eq!(gained.unwrap(), documented_gain(operation), "{case}, {polls} polls");
         drop(client);
         assert_eq!(Arc::strong_count(&wiretap), 1, "{case}, {polls} polls");
         if outcome.is_some() {
