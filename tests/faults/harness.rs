@@ -185,9 +185,9 @@ async fn bounded<B: BackEnd, F: Future>(case: &str, call: F) -> F::Output {
         .unwrap_or_else(|_| panic!("it hangs: {case}"))
 }
 
-/// Lets the client see that a connection was closed before it sends on it. Everything runs on one thread, so the server has
-/// closed it already.
-async fn settle() {
+/// Lets the client see the state of its connections before it sends on them. If the server runs on the same thread, it has
+/// closed them already.
+pub(crate) async fn settle() {
     // tokio polls its sockets after every 61 tasks at the latest.
     for _ in 0..200 {
         tokio::task::yield_now().await;

@@ -126,7 +126,7 @@ impl HttpClient for FailingTransport {
 }
 
 /// Starts a server that gives every request the documented response.
-async fn healthy_server() -> RawServer {
+pub(crate) async fn healthy_server() -> RawServer {
     RawServer::start(|mut connection| async move {
         while let Some(request) = connection.read_request().await? {
             connection.write(documented(&RawRequest(request)).to_bytes()).await?;
