@@ -2,11 +2,13 @@
 
 use crate::token;
 use azure_communication_identity::{CommunicationTokenCredential, CommunicationTokenCredentialOptions};
+use futures::future::join_all;
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
 use tokio::{
+    runtime::Builder,
     sync::Semaphore,
     task::{JoinSet, yield_now},
 };
@@ -75,6 +77,40 @@ async fn ten_thousand_callers_share_one_refresh() {
         assert!(tokens.iter().all(|token| token == "token 1"));
         assert_eq!(source.calls(), 1);
     }
+}
+
+#[test]
+fn two_runtimes_make_two_refreshes_at_most() {
+    let runtimes = [1, 2].map(|threads| {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(threads).enable_all().build().unwrap()
+    });
+    let source = GatedSource::new();
+    let credential = source.credential(None);
+    let arrived = Arc::new(AtomicUsize::new(0));
+    let callers: Vec<_> = (0..100)
+        .map(|caller| {
+            let (credential, arrived) = (credential.clone(), arrived.clone());
+            runtimes[caller % 2].spawn(async move {
+                arrived.fetch_add(1, Ordering::SeqCst);
+                get(credential).await
+            })
+        })
+        .collect();
+    let [first, _] = &runtimes;
+    first.block_on(async {
+        // The gate opens while some wait and others have yet to call.
+        while arrived.load(Ordering::SeqCst) < 50 {
+            yield_now().await;
+        }
+        source.gate.add_permits(100);
+        for token in join_all(callers).await {
+            assert!(["token 1", "token 2"].contains(&token.unwrap().as_str()));
+        }
+    });
+    assert!((1..=2).contains(&source.calls()), "{}", source.calls());
+    first.block_on(get(credential));
+    assert!(source.calls() <= 2);
 }
 
 #[tokio::test]

@@ -128,8 +128,10 @@ async fn drop_everywhere(
     0
 }
 
+type Stalled = (&'static str, fn(&RawRequest) -> Reply);
+
 /// Replies whose body stalls.
-const STALLED: [(&str, fn(&RawRequest) -> Reply); 3] = [
+const STALLED: [Stalled; 3] = [
     ("a success without its body", |request| {
         half(request, 20).then(End::Silence)
     }),
