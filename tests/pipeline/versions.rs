@@ -55,3 +55,16 @@ async fn a_listed_version_is_no_warning() {
     let without_list = respond(StatusCode::Created, &[], format!(r#"{{"identity":{{"id":"{USER}"}}}}"#));
     assert_eq!(warnings(vec![without_list]).await, 0);
 }
+
+/// A creation is not sent again after these, so its retries end with the response.
+#[tokio::test]
+async fn an_unlisted_version_in_a_last_response_is_one_warning() {
+    for status in [408, 500, 502, 503, 504, 599] {
+        let last = respond(
+            StatusCode::from(status),
+            &[("api-supported-versions", "2026-09-24")],
+            "",
+        );
+        assert_eq!(warnings(vec![last]).await, 1, "{status}");
+    }
+}
