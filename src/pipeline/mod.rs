@@ -18,7 +18,7 @@ use azure_core::{
     },
 };
 use client_core::{
-    call::{CallOptions, CallPipeline, Idempotency, Outcome},
+    call::{self, CallOptions, CallPipeline, Idempotency, Outcome},
     clock::Clock,
     headers::header,
 };
@@ -243,23 +243,19 @@ fn transport(options: &ClientOptions) -> Result<Transport> {
 /// ```
 #[cfg(feature = "reqwest")]
 pub fn default_transport() -> Result<Transport> {
-    client_core::call::transport::default(|builder| builder)
+    call::transport::default(|builder| builder)
 }
 
 /// Returns whether the service may have executed a request that got this response, which is no success.
 ///
-/// * A 4xx refuses the request before it is executed, also a gateway's (RFC 9110, section 15.5; RFC 6585, section 4). A 408
-///   is a gateway's word that something took too long.
-/// * A 5xx leaves it open: gateways write them after the service took too long or its response was lost
-///   ([Front Door][front-door]). A 503 is the service's own refusal only if it has the service's error in its body.
-/// * A redirection asks for another request first. Only a 303 may follow one that was executed (RFC 9110, section 15.4.4).
+/// A 503 is the service's own refusal if it has the service's error in its body. Gateways such as [Front Door][front-door]
+/// write one after the service took too long or its response was lost.
 ///
 /// [front-door]: https://learn.microsoft.com/azure/frontdoor/front-door-troubleshoot-routing
 fn may_have_been_executed(response: &RawResponse) -> bool {
     match response.status() {
-        StatusCode::RequestTimeout | StatusCode::SeeOther => true,
         StatusCode::ServiceUnavailable => service_error(response.body()).is_none(),
-        status => !status.is_client_error() && !status.is_redirection(),
+        status => call::may_have_been_executed(status),
     }
 }
 
