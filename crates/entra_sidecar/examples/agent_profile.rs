@@ -13,7 +13,7 @@
 //! | `POST /api/messages/send` | sends a message, which is the body, in the caller's name |
 //!
 //! With `SIDECAR_URL`, callers have to be of the tenant `TENANT_ID` and have a token with the scope `access_as_user` for the
-//! application `CLIENT_ID`, which is also the one that the sidecar is configured with. Without it, a double of the sidecar
+//! application `CLIENT_ID`, which is also the one that the sidecar is configured with. Without it, a fake sidecar
 //! and an issuer of tokens are started in this process. `PORT` is where the API listens on loopback, any free port unless it
 //! is set. With the argument `--once`, it sends its requests itself, and ends.
 
@@ -26,7 +26,7 @@ use axum::{
     routing::{get, post},
 };
 use entra_sidecar::{DownstreamRequest, InboundToken, SidecarClient, web::HandlerError};
-use entra_sidecar_double::{DownstreamApi, SidecarDouble};
+use fake_entra_sidecar::{DownstreamApi, FakeSidecar};
 use serde_json::{Value, json};
 use std::{env, error::Error, process::ExitCode};
 use token_guard::{Caller, EntraApi, TokenGuard, testing::TestIssuer};
@@ -84,13 +84,13 @@ struct App {
 
 /// What stands in for Entra ID and the sidecar, and a token of a caller.
 struct Own {
-    sidecar: SidecarDouble,
+    sidecar: FakeSidecar,
     _issuer: TestIssuer,
     token: String,
 }
 
 impl App {
-    /// With the sidecar that the environment names, or with a double of it.
+    /// With the sidecar that the environment names, or with a fake one.
     async fn find() -> Outcome<(Self, Option<Own>)> {
         if let Ok(url) = env::var("SIDECAR_URL") {
             let variable = |name| env::var(name).map_err(|_| format!("set {name} with SIDECAR_URL"));
@@ -101,12 +101,12 @@ impl App {
             };
             return Ok((app, None));
         }
-        println!("The sidecar is a double in this process. Set SIDECAR_URL to use another one.\n");
+        println!("The sidecar is a fake one in this process. Set SIDECAR_URL to use another one.\n");
         let issuer = TestIssuer::start().await?;
         let claims = json!({ "aud": OWN_AUDIENCE, "scope": SCOPE, "oid": "7d0f1b0e-2a55-4ed8-9f83-5a1fb1cf7a01" });
         let token = issuer.token(claims)?;
         let accepted = token.clone();
-        let sidecar = SidecarDouble::builder()
+        let sidecar = FakeSidecar::builder()
             .api("Graph", DownstreamApi::graph())
             .accept_callers(move |token| token == accepted)
             .start()
@@ -198,7 +198,7 @@ async fn ask(url: &str, own: &Own) -> Outcome {
     if !shown.eq([json!("adelev@contoso.com"), json!("Lunch?"), json!(true)].map(Some)) {
         return Err("the API answered something else than the profile, the messages and success".into());
     }
-    let sent = own.sidecar.calls().pop().and_then(|call| call.body);
+    let sent = own.sidecar.api_requests().pop().and_then(|call| call.body);
     if sent != Some(json!({ "message": message }).to_string()) {
         return Err("the message did not arrive".into());
     }

@@ -1,4 +1,4 @@
-//! Every Rust snippet of README.md compiles and runs; what talks to the sidecar talks to the double.
+//! Every Rust snippet of README.md compiles and runs; what talks to the sidecar talks to the sidecar.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -37,9 +37,9 @@ async fn snippets_run() -> Outcome {
     let (sidecar, client, caller) = start().await?;
     let authorization = &format!("Bearer {}", caller.token().secret());
     include_markdown!("README.md", "call", scope);
-    assert_eq!(sidecar.calls().len(), 1);
+    assert_eq!(sidecar.api_requests().len(), 1);
     include_markdown!("README.md", "send", scope);
-    assert_eq!(sidecar.calls().len(), 2);
+    assert_eq!(sidecar.api_requests().len(), 2);
     include_markdown!("README.md", "header", scope);
     include_markdown!("README.md", "agent", scope);
     include_markdown!("README.md", "validate", scope);

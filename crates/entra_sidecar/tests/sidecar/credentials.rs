@@ -11,8 +11,8 @@ use entra_sidecar::{
     Agent, InboundToken, SidecarClient, SidecarClientOptions, SidecarCredential, SidecarCredentialOptions,
     SidecarError, SidecarErrorKind, SidecarOnBehalfOfCredential, SidecarScope,
 };
-use entra_sidecar_double::{
-    AllowOverrides, CLIENT_ID, DownstreamApi, Fault, SidecarDouble, SidecarDoubleBuilder, unsigned_token,
+use fake_entra_sidecar::{
+    AllowOverrides, CLIENT_ID, DownstreamApi, FakeSidecar, FakeSidecarBuilder, Fault, unsigned_token,
 };
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,8 +22,8 @@ const AGENT: &str = "a9a8f3de-6a8d-4c52-a1c6-91f3d3ab4f10";
 /// In the year 2100.
 const FAR: i64 = 4_102_444_800;
 
-fn storage(api: DownstreamApi) -> SidecarDoubleBuilder {
-    SidecarDouble::builder().api("Storage", api)
+fn storage(api: DownstreamApi) -> FakeSidecarBuilder {
+    FakeSidecar::builder().api("Storage", api)
 }
 
 fn app_api() -> DownstreamApi {
@@ -59,7 +59,7 @@ async fn a_token_of_the_application_is_kept_until_it_expires() {
     assert_eq!(token.expires_on, OffsetDateTime::UNIX_EPOCH + Duration::seconds(FAR));
     let again = credential.get_token(&[SCOPE], None).await.unwrap();
     assert_eq!(again.token, token.token);
-    let request = &setup.double.requests()[..];
+    let request = &setup.sidecar.requests()[..];
     assert_eq!(request.len(), 1);
     assert_eq!(request[0].path, "/AuthorizationHeaderUnauthenticated/Storage");
     assert!(request[0].query.is_empty());
@@ -94,7 +94,7 @@ fn impatient(setup: &Setup) -> SidecarClient {
         timeout: Some(Duration::seconds(1)),
         ..crate::setup::options()
     };
-    SidecarClient::new(&setup.double.url(), Some(options)).unwrap()
+    SidecarClient::new(&setup.sidecar.url(), Some(options)).unwrap()
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn a_silent_sidecar_delays_nobody_while_the_last_token_is_valid() {
     let setup = Setup::of(storage(expiring())).await;
     let patient = SidecarCredential::new(setup.client.clone(), scope(), None).unwrap();
     let first = patient.get_token(&[SCOPE], None).await.unwrap().token;
-    setup.double.inject([Fault::silence()]);
+    setup.sidecar.inject([Fault::silence()]);
     let mut refresh = patient.get_token(&[SCOPE], None);
     let other = tokio::select! {
         biased;
@@ -116,7 +116,7 @@ async fn a_silent_sidecar_delays_nobody_while_the_last_token_is_valid() {
     let setup = Setup::of(storage(expiring())).await;
     let credential = SidecarCredential::new(impatient(&setup), scope(), None).unwrap();
     let first = credential.get_token(&[SCOPE], None).await.unwrap().token;
-    setup.double.inject([Fault::silence()]);
+    setup.sidecar.inject([Fault::silence()]);
     for _ in 0..3 {
         assert_eq!(credential.get_token(&[SCOPE], None).await.unwrap().token, first);
     }
@@ -126,7 +126,7 @@ async fn a_silent_sidecar_delays_nobody_while_the_last_token_is_valid() {
 async fn those_who_wait_for_a_first_token_share_its_failure() {
     let setup = Setup::of(storage(app_api())).await;
     let credential = SidecarCredential::new(impatient(&setup), scope(), None).unwrap();
-    setup.double.inject([Fault::silence()]);
+    setup.sidecar.inject([Fault::silence()]);
     let ask = || credential.get_token(&[SCOPE], None);
     let (a, b, c) = tokio::join!(ask(), ask(), ask());
     for result in [a, b, c] {
@@ -150,7 +150,7 @@ async fn scopes_that_are_not_named_an_api_are_refused_before_anything_is_sent() 
         let error = credential.get_token(scopes, None).await.unwrap_err();
         assert_eq!(error.kind(), &ErrorKind::Credential);
     }
-    assert!(setup.double.requests().is_empty());
+    assert!(setup.sidecar.requests().is_empty());
 }
 
 #[tokio::test]
@@ -240,7 +240,7 @@ async fn a_token_on_behalf_of_a_caller_is_the_callers() {
         SidecarOnBehalfOfCredential::new(setup.client.clone(), setup.caller.clone(), scope(), None).unwrap();
     credential.get_token(&[SCOPE], None).await.unwrap();
     credential.get_token(&[SCOPE], None).await.unwrap();
-    let acquisitions = setup.double.acquisitions();
+    let acquisitions = setup.sidecar.acquisitions();
     assert_eq!(acquisitions.len(), 1);
     assert_eq!(acquisitions[0].caller.as_deref(), Some(setup.caller.token().secret()));
 
@@ -292,7 +292,7 @@ async fn a_token_on_behalf_of_a_caller_is_the_callers() {
 async fn what_the_sidecar_refuses_is_a_credentials_error_with_its_reason() {
     let setup = Setup::of(storage(app_api())).await;
     let credential = SidecarCredential::new(setup.client.clone(), scope(), None).unwrap();
-    setup.double.inject([Fault::not_local()]);
+    setup.sidecar.inject([Fault::not_local()]);
     let error = credential.get_token(&[SCOPE], None).await.unwrap_err();
     assert_eq!(kind(&error), Some(SidecarErrorKind::Forbidden));
     assert!(error.to_string().contains("on its own machine"), "{error}");

@@ -8,7 +8,7 @@ use azure_core::{Error, error::ErrorKind};
 use entra_sidecar::{
     DownstreamRequest, InboundToken, SidecarClient, SidecarClientOptions, SidecarError, SidecarErrorKind, SidecarHealth,
 };
-use entra_sidecar_double::{DownstreamApi, Fault, unsigned_token};
+use fake_entra_sidecar::{DownstreamApi, Fault, unsigned_token};
 use serde_json::json;
 use std::time::Duration;
 
@@ -130,15 +130,15 @@ async fn validate_tells_a_missing_scope_and_returns_the_claims() {
     assert_eq!(kind(&error), SidecarErrorKind::MissingScope);
 
     // Without a body, the sidecar refuses callers on other machines.
-    setup.double.inject([Fault::not_local()]);
+    setup.sidecar.inject([Fault::not_local()]);
     let error = setup.client.validate(&setup.caller, None).await.unwrap_err();
     assert_eq!(kind(&error), SidecarErrorKind::Forbidden);
 }
 
 #[tokio::test]
 async fn a_host_name_that_is_not_local_is_explained() {
-    let double = echoing().start().await.unwrap();
-    let address = double.url().replace("http://", "").parse().unwrap();
+    let sidecar = echoing().start().await.unwrap();
+    let address = sidecar.url().replace("http://", "").parse().unwrap();
     let http_client = reqwest::Client::builder()
         .no_proxy()
         .resolve("sidecar.contoso.com", address)
@@ -228,14 +228,14 @@ async fn a_sidecar_that_is_not_there_is_unavailable() {
 
 #[tokio::test]
 async fn a_sidecar_that_does_not_answer_is_given_up() {
-    let double = echoing().start().await.unwrap();
-    let caller = InboundToken::bearer(double.caller_token(USER)).unwrap();
+    let sidecar = echoing().start().await.unwrap();
+    let caller = InboundToken::bearer(sidecar.caller_token(USER)).unwrap();
     let options = SidecarClientOptions {
         timeout: Some(azure_core::time::Duration::milliseconds(50)),
         ..options()
     };
-    let client = SidecarClient::new(&double.url(), Some(options)).unwrap();
-    double.inject([Fault::silence(), Fault::silence()]);
+    let client = SidecarClient::new(&sidecar.url(), Some(options)).unwrap();
+    sidecar.inject([Fault::silence(), Fault::silence()]);
     let error = client.authorization_header("Graph", &caller, None).await.unwrap_err();
     assert_eq!(
         (kind(&error), error.kind()),
@@ -260,7 +260,7 @@ async fn an_answer_that_is_too_long_is_refused() {
             max_answer_len,
             ..options()
         };
-        let client = SidecarClient::new(&setup.double.url(), Some(options)).unwrap();
+        let client = SidecarClient::new(&setup.sidecar.url(), Some(options)).unwrap();
         let request = DownstreamRequest::put("x").text("text/plain", "x".repeat(2_000));
         let result = client.call_downstream_api("Graph", &setup.caller, request, None).await;
         assert_eq!(result.is_ok(), succeeds);
@@ -275,9 +275,9 @@ async fn an_answer_that_is_too_long_is_refused() {
 async fn health_is_told_and_asked_for_once() {
     let setup = Setup::new().await;
     assert_eq!(setup.client.health(None).await.unwrap(), SidecarHealth::Healthy);
-    setup.double.set_healthy(false);
+    setup.sidecar.set_healthy(false);
     assert_eq!(setup.client.health(None).await.unwrap(), SidecarHealth::Unhealthy);
-    assert_eq!(setup.double.requests().len(), 2);
+    assert_eq!(setup.sidecar.requests().len(), 2);
 
     for (status, body, expected) in [
         (200, "Degraded", Ok(SidecarHealth::Degraded)),
@@ -295,7 +295,7 @@ async fn health_is_told_and_asked_for_once() {
 async fn the_wait_that_is_asked_for_is_told() {
     let setup = Setup::new().await;
     setup
-        .double
+        .sidecar
         .inject([Fault::before(503).retry_after(Duration::from_secs(7200))]);
     let error = setup
         .client
@@ -304,5 +304,5 @@ async fn the_wait_that_is_asked_for_is_told() {
         .unwrap_err();
     let wait = sidecar_error(&error).retry_after();
     assert_eq!(wait, Some(azure_core::time::Duration::hours(2)));
-    assert_eq!(setup.double.requests().len(), 1, "nobody waits for two hours");
+    assert_eq!(setup.sidecar.requests().len(), 1, "nobody waits for two hours");
 }

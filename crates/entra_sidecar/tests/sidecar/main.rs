@@ -1,4 +1,4 @@
-//! The client seen from outside, against the double of the sidecar and against a transport that answers from a script.
+//! The client seen from outside, with the fake sidecar and with a scripted transport.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

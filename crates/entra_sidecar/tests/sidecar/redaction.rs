@@ -8,7 +8,7 @@ use entra_sidecar::{
     SidecarOnBehalfOfCredential, SidecarScope, TokenOverrides, models::SidecarClientAuthorizationHeaderOptions,
     web::HandlerError,
 };
-use entra_sidecar_double::{DownstreamAnswer, DownstreamApi, SidecarDouble, unsigned_token};
+use fake_entra_sidecar::{ApiResponse, DownstreamApi, FakeSidecar, unsigned_token};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use serde_json::json;
 use std::{
@@ -76,11 +76,11 @@ async fn nothing_secret_is_shown_or_logged() {
     let token = issued.clone();
     let storage = DownstreamApi::new([SCOPE])
         .tokens(move |_| Ok(token.clone()))
-        .answer(|_| DownstreamAnswer::text(200, "text/plain", "CONTENT-OF-A-PERSON"));
+        .respond(|_| ApiResponse::text(200, "text/plain", "CONTENT-OF-A-PERSON"));
     let refused = DownstreamApi::new(["a"]).tokens(|_| Err("AADSTS65001: DETAIL-OF-A-PERSON".to_owned()));
-    let mut setup = Setup::of(SidecarDouble::builder().api("Storage", storage).api("Refused", refused)).await;
+    let mut setup = Setup::of(FakeSidecar::builder().api("Storage", storage).api("Refused", refused)).await;
     let (traced, spans) = traced();
-    setup.client = SidecarClient::new(&setup.double.url(), Some(traced.clone())).unwrap();
+    setup.client = SidecarClient::new(&setup.sidecar.url(), Some(traced.clone())).unwrap();
     let mut shown = String::new();
 
     let scope = [SidecarScope::new(SCOPE, "Storage")];

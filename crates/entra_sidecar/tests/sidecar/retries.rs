@@ -6,20 +6,20 @@ use crate::{
 };
 use azure_core::{error::ErrorKind, http::Method};
 use entra_sidecar::{DownstreamRequest, InboundToken, SidecarError, models::SidecarClientCallDownstreamApiOptions};
-use entra_sidecar_double::{AllowOverrides, DownstreamApi, Fault, SidecarDouble};
+use fake_entra_sidecar::{AllowOverrides, DownstreamApi, FakeSidecar, Fault};
 
 #[tokio::test]
 async fn what_only_reads_is_retried() {
     let setup = Setup::new().await;
-    setup.double.inject([Fault::before(503), Fault::before(503)]);
+    setup.sidecar.inject([Fault::before(503), Fault::before(503)]);
     setup
         .client
         .authorization_header("Graph", &setup.caller, None)
         .await
         .unwrap();
-    setup.double.inject([Fault::before(500), Fault::before(504)]);
+    setup.sidecar.inject([Fault::before(500), Fault::before(504)]);
     setup.client.validate(&setup.caller, None).await.unwrap();
-    assert_eq!(setup.double.requests().len(), 6);
+    assert_eq!(setup.sidecar.requests().len(), 6);
 }
 
 #[tokio::test]
@@ -34,15 +34,18 @@ async fn a_call_is_retried_if_its_verb_is_idempotent_and_else_sent_once() {
     ] {
         for (fault, calls) in [(Fault::before(503), 0), (Fault::after(504), 1), (Fault::after(500), 1)] {
             let setup = Setup::new().await;
-            setup.double.inject([fault]);
+            setup.sidecar.inject([fault]);
             let request = DownstreamRequest::new(method, "x");
             let result = setup
                 .client
                 .call_downstream_api("Graph", &setup.caller, request, None)
                 .await;
             assert_eq!(result.is_ok(), idempotent, "{method}");
-            assert_eq!(setup.double.requests().len(), if idempotent { 2 } else { 1 });
-            assert_eq!(setup.double.calls().len(), if idempotent { calls + 1 } else { calls });
+            assert_eq!(setup.sidecar.requests().len(), if idempotent { 2 } else { 1 });
+            assert_eq!(
+                setup.sidecar.api_requests().len(),
+                if idempotent { calls + 1 } else { calls }
+            );
             if let Err(error) = result {
                 let error = SidecarError::from_error(&error).unwrap();
                 assert!(error.may_have_been_executed(), "{error}");
@@ -54,7 +57,7 @@ async fn a_call_is_retried_if_its_verb_is_idempotent_and_else_sent_once() {
 #[tokio::test]
 async fn what_is_configured_is_sent_once_because_its_verb_is_not_known() {
     let setup = Setup::new().await;
-    setup.double.inject([Fault::after(503)]);
+    setup.sidecar.inject([Fault::after(503)]);
     let request = DownstreamRequest::as_configured();
     assert!(
         setup
@@ -63,7 +66,7 @@ async fn what_is_configured_is_sent_once_because_its_verb_is_not_known() {
             .await
             .is_err()
     );
-    assert_eq!(setup.double.calls().len(), 1);
+    assert_eq!(setup.sidecar.api_requests().len(), 1);
 }
 
 #[tokio::test]
@@ -73,20 +76,20 @@ async fn a_call_as_the_application_is_sent_once_unless_its_verb_is_known_to_coun
             .request_app_token()
             .request("POST", "users/1/sendMail")
     };
-    let setup = Setup::of(SidecarDouble::builder().api("Mail", mail())).await;
-    setup.double.inject([Fault::after(504)]);
+    let setup = Setup::of(FakeSidecar::builder().api("Mail", mail())).await;
+    setup.sidecar.inject([Fault::after(504)]);
     let error = setup
         .client
         .call_downstream_api_as_app("Mail", DownstreamRequest::get("users"), None)
         .await
         .unwrap_err();
-    assert_eq!(setup.double.calls().len(), 1, "a mail is not sent twice");
+    assert_eq!(setup.sidecar.api_requests().len(), 1, "a mail is not sent twice");
     assert!(SidecarError::from_error(&error).unwrap().may_have_been_executed());
 
     for (method, idempotent) in [(Method::Get, true), (Method::Post, false)] {
-        let builder = SidecarDouble::builder().api("Mail", mail());
+        let builder = FakeSidecar::builder().api("Mail", mail());
         let setup = Setup::of(builder.allow_overrides(AllowOverrides::everywhere())).await;
-        setup.double.inject([Fault::after(504)]);
+        setup.sidecar.inject([Fault::after(504)]);
         let options = SidecarClientCallDownstreamApiOptions {
             overrides_are_allowed: true,
             ..Default::default()
@@ -97,7 +100,7 @@ async fn a_call_as_the_application_is_sent_once_unless_its_verb_is_known_to_coun
             .call_downstream_api_as_app("Mail", request, Some(options))
             .await;
         assert_eq!(result.is_ok(), idempotent, "{method}");
-        assert_eq!(setup.double.calls().len(), if idempotent { 2 } else { 1 });
+        assert_eq!(setup.sidecar.api_requests().len(), if idempotent { 2 } else { 1 });
     }
 }
 

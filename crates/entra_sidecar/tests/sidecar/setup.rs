@@ -5,7 +5,7 @@ use azure_core::{
     time::Duration,
 };
 use entra_sidecar::{InboundToken, SidecarClient, SidecarClientOptions};
-use entra_sidecar_double::{DownstreamApi, SidecarDouble, SidecarDoubleBuilder};
+use fake_entra_sidecar::{DownstreamApi, FakeSidecar, FakeSidecarBuilder};
 use std::{net::Ipv4Addr, sync::Arc};
 use tokio::net::TcpSocket;
 
@@ -53,9 +53,9 @@ impl Nobody {
     }
 }
 
-/// A double with a client of it and a caller.
+/// A fake sidecar with a client of it and a caller.
 pub(crate) struct Setup {
-    pub(crate) double: SidecarDouble,
+    pub(crate) sidecar: FakeSidecar,
     pub(crate) client: SidecarClient,
     pub(crate) caller: InboundToken,
 }
@@ -66,16 +66,16 @@ impl Setup {
         Self::of(echoing()).await
     }
 
-    pub(crate) async fn of(builder: SidecarDoubleBuilder) -> Self {
-        let double = builder.start().await.unwrap();
+    pub(crate) async fn of(builder: FakeSidecarBuilder) -> Self {
+        let sidecar = builder.start().await.unwrap();
         Self {
-            client: SidecarClient::new(&double.url(), Some(options())).unwrap(),
-            caller: InboundToken::bearer(double.caller_token(USER)).unwrap(),
-            double,
+            client: SidecarClient::new(&sidecar.url(), Some(options())).unwrap(),
+            caller: InboundToken::bearer(sidecar.caller_token(USER)).unwrap(),
+            sidecar,
         }
     }
 }
 
-pub(crate) fn echoing() -> SidecarDoubleBuilder {
-    SidecarDouble::builder().api("Graph", DownstreamApi::new(["User.Read"]))
+pub(crate) fn echoing() -> FakeSidecarBuilder {
+    FakeSidecar::builder().api("Graph", DownstreamApi::new(["User.Read"]))
 }

@@ -4,7 +4,7 @@ use crate::setup::{Nobody, Setup, echoing, options};
 use entra_sidecar::{
     DownstreamRequest, InboundToken, SidecarClient, SidecarCredential, SidecarScope, web::HandlerError,
 };
-use entra_sidecar_double::{DownstreamAnswer, DownstreamApi, Fault};
+use fake_entra_sidecar::{ApiResponse, DownstreamApi, Fault};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ async fn setup() -> Setup {
         )
         .api(
             "Html",
-            DownstreamApi::new(["a"]).answer(|_| DownstreamAnswer::text(200, "text/html", "PERSON")),
+            DownstreamApi::new(["a"]).respond(|_| ApiResponse::text(200, "text/html", "PERSON")),
         );
     for (name, status) in [
         ("D302", 302),
@@ -87,7 +87,7 @@ async fn setup() -> Setup {
         ("D500", 500),
         ("D503", 503),
     ] {
-        let api = DownstreamApi::new(["a"]).answer(move |_| DownstreamAnswer::text(status, "text/plain", "PERSON"));
+        let api = DownstreamApi::new(["a"]).respond(move |_| ApiResponse::text(status, "text/plain", "PERSON"));
         builder = builder.api(name, api);
     }
     Setup::of(builder).await
@@ -159,7 +159,7 @@ async fn axum_answers_for_each_error() {
         (200, true)
     );
     for (api, fault, status, code) in cases() {
-        setup.double.inject(fault);
+        setup.sidecar.inject(fault);
         check(get(api).bearer_auth(caller), status, code).await;
     }
     check(get("Graph").bearer_auth("stranger"), 401, "caller_token_rejected").await;
@@ -214,7 +214,7 @@ fn actix_web_answers_for_each_error() {
         let answer = call_service(&app, get("Graph").insert_header(caller.clone()).to_request()).await;
         assert_eq!(answer.status().as_u16(), 200);
         for (api, fault, status, code) in cases() {
-            setup.double.inject(fault);
+            setup.sidecar.inject(fault);
             check(get(api).insert_header(caller.clone()), status, code).await;
         }
         check(

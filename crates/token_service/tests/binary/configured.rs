@@ -5,7 +5,7 @@ use crate::{
     setup::{AUDIENCE, Setup, http},
 };
 use acs_identity_emulator::{EntraTokenRequest, Fault, Operation, TokenStatus};
-use entra_sidecar_double::{DownstreamApi, SidecarDouble};
+use fake_entra_sidecar::{DownstreamApi, FakeSidecar};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::fs;
@@ -74,7 +74,7 @@ async fn the_sidecar_can_stand_in_for_a_secret() {
         .unwrap()
         .token;
     let acs = DownstreamApi::new(["https://communication.azure.com/.default"]).request_app_token();
-    let double = SidecarDouble::builder().api("Acs", acs.tokens(move |_| Ok(minted.clone())));
+    let double = FakeSidecar::builder().api("Acs", acs.tokens(move |_| Ok(minted.clone())));
     let double = double.start().await.unwrap();
     let ca = setup.directory.join("ca.pem");
     fs::write(&ca, setup.emulator.ca_pem()).unwrap();

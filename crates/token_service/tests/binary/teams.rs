@@ -6,7 +6,7 @@ use crate::{
     setup::{Setup, http},
 };
 use acs_identity_emulator::{EntraTokenRequest, TokenStatus, Uuid};
-use entra_sidecar_double::{DownstreamApi, SidecarDouble};
+use fake_entra_sidecar::{DownstreamApi, FakeSidecar};
 use reqwest::Response;
 use serde_json::Value;
 
@@ -57,7 +57,7 @@ async fn the_sidecar_acquires_the_token_that_a_caller_does_not_send() {
         "https://auth.msft.communication.azure.com/Teams.ManageChats",
     ];
     let api = DownstreamApi::new(scopes).tokens(move |_| Ok(for_teams.clone()));
-    let sidecar = SidecarDouble::builder()
+    let sidecar = FakeSidecar::builder()
         .api("AcsTeams", api)
         .accept_callers(|_| true)
         .start()

@@ -3,7 +3,7 @@
 use crate::setup::{Options, World, send};
 use acs_identity_emulator::{EntraToken, EntraTokenRequest, TokenStatus, Uuid};
 use entra_sidecar::SidecarClient;
-use entra_sidecar_double::{DownstreamApi, SidecarDouble, unsigned_token};
+use fake_entra_sidecar::{DownstreamApi, FakeSidecar, unsigned_token};
 use reqwest::Method;
 use serde_json::json;
 use token_service::{TeamsExchange, UserNaming};
@@ -141,7 +141,7 @@ async fn the_sidecar_acquires_the_token_that_a_caller_does_not_send() {
     let (client_id, object_id) = (request.app_id.to_string(), request.user_id);
     let outer = World::start().await;
     let entra = outer.emulator.mint_entra_token(&request).await.unwrap();
-    let sidecar = SidecarDouble::builder()
+    let sidecar = FakeSidecar::builder()
         .api(
             "AcsTeams",
             DownstreamApi::new(SCOPES).tokens(move |_| Ok(entra.token.clone())),
@@ -177,7 +177,7 @@ async fn the_sidecar_acquires_the_token_that_a_caller_does_not_send() {
 #[tokio::test]
 async fn a_sidecar_that_fails_is_told_apart() {
     let outer = World::start().await;
-    let sidecar = SidecarDouble::builder()
+    let sidecar = FakeSidecar::builder()
         .api(
             "AcsTeams",
             DownstreamApi::new(SCOPES)
