@@ -241,7 +241,7 @@ async fn a_sidecar_that_does_not_answer_is_given_up() {
         (kind(&error), error.kind()),
         (SidecarErrorKind::Unavailable, &ErrorKind::Io)
     );
-    assert!(error.to_string().contains("longer than 50ms"), "{error}");
+    assert!(error.to_string().contains("given up after 50ms"), "{error}");
     assert!(!sidecar_error(&error).may_have_been_executed());
     let request = DownstreamRequest::post("me/sendMail");
     let error = client
@@ -255,9 +255,9 @@ async fn a_sidecar_that_does_not_answer_is_given_up() {
 #[tokio::test]
 async fn an_answer_that_is_too_long_is_refused() {
     let setup = Setup::new().await;
-    for (max_answer_len, succeeds) in [(100_000, true), (1_000, false)] {
+    for (max_response_len, succeeds) in [(100_000, true), (1_000, false)] {
         let options = SidecarClientOptions {
-            max_answer_len,
+            max_response_len,
             ..options()
         };
         let client = SidecarClient::new(&setup.sidecar.url(), Some(options)).unwrap();
