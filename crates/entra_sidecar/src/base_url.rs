@@ -97,6 +97,7 @@ mod tests {
             ("http://192.168.0.7:5000", "http://192.168.0.7:5000/"),
             ("http://[fd00::7]/", "http://[fd00::7]/"),
             ("http://[::ffff:10.0.0.1]/", "http://[::ffff:a00:1]/"),
+            ("http://[::ffff:127.0.0.1]/", "http://[::ffff:7f00:1]/"),
             ("http://localhost/agent/sidecar/", "http://localhost/agent/sidecar"),
         ] {
             assert_eq!(parse_base_url(base_url, false).unwrap().as_str(), expected);

@@ -1,4 +1,4 @@
-//! Every Rust snippet of README.md compiles and runs; what talks to the sidecar talks to the sidecar.
+//! The Rust snippets of README.md, compiled and run with a fake sidecar.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 include!("support/doctest.rs");
 
-/// The snippets that this file includes.
+/// The included snippets.
 const SNIPPETS: [&str; 8] = [
     "agent",
     "call",
@@ -49,7 +49,7 @@ async fn snippets_run() -> Outcome {
 
 #[cfg(feature = "axum")]
 #[tokio::test]
-async fn a_handler_is_one_of_axum() {
+async fn the_handler_compiles() {
     include_markdown!("README.md", "handler");
     let _router: axum::Router<SidecarClient> = axum::Router::new().route("/api/profile", axum::routing::get(profile));
 }

@@ -1,17 +1,17 @@
-//! What downstream APIs answer, as it comes.
+//! Responses of downstream APIs.
 
 use crate::setup::{Setup, echoing};
 use entra_sidecar::{DownstreamError, DownstreamRequest};
 use fake_entra_sidecar::{ApiResponse, DownstreamApi, FakeSidecar};
 use serde_json::{Value, json};
 
-fn answering(answer: ApiResponse) -> DownstreamApi {
-    DownstreamApi::new(["s"]).respond(move |_| answer.clone())
+fn responding(response: ApiResponse) -> DownstreamApi {
+    DownstreamApi::new(["s"]).respond(move |_| response.clone())
 }
 
 #[tokio::test]
-async fn answers_of_all_kinds_are_no_errors() {
-    for (answer, status, content_type, text) in [
+async fn responses_with_any_status_are_not_errors() {
+    for (api_response, status, content_type, text) in [
         (ApiResponse::status(202), 202, None, None),
         (ApiResponse::status(204), 204, None, None),
         (
@@ -36,7 +36,7 @@ async fn answers_of_all_kinds_are_no_errors() {
         (ApiResponse::status(503), 503, None, None),
         (ApiResponse::status(599), 599, None, None),
     ] {
-        let setup = Setup::of(FakeSidecar::builder().api("Graph", answering(answer))).await;
+        let setup = Setup::of(FakeSidecar::builder().api("Graph", responding(api_response))).await;
         let request = DownstreamRequest::get("x");
         let response = setup
             .client
@@ -50,15 +50,15 @@ async fn answers_of_all_kinds_are_no_errors() {
         assert_eq!(
             setup.sidecar.api_requests().len(),
             1,
-            "no answer is retried by this client"
+            "an API's response is not retried"
         );
     }
 }
 
 #[tokio::test]
-async fn a_failure_becomes_an_error_on_request_which_shows_no_content() {
-    let answer = ApiResponse::text(403, "text/plain", "SECRET");
-    let setup = Setup::of(FakeSidecar::builder().api("Graph", answering(answer))).await;
+async fn the_error_for_a_status_shows_no_content() {
+    let api_response = ApiResponse::text(403, "text/plain", "SECRET");
+    let setup = Setup::of(FakeSidecar::builder().api("Graph", responding(api_response))).await;
     let request = DownstreamRequest::get("x");
     let response = setup
         .client
@@ -74,7 +74,7 @@ async fn a_failure_becomes_an_error_on_request_which_shows_no_content() {
 }
 
 #[tokio::test]
-async fn the_calls_of_the_source_document_work() {
+async fn the_documented_calls_work() {
     let setup = Setup::of(FakeSidecar::builder().api("Graph", DownstreamApi::graph())).await;
     let call = |request| setup.client.call_downstream_api("Graph", &setup.caller, request, None);
 
@@ -99,7 +99,7 @@ async fn the_calls_of_the_source_document_work() {
 }
 
 #[tokio::test]
-async fn the_unauthenticated_route_sends_what_is_configured_whatever_is_asked_for() {
+async fn the_configured_request_is_sent_as_the_application() {
     let api = DownstreamApi::new(["a/.default"])
         .request_app_token()
         .request("PUT", "configured");

@@ -1,4 +1,4 @@
-//! The credentials drive the identity client, over https against the emulator, which checks the tokens' signatures.
+//! The credentials in the identity client, over https with the emulator, which checks the signatures of tokens.
 
 use crate::setup::Setup;
 use acs_identity_emulator::{Emulator, EntraTokenRequest, TokenStatus};
@@ -32,7 +32,7 @@ fn identity_client(emulator: &Emulator, credential: Arc<dyn TokenCredential>) ->
 }
 
 #[tokio::test]
-async fn the_application_creates_users_without_a_secret() {
+async fn applications_create_users_without_a_secret() {
     let emulator = Emulator::builder().start().await.unwrap();
     let minted = emulator
         .mint_entra_token(&EntraTokenRequest::service())
@@ -55,7 +55,7 @@ async fn the_application_creates_users_without_a_secret() {
 }
 
 #[tokio::test]
-async fn a_forged_token_and_one_for_another_api_do_not_get_in() {
+async fn forged_and_misdirected_tokens_are_refused() {
     let emulator = Emulator::builder().start().await.unwrap();
     // Of the right audience, but not signed by the emulator's Entra ID.
     let acs = DownstreamApi::new(["https://communication.azure.com/.default"]).request_app_token();
@@ -78,7 +78,7 @@ async fn a_forged_token_and_one_for_another_api_do_not_get_in() {
 }
 
 #[tokio::test]
-async fn a_teams_users_token_is_exchanged_on_their_behalf() {
+async fn a_teams_user_gets_a_token_on_their_behalf() {
     let emulator = Emulator::builder().start().await.unwrap();
     let minted = emulator
         .mint_entra_token(&EntraTokenRequest::teams_user())

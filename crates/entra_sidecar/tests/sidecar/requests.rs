@@ -1,4 +1,4 @@
-//! What goes on the wire, as the sidecar's source binds it: names of parameters, verbs, paths.
+//! The requests on the wire, as the sidecar's source binds them: names of parameters, verbs, paths.
 
 use crate::setup::{Setup, USER, echoing};
 use azure_core::{Uuid, http::Method};
@@ -20,7 +20,7 @@ fn pairs(request: &RecordedRequest) -> Vec<(&str, &str)> {
 }
 
 #[tokio::test]
-async fn a_header_without_options_has_no_query() {
+async fn header_requests_without_options_have_no_query() {
     let setup = Setup::of(echoing().api("A b/c%é", DownstreamApi::new(["api://x/.default"]).request_app_token())).await;
     let header = setup
         .client
@@ -48,7 +48,7 @@ async fn a_header_without_options_has_no_query() {
 }
 
 #[tokio::test]
-async fn every_parameter_is_sent_by_the_name_that_the_sidecar_binds() {
+async fn every_parameter_has_the_name_that_is_bound() {
     let setup = Setup::new().await;
     let options = SidecarClientAuthorizationHeaderOptions {
         agent: Some(Agent::UserByName {
@@ -136,7 +136,7 @@ async fn every_parameter_is_sent_by_the_name_that_the_sidecar_binds() {
 }
 
 #[tokio::test]
-async fn each_kind_of_agent_has_its_own_parameters() {
+async fn each_kind_of_agent_has_its_parameters() {
     let setup = Setup::new().await;
     let user_id = Uuid::parse_str(USER).unwrap();
     let agent_id = agent_id();
@@ -157,10 +157,10 @@ async fn each_kind_of_agent_has_its_own_parameters() {
 }
 
 #[tokio::test]
-async fn the_verb_goes_with_any_override_so_that_it_is_not_reset() {
+async fn the_verb_is_sent_with_any_override() {
     let setup =
         Setup::of(echoing().api("Mail", DownstreamApi::new(["Mail.Send"]).request("POST", "me/sendMail"))).await;
-    // What is configured is sent as it is.
+    // The configured request stays unchanged.
     let sent = DownstreamRequest::as_configured().json(&json!({})).unwrap();
     let response = setup
         .client
@@ -216,7 +216,7 @@ async fn the_verb_goes_with_any_override_so_that_it_is_not_reset() {
         (&json!("POST"), &json!("me/sendMail"))
     );
 
-    // A header's verb is said aloud too.
+    // The verb of a header is sent too.
     let options = SidecarClientAuthorizationHeaderOptions {
         overrides,
         ..Default::default()
@@ -230,7 +230,7 @@ async fn the_verb_goes_with_any_override_so_that_it_is_not_reset() {
 }
 
 #[tokio::test]
-async fn every_verb_is_a_post_to_the_sidecar() {
+async fn calls_with_every_verb_are_post_requests() {
     let setup = Setup::of(
         echoing()
             .api("App", DownstreamApi::new(["a/.default"]).request_app_token())
@@ -292,7 +292,7 @@ async fn the_fake_sidecar_accepts_post_only() {
 }
 
 #[tokio::test]
-async fn empty_bodies_are_bodies_and_no_body_has_no_media_type() {
+async fn empty_bodies_are_sent() {
     let setup = Setup::new().await;
     for body in [json!({}), json!([]), json!(null)] {
         let request = DownstreamRequest::post("x").json(&body).unwrap();
@@ -318,7 +318,7 @@ async fn empty_bodies_are_bodies_and_no_body_has_no_media_type() {
 }
 
 #[tokio::test]
-async fn what_the_sidecar_would_ignore_or_take_for_something_else_is_refused() {
+async fn values_that_the_sidecar_would_ignore_are_refused() {
     let setup = Setup::new().await;
     let nil = Uuid::nil();
     let agents = [
@@ -391,7 +391,7 @@ async fn what_the_sidecar_would_ignore_or_take_for_something_else_is_refused() {
 }
 
 #[tokio::test]
-async fn blank_overrides_are_refused_because_the_configured_ones_would_count() {
+async fn blank_overrides_are_refused() {
     let setup = Setup::new().await;
     let text = || Some(" ".to_owned());
     for overrides in [
@@ -447,7 +447,7 @@ async fn blank_overrides_are_refused_because_the_configured_ones_would_count() {
 }
 
 #[tokio::test]
-async fn a_header_is_one_in_any_case_and_the_last_value_counts() {
+async fn the_last_value_of_a_header_counts() {
     let setup = Setup::new().await;
     let request = DownstreamRequest::get("me").header("Prefer", "a").header("prefer", "b");
     let response = setup
@@ -476,8 +476,8 @@ async fn the_fake_sidecar_binds_overrides_as_the_source_does() {
     address.query_pairs_mut().extend_pairs(parameters);
     let http_client = reqwest::Client::builder().no_proxy().build().unwrap();
     let request = http_client.post(address).bearer_auth(setup.caller.token().secret());
-    let answer: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
-    let echo: serde_json::Value = serde_json::from_str(answer["content"].as_str().unwrap()).unwrap();
+    let result: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
+    let echo: serde_json::Value = serde_json::from_str(result["content"].as_str().unwrap()).unwrap();
     assert_eq!(
         (&echo["query"], &echo["headers"]),
         (&json!({ "Top": "2" }), &json!({ "Prefer": "b" }))
@@ -485,7 +485,7 @@ async fn the_fake_sidecar_binds_overrides_as_the_source_does() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_json_is_refused_as_an_argument() {
+async fn bodies_that_json_cannot_represent_are_refused() {
     // JSON has no keys that are lists.
     let body = std::collections::BTreeMap::from([(vec!["SECRET"], 1)]);
     let error = DownstreamRequest::post("me").json(&body).unwrap_err();
@@ -512,7 +512,7 @@ async fn a_base_url_may_have_a_path() {
 }
 
 #[test]
-fn bounds_that_nothing_can_keep_are_refused() {
+fn invalid_options_are_refused() {
     use azure_core::time::Duration;
     for timeout in [Duration::ZERO, -Duration::SECOND] {
         let options = entra_sidecar::SidecarClientOptions {
@@ -531,8 +531,8 @@ fn bounds_that_nothing_can_keep_are_refused() {
 }
 
 #[tokio::test]
-async fn the_transport_of_the_client_reaches_loopback_past_the_proxies_of_the_environment() {
-    // Those of the environment that the tests run in: `.ci/run` has one there that nobody answers at.
+async fn the_default_transport_ignores_proxies() {
+    // `.ci/run` sets proxies that refuse connections.
     let setup = Setup::new().await;
     for options in [None, Some(entra_sidecar::SidecarClientOptions::default())] {
         let client = SidecarClient::new(&setup.sidecar.url(), options).unwrap();

@@ -1,5 +1,4 @@
-// What the examples of the documentation start with, by `include!`: a fake sidecar, a client of it, and a caller's
-// token.
+// The start of the documentation's examples, by `include!`: a fake sidecar, a client of it, and a caller's token.
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
