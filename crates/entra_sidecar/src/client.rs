@@ -22,8 +22,8 @@ use client_core::call::Idempotency;
 /// # Errors
 ///
 /// An operation fails with an [`azure_core::Error`] whose source is a [`SidecarError`](crate::SidecarError). If an argument was
-/// refused before anything was sent, the error has kind `Other` and no source. A response of a downstream API is not an error,
-/// whatever its status.
+/// refused before anything was sent, the error has kind `Other` and no source. A response of a downstream API with any status is
+/// not an error.
 ///
 /// # Examples
 ///

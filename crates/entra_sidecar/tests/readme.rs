@@ -8,16 +8,7 @@ use std::collections::BTreeSet;
 include!("support/doctest.rs");
 
 /// The included snippets.
-const SNIPPETS: [&str; 8] = [
-    "agent",
-    "call",
-    "client",
-    "credential",
-    "handler",
-    "header",
-    "send",
-    "validate",
-];
+const SNIPPETS: [&str; 6] = ["call", "client", "credential", "handler", "header", "send"];
 
 #[test]
 fn every_snippet_is_included() {
@@ -41,8 +32,6 @@ async fn snippets_run() -> Outcome {
     include_markdown!("README.md", "send", scope);
     assert_eq!(sidecar.api_requests().len(), 2);
     include_markdown!("README.md", "header", scope);
-    include_markdown!("README.md", "agent", scope);
-    include_markdown!("README.md", "validate", scope);
     include_markdown!("README.md", "credential", scope);
     Ok(())
 }

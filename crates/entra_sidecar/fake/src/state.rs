@@ -1,4 +1,4 @@
-//! The configuration of a fake sidecar, and its record of what happened.
+//! The configuration of a fake sidecar, and its records.
 
 use crate::{
     api::{ApiRequest, DownstreamApi},

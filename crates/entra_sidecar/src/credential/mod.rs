@@ -39,8 +39,8 @@ pub struct SidecarCredentialOptions {
 /// # Caching
 ///
 /// Each scope has one cached token. It is returned until five minutes before its expiry. Then the next caller refreshes it,
-/// while the others get the old token. If a refresh fails, the old token is returned for 30 seconds before the next attempt, as
-/// long as it is valid. Without a valid token, concurrent callers on one async runtime share a request and its failure.
+/// while the others get the old token. If a refresh fails, the old token is returned for 30 seconds before the next attempt,
+/// while it is valid. Without a valid token, concurrent callers on one async runtime share a request and its failure.
 ///
 /// # Errors
 ///

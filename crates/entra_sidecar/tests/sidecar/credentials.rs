@@ -262,7 +262,7 @@ async fn other_tokens_than_the_callers_are_refused() {
     assert_eq!(kind(&error), Some(SidecarErrorKind::UnexpectedToken));
     assert!(error.to_string().contains("RequestAppToken"), "{error}");
 
-    // A token that names no user cannot be told to be anybody's.
+    // A token without a user may be any caller's.
     let anonymous = unsigned_token(&json!({ "aud": "https://storage.azure.com", "exp": FAR }));
     let accepted = anonymous.clone();
     let of_user = with_claims(json!({ "aud": "https://storage.azure.com", "exp": FAR, "oid": USER }));
@@ -283,7 +283,7 @@ async fn other_tokens_than_the_callers_are_refused() {
         assert!(error.to_string().contains(text), "{error}");
     }
 
-    // An agent acts in the name of the caller, or as a user of its own.
+    // An agent acts in the name of the caller, or as its own user.
     let (agent_id, user_id) = (agent(), Uuid::parse_str(AGENT).unwrap());
     for agent in [Agent::Autonomous { agent_id }, Agent::UserById { agent_id, user_id }] {
         let setup = Setup::of(storage(DownstreamApi::new([

@@ -88,7 +88,7 @@ async fn a_teams_user_gets_a_token_on_their_behalf() {
     let teams = DownstreamApi::new([TEAMS]).tokens(move |_| Ok(exchanged.clone()));
     let setup = Setup::of(FakeSidecar::builder().api("AcsTeams", teams)).await;
     let caller = InboundToken::bearer(setup.sidecar.caller_token(&minted.user_id.to_string())).unwrap();
-    // The API has a name in scopes, and its application id in tokens.
+    // The API has a name in scopes, and its application ID in tokens.
     let scope = SidecarScope::new(TEAMS, "AcsTeams").audience("1fd5118e-2576-4263-8130-9503064c837a");
     let credential = SidecarOnBehalfOfCredential::new(setup.client.clone(), caller, [scope.clone()], None).unwrap();
     let token = credential.get_token(&[TEAMS], None).await.unwrap().token;
@@ -114,7 +114,7 @@ async fn a_teams_user_gets_a_token_on_their_behalf() {
         .into_model()
         .unwrap();
 
-    // The caller of another object id does not get that user's token.
+    // A caller with another object ID does not get that user's token.
     let credential =
         SidecarOnBehalfOfCredential::new(setup.client.clone(), setup.caller.clone(), [scope], None).unwrap();
     assert!(credential.get_token(&[TEAMS], None).await.is_err());

@@ -203,7 +203,7 @@ async fn the_verb_is_sent_with_any_override() {
     assert!(refused.unwrap_err().to_string().contains("name the verb"));
     assert_eq!(setup.sidecar.requests().len(), 1);
 
-    // With its verb it stays what it is, and so does the configured path.
+    // With its verb it stays the same, and so does the configured path.
     let request = DownstreamRequest::post("");
     let response = setup
         .client
