@@ -20,8 +20,8 @@ use azure_core::{
 };
 use cache::TokenCache;
 use client_core::{clock::Clock, single_flight::catch_panic};
-use scope::{check_scopes, one_line, refused};
-use std::sync::Arc;
+use scope::check_scopes;
+use std::{borrow::Cow, sync::Arc};
 
 /// Options for a [`SidecarCredential`] and a [`SidecarOnBehalfOfCredential`].
 #[derive(Clone, Default, SafeDebug)]
@@ -257,4 +257,14 @@ fn into_credential_error(error: Error) -> Error {
     }
     let text = SidecarError::from_error(&error).map_or_else(|| error.to_string(), ToString::to_string);
     Error::with_error(ErrorKind::Credential, error, text)
+}
+
+/// Returns a text from outside on one line of a bounded length.
+fn one_line(text: &str) -> String {
+    text.chars().take(200).filter(|c| !c.is_control()).collect()
+}
+
+/// Creates the error of a refused request for a token.
+fn refused(text: impl Into<Cow<'static, str>>) -> Error {
+    Error::with_message(ErrorKind::Credential, text)
 }

@@ -1,7 +1,7 @@
 //! The scopes of a credential, and their APIs in the sidecar's configuration.
 
 use crate::error::invalid_argument;
-use azure_core::{Error, Result, Uuid, error::ErrorKind};
+use azure_core::{Result, Uuid};
 
 /// A scope that an Azure client requests, and its API in the sidecar's configuration.
 ///
@@ -87,16 +87,6 @@ pub(super) fn check_scopes(scopes: &[SidecarScope]) -> Result<()> {
         ));
     }
     Ok(())
-}
-
-/// Returns a text from outside on one line of a bounded length.
-pub(super) fn one_line(text: &str) -> String {
-    text.chars().take(200).filter(|c| !c.is_control()).collect()
-}
-
-/// Creates the error of a refused request for a token.
-pub(super) fn refused(text: impl Into<std::borrow::Cow<'static, str>>) -> Error {
-    Error::with_message(ErrorKind::Credential, text)
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub(super) struct FailedCall {
 
 impl FailedCall {
     /// Creates the error of a response that is not a success.
-    pub(super) fn refused(self, response: RawResponse) -> Error {
+    pub(super) fn with_response(self, response: RawResponse) -> Error {
         let status = response.status();
         let problem = ProblemDetails::parse(response.body());
         let (kind, remedy) = self.kind(&response, problem.as_ref());
@@ -35,7 +35,7 @@ impl FailedCall {
             status: Some(status),
             problem,
             retry_after: retry_after(response.headers()),
-            ..self.error(kind, text)
+            ..self.failure(kind, text)
         };
         error.into_error(ErrorKind::HttpResponse {
             status,
@@ -45,26 +45,26 @@ impl FailedCall {
     }
 
     /// Creates the error of a success whose body cannot be read.
-    pub(super) fn unreadable(self, error: &Error) -> Error {
+    pub(super) fn with_unreadable_response(self, error: &Error) -> Error {
         let text = format!("{error}; check the base URL, and any proxy in between");
-        self.error(SidecarErrorKind::Protocol, text)
+        self.failure(SidecarErrorKind::Protocol, text)
             .into_error(ErrorKind::DataConversion)
     }
 
     /// Creates the error of a call without a whole response.
-    pub(super) fn unanswered(self, error: Error) -> Error {
+    pub(super) fn without_response(self, error: Error) -> Error {
         let kind = error.kind().clone();
         let failure = match kind {
-            ErrorKind::Connection | ErrorKind::Io => self.error(
+            ErrorKind::Connection | ErrorKind::Io => self.failure(
                 SidecarErrorKind::Unavailable,
                 format!("the sidecar did not answer: {error}"),
             ),
-            ErrorKind::DataConversion => self.error(
+            ErrorKind::DataConversion => self.failure(
                 SidecarErrorKind::Protocol,
                 format!("the sidecar's response cannot be read: {error}"),
             ),
             _ => {
-                let failure = self.error(SidecarErrorKind::PolicyFailed, error.to_string());
+                let failure = self.failure(SidecarErrorKind::PolicyFailed, error.to_string());
                 SidecarError {
                     source: Some(error),
                     ..failure
@@ -74,7 +74,7 @@ impl FailedCall {
         failure.into_error(kind)
     }
 
-    fn error(self, kind: SidecarErrorKind, text: String) -> SidecarError {
+    fn failure(self, kind: SidecarErrorKind, text: String) -> SidecarError {
         SidecarError {
             may_have_been_executed: self.may_have_been_executed,
             ..SidecarError::new(kind, text)
@@ -154,7 +154,7 @@ impl FailedCall {
             ),
             Some(problem) if has_caller && problem.detail.as_deref().is_some_and(requires_interaction) => (
                 SidecarErrorKind::InteractionRequired,
-                "Entra ID gave no token; the user has to sign in again, prove who they are, or consent",
+                "Entra ID gave no token; the user must sign in again, prove who they are, or consent",
             ),
             Some(_) => (
                 SidecarErrorKind::AcquisitionFailed,

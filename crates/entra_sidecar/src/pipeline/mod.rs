@@ -112,10 +112,10 @@ async fn send<T>(
     let error = match result {
         Ok(response) => match read(&response) {
             Some(Ok(value)) => return Ok(value),
-            Some(Err(error)) => failed.unreadable(&error),
-            None => failed.refused(response),
+            Some(Err(error)) => failed.with_unreadable_response(&error),
+            None => failed.with_response(response),
         },
-        Err(error) => failed.unanswered(error),
+        Err(error) => failed.without_response(error),
     };
     Err(contexts.into_iter().fold(error, Error::with_context))
 }
