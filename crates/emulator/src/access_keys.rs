@@ -1,10 +1,9 @@
 //! The resource's two access keys.
 
 use crate::{
-    error::EmulatorError,
     hidden::hide,
     signature::AccessKey,
-    store::{Changes, Contents, Opened, SETTINGS, Store, Ticket},
+    storage::{Changes, Contents, DataFileError, Opened, SETTINGS, Store, Ticket},
 };
 use aws_lc_rs::error::Unspecified;
 use serde::{Deserialize, Serialize};
@@ -70,27 +69,34 @@ struct KeyRecord {
 }
 
 impl AccessKeys {
-    /// The keys that a store has kept; otherwise random ones. A given key takes the place of the primary one, as if that
-    /// was regenerated. They are not [put](Self::put) into the store yet.
-    pub(crate) fn open(given: Option<AccessKey>, opened: &Opened) -> Result<Self, EmulatorError> {
-        let pair = match opened.contents.setting::<PairRecord>(SETTING)? {
-            Some(record) => {
-                let mut pair = Pair::restore(record, &opened.contents)?;
-                if let Some(key) = given.filter(|key| key.as_base64() != pair.primary.key.as_base64()) {
-                    pair.replace(AccessKeyKind::Primary, key);
-                }
-                pair
-            }
-            None => Pair {
-                primary: numbered(1, given.map_or_else(AccessKey::generate, Ok)?),
-                secondary: numbered(2, AccessKey::generate()?),
-                changed: Ticket::default(),
-            },
+    /// The keys in the data file; `None` if it has none. A given key takes the place of the primary one, as if that was
+    /// regenerated, and is not [put](Self::put) into the store yet.
+    pub(crate) fn restore(given: Option<&AccessKey>, opened: &Opened) -> Result<Option<Self>, DataFileError> {
+        let Some(record) = opened.contents.setting::<PairRecord>(SETTING)? else {
+            return Ok(None);
         };
-        Ok(Self {
+        let mut pair = Pair::restore(record, &opened.contents)?;
+        if let Some(key) = given.filter(|key| key.as_base64() != pair.primary.key.as_base64()) {
+            pair.replace(AccessKeyKind::Primary, key.clone());
+        }
+        Ok(Some(Self::new(pair, opened)))
+    }
+
+    /// Random keys, the primary one unless it is given. They are not [put](Self::put) into the store yet.
+    pub(crate) fn generate(given: Option<AccessKey>, opened: &Opened) -> Result<Self, Unspecified> {
+        let pair = Pair {
+            primary: numbered(1, given.map_or_else(AccessKey::generate, Ok)?),
+            secondary: numbered(2, AccessKey::generate()?),
+            changed: Ticket::default(),
+        };
+        Ok(Self::new(pair, opened))
+    }
+
+    fn new(pair: Pair, opened: &Opened) -> Self {
+        Self {
             pair: RwLock::new(pair),
             store: opened.store.clone(),
-        })
+        }
     }
 
     /// Describes both keys as they are now.
@@ -153,10 +159,10 @@ impl Pair {
         }
     }
 
-    fn restore(record: PairRecord, contents: &Contents) -> Result<Self, EmulatorError> {
+    fn restore(record: PairRecord, contents: &Contents) -> Result<Self, DataFileError> {
         let restore = |record: KeyRecord| {
             let key = record.key.parse().map_err(|_| contents.damaged(SETTING))?;
-            Ok::<_, EmulatorError>(numbered(record.number, key))
+            Ok::<_, DataFileError>(numbered(record.number, key))
         };
         Ok(Self {
             primary: restore(record.primary)?,
@@ -189,7 +195,7 @@ mod tests {
     use AccessKeyKind::{Primary, Secondary};
 
     fn keys() -> AccessKeys {
-        AccessKeys::open(None, &Opened::default()).unwrap()
+        AccessKeys::generate(None, &Opened::default()).unwrap()
     }
 
     #[test]

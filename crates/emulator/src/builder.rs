@@ -1,13 +1,12 @@
 //! Options of an emulator.
 
 #[cfg(feature = "persistence")]
-use crate::data_file::DataFile;
+use crate::storage::DataFile;
 use crate::{
     access_keys::AccessKeys,
     assignments::Assignments,
     certificate::Certificate,
     clock::Clock,
-    data_error::DataError,
     emulator::Emulator,
     endpoint::{Endpoint, Ports, Scheme},
     error::EmulatorError,
@@ -20,8 +19,8 @@ use crate::{
     router::router,
     server::{Server, bind},
     service::WithdrawnVersions,
-    signature::Tolerance,
-    store::{Contents, Opened, SETTINGS},
+    signature::{AccessKey, Tolerance},
+    storage::{Contents, DataError, DataFileError, Opened, SETTINGS},
     tokens::{IssuedTokens, TokenAlgorithm, TokenKey},
 };
 #[cfg(feature = "persistence")]
@@ -215,6 +214,7 @@ impl EmulatorBuilder {
     /// [`EmulatorError`] if the access key is not base64, if a fault is not valid, if a version to withdraw is unknown, if
     /// a port is taken, if the data file cannot be used, or if a random key or the certificate cannot be generated.
     pub async fn start(mut self) -> Result<Emulator, EmulatorError> {
+        let bind = async |port| bind(port).await.map_err(|source| EmulatorError::Bind { port, source });
         let (plain, http) = bind(self.port).await?;
         let (secured, https) = bind(self.https_port).await?;
         let ports = Ports { http, https };
@@ -231,7 +231,11 @@ impl EmulatorBuilder {
         };
         let key_generated = token_key.generated();
         self.token_key = Some(token_key);
-        let certificate = Certificate::open(&opened.contents, OffsetDateTime::now_utc())?;
+        let now = OffsetDateTime::now_utc();
+        let certificate = match Certificate::restore(&opened.contents, now)? {
+            Some(certificate) => certificate,
+            None => Certificate::generate(now)?,
+        };
         let ca_pem = certificate.ca_pem().to_owned();
         let tls = TlsAcceptor::from(Arc::new(certificate.server_config()?));
         let resource = Arc::new(self.resource(Clock::default(), &opened)?);
@@ -267,7 +271,7 @@ impl EmulatorBuilder {
 
     /// The resource that the emulator serves, whose time is that of `clock`. Nothing of it is written yet.
     pub(crate) fn resource(self, clock: Clock, opened: &Opened) -> Result<Resource, EmulatorError> {
-        let access_key = self.access_key.map(|base64| base64.parse()).transpose()?;
+        let access_key: Option<AccessKey> = self.access_key.map(|base64| base64.parse()).transpose()?;
         let faults = Faults::default();
         for fault in self.faults {
             faults.inject(fault)?;
@@ -276,11 +280,15 @@ impl EmulatorBuilder {
         withdrawn_versions.set(&self.withdrawn_versions)?;
         clock.set_offset(self.clock_offset);
         let id = resource_id(self.resource_id, &opened.contents)?;
+        let access_keys = match AccessKeys::restore(access_key.as_ref(), opened)? {
+            Some(access_keys) => access_keys,
+            None => AccessKeys::generate(access_key, opened)?,
+        };
         let token_algorithm = self.token_algorithm.unwrap_or_default();
         let token_key = self.token_key.unwrap_or_else(|| TokenKey::generate(token_algorithm));
         Ok(Resource {
             id,
-            access_keys: AccessKeys::open(access_key, opened)?,
+            access_keys,
             tolerance: self.tolerance,
             accept_unverified_bearer: self.accept_unverified_bearer,
             token_key,
@@ -302,7 +310,7 @@ impl EmulatorBuilder {
 }
 
 /// The given id, which has to be the one that is kept, if there is one; otherwise that one, or a random one.
-fn resource_id(given: Option<Uuid>, contents: &Contents) -> Result<Uuid, EmulatorError> {
+fn resource_id(given: Option<Uuid>, contents: &Contents) -> Result<Uuid, DataFileError> {
     match (given, contents.setting(RESOURCE_ID)?) {
         (Some(given), Some(stored)) if given != stored => Err(contents.refused(DataError::OtherResource { stored })),
         (given, stored) => Ok(stored.or(given).unwrap_or_else(Uuid::new_v4)),

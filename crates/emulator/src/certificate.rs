@@ -1,9 +1,6 @@
 //! The certificate of the https listener.
 
-use crate::{
-    error::EmulatorError,
-    store::{Changes, Contents, SETTINGS},
-};
+use crate::storage::{Changes, Contents, DataFileError, SETTINGS};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, Error, ExtendedKeyUsagePurpose, IsCa, KeyPair,
@@ -48,16 +45,15 @@ struct Record {
 }
 
 impl Certificate {
-    /// The certificate that a store has kept, so that its CA has to be trusted only once; a new one if there is none,
-    /// or not for long any more. It is not [put](Self::put) into the store yet.
-    pub(crate) fn open(contents: &Contents, now: OffsetDateTime) -> Result<Self, EmulatorError> {
-        if let Some(record) = contents.setting::<Record>(SETTING)? {
-            let kept = Self::restore(record).ok_or_else(|| contents.damaged(SETTING))?;
-            if (RENEWAL..=VALIDITY).contains(&(kept.expires - now)) {
-                return Ok(kept);
-            }
-        }
-        Ok(Self::generate(now)?)
+    /// The certificate in the data file, so that its CA has to be trusted only once; `None` if there is none, or if it
+    /// expires soon.
+    pub(crate) fn restore(contents: &Contents, now: OffsetDateTime) -> Result<Option<Self>, DataFileError> {
+        let Some(record) = contents.setting::<Record>(SETTING)? else {
+            return Ok(None);
+        };
+        let certificate = Self::read(record).ok_or_else(|| contents.damaged(SETTING))?;
+        let is_current = (RENEWAL..=VALIDITY).contains(&(certificate.expires - now));
+        Ok(is_current.then_some(certificate))
     }
 
     /// Describes the certificate.
@@ -65,7 +61,7 @@ impl Certificate {
         changes.put(SETTINGS, SETTING, &self.record());
     }
 
-    fn restore(record: Record) -> Option<Self> {
+    fn read(record: Record) -> Option<Self> {
         Some(Self {
             ca_pem: record.ca_pem,
             leaf: BASE64_STANDARD.decode(record.leaf).ok()?.into(),
@@ -83,7 +79,8 @@ impl Certificate {
         }
     }
 
-    fn generate(now: OffsetDateTime) -> Result<Self, Error> {
+    /// A new certificate, which is not [put](Self::put) into the store yet.
+    pub(crate) fn generate(now: OffsetDateTime) -> Result<Self, Error> {
         let mut params = params_for(&[], "ACS Identity emulator CA", now)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -144,7 +141,9 @@ mod tests {
         let opened = |days| {
             let path = format!("{SETTINGS}/{SETTING}");
             let contents = Contents::new(PathBuf::new(), [(path, json.clone())].into());
-            Certificate::open(&contents, NOW + Duration::days(days)).unwrap()
+            let now = NOW + Duration::days(days);
+            let restored = Certificate::restore(&contents, now).unwrap();
+            restored.unwrap_or_else(|| Certificate::generate(now).unwrap())
         };
         for (days, is_kept) in [
             (-2, false),

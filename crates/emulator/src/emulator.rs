@@ -9,7 +9,7 @@ use crate::{
     resource::{Resource, TokenStatus},
     server::Server,
     service::UnknownVersion,
-    store::OpenFile,
+    storage::OpenFile,
     tokens::{EntraToken, EntraTokenRequest, Jwt, KeyGenerated},
 };
 use std::{

@@ -1,7 +1,10 @@
 //! Errors of the emulator itself.
 
 use crate::{
-    data_error::DataError, faults::InvalidFault, service::UnknownVersion, signature::InvalidAccessKey, store::NotKept,
+    faults::InvalidFault,
+    service::UnknownVersion,
+    signature::InvalidAccessKey,
+    storage::{DataError, DataFileError, NotKept},
 };
 use aws_lc_rs::error::Unspecified;
 use std::{
@@ -111,6 +114,12 @@ impl From<rustls::Error> for EmulatorError {
 impl From<Unspecified> for EmulatorError {
     fn from(_: Unspecified) -> Self {
         Self::Cryptography
+    }
+}
+
+impl From<DataFileError> for EmulatorError {
+    fn from(DataFileError { path, source }: DataFileError) -> Self {
+        Self::Data { path, source }
     }
 }
 

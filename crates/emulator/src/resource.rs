@@ -13,7 +13,7 @@ use crate::{
     revocation_delay::RevocationDelay,
     service::WithdrawnVersions,
     signature::Tolerance,
-    store::{NotKept, Store, Ticket},
+    storage::{NotKept, Store, Ticket},
     tokens::{
         AccessToken, EntraUserClaims, Holder, IssuedToken, IssuedTokens, Issuer, Jwt, Payload, TeamsUserClaims,
         TokenKey, UserNumbers,

@@ -1,16 +1,13 @@
 //! Listeners and their connections.
 
-use crate::{
-    error::EmulatorError,
-    reset::{ResetConnection, Socket},
-};
+use crate::reset::{ResetConnection, Socket};
 use axum::Router;
 use hyper::{
     server::conn::http1,
     service::{Service, service_fn},
 };
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
-use std::{net::Ipv4Addr, pin::Pin, time::Duration};
+use std::{io, net::Ipv4Addr, pin::Pin, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     select,
@@ -30,10 +27,9 @@ const MAX_HEADERS: usize = 64;
 const MAX_HEADER_BYTES: usize = 32 * 1024;
 
 /// Listens on loopback, and returns the port. Port 0 takes any free port.
-pub(crate) async fn bind(port: u16) -> Result<(TcpListener, u16), EmulatorError> {
-    let failed = |source| EmulatorError::Bind { port, source };
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
+pub(crate) async fn bind(port: u16) -> io::Result<(TcpListener, u16)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    let address = listener.local_addr()?;
     Ok((listener, address.port()))
 }
 

@@ -4,8 +4,7 @@ mod assignment;
 mod key;
 
 use crate::{
-    error::EmulatorError,
-    store::{Opened, SETTINGS, Store, Ticket},
+    storage::{DataFileError, Opened, SETTINGS, Store, Ticket},
     tokens::EntraUserClaims,
 };
 use serde::{Deserialize, Serialize};
@@ -42,7 +41,7 @@ struct Numbered {
 
 impl<K: Key> Assignments<K> {
     /// The assignments that a store has kept.
-    pub(crate) fn open(Opened { store, contents, .. }: &Opened) -> Result<Self, EmulatorError> {
+    pub(crate) fn open(Opened { store, contents, .. }: &Opened) -> Result<Self, DataFileError> {
         let kept = contents.records::<Numbered>(K::TABLE)?.into_iter();
         let state = State {
             next_number: contents.setting(K::TABLE)?.unwrap_or_default(),

@@ -3,9 +3,8 @@
 mod revocations;
 
 use crate::{
-    error::EmulatorError,
     identity_id::IdentityId,
-    store::{Opened, Store, Ticket},
+    storage::{DataFileError, Opened, Store, Ticket},
 };
 use revocations::Revocations;
 use serde::{Deserialize, Serialize};
@@ -43,7 +42,7 @@ type Identities = BTreeMap<IdentityId, Identity>;
 
 impl Registry {
     /// The identities that a store has kept.
-    pub(crate) fn open(resource: Uuid, Opened { store, contents, .. }: &Opened) -> Result<Self, EmulatorError> {
+    pub(crate) fn open(resource: Uuid, Opened { store, contents, .. }: &Opened) -> Result<Self, DataFileError> {
         let mut identities = Identities::new();
         for (id, identity) in contents.records(TABLE)? {
             let id = IdentityId::parse(id).ok_or_else(|| contents.damaged(TABLE))?;
@@ -135,7 +134,7 @@ impl Registry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Contents, fake};
+    use crate::storage::{Contents, fake};
     use std::{path::PathBuf, thread};
     use time::Duration;
 

@@ -1,6 +1,6 @@
 //! Error responses of the service.
 
-use crate::{rate_limits::LimitExceeded, resource::NotIssued, store::NotKept};
+use crate::{rate_limits::LimitExceeded, resource::NotIssued, storage::NotKept};
 use aws_lc_rs::error::Unspecified;
 use axum::{
     body::{Body, Bytes},

@@ -7,7 +7,7 @@ use crate::{
     endpoint::{Endpoint, Ports, Scheme},
     resource::Resource,
     service,
-    store::Opened,
+    storage::Opened,
     tokens::{EntraTokenRequest, TokenAlgorithm},
 };
 use axum::{Router, body::Body};

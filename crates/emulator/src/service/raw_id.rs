@@ -5,7 +5,7 @@ use crate::{
     identity_id::IdentityId,
     resource::Resource,
     service::{ServiceError, authentication::explained, path},
-    store::Ticket,
+    storage::Ticket,
 };
 use axum::extract::FromRequestParts;
 use http::{StatusCode, request::Parts};

@@ -1,8 +1,7 @@
 //! The token key in a data file, so that tokens stay valid when the emulator is started again.
 
 use crate::{
-    error::EmulatorError,
-    store::{NotKept, Opened, SETTINGS, Store},
+    storage::{DataFileError, NotKept, Opened, SETTINGS, Store},
     tokens::{SigningKey, TokenAlgorithm, TokenKey},
 };
 use aws_lc_rs::error::Unspecified;
@@ -26,7 +25,7 @@ impl TokenKey {
     pub(crate) fn open(
         algorithm: Option<TokenAlgorithm>,
         opened: &Opened,
-    ) -> Result<(Self, Option<NewKey>), EmulatorError> {
+    ) -> Result<(Self, Option<NewKey>), DataFileError> {
         let kept = opened.contents.setting::<Record>(SETTING)?;
         if let Some(record) = kept.filter(|record| algorithm.is_none_or(|given| given == record.algorithm)) {
             let pkcs8 = BASE64_STANDARD.decode(&record.pkcs8).ok();
@@ -73,7 +72,7 @@ impl NewKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Ticket, fake};
+    use crate::storage::{Ticket, fake};
     use std::{
         pin::pin,
         task::{Context, Poll, Waker},

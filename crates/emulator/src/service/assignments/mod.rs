@@ -6,7 +6,7 @@ pub(super) mod teams_extension;
 use crate::{
     assignments::{Assignment, PrincipalType},
     service::{Answer, ServiceError, guid},
-    store::Store,
+    storage::Store,
 };
 use http::StatusCode;
 use uuid::Uuid;

@@ -1,6 +1,6 @@
 //! A file that exists in tests only.
 
-use crate::store::{Changes, Keep, Opened, Store, Ticket};
+use crate::storage::{Changes, Keep, Opened, Store, Ticket};
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},

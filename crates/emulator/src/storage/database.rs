@@ -1,6 +1,6 @@
 //! The database in a file.
 
-use crate::{data_error::DataError, store::Changes};
+use crate::storage::{Changes, DataError};
 use redb::{
     Builder, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, StorageError, TableDefinition, TableError,
     backends::FileBackend,

@@ -3,6 +3,7 @@
 use std::{
     error::Error,
     fmt::{self, Display, Formatter},
+    path::PathBuf,
 };
 use uuid::Uuid;
 
@@ -64,4 +65,11 @@ impl Error for DataError {
             Self::InUse | Self::NotADataFile | Self::NewerFormat | Self::OtherResource { .. } => None,
         }
     }
+}
+
+/// A file that cannot be used, and why.
+#[derive(Debug)]
+pub(crate) struct DataFileError {
+    pub(crate) path: PathBuf,
+    pub(crate) source: DataError,
 }

@@ -3,21 +3,25 @@
 //! What is in memory is what counts. A change to it is written to the file before the request that made it is answered,
 //! and so is what the answer depends on: nothing that a client was told is lost with the process.
 
-mod changes;
-mod contents;
+#[cfg(feature = "persistence")]
+mod data_file;
+#[cfg(feature = "persistence")]
+mod database;
+mod error;
 #[cfg(test)]
 mod fake;
+mod records;
 
 use std::{fmt::Debug, sync::Arc};
 use tokio::sync::watch;
 
-pub(crate) use changes::Changes;
-pub(crate) use contents::Contents;
+#[cfg(feature = "persistence")]
+pub(crate) use data_file::DataFile;
+pub use error::DataError;
+pub(crate) use error::DataFileError;
 #[cfg(test)]
 pub(crate) use fake::fake;
-
-/// The table of what there is only one of.
-pub(crate) const SETTINGS: &str = "settings";
+pub(crate) use records::{Changes, Contents, SETTINGS};
 
 /// Where changes are kept: nowhere, unless there is a file.
 #[derive(Clone, Debug, Default)]

@@ -1,21 +1,12 @@
 //! The file that keeps the emulator's state.
 
-mod database;
-mod queue;
-
-use crate::{
-    data_error::DataError,
-    error::EmulatorError,
-    store::{Changes, Contents, Opened, Store, Ticket},
-};
-use database::Database;
-use queue::Queue;
+use crate::storage::{Changes, Contents, DataError, DataFileError, Keep, Opened, Store, Ticket, database::Database};
 use std::{
     error::Error,
     fmt::Display,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
 };
 use tokio::{sync::watch, task};
@@ -36,7 +27,7 @@ impl DataFile {
     ///
     /// After a process that was killed, this checks the whole file, so it does not run on a thread of the runtime. A
     /// panic is that of the database, which does not expect its file to be damaged.
-    pub(crate) async fn open(path: PathBuf) -> Result<Opened, EmulatorError> {
+    pub(crate) async fn open(path: PathBuf) -> Result<Opened, DataFileError> {
         let open = {
             let path = path.clone();
             move || {
@@ -53,7 +44,7 @@ impl DataFile {
         };
         let opened = task::spawn_blocking(open).await;
         let opened = opened.unwrap_or_else(|_| Err(DataError::damaged_database()));
-        opened.map_err(|source| EmulatorError::Data { path, source })
+        opened.map_err(|source| DataFileError { path, source })
     }
 
     /// Starts the thread that writes.
@@ -115,10 +106,86 @@ fn log(path: &Path, error: impl Display) {
     );
 }
 
+/// Collects changes while earlier ones are written, so that one write does for many requests.
+#[derive(Debug)]
+struct Queue {
+    pending: Mutex<Pending>,
+    changed: Condvar,
+    written: watch::Receiver<Ticket>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    /// The ticket of these changes.
+    ticket: Ticket,
+    changes: Changes,
+    is_closed: bool,
+}
+
+impl Queue {
+    fn new(written: watch::Receiver<Ticket>) -> Self {
+        Self {
+            pending: Mutex::new(Pending {
+                ticket: Ticket(1),
+                changes: Changes::default(),
+                is_closed: false,
+            }),
+            changed: Condvar::new(),
+            written,
+        }
+    }
+
+    /// Waits for changes, and takes all that there are; `None` if there will be none.
+    fn take(&self) -> Option<(Ticket, Changes)> {
+        let mut pending = self
+            .changed
+            .wait_while(self.lock(), |pending| pending.changes.is_empty() && !pending.is_closed)
+            .unwrap_or_else(PoisonError::into_inner);
+        if pending.changes.is_empty() {
+            return None;
+        }
+        let ticket = pending.ticket;
+        pending.ticket = Ticket(ticket.0 + 1);
+        Some((ticket, std::mem::take(&mut pending.changes)))
+    }
+
+    /// Lets [`take`](Self::take) come to an end.
+    fn close(&self) {
+        self.lock().is_closed = true;
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Keep for Queue {
+    fn write(&self, changes: Changes) -> Ticket {
+        let mut pending = self.lock();
+        // When nothing is written any more, nothing is collected, and whoever waits learns it.
+        if self.written.has_changed().is_ok() {
+            pending.changes.extend(changes);
+            self.changed.notify_all();
+        }
+        pending.ticket
+    }
+
+    fn last(&self) -> Ticket {
+        let pending = self.lock();
+        let is_taken = u64::from(pending.changes.is_empty());
+        Ticket(pending.ticket.0 - is_taken)
+    }
+
+    fn written(&self) -> watch::Receiver<Ticket> {
+        self.written.clone()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{NotKept, SETTINGS};
+    use crate::storage::{NotKept, SETTINGS};
     use std::{
         io,
         sync::mpsc::{self, Sender},
