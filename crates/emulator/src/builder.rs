@@ -3,8 +3,11 @@
 #[cfg(feature = "persistence")]
 use crate::storage::DataFile;
 use crate::{
-    access_keys::AccessKeys,
     assignments::Assignments,
+    auth::{
+        AccessKeys,
+        signature::{AccessKey, Tolerance},
+    },
     certificate::Certificate,
     clock::Clock,
     emulator::Emulator,
@@ -19,7 +22,6 @@ use crate::{
     router::router,
     server::{Server, bind},
     service::WithdrawnVersions,
-    signature::{AccessKey, Tolerance},
     storage::{Contents, DataError, DataFileError, Opened, SETTINGS},
     tokens::{IssuedTokens, TokenAlgorithm, TokenKey},
 };

@@ -1,7 +1,7 @@
 //! A running emulator.
 
 use crate::{
-    access_keys::AccessKeyKind,
+    auth::AccessKeyKind,
     builder::EmulatorBuilder,
     endpoint::{Ports, Scheme, connection_string},
     error::EmulatorError,

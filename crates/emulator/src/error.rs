@@ -1,9 +1,9 @@
 //! Errors of the emulator itself.
 
 use crate::{
+    auth::signature::InvalidAccessKey,
     faults::InvalidFault,
     service::UnknownVersion,
-    signature::InvalidAccessKey,
     storage::{DataError, DataFileError, NotKept},
 };
 use aws_lc_rs::error::Unspecified;

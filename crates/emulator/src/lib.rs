@@ -1,8 +1,8 @@
 #![doc = include_str!("../README.md")]
 
-mod access_keys;
 mod assigned_user;
 mod assignments;
+mod auth;
 mod builder;
 mod certificate;
 mod clock;
@@ -12,7 +12,6 @@ mod endpoint;
 mod error;
 mod faults;
 mod header;
-mod hidden;
 mod http_date;
 mod identity_id;
 mod journal;
@@ -28,12 +27,11 @@ mod revocation_delay;
 mod router;
 mod server;
 mod service;
-pub mod signature;
 mod storage;
 mod timestamp;
 mod tokens;
 
-pub use access_keys::AccessKeyKind;
+pub use auth::{AccessKeyKind, signature};
 pub use builder::EmulatorBuilder;
 pub use clock::CENTURY;
 pub use emulator::Emulator;

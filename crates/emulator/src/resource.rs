@@ -1,9 +1,9 @@
 //! The Communication Services resource that an emulator serves.
 
 use crate::{
-    access_keys::{AccessKeys, KeyNumber},
     assigned_user::{Access, AssignedUser},
     assignments::Assignments,
+    auth::{AccessKeys, KeyNumber, signature::Tolerance},
     clock::Clock,
     faults::Faults,
     identity_id::IdentityId,
@@ -12,7 +12,6 @@ use crate::{
     registry::Registry,
     revocation_delay::RevocationDelay,
     service::WithdrawnVersions,
-    signature::Tolerance,
     storage::{NotKept, Store, Ticket},
     tokens::{
         AccessToken, EntraUserClaims, Holder, IssuedToken, IssuedTokens, Issuer, Jwt, Payload, TeamsUserClaims,

@@ -2,7 +2,7 @@
 
 use super::Result;
 use crate::{
-    access_keys::AccessKeyKind,
+    auth::AccessKeyKind,
     endpoint::{Endpoint, Scheme, connection_string},
     service::{Answer, ServiceError},
 };

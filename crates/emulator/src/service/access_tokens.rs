@@ -1,7 +1,7 @@
 //! Operations on the access tokens of identities.
 
 use crate::{
-    access_keys::KeyNumber,
+    auth::KeyNumber,
     endpoint::Endpoint,
     rate_limits::Quota,
     service::{

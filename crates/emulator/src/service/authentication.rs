@@ -1,12 +1,14 @@
 //! Authentication of requests, by access key or by Entra ID token.
 
 use crate::{
-    access_keys::{KeyNumber, NumberedKey},
+    auth::{
+        KeyNumber, NumberedKey,
+        signature::{Explanation, SignatureError, SignedRequest, explain_for_any, verify},
+    },
     endpoint::Endpoint,
     header,
     resource::Resource,
     service::{RequestBody, ServiceError, bearer},
-    signature::{Explanation, SignatureError, SignedRequest, explain_for_any, verify},
     tokens::SERVICE_AUDIENCES,
 };
 use axum::{

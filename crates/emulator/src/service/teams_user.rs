@@ -1,7 +1,7 @@
 //! The exchange of Teams users' tokens.
 
 use crate::{
-    access_keys::KeyNumber,
+    auth::KeyNumber,
     endpoint::Endpoint,
     rate_limits::Quota,
     resource::Resource,

@@ -4,8 +4,8 @@
 //! as observed: in users' tokens since 2023 and Teams users' tokens since 2024.
 
 use crate::{
-    access_keys::KeyNumber,
     assigned_user::AssignedUser,
+    auth::KeyNumber,
     identity_id::IdentityId,
     recent::Recent,
     timestamp,

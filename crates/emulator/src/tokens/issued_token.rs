@@ -1,8 +1,8 @@
 //! Access tokens of the service, read back to find their status.
 
 use crate::{
-    access_keys::KeyNumber,
     assigned_user::Access,
+    auth::KeyNumber,
     identity_id::IdentityId,
     tokens::{Payload, UserNumbers},
 };

@@ -1,15 +1,120 @@
-//! Tries known mistakes against the signature that a client has sent.
+//! Mistakes that clients are known to make when they sign a request.
 
-use crate::signature::{
-    AccessKey, Mistake, SignedRequest,
-    authorization::Authorization,
-    json_whitespace,
+use crate::auth::signature::{
+    AccessKey, SignedRequest, json_whitespace,
     string_to_sign::{StringToSign, content_hash},
+    verify::Authorization,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::uri::Authority;
 use percent_encoding::percent_decode_str;
+use std::fmt::{self, Display, Formatter};
 use time::Duration;
+
+/// A mistake that gives the signature, or another header, that a client has sent.
+///
+/// `Display` says what the mistake is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Mistake {
+    /// The signed host ends with a slash, as an endpoint does.
+    TrailingSlashInHost,
+    /// The signed host begins with `http://` or `https://`.
+    SchemeInHost,
+    /// The signed host lacks the port.
+    PortLeftOut,
+    /// The signed host has the port twice.
+    PortDoubled,
+    /// The signed path is percent-decoded.
+    DecodedPath,
+    /// The signed path lacks the query.
+    QueryLeftOut,
+    /// The signed verb is in lower case.
+    LowerCaseVerb,
+    /// The signed date is that of `Date`, not that of `x-ms-date`.
+    DateHeader,
+    /// The date is off by the offset of a time zone.
+    LocalTime,
+    /// The text of the access key is the key of the HMAC, not the bytes that it encodes.
+    UndecodedKey,
+    /// The signature is in hexadecimal, not in base64.
+    HexSignature,
+    /// The body hash is in hexadecimal, not in base64.
+    HexBodyHash,
+    /// The body hash is that of the same JSON with other white space.
+    ReserialisedBody,
+    /// Signature and body hash belong together, but the hash is not that of the body.
+    OtherBody,
+    /// The string to sign ends with a newline.
+    TrailingNewline,
+}
+
+impl Mistake {
+    /// The part of the request or of its signature that differs.
+    pub(super) fn part(self) -> &'static str {
+        match self {
+            Self::TrailingSlashInHost | Self::SchemeInHost | Self::PortLeftOut | Self::PortDoubled => "host",
+            Self::DecodedPath => "path",
+            Self::QueryLeftOut => "query",
+            Self::LowerCaseVerb => "verb",
+            Self::DateHeader | Self::LocalTime => "date",
+            Self::UndecodedKey => "key",
+            Self::HexSignature => "signature",
+            Self::HexBodyHash | Self::ReserialisedBody | Self::OtherBody => "body hash",
+            Self::TrailingNewline => "string to sign",
+        }
+    }
+
+    pub(super) fn remedy(self) -> &'static str {
+        match self {
+            Self::TrailingSlashInHost => "Sign the host without the endpoint's trailing slash.",
+            Self::SchemeInHost => "Sign the host and its port alone, without `http://` or `https://`.",
+            Self::PortLeftOut => "Sign the port too, as the `Host` header has it.",
+            Self::PortDoubled => "Sign the port once, as the `Host` header has it.",
+            Self::DecodedPath => "Sign the path as the request line has it, percent-encoded.",
+            Self::QueryLeftOut => "Sign the query too, with its question mark, as the request line has it.",
+            Self::LowerCaseVerb => "Sign the verb in upper case.",
+            Self::DateHeader => {
+                "Sign the value of `x-ms-date`, and list `x-ms-date;host;x-ms-content-sha256` as `SignedHeaders`."
+            }
+            Self::LocalTime => "Write the date in UTC, which is what `GMT` stands for.",
+            Self::UndecodedKey => "Decode the access key from base64, and use the bytes as the key of the HMAC.",
+            Self::HexSignature => "Encode the bytes of the signature in base64.",
+            Self::HexBodyHash => {
+                "Encode the bytes of the body's SHA-256 in base64, in the header and where it is signed."
+            }
+            Self::ReserialisedBody => "Serialize the body once, and hash the very bytes that are sent.",
+            Self::OtherBody => "Hash the very bytes that are sent, after the last change to them.",
+            Self::TrailingNewline => "End the string to sign with the body hash, without a newline.",
+        }
+    }
+}
+
+impl Display for Mistake {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TrailingSlashInHost => "the signature is right for the host with a slash at its end",
+            Self::SchemeInHost => "the signature is right for the host with its scheme",
+            Self::PortLeftOut => "the signature is right for the host without its port",
+            Self::PortDoubled => "the signature is right for the host with its port twice",
+            Self::DecodedPath => "the signature is right for the percent-decoded path",
+            Self::QueryLeftOut => "the signature is right for the path without the query",
+            Self::LowerCaseVerb => "the signature is right for the verb in lower case",
+            Self::DateHeader => "the signature is right for the date in `Date` instead of that in `x-ms-date`",
+            Self::LocalTime => "it is off by the offset of a time zone, as a local time is",
+            Self::UndecodedKey => "the signature is right for the text of the access key, not decoded from base64",
+            Self::HexSignature => "the signature is right, but in hexadecimal",
+            Self::HexBodyHash => "the body hash is right, but in hexadecimal",
+            Self::ReserialisedBody => {
+                "x-ms-content-sha256 is the hash of the same JSON with other white space than in the received body"
+            }
+            Self::OtherBody => {
+                "the signature is right for the hash in x-ms-content-sha256, which is that of another body"
+            }
+            Self::TrailingNewline => "the signature is right for the string to sign with a newline at its end",
+        })
+    }
+}
 
 /// The largest offset of a time zone from UTC.
 const MAX_OFFSET: Duration = Duration::hours(14);

@@ -1,11 +1,13 @@
 //! Explanations of refused requests.
 
-use crate::signature::{
-    AccessKey, Mistake, SignatureError, SignedRequest, Tolerance,
-    authorization::{Authorization, DateHeader},
-    shown::Secrets,
-    string_to_sign::{StringToSign, content_hash},
-    suspects, verify,
+use crate::auth::{
+    redaction::Secrets,
+    signature::{
+        AccessKey, Mistake, SignatureError, SignedRequest, Tolerance, mistake,
+        string_to_sign::{StringToSign, content_hash},
+        verify,
+        verify::{Authorization, DateHeader},
+    },
 };
 use std::{
     borrow::Cow,
@@ -81,7 +83,7 @@ pub(crate) fn explain_for_any(
     now: OffsetDateTime,
     tolerance: Tolerance,
 ) -> Option<Explanation> {
-    let secrets = Secrets::new(keys, request.authorization);
+    let secrets = Secrets::new(keys.iter().map(|key| key.as_base64()), request.authorization);
     let explanations = keys
         .iter()
         .map(|key| explain_for(request, key, &secrets, now, tolerance));
@@ -148,7 +150,7 @@ fn mistake(
     tolerance: Tolerance,
 ) -> Option<(Mistake, Option<String>)> {
     if let SignatureError::ClockSkew { ahead } = error {
-        return suspects::is_local_time(*ahead).then_some((Mistake::LocalTime, None));
+        return mistake::is_local_time(*ahead).then_some((Mistake::LocalTime, None));
     }
     let authorization = authorization?;
     let hash = request.content_sha256?;
@@ -163,13 +165,13 @@ fn mistake(
     match error {
         SignatureError::BodyHashMismatch => {
             let is_signed = right.is_signed(key, &authorization.signature, tolerance);
-            let mistake = suspects::in_body_hash(hash, request.body, is_signed)?;
+            let mistake = mistake::in_body_hash(hash, request.body, is_signed)?;
             Some((mistake, is_signed.then(|| right.to_string())))
         }
         SignatureError::SignatureMismatch
         | SignatureError::UnsupportedSignedHeaders
         | SignatureError::MissingHeader("x-ms-date") => {
-            let (mistake, signed) = suspects::in_signature(request, right, authorization, key)?;
+            let (mistake, signed) = mistake::in_signature(request, right, authorization, key)?;
             Some((mistake, Some(signed)))
         }
         _ => None,

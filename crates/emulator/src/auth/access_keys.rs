@@ -1,8 +1,7 @@
 //! The resource's two access keys.
 
 use crate::{
-    hidden::hide,
-    signature::AccessKey,
+    auth::{redaction::hide, signature::AccessKey},
     storage::{Changes, Contents, DataFileError, Opened, SETTINGS, Store, Ticket},
 };
 use aws_lc_rs::error::Unspecified;

@@ -1,15 +1,66 @@
-//! Official SDKs that sign something other than what they send.
+//! The text that a signature covers.
 
+use crate::auth::signature::{AccessKey, Tolerance};
+use aws_lc_rs::digest;
+use base64::{Engine, prelude::BASE64_STANDARD};
 use http::uri::Authority;
 use percent_encoding::percent_decode_str;
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    fmt::{self, Display, Formatter},
+};
+
+/// The parts of the text that a signature covers. `Display` is the text itself.
+#[derive(Clone, Copy)]
+pub(super) struct StringToSign<'a> {
+    pub(super) method: &'a str,
+    pub(super) target: &'a str,
+    pub(super) date: &'a str,
+    pub(super) host: &'a str,
+    pub(super) hash: &'a str,
+}
+
+impl StringToSign<'_> {
+    /// Whether `signature` is that of this text, or of a form of it that the tolerance allows.
+    pub(super) fn is_signed(&self, key: &AccessKey, signature: &[u8], tolerance: Tolerance) -> bool {
+        let is_signed = |text: &StringToSign<'_>| key.has_signed(&text.to_string(), signature);
+        let is_signed_by_official_client = || {
+            let hosts = hosts_signed_for(self.host);
+            let targets = targets_signed_for(self.target);
+            targets.iter().any(|target| {
+                hosts
+                    .iter()
+                    .any(|host| is_signed(&StringToSign { target, host, ..*self }))
+            })
+        };
+        is_signed(self) || (tolerance == Tolerance::OfficialClients && is_signed_by_official_client())
+    }
+}
+
+impl Display for StringToSign<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self {
+            method,
+            target,
+            date,
+            host,
+            hash,
+        } = self;
+        write!(f, "{method}\n{target}\n{date};{host};{hash}")
+    }
+}
+
+/// The hash of a body as `x-ms-content-sha256` has it.
+pub(super) fn content_hash(body: &[u8]) -> String {
+    BASE64_STANDARD.encode(digest::digest(&digest::SHA256, body))
+}
 
 /// The hosts that an official SDK may have signed when it sends this `Host` header, beginning with the header itself.
 ///
 /// Java signs the name without the port. JavaScript appends the port to a host that already has it; Node.js also sends
 /// the result as the `Host` header, a browser does not. Python signs a default port that is written in the endpoint,
 /// but does not send it in the `Host` header.
-pub(super) fn hosts(host: &str) -> Vec<Cow<'_, str>> {
+fn hosts_signed_for(host: &str) -> Vec<Cow<'_, str>> {
     let mut hosts = vec![Cow::Borrowed(host)];
     if let Ok(authority) = host.parse::<Authority>() {
         let name = authority.host();
@@ -27,7 +78,7 @@ pub(super) fn hosts(host: &str) -> Vec<Cow<'_, str>> {
 ///
 /// Python's asynchronous client signs the percent-decoded path, however its transport sends it. Older versions remove
 /// the length of `https://` from every URL, and so lose the first slash of the path of an `http://` one.
-pub(super) fn targets(target: &str) -> Vec<Cow<'_, str>> {
+fn targets_signed_for(target: &str) -> Vec<Cow<'_, str>> {
     let mut targets = vec![Cow::Borrowed(target)];
     let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
     if let Ok(Cow::Owned(decoded)) = percent_decode_str(path).decode_utf8() {
@@ -52,7 +103,7 @@ mod tests {
             ("localhost", &["localhost", "localhost:443", "localhost:80"]),
             ("localhost:8443:8443", &["localhost:8443:8443"]),
         ] {
-            assert_eq!(hosts(host), signed);
+            assert_eq!(hosts_signed_for(host), signed);
         }
     }
 
@@ -71,7 +122,7 @@ mod tests {
             ("/%FF", &["/%FF", "%FF"]),
             ("*", &["*"]),
         ] {
-            assert_eq!(targets(target), signed);
+            assert_eq!(targets_signed_for(target), signed);
         }
     }
 }

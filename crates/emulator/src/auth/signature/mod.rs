@@ -35,20 +35,14 @@
 //! [Microsoft's tutorial]: https://learn.microsoft.com/azure/communication-services/tutorials/hmac-header-tutorial
 
 mod access_key;
-mod authorization;
-mod error;
 mod explain;
 mod json_whitespace;
 mod mistake;
-mod quirks;
-mod shown;
 mod string_to_sign;
-mod suspects;
 mod verify;
 
 pub use access_key::{AccessKey, InvalidAccessKey};
-pub use error::SignatureError;
 pub(crate) use explain::explain_for_any;
 pub use explain::{Explanation, explain};
 pub use mistake::Mistake;
-pub use verify::{MAX_CLOCK_SKEW, SignedRequest, Tolerance, verify};
+pub use verify::{MAX_CLOCK_SKEW, SignatureError, SignedRequest, Tolerance, verify};
