@@ -3,7 +3,6 @@
 #[cfg(feature = "persistence")]
 use crate::storage::DataFile;
 use crate::{
-    assignments::Assignments,
     auth::{
         AccessKeys,
         signature::{AccessKey, Tolerance},
@@ -14,9 +13,9 @@ use crate::{
     endpoint::{Endpoint, Ports, Scheme},
     error::EmulatorError,
     faults::{Fault, Faults},
+    identities::{Assignments, Registry},
     journal::Journal,
     rate_limits::RateLimits,
-    registry::Registry,
     resource::Resource,
     revocation_delay::RevocationDelay,
     router::router,

@@ -1,7 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod assigned_user;
-mod assignments;
 mod auth;
 mod builder;
 mod certificate;
@@ -13,14 +11,13 @@ mod error;
 mod faults;
 mod header;
 mod http_date;
-mod identity_id;
+mod identities;
 mod journal;
 mod json_object;
 mod note;
 mod operation;
 mod rate_limits;
 mod recent;
-mod registry;
 mod reset;
 mod resource;
 mod revocation_delay;

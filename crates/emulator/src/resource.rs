@@ -1,15 +1,12 @@
 //! The Communication Services resource that an emulator serves.
 
 use crate::{
-    assigned_user::{Access, AssignedUser},
-    assignments::Assignments,
     auth::{AccessKeys, KeyNumber, signature::Tolerance},
     clock::Clock,
     faults::Faults,
-    identity_id::IdentityId,
+    identities::{Access, AssignedUser, Assignments, IdentityId, Registry},
     journal::Journal,
     rate_limits::{LimitExceeded, Quota, RateLimits},
-    registry::Registry,
     revocation_delay::RevocationDelay,
     service::WithdrawnVersions,
     storage::{NotKept, Store, Ticket},
@@ -152,8 +149,8 @@ impl Resource {
     ) -> Result<Option<(AssignedUser, AccessToken)>, NotIssued> {
         let issuer = self.issuer().await?;
         let assignment = match access {
-            Access::TeamsExtension => self.teams_extension_assignments.admitting(entra),
-            Access::Entra => self.entra_assignments.admitting(entra),
+            Access::TeamsExtension => self.teams_extension_assignments.admitting(&entra.user),
+            Access::Entra => self.entra_assignments.admitting(&entra.user),
         };
         let Some((assignment, changed)) = assignment else {
             return Ok(None);
@@ -161,8 +158,8 @@ impl Resource {
         let user = AssignedUser {
             access,
             resource: self.id,
-            tenant: entra.tid,
-            user: entra.oid,
+            tenant: entra.user.tenant,
+            user: entra.user.user,
         };
         let token = issuer.assigned_user_token(&user, assignment, scopes, entra.exp)?;
         self.store.wait(changed).await?;

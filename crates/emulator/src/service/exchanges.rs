@@ -1,8 +1,8 @@
 //! The exchange of Entra ID tokens by the users themselves.
 
 use crate::{
-    assigned_user::Access,
     endpoint::Endpoint,
+    identities::Access,
     rate_limits::Quota,
     resource::Resource,
     service::{

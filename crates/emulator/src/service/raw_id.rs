@@ -1,8 +1,7 @@
 //! Ids of identities in paths.
 
 use crate::{
-    assigned_user::Access,
-    identity_id::IdentityId,
+    identities::{Access, IdentityId},
     resource::Resource,
     service::{ServiceError, authentication::explained, path},
     storage::Ticket,

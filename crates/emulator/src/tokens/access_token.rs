@@ -4,9 +4,8 @@
 //! as observed: in users' tokens since 2023 and Teams users' tokens since 2024.
 
 use crate::{
-    assigned_user::AssignedUser,
     auth::KeyNumber,
-    identity_id::IdentityId,
+    identities::{AssignedUser, IdentityId},
     recent::Recent,
     timestamp,
     tokens::{Payload, SigningKey, TeamsUserClaims, jwt},

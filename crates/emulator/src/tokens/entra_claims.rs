@@ -1,6 +1,6 @@
 //! Claims of Entra ID tokens that are exchanged for access tokens of the service.
 
-use crate::{timestamp, tokens::permissions::Permissions};
+use crate::{identities::EntraUser, timestamp, tokens::permissions::Permissions};
 use serde::Deserialize;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -24,13 +24,9 @@ pub(crate) struct TeamsUserClaims {
 #[derive(Clone, Deserialize)]
 #[serde(try_from = "RawUserClaims")]
 pub(crate) struct EntraUserClaims {
-    pub(crate) application: Uuid,
-    pub(crate) oid: Uuid,
-    pub(crate) tid: Uuid,
+    pub(crate) user: EntraUser,
     pub(crate) exp: OffsetDateTime,
     pub(crate) permissions: Permissions,
-    /// The groups of which the user is a member.
-    pub(crate) groups: Vec<Uuid>,
 }
 
 /// The claims as they are written.
@@ -57,12 +53,14 @@ impl TryFrom<RawUserClaims> for EntraUserClaims {
     fn try_from(raw: RawUserClaims) -> Result<Self, Self::Error> {
         let group = |group: &Value| Uuid::try_parse(group.as_str()?).ok();
         Ok(Self {
-            application: raw.appid.or(raw.azp).ok_or("appid and azp are missing")?,
-            oid: raw.oid,
-            tid: raw.tid,
+            user: EntraUser {
+                tenant: raw.tid,
+                user: raw.oid,
+                application: raw.appid.or(raw.azp).ok_or("appid and azp are missing")?,
+                groups: raw.groups.iter().filter_map(group).collect(),
+            },
             exp: raw.exp,
             permissions: raw.scp,
-            groups: raw.groups.iter().filter_map(group).collect(),
         })
     }
 }
@@ -88,7 +86,7 @@ mod tests {
 
     #[test]
     fn the_application_has_a_name_in_each_version() {
-        let application = |change| read(&change).map(|user| user.application);
+        let application = |change| read(&change).map(|claims| claims.user.application);
         assert_eq!(application(json!({})), Some(ONE));
         assert_eq!(application(json!({"appid": null, "azp": TWO})), Some(TWO));
         assert_eq!(application(json!({"azp": TWO})), Some(ONE));
@@ -98,7 +96,7 @@ mod tests {
 
     #[test]
     fn groups_without_an_id_are_ignored() {
-        let groups = |change| read(&change).map(|user| user.groups);
+        let groups = |change| read(&change).map(|claims| claims.user.groups);
         assert_eq!(groups(json!({})), Some(vec![]));
         let mixed = json!({"groups": [ONE, "CONTOSO\\Sales", 7, "", TWO]});
         assert_eq!(groups(mixed), Some(vec![ONE, TWO]));
@@ -107,8 +105,8 @@ mod tests {
     #[test]
     fn permissions_are_optional() {
         let names = |change| {
-            let user: EntraUserClaims = read(&change).unwrap();
-            user.permissions.names().map(ToOwned::to_owned).collect::<Vec<_>>()
+            let claims: EntraUserClaims = read(&change).unwrap();
+            claims.permissions.names().map(ToOwned::to_owned).collect::<Vec<_>>()
         };
         assert_eq!(names(json!({})), [""; 0]);
         assert_eq!(names(json!({"scp": "Chat  VoIP"})), ["Chat", "VoIP"]);
@@ -116,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_token_expires_within_the_calendar() {
-        let expiry = |exp: i64| read(&json!({"exp": exp})).map(|user| user.exp);
+        let expiry = |exp: i64| read(&json!({"exp": exp})).map(|claims| claims.exp);
         assert_eq!(expiry(1_785_542_400), Some(datetime!(2026-08-01 00:00 UTC)));
         assert_eq!(expiry(253_402_300_799), Some(datetime!(9999-12-31 23:59:59 UTC)));
         for out_of_range in [253_402_300_800, 1_785_542_400_000, i64::MAX, i64::MIN] {

@@ -1,9 +1,8 @@
 //! Access tokens of the service, read back to find their status.
 
 use crate::{
-    assigned_user::Access,
     auth::KeyNumber,
-    identity_id::IdentityId,
+    identities::{Access, IdentityId},
     tokens::{Payload, UserNumbers},
 };
 use serde::Deserialize;

@@ -1,8 +1,8 @@
 //! Assignments of users, groups and tenants of Entra ID: `/access/entra/assignments/{objectId}`
 
 use crate::{
-    assignments::{Assignment, PrincipalType},
     endpoint::Endpoint,
+    identities::{Assignment, PrincipalType},
     service::{
         Answer, ServiceError,
         assignments::{answer_to_get, answer_to_put, client_ids, principal_type},

@@ -4,7 +4,7 @@ pub(super) mod entra;
 pub(super) mod teams_extension;
 
 use crate::{
-    assignments::{Assignment, PrincipalType},
+    identities::{Assignment, PrincipalType},
     service::{Answer, ServiceError, guid},
     storage::Store,
 };

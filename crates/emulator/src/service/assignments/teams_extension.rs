@@ -2,8 +2,8 @@
 //! `/access/teamsExtension/tenants/{tenantId}/assignments/{objectId}`
 
 use crate::{
-    assignments::{Assignment, PrincipalType},
     endpoint::Endpoint,
+    identities::{Assignment, PrincipalType},
     service::{
         Answer, ServiceError,
         assignments::{answer_to_get, answer_to_put, client_ids, principal_type},
