@@ -1,9 +1,9 @@
 //! The last requests, for people to look at.
 
 use crate::{
+    dates,
     operation::Operation,
-    recent::{Numbered, Recent},
-    timestamp,
+    ring_buffer::{Numbered, RingBuffer},
 };
 use percent_encoding::percent_decode_str;
 use serde::{Serialize, Serializer};
@@ -20,7 +20,7 @@ const MAX_TEXT: usize = 300;
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Entry {
-    #[serde(serialize_with = "timestamp::serialize")]
+    #[serde(serialize_with = "dates::serialize_timestamp")]
     time: OffsetDateTime,
     method: String,
     /// Without the query, which may contain secrets.
@@ -62,8 +62,8 @@ pub(crate) struct Answered<'a> {
 /// The last requests, and the last of those whose authentication was refused. The explanations are short by themselves.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
-    requests: Recent<Entry, REQUESTS>,
-    refusals: Recent<Entry, REFUSALS>,
+    requests: RingBuffer<Entry, REQUESTS>,
+    refusals: RingBuffer<Entry, REFUSALS>,
 }
 
 impl Journal {

@@ -2,12 +2,11 @@
 
 use crate::{
     auth::{AccessKeys, KeyNumber, signature::Tolerance},
-    clock::Clock,
+    clock::{Clock, RevocationDelay},
     faults::Faults,
     identities::{Access, AssignedUser, Assignments, IdentityId, Registry},
     journal::Journal,
     rate_limits::{LimitExceeded, Quota, RateLimits},
-    revocation_delay::RevocationDelay,
     service::WithdrawnVersions,
     storage::{NotKept, Store, Ticket},
     tokens::{

@@ -1,10 +1,10 @@
 //! What the emulator holds, and what it was asked.
 
 use crate::{
+    dates,
     endpoint::Endpoint,
-    http_date,
     journal::Entry,
-    recent::Numbered,
+    ring_buffer::Numbered,
     service::{Answer, Identity},
 };
 use axum::extract::State;
@@ -32,7 +32,7 @@ pub(super) async fn resource(State(Endpoint { resource, .. }): State<Endpoint>) 
         version: env!("CARGO_PKG_VERSION"),
         resource_id: resource.id,
         identities: resource.registry.count(),
-        time: http_date::format(resource.clock.now()),
+        time: dates::format_http_date(resource.clock.now()),
     };
     Answer(StatusCode::OK, description)
 }

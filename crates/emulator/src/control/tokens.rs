@@ -4,8 +4,8 @@ use super::Result;
 use crate::{
     endpoint::Endpoint,
     json_object::JsonObject,
-    recent::Numbered,
     resource::TokenStatus,
+    ring_buffer::Numbered,
     service::{Answer, RequestBody, ServiceError},
     tokens::{EntraToken, EntraTokenRequest, Jwk, Jwt},
 };

@@ -1,9 +1,9 @@
 //! The identities of the emulator's resource, and which of their tokens are revoked.
 
 use crate::{
+    dates::StoredTime,
     identities::IdentityId,
     storage::{DataFileError, Opened, Store, Ticket},
-    timestamp::Moment,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -138,7 +138,7 @@ struct Revocations {
     /// How many have taken effect, and are forgotten but for their number.
     settled: u64,
     /// When the others take effect, oldest first.
-    pending: VecDeque<Moment>,
+    pending: VecDeque<StoredTime>,
 }
 
 impl Revocations {
@@ -149,8 +149,8 @@ impl Revocations {
 
     /// Adds one that takes effect at `effect`.
     fn add(&mut self, effect: OffsetDateTime, now: OffsetDateTime) {
-        self.pending.push_back(Moment(effect));
-        while self.pending.front().is_some_and(|Moment(effect)| *effect <= now) {
+        self.pending.push_back(StoredTime(effect));
+        while self.pending.front().is_some_and(|StoredTime(effect)| *effect <= now) {
             self.pending.pop_front();
             self.settled += 1;
         }
@@ -162,7 +162,7 @@ impl Revocations {
             return true;
         };
         let mut later = self.pending.iter().zip(0..).filter(|(_, index)| *index >= earlier);
-        later.any(|(Moment(effect), _)| *effect <= now)
+        later.any(|(StoredTime(effect), _)| *effect <= now)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Headers of every response.
 
-use crate::{endpoint::Endpoint, http_date};
+use crate::{dates, endpoint::Endpoint};
 use axum::{
     extract::{Request, State},
     middleware::Next,
@@ -59,7 +59,7 @@ impl Answering {
         headers.extend(CONSTANT);
         headers.extend(self.client_request_id.map(|id| (CLIENT_REQUEST_ID, id)));
         let varying = [
-            (DATE, http_date::format(endpoint.resource.clock.now())),
+            (DATE, dates::format_http_date(endpoint.resource.clock.now())),
             (HeaderName::from_static("ms-cv"), correlation_vector(id)),
             (
                 HeaderName::from_static("x-azure-ref"),

@@ -5,9 +5,9 @@
 
 use crate::{
     auth::KeyNumber,
+    dates,
     identities::{AssignedUser, IdentityId},
-    recent::Recent,
-    timestamp,
+    ring_buffer::RingBuffer,
     tokens::{Payload, SigningKey, TeamsUserClaims, jwt},
 };
 use aws_lc_rs::error::Unspecified;
@@ -25,7 +25,7 @@ const RESOURCE_LOCATION: &str = "unitedstates";
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AccessToken {
     token: String,
-    #[serde(serialize_with = "timestamp::serialize")]
+    #[serde(serialize_with = "dates::serialize_timestamp")]
     expires_on: OffsetDateTime,
 }
 
@@ -66,7 +66,7 @@ impl UserNumbers {
 }
 
 /// The claims of the last tokens.
-pub(crate) type IssuedTokens = Recent<Payload, 100>;
+pub(crate) type IssuedTokens = RingBuffer<Payload, 100>;
 
 /// Issues tokens at one moment.
 pub(crate) struct Issuer<'a> {

@@ -1,7 +1,7 @@
 //! Access tokens that the emulator issues in place of Microsoft Entra ID.
 
 use crate::{
-    timestamp,
+    dates,
     tokens::{EntraTokenKind, Payload, SigningKey, jwt},
 };
 use aws_lc_rs::error::Unspecified;
@@ -103,7 +103,7 @@ pub struct EntraToken {
     /// The token.
     pub token: String,
     /// When it expires.
-    #[serde(serialize_with = "timestamp::serialize")]
+    #[serde(serialize_with = "dates::serialize_timestamp")]
     pub expires_on: OffsetDateTime,
     /// The tenant.
     pub tenant_id: Uuid,

@@ -1,7 +1,7 @@
 //! Validation of Entra ID tokens.
 
 use crate::{
-    timestamp,
+    dates,
     tokens::{Jwt, SigningKey},
 };
 use serde::Deserialize;
@@ -83,7 +83,7 @@ pub(crate) fn check<'a>(
     #[derive(Deserialize)]
     struct Claims {
         aud: String,
-        #[serde(deserialize_with = "timestamp::deserialize_unix")]
+        #[serde(deserialize_with = "dates::deserialize_unix")]
         exp: OffsetDateTime,
         nbf: Option<i64>,
     }

@@ -1,6 +1,6 @@
 //! Claims of Entra ID tokens that are exchanged for access tokens of the service.
 
-use crate::{identities::EntraUser, timestamp, tokens::permissions::Permissions};
+use crate::{dates, identities::EntraUser, tokens::permissions::Permissions};
 use serde::Deserialize;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -14,7 +14,7 @@ pub(crate) struct TeamsUserClaims {
     pub(crate) tid: Uuid,
     pub(crate) uti: String,
     pub(crate) iat: i64,
-    #[serde(deserialize_with = "timestamp::deserialize_unix")]
+    #[serde(deserialize_with = "dates::deserialize_unix")]
     pub(crate) exp: OffsetDateTime,
     #[serde(default, rename = "scp")]
     pub(crate) permissions: Permissions,
@@ -38,7 +38,7 @@ struct RawUserClaims {
     azp: Option<Uuid>,
     oid: Uuid,
     tid: Uuid,
-    #[serde(deserialize_with = "timestamp::deserialize_unix")]
+    #[serde(deserialize_with = "dates::deserialize_unix")]
     exp: OffsetDateTime,
     #[serde(default)]
     scp: Permissions,

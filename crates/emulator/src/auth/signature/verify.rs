@@ -5,7 +5,7 @@ use crate::{
         AccessKey,
         string_to_sign::{StringToSign, content_hash},
     },
-    http_date,
+    dates,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::{
@@ -113,7 +113,7 @@ fn present<'a>(header: Option<&'a str>, name: &'static str) -> Result<&'a str, S
 }
 
 fn check_date(date: &str, now: OffsetDateTime) -> Result<(), SignatureError> {
-    let ahead = http_date::parse(date).ok_or(SignatureError::MalformedDate)? - now;
+    let ahead = dates::parse_http_date(date).ok_or(SignatureError::MalformedDate)? - now;
     if ahead.abs() > MAX_CLOCK_SKEW {
         return Err(SignatureError::ClockSkew { ahead });
     }

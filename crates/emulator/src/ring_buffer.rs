@@ -8,7 +8,7 @@ use std::{
 
 /// The last `N` items.
 #[derive(Debug)]
-pub(crate) struct Recent<T, const N: usize>(Mutex<State<T>>);
+pub(crate) struct RingBuffer<T, const N: usize>(Mutex<State<T>>);
 
 #[derive(Debug)]
 struct State<T> {
@@ -24,7 +24,7 @@ pub(crate) struct Numbered<T> {
     pub(crate) item: T,
 }
 
-impl<T, const N: usize> Default for Recent<T, N> {
+impl<T, const N: usize> Default for RingBuffer<T, N> {
     fn default() -> Self {
         Self(Mutex::new(State {
             added: 0,
@@ -33,7 +33,7 @@ impl<T, const N: usize> Default for Recent<T, N> {
     }
 }
 
-impl<T: Clone, const N: usize> Recent<T, N> {
+impl<T: Clone, const N: usize> RingBuffer<T, N> {
     /// Adds an item, in place of the oldest if there are too many.
     pub(crate) fn add(&self, item: T) {
         let mut state = self.lock();
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn the_last_are_kept_newest_first() {
-        let recent = Recent::<_, 50>::default();
+        let recent = RingBuffer::<_, 50>::default();
         for number in 0..120 {
             recent.add(number * 2);
         }
