@@ -6,12 +6,12 @@
 use crate::{
     auth::KeyNumber,
     dates,
-    identities::{AssignedUser, IdentityId},
+    identities::{Access, AssignedUser, IdentityId},
     ring_buffer::RingBuffer,
     tokens::{Payload, SigningKey, TeamsUserClaims, jwt},
 };
 use aws_lc_rs::error::Unspecified;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt::{self, Debug, Formatter};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -50,7 +50,7 @@ pub(crate) struct UserNumbers {
 
 impl UserNumbers {
     /// Reads the numbers of a token; `None` if it is not the token of a communication user.
-    pub(super) fn read(payload: &Payload) -> Option<Self> {
+    fn read(payload: &Payload) -> Option<Self> {
         let [revocations, key, serial] = payload.numbers()?;
         Some(Self {
             revocations,
@@ -197,5 +197,60 @@ impl Issuer<'_> {
         let token = jwt::sign(&payload, self.key)?;
         self.issued.add(payload);
         Ok(AccessToken { token, expires_on })
+    }
+}
+
+/// What decides the status of a token that the emulator issued.
+pub(crate) struct IssuedToken {
+    pub(crate) holder: Holder,
+    pub(crate) resource_id: Uuid,
+    pub(crate) exp: i64,
+}
+
+/// Whose token it is.
+pub(crate) enum Holder {
+    User {
+        id: IdentityId,
+        numbers: UserNumbers,
+    },
+    /// A user whom the assignment with this number admitted.
+    AssignedUser {
+        access: Access,
+        assignment: u64,
+    },
+    TeamsUser {
+        key: KeyNumber,
+    },
+}
+
+impl IssuedToken {
+    /// Reads the claims of a token; `None` if they are not those of an access token.
+    pub(crate) fn read(payload: &Payload) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Claims {
+            skypeid: String,
+            exp: i64,
+            #[serde(rename = "resourceId")]
+            resource_id: Uuid,
+        }
+
+        let claims: Claims = payload.claims()?;
+        let holder = if claims.skypeid.starts_with("orgid:") {
+            let [key] = payload.numbers()?;
+            Holder::TeamsUser { key: KeyNumber(key) }
+        } else if let Some(access) = Access::of_skype_id(&claims.skypeid) {
+            let [assignment] = payload.numbers()?;
+            Holder::AssignedUser { access, assignment }
+        } else {
+            Holder::User {
+                id: IdentityId::parse_skype_id(&claims.skypeid)?,
+                numbers: UserNumbers::read(payload)?,
+            }
+        };
+        Some(Self {
+            holder,
+            resource_id: claims.resource_id,
+            exp: claims.exp,
+        })
     }
 }

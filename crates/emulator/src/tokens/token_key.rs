@@ -1,7 +1,11 @@
 //! The key that signs tokens, shared and possibly still being generated.
 
-use crate::tokens::SigningKey;
+use crate::{
+    storage::{DataFileError, NotKept, Opened, SETTINGS, Store},
+    tokens::SigningKey,
+};
 use aws_lc_rs::error::Unspecified;
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 use std::{
     fmt::{self, Debug, Formatter},
@@ -21,6 +25,9 @@ pub enum TokenAlgorithm {
     /// the time, which matters to tests that ask for thousands of tokens.
     Es256,
 }
+
+/// The name under which the key is kept.
+const SETTING: &str = "tokenKey";
 
 /// The thread that generates an RSA pair.
 const THREAD: &str = "token-key";
@@ -81,6 +88,27 @@ impl TokenKey {
         Self::generate_with(algorithm, SigningKey::generate)
     }
 
+    /// The key that a store has kept, unless that has another algorithm than the given one; otherwise a new one, which
+    /// still has to be kept if there is a file.
+    pub(crate) fn open(
+        algorithm: Option<TokenAlgorithm>,
+        opened: &Opened,
+    ) -> Result<(Self, Option<NewKey>), DataFileError> {
+        let kept = opened.contents.setting::<Record>(SETTING)?;
+        if let Some(record) = kept.filter(|record| algorithm.is_none_or(|given| given == record.algorithm)) {
+            let pkcs8 = BASE64_STANDARD.decode(&record.pkcs8).ok();
+            let pair = pkcs8.and_then(|pkcs8| SigningKey::restore(record.algorithm, &pkcs8).ok());
+            let pair = pair.ok_or_else(|| opened.contents.damaged(SETTING))?;
+            return Ok((Self::of(record.algorithm, pair), None));
+        }
+        let generated = Self::generate(algorithm.unwrap_or_default());
+        if !opened.store.keeps() {
+            return Ok((generated, None));
+        }
+        let kept = Self::after(&generated);
+        Ok((kept.clone(), Some(NewKey { generated, kept })))
+    }
+
     fn generate_with(algorithm: TokenAlgorithm, generate: Generate) -> Self {
         let key = Self::pending(algorithm);
         match algorithm {
@@ -98,7 +126,7 @@ impl TokenKey {
     }
 
     /// A key whose pair exists.
-    pub(super) fn of(algorithm: TokenAlgorithm, pair: SigningKey) -> Self {
+    fn of(algorithm: TokenAlgorithm, pair: SigningKey) -> Self {
         Self {
             algorithm,
             pair: Arc::new(SetOnce::new_with(Some(Ok(Arc::new(pair))))),
@@ -116,7 +144,7 @@ impl TokenKey {
     }
 
     /// A key whose pair will be that of another one, which may still be generated.
-    pub(super) fn after(other: &Self) -> Self {
+    fn after(other: &Self) -> Self {
         Self {
             generation: other.generation.clone(),
             ..Self::pending(other.algorithm)
@@ -157,7 +185,7 @@ impl TokenKey {
     }
 
     /// Ends the wait for the pair.
-    pub(super) fn set(&self, pair: Result<Arc<SigningKey>, Unspecified>) {
+    fn set(&self, pair: Result<Arc<SigningKey>, Unspecified>) {
         self.pair.set(pair).ok();
     }
 }
@@ -177,10 +205,49 @@ impl Debug for TokenKey {
     }
 }
 
+#[derive(Serialize, Deserialize)]
+struct Record {
+    algorithm: TokenAlgorithm,
+    /// In base64.
+    pkcs8: String,
+}
+
+/// A new key. As the tokens that it signs have to outlive the process, nothing is signed before it is in the file.
+pub(crate) struct NewKey {
+    generated: TokenKey,
+    /// Pending until the other one is kept.
+    kept: TokenKey,
+}
+
+impl NewKey {
+    /// Waits for the key to be generated, and has it written. Whatever signs a token waits for both.
+    pub(crate) async fn keep(self, store: Store) {
+        let outcome = self.written(&store).await;
+        self.kept.set(outcome);
+    }
+
+    async fn written(&self, store: &Store) -> Result<Arc<SigningKey>, Unspecified> {
+        let pair = self.generated.shared().await?;
+        let record = Record {
+            algorithm: self.generated.algorithm(),
+            pkcs8: BASE64_STANDARD.encode(pair.pkcs8()?),
+        };
+        let changed = store.write(|changes| changes.put(SETTINGS, SETTING, &record));
+        // The log has the reason.
+        store.wait(changed).await.map_err(|NotKept| Unspecified)?;
+        Ok(pair)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use crate::storage::{Ticket, fake};
+    use std::{
+        pin::pin,
+        sync::atomic::{AtomicBool, Ordering},
+        task::{Context, Poll, Waker},
+    };
 
     #[tokio::test]
     async fn an_rsa_pair_is_generated_in_the_background() {
@@ -203,5 +270,18 @@ mod tests {
             drop(key.generated());
             assert!(ENDED.load(Ordering::SeqCst));
         }
+    }
+
+    #[test]
+    fn a_new_key_is_not_used_before_it_is_kept() {
+        let (opened, written) = fake();
+        let (key, new) = TokenKey::open(Some(TokenAlgorithm::Es256), &opened).unwrap();
+        let mut keep = pin!(new.unwrap().keep(opened.store));
+        let mut context = Context::from_waker(Waker::noop());
+        assert_eq!(keep.as_mut().poll(&mut context), Poll::Pending);
+        assert!(key.get().is_none());
+        written.send_replace(Ticket(1));
+        assert_eq!(keep.as_mut().poll(&mut context), Poll::Ready(()));
+        assert!(key.get().is_some());
     }
 }

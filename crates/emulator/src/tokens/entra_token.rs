@@ -2,7 +2,11 @@
 
 use crate::{
     dates,
-    tokens::{EntraTokenKind, Payload, SigningKey, jwt},
+    tokens::{
+        Payload, SigningKey,
+        entra_validation::{ENTRA_USER_AUDIENCE, SERVICE_AUDIENCE, TEAMS_AUDIENCE},
+        jwt,
+    },
 };
 use aws_lc_rs::error::Unspecified;
 use serde::{Deserialize, Serialize};
@@ -177,5 +181,42 @@ impl EntraTokenRequest {
             app_id: self.app_id,
             user_id: self.user_id,
         })
+    }
+}
+
+/// The purpose of an Entra ID token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum EntraTokenKind {
+    /// Authenticates requests to the service, as `Authorization: Bearer`.
+    #[default]
+    Service,
+    /// Identifies a Teams user, to be exchanged for an access token of the service.
+    TeamsUser,
+    /// Authenticates a user of Teams Phone extensibility at the exchange for an access token of the service.
+    TeamsExtensionUser,
+    /// Authenticates a user of Entra ID at the exchange for an access token of the service.
+    EntraUser,
+}
+
+impl EntraTokenKind {
+    /// The audience of tokens of this kind.
+    fn audience(self) -> &'static str {
+        match self {
+            Self::Service => SERVICE_AUDIENCE,
+            Self::TeamsUser | Self::TeamsExtensionUser => TEAMS_AUDIENCE,
+            Self::EntraUser => ENTRA_USER_AUDIENCE,
+        }
+    }
+
+    /// The permissions of a user, which an application has none of.
+    fn scopes(self) -> Option<&'static str> {
+        match self {
+            Self::Service => None,
+            Self::TeamsUser => Some("Teams.ManageCalls Teams.ManageChats"),
+            Self::TeamsExtensionUser => Some("TeamsExtension.ManageCalls"),
+            Self::EntraUser => Some("Chat VoIP"),
+        }
     }
 }
