@@ -7,19 +7,16 @@ use crate::{
         AccessKeys,
         signature::{AccessKey, Tolerance},
     },
-    certificate::Certificate,
     clock::{Clock, RevocationDelay},
+    control,
     emulator::Emulator,
-    endpoint::{Endpoint, Ports, Scheme},
     error::EmulatorError,
     faults::{Fault, Faults},
+    http::{
+        self, Certificate, Endpoint, Ports, RateLimits, RequestLog, Scheme, Server, Service, WithdrawnVersions, bind,
+    },
     identities::{Assignments, Registry},
-    journal::Journal,
-    rate_limits::RateLimits,
     resource::Resource,
-    router::router,
-    server::{Server, bind},
-    service::WithdrawnVersions,
     storage::{Contents, DataError, DataFileError, Opened, SETTINGS},
     tokens::{IssuedTokens, TokenAlgorithm, TokenKey},
 };
@@ -238,7 +235,8 @@ impl EmulatorBuilder {
         };
         let ca_pem = certificate.ca_pem().to_owned();
         let tls = TlsAcceptor::from(Arc::new(certificate.server_config()?));
-        let resource = Arc::new(self.resource(Clock::default(), &opened)?);
+        let service = Arc::new(self.service(ports, Clock::default(), &opened)?);
+        let resource = &service.resource;
         // Nothing but this write can fail from here on: a start that fails leaves the file as it was.
         let kept = opened.store.write(|changes| {
             changes.put(SETTINGS, RESOURCE_ID, &resource.id);
@@ -250,27 +248,18 @@ impl EmulatorBuilder {
             tokio::spawn(new_key.keep(opened.store));
         }
         let router = |scheme| {
-            router(Endpoint {
-                scheme,
-                ports,
-                resource: resource.clone(),
-            })
+            let service = service.clone();
+            let endpoint = Endpoint { scheme, service };
+            control::router(&endpoint).fallback_service(http::router(&endpoint))
         };
         let mut server = Server::new();
         server.serve(plain, None, router(Scheme::Http));
         server.serve(secured, Some(tls), router(Scheme::Https));
-        Ok(Emulator::new(
-            resource,
-            server,
-            ports,
-            ca_pem,
-            opened.file,
-            key_generated,
-        ))
+        Ok(Emulator::new(service, server, ca_pem, opened.file, key_generated))
     }
 
-    /// The resource that the emulator serves, whose time is that of `clock`. Nothing of it is written yet.
-    pub(crate) fn resource(self, clock: Clock, opened: &Opened) -> Result<Resource, EmulatorError> {
+    /// The service that the emulator offers, whose time is that of `clock`. Nothing of it is written yet.
+    pub(crate) fn service(self, ports: Ports, clock: Clock, opened: &Opened) -> Result<Service, EmulatorError> {
         let access_key: Option<AccessKey> = self.access_key.map(|base64| base64.parse()).transpose()?;
         let faults = Faults::default();
         for fault in self.faults {
@@ -286,25 +275,29 @@ impl EmulatorBuilder {
         };
         let token_algorithm = self.token_algorithm.unwrap_or_default();
         let token_key = self.token_key.unwrap_or_else(|| TokenKey::generate(token_algorithm));
-        Ok(Resource {
+        let resource = Resource {
             id,
             access_keys,
-            tolerance: self.tolerance,
-            accept_unverified_bearer: self.accept_unverified_bearer,
             token_key,
             clock,
             registry: Registry::open(id, opened)?,
             teams_extension_assignments: Assignments::open(opened)?,
             entra_assignments: Assignments::open(opened)?,
-            rate_limits: RateLimits::new(self.rate_limits),
-            explain: self.explain,
             serials: AtomicU64::new(0),
             issued: IssuedTokens::default(),
-            journal: Journal::default(),
-            faults,
             revocation_delay: RevocationDelay::new(self.revocation_delay),
-            withdrawn_versions,
             store: opened.store.clone(),
+        };
+        Ok(Service {
+            resource,
+            ports,
+            tolerance: self.tolerance,
+            accept_unverified_bearer: self.accept_unverified_bearer,
+            explain: self.explain,
+            faults,
+            rate_limits: RateLimits::new(self.rate_limits),
+            request_log: RequestLog::default(),
+            withdrawn_versions,
         })
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     auth::signature::InvalidAccessKey,
     faults::InvalidFault,
-    service::UnknownVersion,
+    http::UnknownVersion,
     storage::{DataError, DataFileError, NotKept},
 };
 use aws_lc_rs::error::Unspecified;

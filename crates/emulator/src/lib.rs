@@ -2,30 +2,24 @@
 
 mod auth;
 mod builder;
-mod certificate;
 mod clock;
 mod control;
 mod dates;
 mod emulator;
-mod endpoint;
 mod error;
 mod faults;
-mod header;
+mod http;
 mod identities;
-mod journal;
 mod json_object;
-mod note;
 mod operation;
-mod rate_limits;
-mod reset;
 mod resource;
 mod ring_buffer;
-mod router;
-mod server;
-mod service;
+#[cfg(test)]
+mod service_tests;
 mod storage;
 mod tokens;
 
+pub use crate::http::UnknownVersion;
 pub use auth::{AccessKeyKind, signature};
 pub use builder::EmulatorBuilder;
 pub use clock::CENTURY;
@@ -34,7 +28,6 @@ pub use error::EmulatorError;
 pub use faults::{Fault, FaultId, InjectedFault, InvalidFault};
 pub use operation::Operation;
 pub use resource::TokenStatus;
-pub use service::UnknownVersion;
 pub use storage::DataError;
 pub use tokens::{EntraToken, EntraTokenKind, EntraTokenRequest, TokenAlgorithm, TokenKey};
 pub use uuid::Uuid;

@@ -1,13 +1,9 @@
 //! The Communication Services resource that an emulator serves.
 
 use crate::{
-    auth::{AccessKeys, KeyNumber, signature::Tolerance},
+    auth::{AccessKeys, KeyNumber},
     clock::{Clock, RevocationDelay},
-    faults::Faults,
     identities::{Access, AssignedUser, Assignments, IdentityId, Registry},
-    journal::Journal,
-    rate_limits::{LimitExceeded, Quota, RateLimits},
-    service::WithdrawnVersions,
     storage::{NotKept, Store, Ticket},
     tokens::{
         AccessToken, EntraUserClaims, Holder, IssuedToken, IssuedTokens, Issuer, Jwt, Payload, TeamsUserClaims,
@@ -20,12 +16,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use time::Duration;
 use uuid::Uuid;
 
-/// The state that requests share.
+/// The state of the resource.
 pub(crate) struct Resource {
     pub(crate) id: Uuid,
     pub(crate) access_keys: AccessKeys,
-    pub(crate) tolerance: Tolerance,
-    pub(crate) accept_unverified_bearer: bool,
     pub(crate) token_key: TokenKey,
     pub(crate) clock: Clock,
     pub(crate) registry: Registry,
@@ -33,16 +27,10 @@ pub(crate) struct Resource {
     pub(crate) teams_extension_assignments: Assignments<(Uuid, Uuid)>,
     /// By object id.
     pub(crate) entra_assignments: Assignments<Uuid>,
-    pub(crate) rate_limits: RateLimits,
-    /// Whether the messages of 401 answers contain the explanation.
-    pub(crate) explain: bool,
     /// How many tokens of communication users have been issued.
     pub(crate) serials: AtomicU64,
     pub(crate) issued: IssuedTokens,
-    pub(crate) journal: Journal,
-    pub(crate) faults: Faults,
     pub(crate) revocation_delay: RevocationDelay,
-    pub(crate) withdrawn_versions: WithdrawnVersions,
     /// Keeps the registry, the assignments and the keys.
     pub(crate) store: Store,
 }
@@ -74,11 +62,6 @@ pub enum TokenStatus {
 }
 
 impl Resource {
-    /// Counts a request against its quota.
-    pub(crate) fn count(&self, quota: Quota) -> Result<(), LimitExceeded> {
-        self.rate_limits.count(quota, self.clock.now())
-    }
-
     /// Creates an identity, with a token if there are scopes.
     pub(crate) async fn create_identity(
         &self,

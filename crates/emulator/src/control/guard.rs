@@ -3,7 +3,7 @@
 //! A page of any site can make a browser send requests to loopback, but `Origin` or `Sec-Fetch-Site` gives it away. If the
 //! name of the site was rebound to 127.0.0.1, so that the browser sees a single origin, its `Host` does.
 
-use crate::{endpoint::Scheme, header, service::ServiceError};
+use crate::http::{Scheme, ServiceError, header_text};
 use axum::{
     extract::{Request, State},
     middleware::Next,
@@ -39,13 +39,13 @@ pub(super) async fn require_local(
         Err(ServiceError::new(StatusCode::FORBIDDEN, "Forbidden", message))
     };
     let headers = request.headers();
-    let Some(host) = header::text(headers, HOST).filter(|host| is_loopback(host)) else {
+    let Some(host) = header_text(headers, HOST).filter(|host| is_loopback(host)) else {
         return refuse("the Host is not 127.0.0.1, [::1] or localhost");
     };
-    if header::text(headers, SEC_FETCH_SITE).is_some_and(|site| !matches!(site, "same-origin" | "none")) {
+    if header_text(headers, SEC_FETCH_SITE).is_some_and(|site| !matches!(site, "same-origin" | "none")) {
         return refuse("a page of another site asks for it. Type the address, or paste it");
     }
-    if headers.contains_key(ORIGIN) && header::text(headers, ORIGIN) != Some(&format!("{scheme}://{host}")) {
+    if headers.contains_key(ORIGIN) && header_text(headers, ORIGIN) != Some(&format!("{scheme}://{host}")) {
         return refuse("the Origin is not the emulator's own");
     }
     Ok(next.run(request).await)

@@ -2,7 +2,13 @@
 
 use crate::operation::Operation;
 use serde::{Deserialize, Serialize};
-use std::{ops::Not, time::Duration};
+use std::{
+    borrow::Cow,
+    error::Error,
+    fmt::{self, Display, Formatter},
+    ops::Not,
+    time::Duration,
+};
 
 /// A fault to inject into requests to the service, so that a test can see what a client does about it.
 ///
@@ -189,3 +195,21 @@ impl Fault {
         }
     }
 }
+
+/// A fault makes no sense, or its text cannot be read. `Display` says what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidFault(Cow<'static, str>);
+
+impl InvalidFault {
+    pub(super) fn new(message: impl Into<Cow<'static, str>>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl Display for InvalidFault {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for InvalidFault {}

@@ -3,8 +3,8 @@
 use crate::{
     faults::{
         Fault, InvalidFault,
-        active::check,
         fault::EffectName::{HtmlBody, Latency, ResetAfterCommit, ResetBeforeCommit, Status, TruncatedBody},
+        injected::check,
     },
     operation::Operation,
 };

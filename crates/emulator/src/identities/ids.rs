@@ -71,6 +71,15 @@ impl AssignedUser {
     }
 }
 
+impl AssignedUser {
+    /// Returns whether a raw id is that of an assigned user.
+    pub(crate) fn is_raw_id(raw: &str) -> bool {
+        let skype_id = raw.strip_prefix("8:").unwrap_or_default();
+        let mut parts = skype_id.split(['_', ':']).skip(1);
+        Access::of_skype_id(skype_id).is_some() && parts.all(|part| part == "wf" || Uuid::try_parse(part).is_ok())
+    }
+}
+
 impl Display for AssignedUser {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "8:{}", self.skype_id())

@@ -1,6 +1,6 @@
 //! The page that shows the control surface to people: three static files, which load nothing from elsewhere.
 
-use crate::endpoint::Endpoint;
+use crate::http::Endpoint;
 use axum::{Router, response::Redirect, routing::get};
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 

@@ -15,17 +15,17 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use time::{Duration, OffsetDateTime};
 
-/// How long certificates are valid: as long as platforms accept of a leaf.
+/// The validity of certificates: the longest that platforms accept of a leaf.
 const VALIDITY: Duration = Duration::days(397);
 
-/// How long before its end a kept certificate is renewed.
+/// The time before its expiry at which a stored certificate is renewed.
 const RENEWAL: Duration = Duration::days(30);
 
-/// The name under which a certificate is kept.
+/// The name of the record.
 const SETTING: &str = "certificate";
 
-/// A certificate for loopback and the CA that signed it, both generated for one emulator. The CA's private key is not
-/// kept anywhere, so that it signs nothing else.
+/// A certificate for loopback and the CA that signed it, both generated for one emulator. The CA's private key is
+/// dropped, so that it signs nothing else.
 pub(crate) struct Certificate {
     ca_pem: String,
     leaf: CertificateDer<'static>,

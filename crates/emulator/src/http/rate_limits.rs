@@ -12,7 +12,7 @@ const WINDOW: Duration = Duration::seconds(30);
 
 /// Requests that are counted together, against a limit of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Quota {
+pub(super) enum Quota {
     CreateIdentity,
     CreateIdentityAndToken,
     DeleteIdentity,
@@ -34,9 +34,9 @@ impl Quota {
 
 /// A request exceeds its quota.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct LimitExceeded {
+pub(super) struct LimitExceeded {
     /// Whole seconds, rounded up, until the window ends.
-    pub(crate) retry_after: i64,
+    pub(super) retry_after: i64,
 }
 
 /// The current window of a quota.
@@ -58,7 +58,7 @@ impl RateLimits {
     }
 
     /// Counts a request, or says when to come back.
-    pub(crate) fn count(&self, quota: Quota, now: OffsetDateTime) -> Result<(), LimitExceeded> {
+    pub(super) fn count(&self, quota: Quota, now: OffsetDateTime) -> Result<(), LimitExceeded> {
         let Some(windows) = &self.windows else {
             return Ok(());
         };

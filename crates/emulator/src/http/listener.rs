@@ -1,28 +1,35 @@
 //! Listeners and their connections.
 
-use crate::reset::{ResetConnection, Socket};
-use axum::Router;
+use axum::{Router, response::Response};
 use hyper::{
     server::conn::http1,
     service::{Service, service_fn},
 };
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
-use std::{io, net::Ipv4Addr, pin::Pin, time::Duration};
+use std::{
+    error::Error,
+    fmt::{self, Display, Formatter},
+    io,
+    net::Ipv4Addr,
+    pin::Pin,
+    time::Duration,
+};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     select,
     sync::watch,
     task::JoinSet,
     time,
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tracing::{debug, warn};
 
-/// How long requests in progress may still take when the emulator is shut down.
-const GRACE: Duration = Duration::from_secs(5);
-/// The pause after a failure to accept a connection, most likely for lack of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Limits on the headers of a request. One that exceeds them is refused with 431.
+/// The time that requests in progress get to finish when the emulator is shut down.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+/// The delay after a failure to accept a connection, which most likely is for lack of file descriptors.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
+/// Limits on the headers of a request, beyond which it is refused with 431.
 const MAX_HEADERS: usize = 64;
 const MAX_HEADER_BYTES: usize = 32 * 1024;
 
@@ -33,7 +40,7 @@ pub(crate) async fn bind(port: u16) -> io::Result<(TcpListener, u16)> {
     Ok((listener, address.port()))
 }
 
-/// The running listeners. Dropping it closes them and their connections at once.
+/// The running listeners. Dropping them closes their connections at once.
 pub(crate) struct Server {
     stop: watch::Sender<bool>,
     listeners: JoinSet<()>,
@@ -53,17 +60,17 @@ impl Server {
         self.listeners.spawn(accept(listener, Connector { tls, router, stop }));
     }
 
-    /// Stops listening, and waits up to [`GRACE`] for requests in progress.
+    /// Stops listening, and waits up to [`SHUTDOWN_TIMEOUT`] for requests in progress.
     pub(crate) async fn shutdown(mut self) {
         self.stop.send_replace(true);
         let ended = async { while self.listeners.join_next().await.is_some() {} };
-        if time::timeout(GRACE, ended).await.is_err() {
+        if time::timeout(SHUTDOWN_TIMEOUT, ended).await.is_err() {
             warn!("requests in progress were cut off");
         }
     }
 }
 
-/// Tells a task when to stop.
+/// The signal for a task to stop.
 #[derive(Clone)]
 struct Stop(watch::Receiver<bool>);
 
@@ -95,7 +102,7 @@ async fn accept(listener: TcpListener, connector: Connector) {
                 }
                 Err(error) => {
                     warn!(%error, "cannot accept a connection");
-                    time::sleep(ACCEPT_PAUSE).await;
+                    time::sleep(ACCEPT_RETRY_DELAY).await;
                 }
             },
         }
@@ -127,8 +134,8 @@ impl Connector {
     async fn serve(mut self, stream: impl Socket) {
         let router = TowerToHyperService::new(self.router);
         let service = service_fn(|request| {
-            let answered = router.call(request);
-            async { ResetConnection::check(answered.await.unwrap_or_else(|never| match never {})) }
+            let response = router.call(request);
+            async { ResetConnection::check(response.await.unwrap_or_else(|never| match never {})) }
         });
         let mut connection = http1::Builder::new()
             .max_headers(MAX_HEADERS)
@@ -151,5 +158,68 @@ impl Connector {
             }
             debug!(%error, "the connection failed");
         }
+    }
+}
+
+/// The order to reset a connection in place of sending a response, whose extension it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ResetConnection {
+    BeforeCommit,
+    AfterCommit,
+}
+
+impl ResetConnection {
+    pub(super) fn in_place_of(self, mut response: Response) -> Response {
+        response.extensions_mut().insert(self);
+        response
+    }
+
+    /// Returns the response, or the order as an error, with which hyper ends the connection before a byte is written.
+    fn check(response: Response) -> Result<Response, Self> {
+        match response.extensions().get() {
+            Some(reset) => Err(*reset),
+            None => Ok(response),
+        }
+    }
+
+    /// Returns whether a connection ended for this reason.
+    fn has_ended(error: &hyper::Error) -> bool {
+        error.source().is_some_and(<dyn Error>::is::<Self>)
+    }
+}
+
+impl Display for ResetConnection {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("a fault resets the connection")
+    }
+}
+
+impl Error for ResetConnection {}
+
+/// A stream over TCP.
+trait Socket: AsyncRead + AsyncWrite + Unpin + Send {
+    fn tcp(&self) -> &TcpStream;
+
+    /// Closes the connection with a reset, as the end of the stream would look like that of a response.
+    fn reset(self)
+    where
+        Self: Sized,
+    {
+        // What has not been sent is discarded, and so is the end of the stream.
+        if let Err(error) = self.tcp().set_zero_linger() {
+            warn!(%error, "a connection is closed, but cannot be reset");
+        }
+    }
+}
+
+impl Socket for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Socket for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
     }
 }

@@ -1,12 +1,13 @@
-//! Which requests the rate limits count. The clock stands still, however long hundreds of requests take.
+//! The service without a socket: what the rate limits count, and which operation a request is recorded with. The clock
+//! stands still, however long hundreds of requests take.
 
 use crate::{
     builder::EmulatorBuilder,
     clock::Clock,
     emulator::Emulator,
-    endpoint::{Endpoint, Ports, Scheme},
+    http::{Endpoint, Ports, Scheme, Service, router},
+    operation::Operation,
     resource::Resource,
-    service,
     storage::Opened,
     tokens::{EntraTokenRequest, TokenAlgorithm},
 };
@@ -31,31 +32,32 @@ const TEAMS_EXTENSION: &str = "/access/teamsExtension/:exchangeAccessToken";
 const ENTRA: &str = "/access/entra/:exchangeAccessToken";
 const ASSIGNMENT: &str = "/access/entra/assignments/350adb03-7be9-4846-b078-35adb0d0e119";
 
-/// The service as the https endpoint has it, without a socket.
-struct Service {
-    resource: Arc<Resource>,
+/// The service as the https endpoint has it.
+struct TestService {
+    service: Arc<Service>,
     router: TowerToHyperService<Router>,
     /// The bearer token of the resource's owner.
     owner: String,
 }
 
-impl Service {
+impl TestService {
     async fn limited() -> Self {
         Self::of(Emulator::builder().rate_limits(true)).await
     }
 
     async fn of(builder: EmulatorBuilder) -> Self {
         let builder = builder.token_algorithm(TokenAlgorithm::Es256);
-        let resource = Arc::new(builder.resource(Clock::new(|| NOW), &Opened::default()).unwrap());
+        let ports = Ports { http: 0, https: 0 };
+        let service = builder.service(ports, Clock::new(|| NOW), &Opened::default());
+        let service = Arc::new(service.unwrap());
         let endpoint = Endpoint {
             scheme: Scheme::Https,
-            ports: Ports { http: 0, https: 0 },
-            resource: resource.clone(),
+            service: service.clone(),
         };
         Self {
-            router: TowerToHyperService::new(service::router(endpoint)),
-            owner: mint(&resource, &EntraTokenRequest::service()).await,
-            resource,
+            router: TowerToHyperService::new(router(&endpoint)),
+            owner: mint(&service.resource, &EntraTokenRequest::service()).await,
+            service,
         }
     }
 
@@ -65,7 +67,7 @@ impl Service {
             scopes: Some(permissions.iter().map(|&name| name.to_owned()).collect()),
             ..kind()
         };
-        mint(&self.resource, &request).await
+        mint(&self.service.resource, &request).await
     }
 
     async fn send(&self, method: &str, path: &str, bearer: &str, body: &str) -> Response<Body> {
@@ -82,6 +84,10 @@ impl Service {
             .body(Body::from(body.to_owned()))
             .unwrap();
         self.router.call(request).await.unwrap()
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.service.resource.clock
     }
 
     async fn create(&self) -> String {
@@ -120,7 +126,7 @@ async fn assert_refused(response: Response<Body>) {
 
 #[tokio::test]
 async fn every_operation_has_a_limit_whatever_becomes_of_the_request() {
-    let service = Service::limited().await;
+    let service = TestService::limited().await;
     let identity = format!("/identities/{}", service.create().await);
     let (issue, revoke) = (
         format!("{identity}/:issueAccessToken"),
@@ -130,7 +136,7 @@ async fn every_operation_has_a_limit_whatever_becomes_of_the_request() {
     let caller = service.user(EntraTokenRequest::teams_extension_user, &[]).await;
     let member = service.user(EntraTokenRequest::entra_user, &[]).await;
     // The window of the identity's creation.
-    service.resource.clock.advance(WINDOW);
+    service.clock().advance(WINDOW);
     for (limit, method, path, bearer, body, status) in [
         (1000, "POST", "/identities", owner, json!({}), 201),
         (1000, "POST", "/identities", owner, json!({"expiresInMinutes": 59}), 400),
@@ -161,15 +167,15 @@ async fn every_operation_has_a_limit_whatever_becomes_of_the_request() {
         let body = body.to_string();
         let send = async || service.send(method, path, bearer, &body).await;
         assert_limit(limit, status, send).await;
-        service.resource.clock.advance(WINDOW);
+        service.clock().advance(WINDOW);
         assert_eq!(send().await.status(), status, "{method} {path}");
-        service.resource.clock.advance(WINDOW);
+        service.clock().advance(WINDOW);
     }
 }
 
 #[tokio::test]
 async fn one_limit_does_not_affect_other_operations() {
-    let service = Service::limited().await;
+    let service = TestService::limited().await;
     let owner = service.owner.as_str();
     assert_limit(500, 401, async || {
         service.send("DELETE", "/identities/x", owner, "").await
@@ -188,7 +194,7 @@ async fn one_limit_does_not_affect_other_operations() {
 
 #[tokio::test]
 async fn the_exchanges_share_a_limit() {
-    let service = Service::limited().await;
+    let service = TestService::limited().await;
     let caller = service.user(EntraTokenRequest::teams_extension_user, &[]).await;
     let member = service.user(EntraTokenRequest::entra_user, &[]).await;
     let exchanges = [
@@ -212,7 +218,7 @@ async fn the_exchanges_share_a_limit() {
 
 #[tokio::test]
 async fn requests_that_do_not_reach_their_operation_do_not_count() {
-    let service = Service::limited().await;
+    let service = TestService::limited().await;
     let owner = service.owner.as_str();
     let caller = service.user(EntraTokenRequest::teams_extension_user, &[]).await;
     let version = "?api-version=2025-03-02-preview";
@@ -241,7 +247,7 @@ async fn requests_that_do_not_reach_their_operation_do_not_count() {
 
 #[tokio::test]
 async fn assigning_has_no_limit() {
-    let service = Service::limited().await;
+    let service = TestService::limited().await;
     let owner = service.owner.as_str();
     let tenant = "3f14cf17-84d5-42c2-8689-a6365c474b4e";
     let body = json!({"principalType": "user", "tenantId": tenant, "clientIds": []}).to_string();
@@ -267,9 +273,76 @@ async fn assigning_has_no_limit() {
 
 #[tokio::test]
 async fn limits_are_off_by_default() {
-    let service = Service::of(Emulator::builder()).await;
+    let service = TestService::of(Emulator::builder()).await;
     for _ in 0..=500 {
         let response = service.send("DELETE", "/identities/x", &service.owner, "").await;
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    }
+}
+
+/// The operation that the last request was recorded with; null for none.
+async fn recorded_operation(service: &TestService, method: &str, path: &str) -> Value {
+    let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+    service.router.call(request).await.unwrap();
+    let requests = serde_json::to_value(service.service.request_log.requests()).unwrap();
+    assert_eq!(
+        (&requests[0]["method"], &requests[0]["path"]),
+        (&json!(method), &json!(path))
+    );
+    requests[0]["operation"].clone()
+}
+
+#[tokio::test]
+async fn every_operation_has_a_method_and_a_path() {
+    let service = TestService::of(Emulator::builder()).await;
+    let assignment = "/access/teamsExtension/tenants/t/assignments/o";
+    let requests = [
+        ("POST", "/identities", "createIdentity"),
+        ("DELETE", "/identities/8%3Aacs%3Aa_b", "deleteIdentity"),
+        ("POST", "/identities/8:acs:a_b/:issueAccessToken", "issueToken"),
+        ("POST", "/identities/8:acs:a_b/:revokeAccessTokens", "revokeTokens"),
+        ("POST", "/teamsUser/:exchangeAccessToken", "exchangeTeamsUserToken"),
+        (
+            "POST",
+            "/access/teamsExtension/:exchangeAccessToken",
+            "exchangeTeamsExtensionToken",
+        ),
+        ("POST", "/access/entra/:exchangeAccessToken", "exchangeEntraToken"),
+        ("GET", assignment, "getTeamsExtensionAssignment"),
+        ("PUT", assignment, "putTeamsExtensionAssignment"),
+        ("DELETE", assignment, "deleteTeamsExtensionAssignment"),
+        ("GET", "/access/entra/assignments", "listEntraAssignments"),
+        ("GET", "/access/entra/assignments/o", "getEntraAssignment"),
+        ("PUT", "/access/entra/assignments/o", "putEntraAssignment"),
+        ("DELETE", "/access/entra/assignments/o", "deleteEntraAssignment"),
+    ];
+    for (method, path, name) in requests {
+        assert_eq!(
+            recorded_operation(&service, method, path).await,
+            name,
+            "{method} {path}"
+        );
+    }
+    let names = requests.map(|(_, _, name)| name.to_owned());
+    assert_eq!(names, Operation::ALL.map(|operation| operation.to_string()));
+}
+
+#[tokio::test]
+async fn what_is_not_an_operation_has_no_name() {
+    let service = TestService::of(Emulator::builder()).await;
+    for (method, path) in [
+        ("GET", "/identities"),
+        ("GET", "/identities/8:acs:a_b"),
+        ("PATCH", "/access/entra/assignments"),
+        ("PATCH", "/access/entra/assignments/o"),
+        ("POST", "/identities/"),
+        ("POST", "/identities/a/:issueAccessToken/"),
+        ("POST", "/access/teamsExtension/tenants/t/assignments/o"),
+        ("GET", "/access/teamsExtension/tenants/t/assignments/o/p"),
+        ("GET", "/"),
+        ("OPTIONS", "*"),
+    ] {
+        let operation = recorded_operation(&service, method, path).await;
+        assert_eq!(operation, Value::Null, "{method} {path}");
     }
 }

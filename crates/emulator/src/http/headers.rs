@@ -1,6 +1,9 @@
-//! Headers of every response.
+//! The headers that every response of the service has, and header values as text.
 
-use crate::{dates, endpoint::Endpoint};
+use crate::{
+    dates,
+    http::{Endpoint, Service},
+};
 use axum::{
     extract::{Request, State},
     middleware::Next,
@@ -10,14 +13,14 @@ use base64::{
     Engine,
     prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD},
 };
-use http::header::{DATE, HeaderMap, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY};
+use http::header::{AsHeaderName, DATE, HeaderMap, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY};
 use std::time::Instant;
 use uuid::Uuid;
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
 const RETURN_CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-return-client-request-id");
 
-/// Headers whose value never changes.
+/// Headers with a constant value.
 const CONSTANT: [(HeaderName, HeaderValue); 3] = [
     (
         HeaderName::from_static("request-context"),
@@ -31,40 +34,37 @@ const CONSTANT: [(HeaderName, HeaderValue); 3] = [
 ];
 
 pub(super) async fn add(State(endpoint): State<Endpoint>, request: Request, next: Next) -> Response {
-    let answering = Answering::begin(request.headers());
+    let headers = ServiceHeaders::of_request(request.headers());
     let mut response = next.run(request).await;
-    answering.describe(&endpoint, &mut response);
+    headers.add_to(&mut response, &endpoint.service);
     response
 }
 
-/// What the headers of a response tell of its request.
-pub(crate) struct Answering {
+/// The headers that depend on the request.
+pub(super) struct ServiceHeaders {
     started: Instant,
     client_request_id: Option<HeaderValue>,
 }
 
-impl Answering {
-    pub(crate) fn begin(request: &HeaderMap) -> Self {
+impl ServiceHeaders {
+    pub(super) fn of_request(request: &HeaderMap) -> Self {
         Self {
             started: Instant::now(),
             client_request_id: wanted_client_request_id(request).cloned(),
         }
     }
 
-    /// Adds the headers to the response.
-    pub(crate) fn describe(self, endpoint: &Endpoint, response: &mut Response) {
-        // One for both headers that tell an id: to read random bytes is a system call.
+    /// Adds these and the constant headers to the response.
+    pub(super) fn add_to(self, response: &mut Response, Service { resource, .. }: &Service) {
+        // One for both headers with an id, as reading random bytes is a system call.
         let id = Uuid::new_v4();
         let headers = response.headers_mut();
         headers.extend(CONSTANT);
         headers.extend(self.client_request_id.map(|id| (CLIENT_REQUEST_ID, id)));
         let varying = [
-            (DATE, dates::format_http_date(endpoint.resource.clock.now())),
+            (DATE, dates::format_http_date(resource.clock.now())),
             (HeaderName::from_static("ms-cv"), correlation_vector(id)),
-            (
-                HeaderName::from_static("x-azure-ref"),
-                azure_ref(endpoint.resource.id, id),
-            ),
+            (HeaderName::from_static("x-azure-ref"), azure_ref(resource.id, id)),
             (
                 HeaderName::from_static("x-processing-time"),
                 format!("{}ms", self.started.elapsed().as_millis()),
@@ -94,4 +94,9 @@ fn correlation_vector(id: Uuid) -> String {
 fn azure_ref(resource: Uuid, id: Uuid) -> String {
     let bytes = [resource.into_bytes(), id.into_bytes()].concat();
     format!("0{}", BASE64_STANDARD.encode(bytes))
+}
+
+/// The value of a header; `None` if it is missing or not text.
+pub(crate) fn header_text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
 }

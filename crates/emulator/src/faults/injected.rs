@@ -1,10 +1,9 @@
 //! The faults that have been injected.
 
 use crate::{
-    faults::{Fault, InvalidFault, carry_out::Strike, effect::Effect, occurrence::Occurrence},
+    faults::{Fault, InvalidFault, effect::Effect, occurrence::Occurrence},
     operation::Operation,
 };
-use http::Method;
 use serde::{Deserialize, Serialize};
 use std::{
     fmt::{self, Display, Formatter},
@@ -12,10 +11,11 @@ use std::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 /// How many faults stay listed that are over.
-const MAX_OVER: usize = 100;
+const MAX_EXHAUSTED: usize = 100;
 
 /// The number of an injected fault, counted from 1 since the emulator started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -68,7 +68,7 @@ impl Active {
 #[derive(Default)]
 pub(crate) struct Faults {
     list: Mutex<List>,
-    /// Whether one can strike. Without any, requests do not wait for the list.
+    /// True if one can still apply. Without any, requests do not wait for the list.
     are_any: AtomicBool,
 }
 
@@ -97,8 +97,8 @@ impl Faults {
         };
         let injected = active.describe();
         list.faults.push(active);
-        list.forget_what_is_long_over();
-        self.note(&list);
+        list.drop_old_exhausted();
+        self.update(&list);
         Ok(injected)
     }
 
@@ -112,38 +112,39 @@ impl Faults {
         let mut list = self.lock();
         let before = list.faults.len();
         list.faults.retain(|active| active.id != id);
-        self.note(&list);
+        self.update(&list);
         list.faults.len() < before
     }
 
     pub(crate) fn clear(&self) {
         let mut list = self.lock();
         list.faults.clear();
-        self.note(&list);
+        self.update(&list);
     }
 
-    /// What strikes a request; `None` if nothing does.
-    pub(crate) fn strike(&self, method: &Method, path: &str) -> Option<Strike> {
+    /// Counts a request, and returns the faults that apply to it; `None` if there are none.
+    pub(crate) fn apply_to(&self, operation: Option<Operation>) -> Option<AppliedFaults> {
         if !self.are_any.load(Ordering::Acquire) {
             return None;
         }
-        let operation = Operation::of(method, path);
-        let mut strike = None::<Strike>;
+        let mut applied = None::<AppliedFaults>;
         let mut list = self.lock();
         for active in &mut list.faults {
-            let is_decided = strike.as_ref().is_some_and(Strike::is_decided);
+            let has_effect = applied.as_ref().is_some_and(|applied| applied.effect.is_some());
             let is_latency = matches!(active.effect, Effect::Latency(_));
-            if (is_latency || !is_decided) && active.occurrence.strikes(operation) {
+            if (is_latency || !has_effect) && active.occurrence.applies(operation) {
                 active.hits += 1;
-                strike.get_or_insert_default().add(active.effect.clone(), &active.fault);
+                applied
+                    .get_or_insert_default()
+                    .add(active.effect.clone(), &active.fault);
             }
         }
-        self.note(&list);
-        strike
+        self.update(&list);
+        applied
     }
 
-    fn note(&self, list: &List) {
-        let are_any = list.faults.iter().any(|active| !active.occurrence.is_over());
+    fn update(&self, list: &List) {
+        let are_any = list.faults.iter().any(|active| !active.occurrence.is_exhausted());
         self.are_any.store(are_any, Ordering::Release);
     }
 
@@ -152,16 +153,43 @@ impl Faults {
     }
 }
 
+/// The faults that apply to one request.
+#[derive(Default)]
+pub(crate) struct AppliedFaults {
+    pub(crate) latency: Duration,
+    /// The effect after the latency; `None` for the operation itself.
+    pub(crate) effect: Option<Effect>,
+    description: String,
+}
+
+impl AppliedFaults {
+    fn add(&mut self, effect: Effect, fault: &Fault) {
+        match effect {
+            Effect::Latency(latency) => self.latency += latency,
+            effect => self.effect = Some(effect),
+        }
+        if !self.description.is_empty() {
+            self.description += "; ";
+        }
+        self.description += &fault.to_string();
+    }
+
+    /// The faults as text, separated by semicolons.
+    pub(crate) fn description(&self) -> &str {
+        &self.description
+    }
+}
+
 impl List {
     /// Keeps the list short, however many faults a long run injects.
-    fn forget_what_is_long_over(&mut self) {
-        let is_over = |active: &Active| active.occurrence.is_over();
-        let over = self.faults.iter().filter(|active| is_over(active)).count();
-        let mut excess = over.saturating_sub(MAX_OVER);
+    fn drop_old_exhausted(&mut self) {
+        let is_exhausted = |active: &Active| active.occurrence.is_exhausted();
+        let exhausted = self.faults.iter().filter(|active| is_exhausted(active)).count();
+        let mut excess = exhausted.saturating_sub(MAX_EXHAUSTED);
         self.faults.retain(|active| {
-            let forgotten = excess > 0 && is_over(active);
-            excess -= usize::from(forgotten);
-            !forgotten
+            let is_dropped = excess > 0 && is_exhausted(active);
+            excess -= usize::from(is_dropped);
+            !is_dropped
         });
     }
 }
@@ -169,13 +197,12 @@ impl List {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
-    /// What strikes each of some creations.
-    fn strike(faults: &Faults, requests: usize) -> Vec<Option<String>> {
-        let strike = |_| faults.strike(&Method::POST, "/identities");
-        let description = |strike: Option<Strike>| strike.map(|strike| strike.description().to_owned());
-        (0..requests).map(strike).map(description).collect()
+    /// The faults that apply to each of some creations.
+    fn apply(faults: &Faults, requests: usize) -> Vec<Option<String>> {
+        let apply = |_| faults.apply_to(Some(Operation::CreateIdentity));
+        let description = |applied: Option<AppliedFaults>| applied.map(|applied| applied.description);
+        (0..requests).map(apply).map(description).collect()
     }
 
     fn hits(faults: &Faults) -> Vec<u64> {
@@ -199,7 +226,7 @@ mod tests {
             "latency=1ms; html-body,times=2",
             "latency=1ms",
         ];
-        assert_eq!(strike(&faults, 4), expected.map(|text| Some(text.to_owned())));
+        assert_eq!(apply(&faults, 4), expected.map(|text| Some(text.to_owned())));
         assert_eq!(hits(&faults), [1, 4, 2, 1]);
     }
 
@@ -210,9 +237,9 @@ mod tests {
         let second = faults.inject(Fault::status(500)).unwrap().id;
         assert!(faults.remove(first));
         assert!(!faults.remove(first));
-        assert_eq!(strike(&faults, 1), [Some("status=500".to_owned())]);
+        assert_eq!(apply(&faults, 1), [Some("status=500".to_owned())]);
         faults.clear();
-        assert_eq!(strike(&faults, 1), [None]);
+        assert_eq!(apply(&faults, 1), [None]);
         assert!(!faults.remove(second));
         let third = faults.inject(Fault::html_body()).unwrap().id;
         assert!(third > second);
@@ -224,7 +251,7 @@ mod tests {
         let every = faults.inject(Fault::latency(Duration::from_secs(1))).unwrap();
         for _ in 0..300 {
             faults.inject(Fault::html_body().times(1)).unwrap();
-            strike(&faults, 1);
+            apply(&faults, 1);
         }
         let ids: Vec<_> = faults.list().iter().map(|injected| injected.id.0).collect();
         let expected: Vec<_> = [every.id.0].into_iter().chain(201..=301).collect();

@@ -1,6 +1,6 @@
-//! Error responses of the service.
+//! The responses of the service: JSON where an operation succeeds, and errors.
 
-use crate::{rate_limits::LimitExceeded, resource::NotIssued, storage::NotKept};
+use crate::{http::rate_limits::LimitExceeded, resource::NotIssued, storage::NotKept, tokens::AccessToken};
 use aws_lc_rs::error::Unspecified;
 use axum::{
     body::{Body, Bytes},
@@ -15,7 +15,39 @@ use hyper::body::Frame;
 use serde::Serialize;
 use std::{borrow::Cow, fmt::Display};
 
-/// A response of the form `{"error":{"code","message","target"}}`.
+/// The id of the identity in a response, for requests whose path does not name it. It is an extension of the response.
+#[derive(Clone)]
+pub(super) struct ResponseIdentity(pub(super) String);
+
+/// An identity, of which the service returns the id alone.
+#[derive(Serialize)]
+pub(crate) struct Identity {
+    pub(crate) id: String,
+}
+
+/// An identity, and its token if the request asks for one.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct IdentityAndToken {
+    pub(super) identity: Identity,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) access_token: Option<AccessToken>,
+}
+
+/// A status and a JSON body, with the content length and charset that errors lack.
+pub(crate) struct JsonResponse<T>(pub(crate) StatusCode, pub(crate) T);
+
+impl<T: Serialize> IntoResponse for JsonResponse<T> {
+    fn into_response(self) -> Response {
+        let Self(status, value) = self;
+        match serde_json::to_vec(&value) {
+            Ok(json) => (status, [(CONTENT_TYPE, "application/json; charset=utf-8")], json).into_response(),
+            Err(error) => ServiceError::internal().because(&error).into_response(),
+        }
+    }
+}
+
+/// An error response of the form `{"error":{"code","message","target"}}`.
 #[derive(Debug)]
 pub(crate) struct ServiceError {
     status: StatusCode,
@@ -33,14 +65,14 @@ struct ErrorBody {
     target: Option<&'static str>,
 }
 
-/// An error as the layers around an operation see it. It is an extension of the response.
+/// The parts of an error that the layers around an operation need. It is an extension of the response.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Refusal {
     /// Absent for the page of a gateway.
     pub(crate) code: Option<Cow<'static, str>>,
-    /// The reason where the response does not say it; for the log.
+    /// The reason, for the log, where the response does not say it.
     pub(crate) reason: Option<String>,
-    /// Whether the response lists the supported versions.
+    /// True if the response lists the supported api-versions.
     pub(super) lists_versions: bool,
 }
 
@@ -84,7 +116,7 @@ impl ServiceError {
         self
     }
 
-    /// Adds the seconds after which a client may try again.
+    /// Adds `Retry-After`, in seconds.
     fn retry_after(self, seconds: i64) -> Self {
         Self {
             retry_after: Some(seconds),
