@@ -57,6 +57,14 @@ pub struct EmulatorBuilder {
     data: Option<PathBuf>,
 }
 
+impl Emulator {
+    /// Returns a builder with default options.
+    #[must_use]
+    pub fn builder() -> EmulatorBuilder {
+        EmulatorBuilder::default()
+    }
+}
+
 impl EmulatorBuilder {
     /// The port for http. 0, the default, takes any free port.
     #[must_use]

@@ -2,7 +2,6 @@
 
 use crate::{
     auth::AccessKeyKind,
-    builder::EmulatorBuilder,
     error::EmulatorError,
     faults::{Fault, FaultId, InjectedFault, InvalidFault},
     http::{Scheme, Server, Service, UnknownVersion, connection_string},
@@ -49,12 +48,6 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Returns a builder with default options.
-    #[must_use]
-    pub fn builder() -> EmulatorBuilder {
-        EmulatorBuilder::default()
-    }
-
     pub(crate) fn new(
         service: Arc<Service>,
         server: Server,

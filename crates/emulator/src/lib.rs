@@ -8,6 +8,9 @@ mod dates;
 mod emulator;
 mod error;
 mod faults;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod help;
 mod http;
 mod identities;
 mod json_object;

@@ -58,16 +58,57 @@ pub struct Fault {
     pub(super) operation: Option<Operation>,
 }
 
-/// The name of an effect.
+/// The name of an effect. `Display` and JSON are in camel case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum EffectName {
+pub(crate) enum EffectName {
     Status,
     Latency,
     ResetBeforeCommit,
     ResetAfterCommit,
     TruncatedBody,
     HtmlBody,
+}
+
+impl EffectName {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Status,
+        Self::Latency,
+        Self::ResetBeforeCommit,
+        Self::ResetAfterCommit,
+        Self::TruncatedBody,
+        Self::HtmlBody,
+    ];
+
+    /// The name in the text of a fault.
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Latency => "latency",
+            Self::ResetBeforeCommit => "reset-before-commit",
+            Self::ResetAfterCommit => "reset-after-commit",
+            Self::TruncatedBody => "truncated-body",
+            Self::HtmlBody => "html-body",
+        }
+    }
+
+    /// The description on the control page.
+    pub(crate) fn description(self) -> &'static str {
+        match self {
+            Self::Status => "answer with a status",
+            Self::Latency => "answer late",
+            Self::ResetBeforeCommit => "reset the connection, do nothing",
+            Self::ResetAfterCommit => "do it, then reset the connection",
+            Self::TruncatedBody => "send half of the body",
+            Self::HtmlBody => "answer with a gateway's HTML page",
+        }
+    }
+}
+
+impl Display for EffectName {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 impl Fault {

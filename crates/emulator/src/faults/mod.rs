@@ -9,6 +9,9 @@ mod occurrence;
 mod text;
 
 pub(crate) use effect::{Effect, InjectedBody, InjectedResponse};
+pub(crate) use fault::EffectName;
 pub use fault::{Fault, InvalidFault};
 pub(crate) use injected::{AppliedFaults, Faults};
 pub use injected::{FaultId, InjectedFault};
+#[cfg(feature = "cli")]
+pub(crate) use text::{MODIFIERS, effects};

@@ -20,7 +20,7 @@ use std::{
 const API_SUPPORTED_VERSIONS: HeaderName = HeaderName::from_static("api-supported-versions");
 
 /// All api-versions of the emulator, oldest first. Their names sort by date.
-pub(super) const API_VERSIONS: [&str; 7] = [
+pub(crate) const API_VERSIONS: [&str; 7] = [
     "2021-03-07",
     "2022-06-01",
     "2022-10-01",

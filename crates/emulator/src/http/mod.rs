@@ -24,7 +24,7 @@ use std::{
 };
 
 pub use api_version::UnknownVersion;
-pub(crate) use api_version::WithdrawnVersions;
+pub(crate) use api_version::{API_VERSIONS, WithdrawnVersions};
 pub(crate) use certificate::Certificate;
 pub(crate) use headers::header_text;
 pub(crate) use listener::{Server, bind};

@@ -253,6 +253,9 @@ async fn help_and_version_are_not_errors() {
         ("--help", "--clock-offset <SECONDS>"),
         ("--help", "--revocation-delay <SECONDS>"),
         ("--help", "--withdraw-version <VERSION>"),
+        ("--help", "reset-after-commit"),
+        ("--help", "deleteEntraAssignment"),
+        ("--help", "2026-09-23"),
         ("--version", env!("CARGO_PKG_VERSION")),
     ] {
         let output = command(&[argument]).output().await.unwrap();
