@@ -7,7 +7,7 @@ use crate::{
     storage::{NotKept, Store, Ticket},
     tokens::{
         AccessToken, EntraUserClaims, Holder, IssuedToken, IssuedTokens, Issuer, Jwt, Payload, TeamsUserClaims,
-        TokenKey, UserNumbers,
+        TokenKey, UserCounters,
     },
 };
 use aws_lc_rs::error::Unspecified;
@@ -76,7 +76,7 @@ impl Resource {
         }
         let issuer = self.issuer().await?;
         let (id, changed) = self.registry.create(issuer.now);
-        let token = issuer.user_token(id, self.numbers(0, key), scopes, lifetime)?;
+        let token = issuer.user_token(id, self.counters(0, key), scopes, lifetime)?;
         self.store.wait(changed).await?;
         Ok((id, Some(token)))
     }
@@ -93,14 +93,14 @@ impl Resource {
         let Some((revocations, changed)) = self.registry.revocations(id) else {
             return Ok(None);
         };
-        let token = issuer.user_token(id, self.numbers(revocations, key), scopes, lifetime)?;
+        let token = issuer.user_token(id, self.counters(revocations, key), scopes, lifetime)?;
         self.store.wait(changed).await?;
         Ok(Some(token))
     }
 
-    /// The numbers of the next token of a communication user.
-    fn numbers(&self, revocations: u64, key: KeyNumber) -> UserNumbers {
-        UserNumbers {
+    /// The counters of the next token of a communication user.
+    fn counters(&self, revocations: u64, key: KeyNumber) -> UserCounters {
+        UserCounters {
             revocations,
             key,
             serial: self.serials.fetch_add(1, Ordering::Relaxed),
@@ -166,9 +166,9 @@ impl Resource {
             return TokenStatus::Expired;
         }
         let revoked = match issued.holder {
-            Holder::User { id, numbers } => {
-                let revoked = self.registry.is_revoked(id, numbers.revocations, now);
-                revoked.map(|revoked| revoked || !self.access_keys.are_valid(numbers.key))
+            Holder::User { id, counters } => {
+                let revoked = self.registry.is_revoked(id, counters.revocations, now);
+                revoked.map(|revoked| revoked || !self.access_keys.are_valid(counters.key))
             }
             Holder::AssignedUser { access, assignment } => Some(!self.has_assignment(access, assignment)),
             Holder::TeamsUser { key } => Some(!self.access_keys.are_valid(key)),

@@ -37,9 +37,9 @@ impl Debug for AccessToken {
     }
 }
 
-/// The numbers that a communication user's token carries.
+/// The counters that a communication user's token carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct UserNumbers {
+pub(crate) struct UserCounters {
     /// How often the identity's tokens had been revoked.
     pub(crate) revocations: u64,
     /// The access key that the token was made with.
@@ -48,10 +48,10 @@ pub(crate) struct UserNumbers {
     pub(crate) serial: u64,
 }
 
-impl UserNumbers {
-    /// Reads the numbers of a token; `None` if it is not the token of a communication user.
+impl UserCounters {
+    /// Reads the counters of a token; `None` if it is not the token of a communication user.
     fn read(payload: &Payload) -> Option<Self> {
-        let [revocations, key, serial] = payload.numbers()?;
+        let [revocations, key, serial] = payload.counters()?;
         Some(Self {
             revocations,
             key: KeyNumber(key),
@@ -116,13 +116,13 @@ impl Issuer<'_> {
     pub(crate) fn user_token(
         &self,
         id: IdentityId,
-        numbers: UserNumbers,
+        counters: UserCounters,
         scopes: &[String],
         lifetime: Duration,
     ) -> Result<AccessToken, Unspecified> {
         self.acs_token(
             id.skype_id(),
-            &numbers.as_array(),
+            &counters.as_array(),
             scopes.join(","),
             self.now + lifetime,
         )
@@ -143,7 +143,7 @@ impl Issuer<'_> {
     fn acs_token(
         &self,
         skypeid: String,
-        numbers: &[u64],
+        counters: &[u64],
         acs_scope: String,
         expires_on: OffsetDateTime,
     ) -> Result<AccessToken, Unspecified> {
@@ -159,7 +159,7 @@ impl Issuer<'_> {
             resource_location: RESOURCE_LOCATION,
             iat,
         };
-        self.sign(&claims, numbers, expires_on)
+        self.sign(&claims, counters, expires_on)
     }
 
     /// Signs a token of a Teams user, which expires with the Entra ID token that it is exchanged for.
@@ -186,14 +186,14 @@ impl Issuer<'_> {
         self.sign(&claims, &[key], entra.exp)
     }
 
-    /// Signs a token that carries numbers as white space.
+    /// Signs a token that carries counters as white space.
     fn sign(
         &self,
         claims: &impl Serialize,
-        numbers: &[u64],
+        counters: &[u64],
         expires_on: OffsetDateTime,
     ) -> Result<AccessToken, Unspecified> {
-        let payload = Payload::new(claims, numbers)?;
+        let payload = Payload::new(claims, counters)?;
         let token = jwt::sign(&payload, self.key)?;
         self.issued.add(payload);
         Ok(AccessToken { token, expires_on })
@@ -211,7 +211,7 @@ pub(crate) struct IssuedToken {
 pub(crate) enum Holder {
     User {
         id: IdentityId,
-        numbers: UserNumbers,
+        counters: UserCounters,
     },
     /// A user whom the assignment with this number admitted.
     AssignedUser {
@@ -236,15 +236,15 @@ impl IssuedToken {
 
         let claims: Claims = payload.claims()?;
         let holder = if claims.skypeid.starts_with("orgid:") {
-            let [key] = payload.numbers()?;
+            let [key] = payload.counters()?;
             Holder::TeamsUser { key: KeyNumber(key) }
         } else if let Some(access) = Access::of_skype_id(&claims.skypeid) {
-            let [assignment] = payload.numbers()?;
+            let [assignment] = payload.counters()?;
             Holder::AssignedUser { access, assignment }
         } else {
             Holder::User {
                 id: IdentityId::parse_skype_id(&claims.skypeid)?,
-                numbers: UserNumbers::read(payload)?,
+                counters: UserCounters::read(payload)?,
             }
         };
         Some(Self {

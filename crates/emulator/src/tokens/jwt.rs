@@ -2,7 +2,7 @@
 
 use crate::{
     json_object::JsonObject,
-    tokens::{SigningKey, numbers},
+    tokens::{SigningKey, whitespace_counters},
 };
 use aws_lc_rs::error::Unspecified;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -48,15 +48,15 @@ pub(super) fn sign(payload: &Payload, key: &SigningKey) -> Result<String, Unspec
     Ok(token)
 }
 
-/// The claims of a token as they are signed: JSON, with the white space after it.
+/// The claims of a token as they are signed: JSON, and the white space after it that stands for counters.
 #[derive(Clone)]
 pub(crate) struct Payload(Vec<u8>);
 
 impl Payload {
-    /// Claims, and the numbers that the white space after them stands for.
-    pub(super) fn new(claims: &impl Serialize, numbers: &[u64]) -> Result<Self, Unspecified> {
+    /// Serializes claims, with counters after them.
+    pub(super) fn new(claims: &impl Serialize, counters: &[u64]) -> Result<Self, Unspecified> {
         let mut bytes = serde_json::to_vec(claims).map_err(|_| Unspecified)?;
-        bytes.extend(numbers::to_whitespace(numbers));
+        bytes.extend(whitespace_counters::to_whitespace(counters));
         Ok(Self(bytes))
     }
 
@@ -74,8 +74,8 @@ impl Payload {
         Some(claims)
     }
 
-    /// The numbers after the claims; `None` if they are not as many.
-    pub(super) fn numbers<const N: usize>(&self) -> Option<[u64; N]> {
-        numbers::from_trailing_whitespace(&self.0)
+    /// The counters after the claims; `None` if there are more or fewer.
+    pub(super) fn counters<const N: usize>(&self) -> Option<[u64; N]> {
+        whitespace_counters::from_trailing_whitespace(&self.0)
     }
 }

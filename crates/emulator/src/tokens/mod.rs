@@ -4,14 +4,14 @@ mod access_token;
 mod entra_token;
 mod entra_validation;
 mod jwt;
-mod numbers;
 mod signing_key;
 mod token_key;
+mod whitespace_counters;
 
 pub use entra_token::{EntraToken, EntraTokenKind, EntraTokenRequest};
 pub use token_key::{TokenAlgorithm, TokenKey};
 
-pub(crate) use access_token::{AccessToken, Holder, IssuedToken, IssuedTokens, Issuer, UserNumbers};
+pub(crate) use access_token::{AccessToken, Holder, IssuedToken, IssuedTokens, Issuer, UserCounters};
 pub(crate) use entra_validation::{
     ENTRA_USER_AUDIENCES, EntraTokenError, EntraUserClaims, SERVICE_AUDIENCES, Signatures, TEAMS_AUDIENCES,
     TEAMS_EXTENSION_AUDIENCES, TeamsUserClaims, check,
