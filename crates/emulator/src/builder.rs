@@ -17,7 +17,7 @@ use crate::{
     },
     identities::{Assignments, Registry},
     resource::Resource,
-    storage::{Contents, DataError, DataFileError, Opened, SETTINGS},
+    storage::{Contents, DataError, DataFileError, Loaded, SETTINGS},
     tokens::{IssuedTokens, TokenAlgorithm, TokenKey},
 };
 #[cfg(feature = "persistence")]
@@ -224,36 +224,36 @@ impl EmulatorBuilder {
         let (secured, https) = bind(self.https_port).await?;
         let ports = Ports { http, https };
         #[cfg(feature = "persistence")]
-        let opened = match &self.data {
+        let loaded = match &self.data {
             Some(path) => DataFile::open(path.clone()).await?,
-            None => Opened::default(),
+            None => Loaded::default(),
         };
         #[cfg(not(feature = "persistence"))]
-        let opened = Opened::default();
+        let loaded = Loaded::default();
         let (token_key, new_key) = match self.token_key.take() {
             Some(given) => (given, None),
-            None => TokenKey::open(self.token_algorithm, &opened)?,
+            None => TokenKey::load(self.token_algorithm, &loaded)?,
         };
-        let key_generated = token_key.generated();
+        let key_generation = token_key.generation_guard();
         self.token_key = Some(token_key);
         let now = OffsetDateTime::now_utc();
-        let certificate = match Certificate::restore(&opened.contents, now)? {
+        let certificate = match Certificate::load(&loaded.contents, now)? {
             Some(certificate) => certificate,
             None => Certificate::generate(now)?,
         };
         let ca_pem = certificate.ca_pem().to_owned();
         let tls = TlsAcceptor::from(Arc::new(certificate.server_config()?));
-        let service = Arc::new(self.service(ports, Clock::default(), &opened)?);
+        let service = Arc::new(self.service(ports, Clock::default(), &loaded)?);
         let resource = &service.resource;
         // Nothing but this write can fail from here on: a start that fails leaves the file as it was.
-        let kept = opened.store.write(|changes| {
+        let receipt = loaded.store.write(|changes| {
             changes.put(SETTINGS, RESOURCE_ID, &resource.id);
             resource.access_keys.put(changes);
             certificate.put(changes);
         });
-        opened.store.wait(kept).await?;
+        loaded.store.wait(receipt).await?;
         if let Some(new_key) = new_key {
-            tokio::spawn(new_key.keep(opened.store));
+            tokio::spawn(new_key.persist(loaded.store));
         }
         let router = |scheme| {
             let service = service.clone();
@@ -263,11 +263,11 @@ impl EmulatorBuilder {
         let mut server = Server::new();
         server.serve(plain, None, router(Scheme::Http));
         server.serve(secured, Some(tls), router(Scheme::Https));
-        Ok(Emulator::new(service, server, ca_pem, opened.file, key_generated))
+        Ok(Emulator::new(service, server, ca_pem, loaded.file, key_generation))
     }
 
     /// The service that the emulator offers, whose time is that of `clock`. Nothing of it is written yet.
-    pub(crate) fn service(self, ports: Ports, clock: Clock, opened: &Opened) -> Result<Service, EmulatorError> {
+    pub(crate) fn service(self, ports: Ports, clock: Clock, loaded: &Loaded) -> Result<Service, EmulatorError> {
         let access_key: Option<AccessKey> = self.access_key.map(|base64| base64.parse()).transpose()?;
         let faults = Faults::default();
         for fault in self.faults {
@@ -276,10 +276,10 @@ impl EmulatorBuilder {
         let withdrawn_versions = WithdrawnVersions::default();
         withdrawn_versions.set(&self.withdrawn_versions)?;
         clock.set_offset(self.clock_offset);
-        let id = resource_id(self.resource_id, &opened.contents)?;
-        let access_keys = match AccessKeys::restore(access_key.as_ref(), opened)? {
+        let id = resource_id(self.resource_id, &loaded.contents)?;
+        let access_keys = match AccessKeys::load(access_key.as_ref(), loaded)? {
             Some(access_keys) => access_keys,
-            None => AccessKeys::generate(access_key, opened)?,
+            None => AccessKeys::generate(access_key, loaded)?,
         };
         let token_algorithm = self.token_algorithm.unwrap_or_default();
         let token_key = self.token_key.unwrap_or_else(|| TokenKey::generate(token_algorithm));
@@ -288,13 +288,13 @@ impl EmulatorBuilder {
             access_keys,
             token_key,
             clock,
-            registry: Registry::open(id, opened)?,
-            teams_extension_assignments: Assignments::open(opened)?,
-            entra_assignments: Assignments::open(opened)?,
+            registry: Registry::load(id, loaded)?,
+            teams_extension_assignments: Assignments::load(loaded)?,
+            entra_assignments: Assignments::load(loaded)?,
             serials: AtomicU64::new(0),
             issued: IssuedTokens::default(),
             revocation_delay: RevocationDelay::new(self.revocation_delay),
-            store: opened.store.clone(),
+            store: loaded.store.clone(),
         };
         Ok(Service {
             resource,

@@ -7,7 +7,7 @@ use crate::{
     http::{Scheme, Server, Service, UnknownVersion, connection_string},
     resource::TokenStatus,
     storage::OpenFile,
-    tokens::{EntraToken, EntraTokenRequest, Jwt, KeyGenerated},
+    tokens::{EntraToken, EntraTokenRequest, Jwt, KeyGenerationGuard},
 };
 use std::{
     fmt::{self, Debug, Formatter},
@@ -44,7 +44,7 @@ pub struct Emulator {
     ca_pem: String,
     /// Closed when requests have ended.
     file: Option<OpenFile>,
-    key_generated: KeyGenerated,
+    key_generation: KeyGenerationGuard,
 }
 
 impl Emulator {
@@ -53,7 +53,7 @@ impl Emulator {
         server: Server,
         ca_pem: String,
         file: Option<OpenFile>,
-        key_generated: KeyGenerated,
+        key_generation: KeyGenerationGuard,
     ) -> Self {
         Self {
             endpoint: service.ports.endpoint(Scheme::Http),
@@ -62,7 +62,7 @@ impl Emulator {
             server,
             ca_pem,
             file,
-            key_generated,
+            key_generation,
         }
     }
 
@@ -124,13 +124,13 @@ impl Emulator {
     ///
     /// # Errors
     ///
-    /// [`EmulatorError::Cryptography`] if there are no random bytes, [`EmulatorError::NotKept`] if the new key cannot be
+    /// [`EmulatorError::Cryptography`] if there are no random bytes, [`EmulatorError::NotPersisted`] if the new key cannot be
     /// written to the data file.
     ///
     /// [as documented]: https://learn.microsoft.com/azure/communication-services/concepts/identity-model
     pub async fn regenerate_access_key(&self, kind: AccessKeyKind) -> Result<(), EmulatorError> {
-        let changed = self.service.resource.access_keys.regenerate(kind)?;
-        Ok(self.service.resource.store.wait(changed).await?)
+        let receipt = self.service.resource.access_keys.regenerate(kind)?;
+        Ok(self.service.resource.store.wait(receipt).await?)
     }
 
     /// The id of the resource, which is part of the ids of its identities.
@@ -280,7 +280,7 @@ impl Emulator {
     pub async fn shutdown(self) {
         self.server.shutdown().await;
         drop(self.file);
-        drop(self.key_generated);
+        drop(self.key_generation);
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{
     auth::signature::InvalidAccessKey,
     faults::InvalidFault,
     http::UnknownVersion,
-    storage::{DataError, DataFileError, NotKept},
+    storage::{DataError, DataFileError, NotPersisted},
 };
 use aws_lc_rs::error::Unspecified;
 use std::{
@@ -46,7 +46,7 @@ pub enum EmulatorError {
     },
     /// A change could not be written to the data file. The log has the reason. Start the emulator again to continue with
     /// what the file contains.
-    NotKept,
+    NotPersisted,
 }
 
 impl Display for EmulatorError {
@@ -59,7 +59,7 @@ impl Display for EmulatorError {
             Self::Certificate(source) => write!(f, "cannot generate a certificate: {source}"),
             Self::Cryptography => f.write_str("cannot generate a key or sign a token"),
             Self::Data { path, source } => write!(f, "cannot use the data file {}: {source}", path.display()),
-            Self::NotKept => f.write_str(
+            Self::NotPersisted => f.write_str(
                 "the change cannot be written to the data file; start the emulator again to continue with what the \
                  file contains",
             ),
@@ -76,7 +76,7 @@ impl Error for EmulatorError {
             Self::Bind { source, .. } => Some(source),
             Self::Certificate(source) => Some(source.as_ref()),
             Self::Data { source, .. } => Some(source),
-            Self::Cryptography | Self::NotKept => None,
+            Self::Cryptography | Self::NotPersisted => None,
         }
     }
 }
@@ -123,8 +123,8 @@ impl From<DataFileError> for EmulatorError {
     }
 }
 
-impl From<NotKept> for EmulatorError {
-    fn from(NotKept: NotKept) -> Self {
-        Self::NotKept
+impl From<NotPersisted> for EmulatorError {
+    fn from(NotPersisted: NotPersisted) -> Self {
+        Self::NotPersisted
     }
 }

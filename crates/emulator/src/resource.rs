@@ -4,7 +4,7 @@ use crate::{
     auth::{AccessKeys, KeyNumber},
     clock::{Clock, RevocationDelay},
     identities::{Access, AssignedUser, Assignments, IdentityId, Registry},
-    storage::{NotKept, Store, Ticket},
+    storage::{NotPersisted, Receipt, Store},
     tokens::{
         AccessToken, EntraUserClaims, Holder, IssuedToken, IssuedTokens, Issuer, Jwt, Payload, TeamsUserClaims,
         TokenKey, UserCounters,
@@ -40,7 +40,7 @@ pub(crate) enum NotIssued {
     /// It could not be signed.
     NotSigned(Unspecified),
     /// What it depends on could not be kept.
-    NotKept(NotKept),
+    NotPersisted(NotPersisted),
 }
 
 /// The status of an access token.
@@ -70,14 +70,14 @@ impl Resource {
         key: KeyNumber,
     ) -> Result<(IdentityId, Option<AccessToken>), NotIssued> {
         if scopes.is_empty() {
-            let (id, changed) = self.registry.create(self.clock.now());
-            self.store.wait(changed).await?;
+            let (id, receipt) = self.registry.create(self.clock.now());
+            self.store.wait(receipt).await?;
             return Ok((id, None));
         }
         let issuer = self.issuer().await?;
-        let (id, changed) = self.registry.create(issuer.now);
+        let (id, receipt) = self.registry.create(issuer.now);
         let token = issuer.user_token(id, self.counters(0, key), scopes, lifetime)?;
-        self.store.wait(changed).await?;
+        self.store.wait(receipt).await?;
         Ok((id, Some(token)))
     }
 
@@ -90,11 +90,11 @@ impl Resource {
         key: KeyNumber,
     ) -> Result<Option<AccessToken>, NotIssued> {
         let issuer = self.issuer().await?;
-        let Some((revocations, changed)) = self.registry.revocations(id) else {
+        let Some((revocations, receipt)) = self.registry.revocations(id) else {
             return Ok(None);
         };
         let token = issuer.user_token(id, self.counters(revocations, key), scopes, lifetime)?;
-        self.store.wait(changed).await?;
+        self.store.wait(receipt).await?;
         Ok(Some(token))
     }
 
@@ -108,7 +108,7 @@ impl Resource {
     }
 
     /// Revokes the tokens that have been issued to a communication user; `None` if there is no such user.
-    pub(crate) fn revoke_tokens(&self, id: IdentityId) -> Option<Ticket> {
+    pub(crate) fn revoke_tokens(&self, id: IdentityId) -> Option<Receipt> {
         let now = self.clock.now();
         self.registry.revoke_tokens(id, now + self.revocation_delay.get(), now)
     }
@@ -134,7 +134,7 @@ impl Resource {
             Access::TeamsExtension => self.teams_extension_assignments.admitting(&entra.user),
             Access::Entra => self.entra_assignments.admitting(&entra.user),
         };
-        let Some((assignment, changed)) = assignment else {
+        let Some((assignment, receipt)) = assignment else {
             return Ok(None);
         };
         let user = AssignedUser {
@@ -144,7 +144,7 @@ impl Resource {
             user: entra.user.user,
         };
         let token = issuer.assigned_user_token(&user, assignment, scopes, entra.exp)?;
-        self.store.wait(changed).await?;
+        self.store.wait(receipt).await?;
         Ok(Some((user, token)))
     }
 
@@ -190,7 +190,7 @@ impl Resource {
     /// Waits for what every token depends on.
     async fn issuer(&self) -> Result<Issuer<'_>, NotIssued> {
         let key = self.token_key.wait().await?;
-        self.store.wait(self.access_keys.changed()).await?;
+        self.store.wait(self.access_keys.receipt()).await?;
         Ok(Issuer {
             key,
             resource_id: self.id,
@@ -206,8 +206,8 @@ impl From<Unspecified> for NotIssued {
     }
 }
 
-impl From<NotKept> for NotIssued {
-    fn from(error: NotKept) -> Self {
-        Self::NotKept(error)
+impl From<NotPersisted> for NotIssued {
+    fn from(error: NotPersisted) -> Self {
+        Self::NotPersisted(error)
     }
 }

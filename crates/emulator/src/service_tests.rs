@@ -8,7 +8,7 @@ use crate::{
     http::{Endpoint, Ports, Scheme, Service, router},
     operation::Operation,
     resource::Resource,
-    storage::Opened,
+    storage::Loaded,
     tokens::{EntraTokenRequest, TokenAlgorithm},
 };
 use axum::{Router, body::Body};
@@ -48,7 +48,7 @@ impl TestService {
     async fn of(builder: EmulatorBuilder) -> Self {
         let builder = builder.token_algorithm(TokenAlgorithm::Es256);
         let ports = Ports { http: 0, https: 0 };
-        let service = builder.service(ports, Clock::new(|| NOW), &Opened::default());
+        let service = builder.service(ports, Clock::new(|| NOW), &Loaded::default());
         let service = Arc::new(service.unwrap());
         let endpoint = Endpoint {
             scheme: Scheme::Https,

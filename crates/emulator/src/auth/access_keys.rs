@@ -1,8 +1,8 @@
 //! The resource's two access keys.
 
 use crate::{
-    auth::{redaction::hide, signature::AccessKey},
-    storage::{Changes, Contents, DataFileError, Opened, SETTINGS, Store, Ticket},
+    auth::{redaction::redact, signature::AccessKey},
+    storage::{Changes, Contents, DataFileError, Loaded, Receipt, SETTINGS, Store},
 };
 use aws_lc_rs::error::Unspecified;
 use serde::{Deserialize, Serialize};
@@ -48,11 +48,11 @@ pub(crate) struct AccessKeys {
 struct Pair {
     primary: Arc<NumberedKey>,
     secondary: Arc<NumberedKey>,
-    /// The last regeneration.
-    changed: Ticket,
+    /// The receipt of the last regeneration.
+    receipt: Receipt,
 }
 
-/// The name under which both are kept.
+/// The name of the record.
 const SETTING: &str = "accessKeys";
 
 #[derive(Serialize, Deserialize)]
@@ -70,31 +70,31 @@ struct KeyRecord {
 impl AccessKeys {
     /// The keys in the data file; `None` if it has none. A given key takes the place of the primary one, as if that was
     /// regenerated, and is not [put](Self::put) into the store yet.
-    pub(crate) fn restore(given: Option<&AccessKey>, opened: &Opened) -> Result<Option<Self>, DataFileError> {
-        let Some(record) = opened.contents.setting::<PairRecord>(SETTING)? else {
+    pub(crate) fn load(given: Option<&AccessKey>, loaded: &Loaded) -> Result<Option<Self>, DataFileError> {
+        let Some(record) = loaded.contents.setting::<PairRecord>(SETTING)? else {
             return Ok(None);
         };
-        let mut pair = Pair::restore(record, &opened.contents)?;
+        let mut pair = Pair::restore(record, &loaded.contents)?;
         if let Some(key) = given.filter(|key| key.as_base64() != pair.primary.key.as_base64()) {
             pair.replace(AccessKeyKind::Primary, key.clone());
         }
-        Ok(Some(Self::new(pair, opened)))
+        Ok(Some(Self::new(pair, loaded)))
     }
 
     /// Random keys, the primary one unless it is given. They are not [put](Self::put) into the store yet.
-    pub(crate) fn generate(given: Option<AccessKey>, opened: &Opened) -> Result<Self, Unspecified> {
+    pub(crate) fn generate(given: Option<AccessKey>, loaded: &Loaded) -> Result<Self, Unspecified> {
         let pair = Pair {
             primary: numbered(1, given.map_or_else(AccessKey::generate, Ok)?),
             secondary: numbered(2, AccessKey::generate()?),
-            changed: Ticket::default(),
+            receipt: Receipt::default(),
         };
-        Ok(Self::new(pair, opened))
+        Ok(Self::new(pair, loaded))
     }
 
-    fn new(pair: Pair, opened: &Opened) -> Self {
+    fn new(pair: Pair, loaded: &Loaded) -> Self {
         Self {
             pair: RwLock::new(pair),
-            store: opened.store.clone(),
+            store: loaded.store.clone(),
         }
     }
 
@@ -118,10 +118,10 @@ impl AccessKeys {
     }
 
     /// A text of a request without the keys, in case the client has put one there.
-    pub(crate) fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    pub(crate) fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let pair = self.read();
-        let text = hide(text.into(), pair.primary.key.as_base64());
-        hide(text, pair.secondary.key.as_base64())
+        let text = redact(text.into(), pair.primary.key.as_base64());
+        redact(text, pair.secondary.key.as_base64())
     }
 
     /// Whether a token that was made with this key is still valid.
@@ -130,17 +130,17 @@ impl AccessKeys {
     }
 
     /// Puts a random key in place of one of the two.
-    pub(crate) fn regenerate(&self, kind: AccessKeyKind) -> Result<Ticket, Unspecified> {
+    pub(crate) fn regenerate(&self, kind: AccessKeyKind) -> Result<Receipt, Unspecified> {
         let key = AccessKey::generate()?;
         let mut pair = self.pair.write().unwrap_or_else(PoisonError::into_inner);
         pair.replace(kind, key);
-        pair.changed = self.store.write(|changes| pair.put(changes));
-        Ok(pair.changed)
+        pair.receipt = self.store.write(|changes| pair.put(changes));
+        Ok(pair.receipt)
     }
 
-    /// What has to be kept before a token that is made with a key is handed out.
-    pub(crate) fn changed(&self) -> Ticket {
-        self.read().changed
+    /// The receipt to wait for before a token that is made with a key is handed out.
+    pub(crate) fn receipt(&self) -> Receipt {
+        self.read().receipt
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Pair> {
@@ -166,7 +166,7 @@ impl Pair {
         Ok(Self {
             primary: restore(record.primary)?,
             secondary: restore(record.secondary)?,
-            changed: Ticket::default(),
+            receipt: Receipt::default(),
         })
     }
 
@@ -194,7 +194,7 @@ mod tests {
     use AccessKeyKind::{Primary, Secondary};
 
     fn keys() -> AccessKeys {
-        AccessKeys::generate(None, &Opened::default()).unwrap()
+        AccessKeys::generate(None, &Loaded::default()).unwrap()
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{borrow::Cow, ops::Range};
 /// The text with `[hidden]` wherever it contains a secret in base64, also percent-encoded or without its padding.
 ///
 /// Every path is searched, so nothing is allocated unless a secret is found.
-pub(crate) fn hide<'a>(text: Cow<'a, str>, secret: &str) -> Cow<'a, str> {
+pub(crate) fn redact<'a>(text: Cow<'a, str>, secret: &str) -> Cow<'a, str> {
     let secret = secret.trim_end_matches('=').as_bytes();
     let Some(mut found) = find(&text, secret) else {
         return text;
@@ -126,7 +126,7 @@ impl<'a> Secrets<'a> {
 
     fn line(&self, text: &str, max: usize) -> String {
         let keys = self.keys.iter().copied();
-        let text = keys.chain([self.signature]).fold(text.into(), hide);
+        let text = keys.chain([self.signature]).fold(text.into(), redact);
         let mut line: String = text.chars().take(max).flat_map(char::escape_debug).collect();
         if text.chars().nth(max).is_some() {
             line.push_str("[cut]");
@@ -152,7 +152,7 @@ mod tests {
 
     #[track_caller]
     fn assert_redacted(text: &str, expected: &str) {
-        assert_eq!(hide(text.into(), "a+b/cd=="), expected, "{text}");
+        assert_eq!(redact(text.into(), "a+b/cd=="), expected, "{text}");
     }
 
     #[test]
@@ -186,11 +186,11 @@ mod tests {
             "a+b/é",
         ] {
             assert!(
-                matches!(hide(text.into(), "a+b/cd=="), Cow::Borrowed(shown) if shown == text),
+                matches!(redact(text.into(), "a+b/cd=="), Cow::Borrowed(shown) if shown == text),
                 "{text}"
             );
-            assert_eq!(hide(text.into(), "=="), text);
-            assert_eq!(hide(text.into(), ""), text);
+            assert_eq!(redact(text.into(), "=="), text);
+            assert_eq!(redact(text.into(), ""), text);
         }
     }
 

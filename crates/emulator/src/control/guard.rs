@@ -19,8 +19,8 @@ use http::{
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// Tells browsers not to keep a response, nor to give it to other sites.
-pub(super) async fn keep_private(mut response: Response) -> Response {
+/// Adds headers that keep a response out of caches and from other sites.
+pub(super) async fn add_privacy_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

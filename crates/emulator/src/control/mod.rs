@@ -50,7 +50,7 @@ pub(crate) fn router(endpoint: &Endpoint) -> Router {
         .method_not_allowed_fallback(|| async { ServiceError::method_not_allowed() })
         .merge(page::router())
         .layer(from_fn_with_state(endpoint.scheme, guard::require_local))
-        .layer(map_response(guard::keep_private))
+        .layer(map_response(guard::add_privacy_headers))
         .layer(from_fn_with_state(endpoint.service.clone(), log))
         .with_state(endpoint.clone())
 }
@@ -62,8 +62,8 @@ async fn log(State(service): State<Arc<Service>>, request: Request, next: Next) 
     let path = request.uri().path().to_owned();
     let response = next.run(request).await;
     let access_keys = &service.resource.access_keys;
-    let method = access_keys.hide(method.as_str());
-    let path = &*access_keys.hide(&path);
+    let method = access_keys.redact(method.as_str());
+    let path = &*access_keys.redact(&path);
     let status = response.status().as_u16();
     if let Some(Refusal { code, reason, .. }) = response.extensions().get() {
         let reason = reason.as_ref().map(display);

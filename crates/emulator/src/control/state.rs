@@ -83,8 +83,8 @@ pub(super) async fn regenerate_access_key(
         return Err(ServiceError::not_found());
     };
     let resource = &service.resource;
-    let change = resource.access_keys.regenerate(kind)?;
-    resource.store.wait(change).await?;
+    let receipt = resource.access_keys.regenerate(kind)?;
+    resource.store.wait(receipt).await?;
     Ok(JsonResponse(StatusCode::OK, Credentials::of(&service, kind)))
 }
 

@@ -6,7 +6,7 @@ use crate::{
         signature::{Explanation, SignatureError, SignedRequest, explain_for_any, verify},
     },
     http::{Endpoint, RequestBody, Scheme, Service, ServiceError, header_text},
-    tokens::{EntraTokenError, EntraUserClaims, Jwt, SERVICE_AUDIENCES, Signatures, check},
+    tokens::{EntraTokenError, EntraUserClaims, Jwt, SERVICE_AUDIENCES, Signatures, validate},
 };
 use axum::{
     extract::{Request, State},
@@ -153,5 +153,6 @@ async fn check_bearer_token<'a>(
     } else {
         Signatures::Of(resource.token_key.wait().await?)
     };
-    check(token, audiences, signatures, resource.clock.now()).map_err(|error| refusal().because_of(BEARER_TOKEN, error))
+    validate(token, audiences, signatures, resource.clock.now())
+        .map_err(|error| refusal().because_of(BEARER_TOKEN, error))
 }

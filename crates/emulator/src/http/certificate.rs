@@ -19,7 +19,7 @@ use time::{Duration, OffsetDateTime};
 const VALIDITY: Duration = Duration::days(397);
 
 /// The time before its expiry at which a stored certificate is renewed.
-const RENEWAL: Duration = Duration::days(30);
+const RENEWAL_PERIOD: Duration = Duration::days(30);
 
 /// The name of the record.
 const SETTING: &str = "certificate";
@@ -47,12 +47,12 @@ struct Record {
 impl Certificate {
     /// The certificate in the data file, so that its CA has to be trusted only once; `None` if there is none, or if it
     /// expires soon.
-    pub(crate) fn restore(contents: &Contents, now: OffsetDateTime) -> Result<Option<Self>, DataFileError> {
+    pub(crate) fn load(contents: &Contents, now: OffsetDateTime) -> Result<Option<Self>, DataFileError> {
         let Some(record) = contents.setting::<Record>(SETTING)? else {
             return Ok(None);
         };
         let certificate = Self::read(record).ok_or_else(|| contents.damaged(SETTING))?;
-        let is_current = (RENEWAL..=VALIDITY).contains(&(certificate.expires - now));
+        let is_current = (RENEWAL_PERIOD..=VALIDITY).contains(&(certificate.expires - now));
         Ok(is_current.then_some(certificate))
     }
 
@@ -138,11 +138,11 @@ mod tests {
     fn a_kept_certificate_is_good_until_it_is_about_to_expire() {
         let generated = Certificate::generate(NOW).unwrap();
         let json = serde_json::to_vec(&generated.record()).unwrap();
-        let opened = |days| {
+        let loaded = |days| {
             let path = format!("{SETTINGS}/{SETTING}");
             let contents = Contents::new(PathBuf::new(), [(path, json.clone())].into());
             let now = NOW + Duration::days(days);
-            let restored = Certificate::restore(&contents, now).unwrap();
+            let restored = Certificate::load(&contents, now).unwrap();
             restored.unwrap_or_else(|| Certificate::generate(now).unwrap())
         };
         for (days, is_kept) in [
@@ -153,9 +153,9 @@ mod tests {
             (367, false),
             (500, false),
         ] {
-            assert_eq!(opened(days).ca_pem == generated.ca_pem, is_kept, "{days}");
+            assert_eq!(loaded(days).ca_pem == generated.ca_pem, is_kept, "{days}");
         }
-        assert_eq!(opened(0).leaf, generated.leaf);
-        assert_eq!(opened(0).key, generated.key);
+        assert_eq!(loaded(0).leaf, generated.leaf);
+        assert_eq!(loaded(0).key, generated.key);
     }
 }

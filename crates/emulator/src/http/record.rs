@@ -24,8 +24,8 @@ use time::OffsetDateTime;
 use tracing::{field::display, info};
 
 /// Sizes of the ring buffers: of all requests, and of those with the status 401.
-const REQUESTS: usize = 100;
-const REFUSALS: usize = 50;
+const MAX_REQUESTS: usize = 100;
+const MAX_REFUSALS: usize = 50;
 /// The most characters of a method, path or identity in a record.
 const MAX_TEXT: usize = 300;
 /// The explanation of a request whose client did not wait for the response.
@@ -115,8 +115,8 @@ impl Outcome {
 impl Drop for Recorder {
     fn drop(&mut self) {
         let access_keys = &self.service.resource.access_keys;
-        let method = access_keys.hide(self.method.as_str());
-        let path = access_keys.hide(&self.path);
+        let method = access_keys.redact(self.method.as_str());
+        let path = access_keys.redact(&self.path);
         let Outcome {
             status,
             code,
@@ -173,8 +173,8 @@ pub(crate) struct RequestRecord {
 /// The last requests, and the last of those whose authentication was refused.
 #[derive(Debug, Default)]
 pub(crate) struct RequestLog {
-    requests: RingBuffer<RequestRecord, REQUESTS>,
-    refusals: RingBuffer<RequestRecord, REFUSALS>,
+    requests: RingBuffer<RequestRecord, MAX_REQUESTS>,
+    refusals: RingBuffer<RequestRecord, MAX_REFUSALS>,
 }
 
 impl RequestLog {

@@ -1,6 +1,6 @@
 //! The responses of the service: JSON where an operation succeeds, and errors.
 
-use crate::{http::rate_limits::LimitExceeded, resource::NotIssued, storage::NotKept, tokens::AccessToken};
+use crate::{http::rate_limits::LimitExceeded, resource::NotIssued, storage::NotPersisted, tokens::AccessToken};
 use aws_lc_rs::error::Unspecified;
 use axum::{
     body::{Body, Bytes},
@@ -196,8 +196,8 @@ impl From<Unspecified> for ServiceError {
     }
 }
 
-impl From<NotKept> for ServiceError {
-    fn from(NotKept: NotKept) -> Self {
+impl From<NotPersisted> for ServiceError {
+    fn from(NotPersisted: NotPersisted) -> Self {
         Self::internal().because("the change cannot be written to the data file; start the emulator again")
     }
 }
@@ -206,7 +206,7 @@ impl From<NotIssued> for ServiceError {
     fn from(error: NotIssued) -> Self {
         match error {
             NotIssued::NotSigned(error) => error.into(),
-            NotIssued::NotKept(error) => error.into(),
+            NotIssued::NotPersisted(error) => error.into(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Assignments of users to the resource, which decide who may exchange an Entra ID token for an access token.
 
-use crate::storage::{DataFileError, Opened, SETTINGS, Store, Ticket};
+use crate::storage::{DataFileError, Loaded, Receipt, SETTINGS, Store};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -142,24 +142,24 @@ pub(crate) struct Assignments<K> {
 struct State<K> {
     /// Kept under the name of the table.
     next_number: u64,
-    by_key: BTreeMap<K, Numbered>,
+    by_key: BTreeMap<K, NumberedAssignment>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Numbered {
+struct NumberedAssignment {
     number: u64,
     assignment: Assignment,
     #[serde(skip)]
-    changed: Ticket,
+    receipt: Receipt,
 }
 
 impl<K: Key> Assignments<K> {
     /// The assignments that a store has kept.
-    pub(crate) fn open(Opened { store, contents, .. }: &Opened) -> Result<Self, DataFileError> {
-        let kept = contents.records::<Numbered>(K::TABLE)?.into_iter();
+    pub(crate) fn load(Loaded { store, contents, .. }: &Loaded) -> Result<Self, DataFileError> {
+        let stored = contents.records::<NumberedAssignment>(K::TABLE)?.into_iter();
         let state = State {
             next_number: contents.setting(K::TABLE)?.unwrap_or_default(),
-            by_key: kept
+            by_key: stored
                 .map(|(_, numbered)| (K::of(&numbered.assignment), numbered))
                 .collect(),
         };
@@ -172,7 +172,7 @@ impl<K: Key> Assignments<K> {
     /// Creates an assignment, or replaces the one with its key; whether it is new.
     ///
     /// One for the same principal keeps its number.
-    pub(crate) fn put(&self, assignment: Assignment) -> (bool, Ticket) {
+    pub(crate) fn put(&self, assignment: Assignment) -> (bool, Receipt) {
         let key = K::of(&assignment);
         let State { next_number, by_key } = &mut *self.lock();
         let number = match by_key.get(&key) {
@@ -183,17 +183,17 @@ impl<K: Key> Assignments<K> {
                 number
             }
         };
-        let mut numbered = Numbered {
+        let mut numbered = NumberedAssignment {
             number,
             assignment,
-            changed: Ticket::default(),
+            receipt: Receipt::default(),
         };
-        numbered.changed = self.store.write(|changes| {
+        numbered.receipt = self.store.write(|changes| {
             changes.put(SETTINGS, K::TABLE, next_number);
             changes.put(K::TABLE, key.path(), &numbered);
         });
-        let changed = numbered.changed;
-        (by_key.insert(key, numbered).is_none(), changed)
+        let receipt = numbered.receipt;
+        (by_key.insert(key, numbered).is_none(), receipt)
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<Assignment> {
@@ -208,7 +208,7 @@ impl<K: Key> Assignments<K> {
     }
 
     /// Deletes an assignment, if there is one with this key.
-    pub(crate) fn delete(&self, key: &K) -> Ticket {
+    pub(crate) fn delete(&self, key: &K) -> Receipt {
         let mut state = self.lock();
         state.by_key.remove(key);
         self.store.write(|changes| changes.delete(K::TABLE, key.path()))
@@ -216,14 +216,14 @@ impl<K: Key> Assignments<K> {
 
     /// The number of the assignment that admits a user, the narrowest if there are several, and what has to be kept
     /// before a token is handed out; `None` if there is none.
-    pub(crate) fn admitting(&self, user: &EntraUser) -> Option<(u64, Ticket)> {
+    pub(crate) fn admitting(&self, user: &EntraUser) -> Option<(u64, Receipt)> {
         let state = self.lock();
         let admitting = state
             .by_key
             .values()
             .filter(|numbered| numbered.assignment.admits(user));
         let narrowest = admitting.min_by_key(|numbered| numbered.assignment.principal_type)?;
-        Some((narrowest.number, narrowest.changed))
+        Some((narrowest.number, narrowest.receipt))
     }
 
     /// Whether there still is an assignment with this number.

@@ -3,7 +3,7 @@
 use crate::{
     dates::StoredTime,
     identities::IdentityId,
-    storage::{DataFileError, Opened, Store, Ticket},
+    storage::{DataFileError, Loaded, Receipt, Store},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -24,9 +24,9 @@ const TABLE: &str = "identities";
 #[derive(Default, Serialize, Deserialize)]
 struct Identity {
     revocations: Revocations,
-    /// Its creation, or its last revocation.
+    /// The receipt of its creation, or of its last revocation.
     #[serde(skip)]
-    changed: Ticket,
+    receipt: Receipt,
 }
 
 /// The identities of one resource.
@@ -40,7 +40,7 @@ type Identities = BTreeMap<IdentityId, Identity>;
 
 impl Registry {
     /// The identities that a store has kept.
-    pub(crate) fn open(resource: Uuid, Opened { store, contents, .. }: &Opened) -> Result<Self, DataFileError> {
+    pub(crate) fn load(resource: Uuid, Loaded { store, contents, .. }: &Loaded) -> Result<Self, DataFileError> {
         let mut identities = Identities::new();
         for (id, identity) in contents.records(TABLE)? {
             let id = IdentityId::parse(id).ok_or_else(|| contents.damaged(TABLE))?;
@@ -54,12 +54,12 @@ impl Registry {
     }
 
     /// Creates an identity, whose id sorts after all others. Wait for the change before you show the id.
-    pub(crate) fn create(&self, now: OffsetDateTime) -> (IdentityId, Ticket) {
+    pub(crate) fn create(&self, now: OffsetDateTime) -> (IdentityId, Receipt) {
         let mut identities = self.lock();
         let id = self.next_id(&identities, now);
         let identity = identities.entry(id).or_default();
-        identity.changed = self.keep(id, identity);
-        (id, identity.changed)
+        identity.receipt = self.persist(id, identity);
+        (id, identity.receipt)
     }
 
     fn next_id(&self, identities: &Identities, now: OffsetDateTime) -> IdentityId {
@@ -75,7 +75,7 @@ impl Registry {
     }
 
     /// Deletes an identity; `None` if there is no such identity.
-    pub(crate) fn delete(&self, id: IdentityId) -> Option<Ticket> {
+    pub(crate) fn delete(&self, id: IdentityId) -> Option<Receipt> {
         let mut identities = self.lock();
         identities.remove(&id)?;
         Some(self.store.write(|changes| changes.delete(TABLE, id)))
@@ -83,23 +83,23 @@ impl Registry {
 
     /// Returns the number of revocations of an identity's tokens, and the change that a new token must wait for; `None`
     /// if there is no such identity.
-    pub(crate) fn revocations(&self, id: IdentityId) -> Option<(u64, Ticket)> {
+    pub(crate) fn revocations(&self, id: IdentityId) -> Option<(u64, Receipt)> {
         let identities = self.lock();
         let identity = identities.get(&id)?;
-        Some((identity.revocations.count(), identity.changed))
+        Some((identity.revocations.count(), identity.receipt))
     }
 
     /// Revokes the tokens issued so far, with effect at `effect`; `None` if there is no such identity.
-    pub(crate) fn revoke_tokens(&self, id: IdentityId, effect: OffsetDateTime, now: OffsetDateTime) -> Option<Ticket> {
+    pub(crate) fn revoke_tokens(&self, id: IdentityId, effect: OffsetDateTime, now: OffsetDateTime) -> Option<Receipt> {
         let mut identities = self.lock();
         let identity = identities.get_mut(&id)?;
         identity.revocations.add(effect, now);
-        identity.changed = self.keep(id, identity);
-        Some(identity.changed)
+        identity.receipt = self.persist(id, identity);
+        Some(identity.receipt)
     }
 
     /// Has an identity written as it is now.
-    fn keep(&self, id: IdentityId, identity: &Identity) -> Ticket {
+    fn persist(&self, id: IdentityId, identity: &Identity) -> Receipt {
         self.store.write(|changes| changes.put(TABLE, id, identity))
     }
 
@@ -177,7 +177,7 @@ mod tests {
     const MINUTE: Duration = Duration::MINUTE;
 
     fn new(resource: Uuid) -> Registry {
-        Registry::open(resource, &Opened::default()).unwrap()
+        Registry::load(resource, &Loaded::default()).unwrap()
     }
 
     fn create(registry: &Registry) -> IdentityId {
@@ -223,16 +223,16 @@ mod tests {
 
     #[test]
     fn a_token_waits_for_creation_and_last_revocation() {
-        let (opened, _written) = fake();
-        let registry = Registry::open(Uuid::nil(), &opened).unwrap();
+        let (loaded, _written) = fake();
+        let registry = Registry::load(Uuid::nil(), &loaded).unwrap();
         let (id, created) = registry.create(NOW);
-        assert_eq!(created, Ticket(1));
-        assert_eq!(registry.revocations(id), Some((0, Ticket(1))));
+        assert_eq!(created, Receipt(1));
+        assert_eq!(registry.revocations(id), Some((0, Receipt(1))));
         let (_, other) = registry.create(NOW);
-        assert_eq!(other, Ticket(2));
-        assert_eq!(registry.revoke_tokens(id, NOW, NOW), Some(Ticket(3)));
-        assert_eq!(registry.revocations(id), Some((1, Ticket(3))));
-        assert_eq!(registry.delete(id), Some(Ticket(4)));
+        assert_eq!(other, Receipt(2));
+        assert_eq!(registry.revoke_tokens(id, NOW, NOW), Some(Receipt(3)));
+        assert_eq!(registry.revocations(id), Some((1, Receipt(3))));
+        assert_eq!(registry.delete(id), Some(Receipt(4)));
     }
 
     /// Files of earlier versions have these records.
@@ -244,11 +244,11 @@ mod tests {
             NOW.unix_timestamp_nanos() + 900_000_000_000
         );
         let records = [(format!("{TABLE}/{id}"), json.clone().into_bytes())];
-        let opened = Opened {
+        let loaded = Loaded {
             contents: Contents::new(PathBuf::new(), records.into()),
-            ..Opened::default()
+            ..Loaded::default()
         };
-        let registry = Registry::open(Uuid::nil(), &opened).unwrap();
+        let registry = Registry::load(Uuid::nil(), &loaded).unwrap();
         let id = IdentityId::parse(id).unwrap();
         assert_eq!(registry.ids(), [id]);
         for (number, minutes, revoked) in [(1, 0, true), (2, 14, false), (2, 15, true), (3, 15, false)] {

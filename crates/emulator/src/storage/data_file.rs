@@ -1,6 +1,8 @@
 //! The file that keeps the emulator's state.
 
-use crate::storage::{Changes, Contents, DataError, DataFileError, Keep, Opened, Store, Ticket, database::Database};
+use crate::storage::{
+    Changes, Contents, DataError, DataFileError, Loaded, Persist, Receipt, Store, database::Database,
+};
 use std::{
     error::Error,
     fmt::Display,
@@ -13,7 +15,7 @@ use tokio::{sync::watch, task};
 use tracing::error;
 
 /// The thread that writes.
-const THREAD: &str = "data-file";
+const THREAD_NAME: &str = "data-file";
 
 /// An open file. Dropping it writes the last changes and closes it.
 #[derive(Debug)]
@@ -27,7 +29,7 @@ impl DataFile {
     ///
     /// After a process that was killed, this checks the whole file, so it does not run on a thread of the runtime. A
     /// panic is that of the database, which does not expect its file to be damaged.
-    pub(crate) async fn open(path: PathBuf) -> Result<Opened, DataFileError> {
+    pub(crate) async fn open(path: PathBuf) -> Result<Loaded, DataFileError> {
         let open = {
             let path = path.clone();
             move || {
@@ -35,26 +37,26 @@ impl DataFile {
                 let records = database.read().map_err(DataError::Failed)?;
                 let contents = Contents::new(path.clone(), records);
                 let (file, store) = Self::start(database, path)?;
-                Ok(Opened {
+                Ok(Loaded {
                     store,
                     contents,
                     file: Some(Box::new(file)),
                 })
             }
         };
-        let opened = task::spawn_blocking(open).await;
-        let opened = opened.unwrap_or_else(|_| Err(DataError::damaged_database()));
-        opened.map_err(|source| DataFileError { path, source })
+        let loaded = task::spawn_blocking(open).await;
+        let loaded = loaded.unwrap_or_else(|_| Err(DataError::damaged_database()));
+        loaded.map_err(|source| DataFileError { path, source })
     }
 
     /// Starts the thread that writes.
     fn start(database: Database, path: PathBuf) -> Result<(Self, Store), DataError> {
-        let (sender, written) = watch::channel(Ticket::default());
+        let (sender, written) = watch::channel(Receipt::default());
         let queue = Arc::new(Queue::new(written));
         let store = Store::new(queue.clone());
         let writer = {
             let queue = queue.clone();
-            let thread = thread::Builder::new().name(THREAD.to_owned());
+            let thread = thread::Builder::new().name(THREAD_NAME.to_owned());
             thread.spawn(move || write(|changes| database.commit(changes), &queue, &sender, &path))
         };
         let file = Self {
@@ -80,13 +82,13 @@ impl Drop for DataFile {
 fn write(
     commit: impl Fn(Changes) -> Result<(), Box<dyn Error + Send + Sync>>,
     queue: &Queue,
-    written: &watch::Sender<Ticket>,
+    written: &watch::Sender<Receipt>,
     path: &Path,
 ) {
-    while let Some((ticket, changes)) = queue.take() {
+    while let Some((receipt, changes)) = queue.take() {
         // The database panics where it does not expect its file to be damaged.
         match catch_unwind(AssertUnwindSafe(|| commit(changes))) {
-            Ok(Ok(())) => written.send_replace(ticket),
+            Ok(Ok(())) => written.send_replace(receipt),
             Ok(Err(error)) => return log(path, &*error),
             Err(panic) => {
                 log(path, "the database panicked");
@@ -111,22 +113,22 @@ fn log(path: &Path, error: impl Display) {
 struct Queue {
     pending: Mutex<Pending>,
     changed: Condvar,
-    written: watch::Receiver<Ticket>,
+    written: watch::Receiver<Receipt>,
 }
 
 #[derive(Debug)]
 struct Pending {
     /// The ticket of these changes.
-    ticket: Ticket,
+    receipt: Receipt,
     changes: Changes,
     is_closed: bool,
 }
 
 impl Queue {
-    fn new(written: watch::Receiver<Ticket>) -> Self {
+    fn new(written: watch::Receiver<Receipt>) -> Self {
         Self {
             pending: Mutex::new(Pending {
-                ticket: Ticket(1),
+                receipt: Receipt(1),
                 changes: Changes::default(),
                 is_closed: false,
             }),
@@ -136,7 +138,7 @@ impl Queue {
     }
 
     /// Waits for changes, and takes all that there are; `None` if there will be none.
-    fn take(&self) -> Option<(Ticket, Changes)> {
+    fn take(&self) -> Option<(Receipt, Changes)> {
         let mut pending = self
             .changed
             .wait_while(self.lock(), |pending| pending.changes.is_empty() && !pending.is_closed)
@@ -144,9 +146,9 @@ impl Queue {
         if pending.changes.is_empty() {
             return None;
         }
-        let ticket = pending.ticket;
-        pending.ticket = Ticket(ticket.0 + 1);
-        Some((ticket, std::mem::take(&mut pending.changes)))
+        let receipt = pending.receipt;
+        pending.receipt = Receipt(receipt.0 + 1);
+        Some((receipt, std::mem::take(&mut pending.changes)))
     }
 
     /// Lets [`take`](Self::take) come to an end.
@@ -160,24 +162,24 @@ impl Queue {
     }
 }
 
-impl Keep for Queue {
-    fn write(&self, changes: Changes) -> Ticket {
+impl Persist for Queue {
+    fn write(&self, changes: Changes) -> Receipt {
         let mut pending = self.lock();
         // When nothing is written any more, nothing is collected, and whoever waits learns it.
         if self.written.has_changed().is_ok() {
             pending.changes.extend(changes);
             self.changed.notify_all();
         }
-        pending.ticket
+        pending.receipt
     }
 
-    fn last(&self) -> Ticket {
+    fn last(&self) -> Receipt {
         let pending = self.lock();
         let is_taken = u64::from(pending.changes.is_empty());
-        Ticket(pending.ticket.0 - is_taken)
+        Receipt(pending.receipt.0 - is_taken)
     }
 
-    fn written(&self) -> watch::Receiver<Ticket> {
+    fn written(&self) -> watch::Receiver<Receipt> {
         self.written.clone()
     }
 }
@@ -185,7 +187,7 @@ impl Keep for Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::{NotKept, SETTINGS};
+    use crate::storage::{NotPersisted, SETTINGS};
     use std::{
         io,
         sync::mpsc::{self, Sender},
@@ -208,11 +210,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_of_the_database_is_logged_as_a_failure_and_ends_every_wait() {
-        let (sender, written) = watch::channel(Ticket::default());
+        let (sender, written) = watch::channel(Receipt::default());
         let queue = Arc::new(Queue::new(written));
         let store = Store::new(queue.clone());
         let change = || store.write(|changes| changes.put(SETTINGS, "a", &1));
-        let ticket = change();
+        let receipt = change();
         let (log, lines) = mpsc::channel();
         let subscriber = tracing_subscriber::fmt().with_writer(move || Log(log.clone())).finish();
         let path = Path::new("a.redb");
@@ -220,8 +222,8 @@ mod tests {
         with_default(subscriber, || catch_unwind(AssertUnwindSafe(panics))).unwrap_err();
         drop(sender);
 
-        assert_eq!(store.wait(ticket).await, Err(NotKept));
-        assert_eq!(store.wait(change()).await, Err(NotKept));
+        assert_eq!(store.wait(receipt).await, Err(NotPersisted));
+        assert_eq!(store.wait(change()).await, Err(NotPersisted));
         let log: String = lines.try_iter().collect();
         assert!(
             log.contains("the state cannot be written") && log.contains("a.redb"),

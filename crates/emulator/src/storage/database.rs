@@ -37,7 +37,7 @@ const OWNER_ONLY: u32 = 0o600;
 const INCOMPLETE: &str = ".incomplete";
 
 /// Bytes of pages in memory. The emulator reads every record once, when it starts.
-const CACHE: usize = 8 * 1024 * 1024;
+const CACHE_SIZE: usize = 8 * 1024 * 1024;
 
 /// An open database. Another process cannot open it.
 pub(super) struct Database(redb::Database);
@@ -74,7 +74,7 @@ impl Database {
 
     /// Locks and opens the database in a file, which is a new one if the file is empty.
     fn of(file: FileBackend) -> Result<Self, DataError> {
-        let database = Builder::new().set_cache_size(CACHE).create_with_backend(file);
+        let database = Builder::new().set_cache_size(CACHE_SIZE).create_with_backend(file);
         let database = Self(database.map_err(refused)?);
         database.check_format()?;
         Ok(database)

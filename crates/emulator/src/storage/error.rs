@@ -24,7 +24,7 @@ pub enum DataError {
         /// The id in the file.
         stored: Uuid,
     },
-    /// The file cannot be opened, read or written.
+    /// The file cannot be loaded, read or written.
     Failed(Box<dyn Error + Send + Sync>),
 }
 

@@ -1,6 +1,6 @@
 //! A file that exists in tests only.
 
-use crate::storage::{Changes, Keep, Opened, Store, Ticket};
+use crate::storage::{Changes, Loaded, Persist, Receipt, Store};
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
@@ -11,33 +11,33 @@ use tokio::sync::watch;
 #[derive(Debug)]
 struct FakeFile {
     last: AtomicU64,
-    written: watch::Receiver<Ticket>,
+    written: watch::Receiver<Receipt>,
 }
 
-impl Keep for FakeFile {
-    fn write(&self, _: Changes) -> Ticket {
-        Ticket(self.last.fetch_add(1, Ordering::Relaxed) + 1)
+impl Persist for FakeFile {
+    fn write(&self, _: Changes) -> Receipt {
+        Receipt(self.last.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
-    fn last(&self) -> Ticket {
-        Ticket(self.last.load(Ordering::Relaxed))
+    fn last(&self) -> Receipt {
+        Receipt(self.last.load(Ordering::Relaxed))
     }
 
-    fn written(&self) -> watch::Receiver<Ticket> {
+    fn written(&self) -> watch::Receiver<Receipt> {
         self.written.clone()
     }
 }
 
 /// A store with a fake file, and what tells it that changes are written.
-pub(crate) fn fake() -> (Opened, watch::Sender<Ticket>) {
-    let (sender, written) = watch::channel(Ticket::default());
+pub(crate) fn fake() -> (Loaded, watch::Sender<Receipt>) {
+    let (sender, written) = watch::channel(Receipt::default());
     let file = FakeFile {
         last: AtomicU64::new(0),
         written,
     };
-    let opened = Opened {
+    let loaded = Loaded {
         store: Store::new(Arc::new(file)),
-        ..Opened::default()
+        ..Loaded::default()
     };
-    (opened, sender)
+    (loaded, sender)
 }

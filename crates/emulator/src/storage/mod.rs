@@ -25,44 +25,44 @@ pub(crate) use records::{Changes, Contents, SETTINGS};
 
 /// Where changes are kept: nowhere, unless there is a file.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Store(Option<Arc<dyn Keep>>);
+pub(crate) struct Store(Option<Arc<dyn Persist>>);
 
 /// A file that keeps changes.
-pub(crate) trait Keep: Debug + Send + Sync {
+pub(crate) trait Persist: Debug + Send + Sync {
     /// Has changes written, all of them at once, and after those of earlier calls.
-    fn write(&self, changes: Changes) -> Ticket;
+    fn write(&self, changes: Changes) -> Receipt;
 
     /// The ticket of the last change.
-    fn last(&self) -> Ticket;
+    fn last(&self) -> Receipt;
 
     /// Follows the last ticket whose changes have been written. The sender is dropped when nothing is written any more.
-    fn written(&self) -> watch::Receiver<Ticket>;
+    fn written(&self) -> watch::Receiver<Receipt>;
 }
 
 /// Stands for a change and all before it. The default is for what is not kept, or was there from the beginning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Ticket(pub(crate) u64);
+pub(crate) struct Receipt(pub(crate) u64);
 
 /// A change could not be written. The log has the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NotKept;
+pub(crate) struct NotPersisted;
 
 impl Store {
     #[cfg(any(test, feature = "persistence"))]
-    pub(crate) fn new(file: Arc<dyn Keep>) -> Self {
+    pub(crate) fn new(file: Arc<dyn Persist>) -> Self {
         Self(Some(file))
     }
 
     /// Whether there is a file.
-    pub(crate) fn keeps(&self) -> bool {
+    pub(crate) fn is_persistent(&self) -> bool {
         self.0.is_some()
     }
 
     /// Has changes written, and returns without waiting for it. Call it while the state that they describe is locked, so
     /// that they are written in the order in which they were made.
-    pub(crate) fn write(&self, describe: impl FnOnce(&mut Changes)) -> Ticket {
+    pub(crate) fn write(&self, describe: impl FnOnce(&mut Changes)) -> Receipt {
         let Some(file) = &self.0 else {
-            return Ticket::default();
+            return Receipt::default();
         };
         let mut changes = Changes::default();
         describe(&mut changes);
@@ -70,17 +70,17 @@ impl Store {
     }
 
     /// Waits until a change has been written, so that it is there after a restart however the process ends.
-    pub(crate) async fn wait(&self, ticket: Ticket) -> Result<(), NotKept> {
-        let Some(file) = self.0.as_ref().filter(|_| ticket != Ticket::default()) else {
+    pub(crate) async fn wait(&self, receipt: Receipt) -> Result<(), NotPersisted> {
+        let Some(file) = self.0.as_ref().filter(|_| receipt != Receipt::default()) else {
             return Ok(());
         };
-        let outcome = file.written().wait_for(|written| *written >= ticket).await.map(drop);
-        outcome.map_err(|_| NotKept)
+        let outcome = file.written().wait_for(|written| *written >= receipt).await.map(drop);
+        outcome.map_err(|_| NotPersisted)
     }
 
     /// Waits until all changes so far have been written. Whoever is told that there is no such thing has to, as its
     /// deletion may be among them.
-    pub(crate) async fn wait_for_all(&self) -> Result<(), NotKept> {
+    pub(crate) async fn wait_for_all(&self) -> Result<(), NotPersisted> {
         match &self.0 {
             Some(file) => self.wait(file.last()).await,
             None => Ok(()),
@@ -91,9 +91,9 @@ impl Store {
 /// A file that is open. Dropping it writes the last changes and closes it.
 pub(crate) type OpenFile = Box<dyn Debug + Send + Sync>;
 
-/// A store, its file, and what that contained when it was opened.
+/// A store, its file, and what that contained when it was loaded.
 #[derive(Debug, Default)]
-pub(crate) struct Opened {
+pub(crate) struct Loaded {
     pub(crate) store: Store,
     pub(crate) contents: Contents,
     pub(crate) file: Option<OpenFile>,
@@ -109,45 +109,48 @@ mod tests {
 
     #[test]
     fn a_change_is_waited_for_until_it_or_a_later_one_is_written() {
-        let (opened, written) = fake();
-        let store = &opened.store;
-        let tickets = [(); 3].map(|()| store.write(|_| {}));
-        let [mut first, mut second, mut third] = tickets.map(|ticket| Box::pin(store.wait(ticket)));
+        let (loaded, written) = fake();
+        let store = &loaded.store;
+        let receipts = [(); 3].map(|()| store.write(|_| {}));
+        let [mut first, mut second, mut third] = receipts.map(|receipt| Box::pin(store.wait(receipt)));
         let mut context = Context::from_waker(Waker::noop());
         assert_eq!(first.as_mut().poll(&mut context), Poll::Pending);
-        written.send_replace(tickets[1]);
+        written.send_replace(receipts[1]);
         assert_eq!(first.as_mut().poll(&mut context), Poll::Ready(Ok(())));
         assert_eq!(second.as_mut().poll(&mut context), Poll::Ready(Ok(())));
         assert_eq!(third.as_mut().poll(&mut context), Poll::Pending);
         let mut all = Box::pin(store.wait_for_all());
         assert_eq!(all.as_mut().poll(&mut context), Poll::Pending);
-        written.send_replace(tickets[2]);
+        written.send_replace(receipts[2]);
         assert_eq!(all.as_mut().poll(&mut context), Poll::Ready(Ok(())));
         store.write(|_| {});
         assert_eq!(pin!(store.wait_for_all()).poll(&mut context), Poll::Pending);
         assert_eq!(third.as_mut().poll(&mut context), Poll::Ready(Ok(())));
-        let mut fourth = Box::pin(store.wait(Ticket(4)));
+        let mut fourth = Box::pin(store.wait(Receipt(4)));
         assert_eq!(fourth.as_mut().poll(&mut context), Poll::Pending);
 
         // When nothing is written any more, what was written still counts.
         drop(written);
-        assert_eq!(fourth.as_mut().poll(&mut context), Poll::Ready(Err(NotKept)));
-        assert_eq!(pin!(store.wait_for_all()).poll(&mut context), Poll::Ready(Err(NotKept)));
-        for (ticket, outcome) in [
-            (tickets[2], Ok(())),
-            (Ticket(4), Err(NotKept)),
-            (Ticket::default(), Ok(())),
+        assert_eq!(fourth.as_mut().poll(&mut context), Poll::Ready(Err(NotPersisted)));
+        assert_eq!(
+            pin!(store.wait_for_all()).poll(&mut context),
+            Poll::Ready(Err(NotPersisted))
+        );
+        for (receipt, outcome) in [
+            (receipts[2], Ok(())),
+            (Receipt(4), Err(NotPersisted)),
+            (Receipt::default(), Ok(())),
         ] {
-            assert_eq!(pin!(store.wait(ticket)).poll(&mut context), Poll::Ready(outcome));
+            assert_eq!(pin!(store.wait(receipt)).poll(&mut context), Poll::Ready(outcome));
         }
     }
 
     #[test]
     fn without_a_file_nothing_is_described_or_waited_for() {
         let store = Store::default();
-        let ticket = store.write(|_| panic!("a change is described"));
+        let receipt = store.write(|_| panic!("a change is described"));
         let mut context = Context::from_waker(Waker::noop());
-        assert_eq!(pin!(store.wait(ticket)).poll(&mut context), Poll::Ready(Ok(())));
+        assert_eq!(pin!(store.wait(receipt)).poll(&mut context), Poll::Ready(Ok(())));
         assert_eq!(pin!(store.wait_for_all()).poll(&mut context), Poll::Ready(Ok(())));
     }
 }

@@ -77,7 +77,7 @@ impl Display for EntraTokenError {
 }
 
 /// Parses a token and checks its signature, audience and validity period.
-pub(crate) fn check<'a>(
+pub(crate) fn validate<'a>(
     token: &'a str,
     audiences: &[&str],
     signatures: Signatures<'_>,
@@ -195,7 +195,7 @@ mod tests {
     fn outcome_of(claims: &Value) -> Option<EntraTokenError> {
         let key = SigningKey::generate(TokenAlgorithm::Es256).unwrap();
         let token = jwt::sign(&Payload::new(&claims, &[]).unwrap(), &key).unwrap();
-        check(&token, SERVICE_AUDIENCES, Signatures::Of(&key), NOW).err()
+        validate(&token, SERVICE_AUDIENCES, Signatures::Of(&key), NOW).err()
     }
 
     #[test]

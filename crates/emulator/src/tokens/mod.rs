@@ -14,8 +14,8 @@ pub use token_key::{TokenAlgorithm, TokenKey};
 pub(crate) use access_token::{AccessToken, Holder, IssuedToken, IssuedTokens, Issuer, UserCounters};
 pub(crate) use entra_validation::{
     ENTRA_USER_AUDIENCES, EntraTokenError, EntraUserClaims, SERVICE_AUDIENCES, Signatures, TEAMS_AUDIENCES,
-    TEAMS_EXTENSION_AUDIENCES, TeamsUserClaims, check,
+    TEAMS_EXTENSION_AUDIENCES, TeamsUserClaims, validate,
 };
 pub(crate) use jwt::{Jwt, Payload};
 pub(crate) use signing_key::{Jwk, SigningKey};
-pub(crate) use token_key::KeyGenerated;
+pub(crate) use token_key::KeyGenerationGuard;

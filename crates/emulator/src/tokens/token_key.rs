@@ -1,7 +1,7 @@
 //! The key that signs tokens, shared and possibly still being generated.
 
 use crate::{
-    storage::{DataFileError, NotKept, Opened, SETTINGS, Store},
+    storage::{DataFileError, Loaded, NotPersisted, SETTINGS, Store},
     tokens::SigningKey,
 };
 use aws_lc_rs::error::Unspecified;
@@ -26,11 +26,11 @@ pub enum TokenAlgorithm {
     Es256,
 }
 
-/// The name under which the key is kept.
+/// The name of the record.
 const SETTING: &str = "tokenKey";
 
 /// The thread that generates an RSA pair.
-const THREAD: &str = "token-key";
+const THREAD_NAME: &str = "token-key";
 
 /// How a pair is generated.
 type Generate = fn(TokenAlgorithm) -> Result<SigningKey, Unspecified>;
@@ -68,11 +68,11 @@ struct Generation(Arc<Mutex<Option<JoinHandle<()>>>>);
 /// Waits, when it is dropped, until a key has been generated.
 ///
 /// AWS-LC aborts a process that ends while one of its threads still generates a key.
-pub(crate) struct KeyGenerated(Generation);
+pub(crate) struct KeyGenerationGuard(Generation);
 
-impl Drop for KeyGenerated {
+impl Drop for KeyGenerationGuard {
     fn drop(&mut self) {
-        let KeyGenerated(Generation(thread)) = self;
+        let KeyGenerationGuard(Generation(thread)) = self;
         let thread = thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         // A panic of the thread leaves the key pending, which is no reason for another one here.
         thread.map(JoinHandle::join);
@@ -88,25 +88,25 @@ impl TokenKey {
         Self::generate_with(algorithm, SigningKey::generate)
     }
 
-    /// The key that a store has kept, unless that has another algorithm than the given one; otherwise a new one, which
-    /// still has to be kept if there is a file.
-    pub(crate) fn open(
+    /// The key that a store has persisted, unless that has another algorithm than the given one; otherwise a new one, which
+    /// still has to be persisted if there is a file.
+    pub(crate) fn load(
         algorithm: Option<TokenAlgorithm>,
-        opened: &Opened,
+        loaded: &Loaded,
     ) -> Result<(Self, Option<NewKey>), DataFileError> {
-        let kept = opened.contents.setting::<Record>(SETTING)?;
-        if let Some(record) = kept.filter(|record| algorithm.is_none_or(|given| given == record.algorithm)) {
+        let stored = loaded.contents.setting::<Record>(SETTING)?;
+        if let Some(record) = stored.filter(|record| algorithm.is_none_or(|given| given == record.algorithm)) {
             let pkcs8 = BASE64_STANDARD.decode(&record.pkcs8).ok();
             let pair = pkcs8.and_then(|pkcs8| SigningKey::restore(record.algorithm, &pkcs8).ok());
-            let pair = pair.ok_or_else(|| opened.contents.damaged(SETTING))?;
+            let pair = pair.ok_or_else(|| loaded.contents.damaged(SETTING))?;
             return Ok((Self::of(record.algorithm, pair), None));
         }
         let generated = Self::generate(algorithm.unwrap_or_default());
-        if !opened.store.keeps() {
+        if !loaded.store.is_persistent() {
             return Ok((generated, None));
         }
-        let kept = Self::after(&generated);
-        Ok((kept.clone(), Some(NewKey { generated, kept })))
+        let persisted = Self::following(&generated);
+        Ok((persisted.clone(), Some(NewKey { generated, persisted })))
     }
 
     fn generate_with(algorithm: TokenAlgorithm, generate: Generate) -> Self {
@@ -115,7 +115,7 @@ impl TokenKey {
             TokenAlgorithm::Es256 => key.set_generated(generate),
             TokenAlgorithm::Rs256 => {
                 let background = key.clone();
-                let thread = thread::Builder::new().name(THREAD.to_owned());
+                let thread = thread::Builder::new().name(THREAD_NAME.to_owned());
                 match thread.spawn(move || background.set_generated(generate)) {
                     Ok(thread) => key.generation.begin(thread),
                     Err(_) => key.set_generated(generate),
@@ -144,7 +144,7 @@ impl TokenKey {
     }
 
     /// A key whose pair will be that of another one, which may still be generated.
-    fn after(other: &Self) -> Self {
+    fn following(other: &Self) -> Self {
         Self {
             generation: other.generation.clone(),
             ..Self::pending(other.algorithm)
@@ -152,8 +152,8 @@ impl TokenKey {
     }
 
     /// To be dropped before the process may end.
-    pub(crate) fn generated(&self) -> KeyGenerated {
-        KeyGenerated(self.generation.clone())
+    pub(crate) fn generation_guard(&self) -> KeyGenerationGuard {
+        KeyGenerationGuard(self.generation.clone())
     }
 
     /// The algorithm of the signatures.
@@ -215,26 +215,26 @@ struct Record {
 /// A new key. As the tokens that it signs have to outlive the process, nothing is signed before it is in the file.
 pub(crate) struct NewKey {
     generated: TokenKey,
-    /// Pending until the other one is kept.
-    kept: TokenKey,
+    /// Pending until the other one is persisted.
+    persisted: TokenKey,
 }
 
 impl NewKey {
     /// Waits for the key to be generated, and has it written. Whatever signs a token waits for both.
-    pub(crate) async fn keep(self, store: Store) {
-        let outcome = self.written(&store).await;
-        self.kept.set(outcome);
+    pub(crate) async fn persist(self, store: Store) {
+        let outcome = self.write(&store).await;
+        self.persisted.set(outcome);
     }
 
-    async fn written(&self, store: &Store) -> Result<Arc<SigningKey>, Unspecified> {
+    async fn write(&self, store: &Store) -> Result<Arc<SigningKey>, Unspecified> {
         let pair = self.generated.shared().await?;
         let record = Record {
             algorithm: self.generated.algorithm(),
             pkcs8: BASE64_STANDARD.encode(pair.pkcs8()?),
         };
-        let changed = store.write(|changes| changes.put(SETTINGS, SETTING, &record));
+        let receipt = store.write(|changes| changes.put(SETTINGS, SETTING, &record));
         // The log has the reason.
-        store.wait(changed).await.map_err(|NotKept| Unspecified)?;
+        store.wait(receipt).await.map_err(|NotPersisted| Unspecified)?;
         Ok(pair)
     }
 }
@@ -242,7 +242,7 @@ impl NewKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::{Ticket, fake};
+    use crate::storage::{Receipt, fake};
     use std::{
         pin::pin,
         sync::atomic::{AtomicBool, Ordering},
@@ -252,7 +252,7 @@ mod tests {
     #[tokio::test]
     async fn an_rsa_pair_is_generated_in_the_background() {
         let key = TokenKey::generate_with(TokenAlgorithm::Rs256, |_| match thread::current().name() {
-            Some(THREAD) => SigningKey::generate(TokenAlgorithm::Es256),
+            Some(THREAD_NAME) => SigningKey::generate(TokenAlgorithm::Es256),
             _ => Err(Unspecified),
         });
         assert!(key.wait().await.is_ok());
@@ -266,22 +266,22 @@ mod tests {
             ENDED.store(true, Ordering::SeqCst);
             Err(Unspecified)
         });
-        for key in [TokenKey::after(&key), key] {
-            drop(key.generated());
+        for key in [TokenKey::following(&key), key] {
+            drop(key.generation_guard());
             assert!(ENDED.load(Ordering::SeqCst));
         }
     }
 
     #[test]
     fn a_new_key_is_not_used_before_it_is_kept() {
-        let (opened, written) = fake();
-        let (key, new) = TokenKey::open(Some(TokenAlgorithm::Es256), &opened).unwrap();
-        let mut keep = pin!(new.unwrap().keep(opened.store));
+        let (loaded, written) = fake();
+        let (key, new) = TokenKey::load(Some(TokenAlgorithm::Es256), &loaded).unwrap();
+        let mut persisted = pin!(new.unwrap().persist(loaded.store));
         let mut context = Context::from_waker(Waker::noop());
-        assert_eq!(keep.as_mut().poll(&mut context), Poll::Pending);
+        assert_eq!(persisted.as_mut().poll(&mut context), Poll::Pending);
         assert!(key.get().is_none());
-        written.send_replace(Ticket(1));
-        assert_eq!(keep.as_mut().poll(&mut context), Poll::Ready(()));
+        written.send_replace(Receipt(1));
+        assert_eq!(persisted.as_mut().poll(&mut context), Poll::Ready(()));
         assert!(key.get().is_some());
     }
 }

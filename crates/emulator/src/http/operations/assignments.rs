@@ -6,7 +6,7 @@ use crate::{
         request::{Json, parse_guid, path_parameter, required_guid},
     },
     identities::{Assignment, PrincipalType},
-    storage::{Store, Ticket},
+    storage::{Receipt, Store},
 };
 use axum::extract::{FromRequestParts, State};
 use http::{StatusCode, request::Parts};
@@ -106,8 +106,8 @@ pub(super) async fn put_teams_extension(
         client_ids: Some(client_ids(&request.client_ids.unwrap_or_default())?).filter(|ids| !ids.is_empty()),
     };
     let resource = &service.resource;
-    let (is_new, change) = resource.teams_extension_assignments.put(assignment.clone());
-    put(&resource.store, assignment, is_new, change).await
+    let (is_new, receipt) = resource.teams_extension_assignments.put(assignment.clone());
+    put(&resource.store, assignment, is_new, receipt).await
 }
 
 #[derive(Default, Deserialize)]
@@ -134,17 +134,17 @@ pub(super) async fn put_entra(
         client_ids: Some(client_ids(&ids)?),
     };
     let resource = &service.resource;
-    let (is_new, change) = resource.entra_assignments.put(assignment.clone());
-    put(&resource.store, assignment, is_new, change).await
+    let (is_new, receipt) = resource.entra_assignments.put(assignment.clone());
+    put(&resource.store, assignment, is_new, receipt).await
 }
 
 async fn put(
     store: &Store,
     assignment: Assignment,
     is_new: bool,
-    change: Ticket,
+    receipt: Receipt,
 ) -> Result<JsonResponse<Assignment>, ServiceError> {
-    store.wait(change).await?;
+    store.wait(receipt).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok(JsonResponse(status, assignment))
 }
@@ -170,8 +170,8 @@ pub(super) async fn delete_teams_extension(
     TeamsExtensionKey(tenant_id, object_id): TeamsExtensionKey,
 ) -> Result<StatusCode, ServiceError> {
     let resource = &service.resource;
-    let change = resource.teams_extension_assignments.delete(&(tenant_id, object_id));
-    resource.store.wait(change).await?;
+    let receipt = resource.teams_extension_assignments.delete(&(tenant_id, object_id));
+    resource.store.wait(receipt).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -180,7 +180,7 @@ pub(super) async fn delete_entra(
     EntraKey(object_id): EntraKey,
 ) -> Result<StatusCode, ServiceError> {
     let resource = &service.resource;
-    let change = resource.entra_assignments.delete(&object_id);
-    resource.store.wait(change).await?;
+    let receipt = resource.entra_assignments.delete(&object_id);
+    resource.store.wait(receipt).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -11,7 +11,7 @@ use crate::{
     },
     identities::Access,
     resource::Resource,
-    tokens::{AccessToken, EntraTokenError, EntraUserClaims, Signatures, TEAMS_AUDIENCES, TeamsUserClaims, check},
+    tokens::{AccessToken, EntraTokenError, EntraUserClaims, Signatures, TEAMS_AUDIENCES, TeamsUserClaims, validate},
 };
 use axum::extract::{Extension, State};
 use http::StatusCode;
@@ -62,7 +62,7 @@ pub(super) async fn teams_user(
 async fn teams_user_claims(service: &Service, token: &str) -> Result<TeamsUserClaims, ServiceError> {
     let resource = &service.resource;
     let signatures = Signatures::Of(resource.token_key.wait().await?);
-    check(token, TEAMS_AUDIENCES, signatures, resource.clock.now())
+    validate(token, TEAMS_AUDIENCES, signatures, resource.clock.now())
         .and_then(|token| token.payload().claims().ok_or(EntraTokenError::Malformed))
         .map_err(|error| {
             explained(

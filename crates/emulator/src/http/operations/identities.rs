@@ -10,7 +10,7 @@ use crate::{
         response::{Identity, IdentityAndToken, ResponseIdentity},
     },
     identities::{AssignedUser, IdentityId},
-    storage::Ticket,
+    storage::Receipt,
     tokens::AccessToken,
 };
 use axum::extract::{Extension, FromRequestParts, State};
@@ -141,7 +141,7 @@ impl RawId {
             Some(id) if id.resource == service.resource.id => return Ok(id),
             Some(id) => format!(
                 "the id is one of the resource {}, and this emulator's resource is {}. Use an id that was created here. \
-                 Ids of an earlier run contain the id of that run's resource, unless `--data` or `--resource-id` keeps it.",
+                 Ids of an earlier run contain the id of that run's resource, unless `--data` or `--resource-id` is_persistent it.",
                 id.resource, service.resource.id
             ),
             None if AssignedUser::is_raw_id(&self.0) => {
@@ -165,16 +165,16 @@ async fn existing<T>(service: &Service, found: Option<T>) -> Result<T, ServiceEr
         service.resource.store.wait_for_all().await?;
     }
     found.ok_or_else(|| {
-        let reason = "it was deleted, or never created here. Create an identity, and use its id. `--data` keeps the \
+        let reason = "it was deleted, or never created here. Create an identity, and use its id. `--data` is_persistent the \
                       identities of earlier runs.";
         not_owned(service, reason)
     })
 }
 
 /// Waits for a change of an identity, and responds without a body; an error if there is no such identity.
-async fn changed(service: &Service, change: Option<Ticket>) -> Result<StatusCode, ServiceError> {
-    let change = existing(service, change).await?;
-    service.resource.store.wait(change).await?;
+async fn changed(service: &Service, receipt: Option<Receipt>) -> Result<StatusCode, ServiceError> {
+    let receipt = existing(service, receipt).await?;
+    service.resource.store.wait(receipt).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
