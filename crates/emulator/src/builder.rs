@@ -31,7 +31,7 @@ use time::OffsetDateTime;
 use tokio_rustls::TlsAcceptor;
 use uuid::Uuid;
 
-/// The name under which the id of the resource is kept.
+/// The name of the record with the resource's id.
 const RESOURCE_ID: &str = "resourceId";
 
 /// Options of an emulator. Each has a default that suits a test.
@@ -93,7 +93,7 @@ impl EmulatorBuilder {
 
     /// The id of the resource, which is part of the ids of its identities. The default is random.
     ///
-    /// It has to be that in the data file, if there is one.
+    /// With a data file of a resource with another id, the emulator does not start.
     #[must_use]
     pub fn resource_id(self, resource_id: Uuid) -> Self {
         Self {
@@ -102,7 +102,7 @@ impl EmulatorBuilder {
         }
     }
 
-    /// Whether only the documented form of a signature is accepted. The default is no: see [`Tolerance`].
+    /// Accepts only the documented form of a signature if `strict` is true. The default is false: see [`Tolerance`].
     #[must_use]
     pub fn strict(self, strict: bool) -> Self {
         let tolerance = if strict {
@@ -113,7 +113,7 @@ impl EmulatorBuilder {
         Self { tolerance, ..self }
     }
 
-    /// The algorithm that tokens are signed with. The default is RS256, which the service uses.
+    /// The algorithm of token signatures. The default is RS256, which the service uses.
     ///
     /// If the key in the data file has another algorithm, a new one takes its place, and tokens that were
     /// issued before are unknown.
@@ -125,8 +125,8 @@ impl EmulatorBuilder {
         }
     }
 
-    /// The key that tokens are signed with, which also determines the algorithm. By default the emulator generates its
-    /// own. This one is not written to the data file.
+    /// The key that signs tokens, which also determines the algorithm. By default the emulator generates one. A given
+    /// key is not written to the data file.
     #[must_use]
     pub fn token_key(self, token_key: TokenKey) -> Self {
         Self {
@@ -135,9 +135,9 @@ impl EmulatorBuilder {
         }
     }
 
-    /// Whether bearer tokens are accepted without a check of their signatures, so that tokens of the real Entra ID can
-    /// be used. Their audience and expiry are still checked, and so is the signature of a Teams user's token, which is
-    /// in the body. The default is no.
+    /// Accepts bearer tokens without a check of their signatures if true, so that tokens of the real Entra ID can be
+    /// used. Their audience and expiry are still checked, and so is the signature of a Teams user's token, which is in
+    /// the body. The default is false.
     #[must_use]
     pub fn accept_unverified_bearer(self, accept_unverified_bearer: bool) -> Self {
         Self {
@@ -146,7 +146,7 @@ impl EmulatorBuilder {
         }
     }
 
-    /// Whether requests beyond the service's published limits are refused with 429. The default is no.
+    /// Refuses requests beyond the service's published limits with 429 if true. The default is false.
     ///
     /// The windows of the limits pass by the emulator's clock: [`Emulator::advance`] by 30 seconds ends them all.
     #[must_use]
@@ -154,8 +154,8 @@ impl EmulatorBuilder {
         Self { rate_limits, ..self }
     }
 
-    /// Whether the message of a 401 answer also says why the request is refused, and what to do about it. The service
-    /// does not say so. The default is no: the explanation is in the log and in the control surface's list only.
+    /// Adds the reason and the remedy to the message of a 401 if true, which the service does not do. By default, they
+    /// are in the log and in the control surface's list only.
     #[must_use]
     pub fn explain(self, explain: bool) -> Self {
         Self { explain, ..self }
@@ -168,14 +168,14 @@ impl EmulatorBuilder {
         self
     }
 
-    /// How far the emulator's clock is [ahead of the machine's](Emulator::set_clock_offset), or behind it if negative.
+    /// The [offset](Emulator::set_clock_offset) of the emulator's clock from the machine's, negative if it is behind.
     /// The default is zero.
     #[must_use]
     pub fn clock_offset(self, clock_offset: time::Duration) -> Self {
         Self { clock_offset, ..self }
     }
 
-    /// How long a revocation of tokens [takes](Emulator::set_revocation_delay) to have an effect. The default is
+    /// The [delay](Emulator::set_revocation_delay) after which a revocation of tokens takes effect. The default is
     /// zero.
     #[must_use]
     pub fn revocation_delay(self, revocation_delay: Duration) -> Self {
@@ -192,15 +192,15 @@ impl EmulatorBuilder {
         self
     }
 
-    /// The file that keeps identities, assignments, revocations and keys, so that an emulator that is started with it
-    /// again continues where this one ends, however it ends. The default is none. The file is created if it does not
-    /// exist, and no two emulators can use it at the same time.
+    /// The file in which identities, assignments, revocations and keys persist. An emulator that is started with it
+    /// again continues where this one ends, even if it is killed. By default there is no file. The file is created if
+    /// it does not exist, and only one emulator can use it at a time.
     ///
-    /// A change is on the disk before the request for it is answered. If it cannot be written, the answer is 500, and so
-    /// it is for every later change until the emulator is started again.
+    /// A change is on the disk before the response to its request is sent. If it cannot be written, the response is
+    /// 500, and so is the response to every later change until the emulator is started again.
     ///
-    /// The file contains the access keys and the private keys of tokens and of the https endpoint. Nobody but its owner
-    /// can read it, if the emulator has created it on a system with Unix permissions.
+    /// The file contains the access keys and the private keys of tokens and of the https endpoint. Where there are Unix
+    /// permissions, the emulator creates it readable by its owner only.
     #[cfg(feature = "persistence")]
     #[must_use]
     pub fn data(self, path: impl Into<PathBuf>) -> Self {
@@ -310,7 +310,8 @@ impl EmulatorBuilder {
     }
 }
 
-/// The given id, which has to be the one that is kept, if there is one; otherwise that one, or a random one.
+/// The id in the data file, else the given one, else a random one. A given id that differs from that in the file is
+/// refused.
 fn resource_id(given: Option<Uuid>, contents: &Contents) -> Result<Uuid, DataFileError> {
     match (given, contents.setting(RESOURCE_ID)?) {
         (Some(given), Some(stored)) if given != stored => Err(contents.refused(DataError::OtherResource { stored })),
@@ -349,15 +350,15 @@ mod tests {
     use std::time::Duration;
     use tokio::time::timeout;
 
-    /// Only a failure takes this long.
-    const FOREVER: Duration = Duration::from_secs(60);
+    /// A limit that only a failure reaches.
+    const TIMEOUT: Duration = Duration::from_secs(60);
 
     #[tokio::test]
-    async fn what_needs_no_token_does_not_wait_for_the_token_key() {
+    async fn token_key_is_awaited_by_tokens_only() {
         let builder = Emulator::builder()
             .token_key(TokenKey::pending(TokenAlgorithm::Rs256))
             .accept_unverified_bearer(true);
-        let emulator = timeout(FOREVER, builder.start()).await.unwrap().unwrap();
+        let emulator = timeout(TIMEOUT, builder.start()).await.unwrap().unwrap();
 
         let another_key = TokenKey::generate(TokenAlgorithm::Es256);
         let bearer = EntraTokenRequest::service()
@@ -371,7 +372,7 @@ mod tests {
                 emulator.https_endpoint()
             ))
             .bearer_auth(bearer.token)
-            .timeout(FOREVER);
+            .timeout(TIMEOUT);
         assert_eq!(create.send().await.unwrap().status(), StatusCode::CREATED);
     }
 }

@@ -3,11 +3,10 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use time::{Duration, OffsetDateTime};
 
-/// The most that an emulator's clock can be off, and that a revocation can be delayed, so that sums of times stay within
-/// the calendar.
+/// The limit of a clock's offset and of a revocation's delay, so that sums of times stay within the calendar.
 pub const CENTURY: Duration = Duration::days(100 * 365);
 
-/// A clock, and how far ahead of it the emulator's is; negative if behind.
+/// The emulator's clock: that of the machine and an offset, negative if the emulator's is behind.
 #[derive(Debug)]
 pub(crate) struct Clock {
     base: fn() -> OffsetDateTime,
@@ -51,7 +50,7 @@ impl Default for Clock {
     }
 }
 
-/// How long a revocation of tokens takes to have an effect: from no time, which is the default, up to a century, so that sums of times stay within the calendar.
+/// The delay after which a revocation of tokens takes effect: zero by default, a century at most.
 #[derive(Debug, Default)]
 pub(crate) struct RevocationDelay(Mutex<Duration>);
 
@@ -92,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offset_takes_the_place_of_earlier_steps() {
+    fn offset_replaces_earlier_steps() {
         let clock = Clock::new(|| NOW);
         clock.advance(Duration::HOUR);
         clock.set_offset(Duration::minutes(-10));
@@ -102,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_moves_a_century_at_most() {
+    fn offset_is_a_century_at_most() {
         let clock = Clock::new(|| NOW);
         clock.advance(Duration::MAX);
         clock.advance(Duration::MAX);
@@ -110,23 +109,23 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_is_the_machines_unless_another_is_given() {
+    fn default_clock_is_the_machines() {
         let before = OffsetDateTime::now_utc();
         let now = Clock::default().now();
         assert!((before..=OffsetDateTime::now_utc()).contains(&now));
     }
 
     #[test]
-    fn a_delay_is_kept_within_bounds() {
+    fn delay_stays_within_bounds() {
         let delay = RevocationDelay::default();
         assert_eq!(delay.get(), Duration::ZERO);
-        for (given, kept) in [
+        for (given, expected) in [
             (Duration::minutes(15), Duration::minutes(15)),
             (Duration::MAX, CENTURY),
             (Duration::MIN, Duration::ZERO),
         ] {
             delay.set(given);
-            assert_eq!(delay.get(), kept);
+            assert_eq!(delay.get(), expected);
         }
     }
 }

@@ -10,8 +10,7 @@ const HTTP_DATE: &[BorrowedFormatItem<'_>] =
     format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
 /// Parses a date. The day needs two digits, as it does for the service: Java's SDK could not use the built-in
-/// formatter, which writes one. The weekday need not be the right one: that of the documentation's own example is
-/// wrong.
+/// formatter, which writes one. Any weekday is accepted, as that of the documentation's example is wrong.
 pub(crate) fn parse_http_date(date: &str) -> Option<OffsetDateTime> {
     let date = PrimitiveDateTime::parse(date, HTTP_DATE).ok()?;
     Some(date.assume_utc())
@@ -73,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_example_with_the_wrong_weekday_is_accepted() {
+    fn documented_date_with_wrong_weekday_is_accepted() {
         assert_eq!(
             parse_http_date("Fri, 08 Apr 2015 03:52:31 GMT"),
             Some(datetime!(2015-04-08 03:52:31 UTC))

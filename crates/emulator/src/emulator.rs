@@ -74,7 +74,7 @@ impl Emulator {
 
     /// The https endpoint of the service, such as `https://127.0.0.1:49153/`.
     ///
-    /// Its certificate is also valid for `localhost` and `[::1]`. Clients have to trust [`ca_pem`](Self::ca_pem).
+    /// Its certificate is also valid for `localhost` and `[::1]`. Clients must trust [`ca_pem`](Self::ca_pem).
     #[must_use]
     pub fn https_endpoint(&self) -> &str {
         &self.https_endpoint
@@ -109,7 +109,7 @@ impl Emulator {
         self.access_key_of(AccessKeyKind::Primary)
     }
 
-    /// The secondary access key, in base64. It is as good as the primary one.
+    /// The secondary access key, in base64. It is as valid as the primary one.
     #[must_use]
     pub fn secondary_access_key(&self) -> String {
         self.access_key_of(AccessKeyKind::Secondary)
@@ -119,8 +119,8 @@ impl Emulator {
         self.service.resource.access_keys.get(kind).key.as_base64().to_owned()
     }
 
-    /// Puts a random access key in place of one of the two. The old one and all tokens that were made with it are no
-    /// longer valid, [as documented].
+    /// Replaces one of the two access keys by a random one. The old key and all tokens that were made with it become
+    /// invalid, [as documented].
     ///
     /// # Errors
     ///
@@ -139,20 +139,20 @@ impl Emulator {
         self.service.resource.id
     }
 
-    /// The CA certificate of the https endpoint, in PEM. Every emulator generates its own, but keeps it in its data file.
+    /// The CA certificate of the https endpoint, in PEM. Every emulator generates one, which persists in its data file.
     #[must_use]
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
     }
 
-    /// The number of identities. Users whom an assignment admits are not among them.
+    /// The number of identities. Users of Entra ID that an assignment admits are not counted.
     #[must_use]
     pub fn identity_count(&self) -> usize {
         self.service.resource.registry.count()
     }
 
-    /// The ids of all identities, oldest first: `8:acs:<resource>_<user>`. Users whom an assignment admits are not
-    /// among them.
+    /// The ids of all identities, oldest first: `8:acs:<resource>_<user>`. Users of Entra ID that an assignment admits
+    /// are not listed.
     #[must_use]
     pub fn identities(&self) -> Vec<String> {
         self.service
@@ -171,7 +171,7 @@ impl Emulator {
     }
 
     /// Issues an access token in place of Microsoft Entra ID: a bearer token for the service, or the token of a user to
-    /// be exchanged. The emulator accepts it as it would accept one of Entra ID.
+    /// be exchanged. The emulator accepts it like one of Entra ID.
     ///
     /// # Errors
     ///
@@ -192,16 +192,16 @@ impl Emulator {
             .advance(by.try_into().unwrap_or(time::Duration::MAX));
     }
 
-    /// Sets how far the emulator's clock is ahead of the machine's, or behind it if `offset` is negative, whatever
-    /// [`advance`](Self::advance) has added before. It can be off by a century at most.
+    /// Sets the offset of the emulator's clock from the machine's, negative if it is behind. It replaces all that
+    /// [`advance`](Self::advance) has added. The limit is a century.
     ///
     /// The `Date` of responses is of this clock too, so that a client can correct its own.
     pub fn set_clock_offset(&self, offset: time::Duration) {
         self.service.resource.clock.set_offset(offset);
     }
 
-    /// Sets how long a revocation of tokens takes to have an effect, by the emulator's clock, as the service is
-    /// documented to take up to 15 minutes. Zero, the default, is at once; a century is the most.
+    /// Sets the delay after which a revocation of tokens takes effect, by the emulator's clock. The service is
+    /// documented to take up to 15 minutes. Zero, the default, is at once; a century is the limit.
     ///
     /// Revocations so far are not affected, nor is the deletion of an identity or an assignment, nor a regenerated
     /// access key.
@@ -212,8 +212,8 @@ impl Emulator {
             .set(delay.try_into().unwrap_or(time::Duration::MAX));
     }
 
-    /// No longer supports an api-version, such as `2023-10-01`: requests with it are answered with 400
-    /// `UnsupportedApiVersion`, and responses do not list it.
+    /// Withdraws an api-version, such as `2023-10-01`: requests with it are refused with 400 `UnsupportedApiVersion`,
+    /// and responses do not list it.
     ///
     /// # Errors
     ///
@@ -222,7 +222,7 @@ impl Emulator {
         self.service.withdrawn_versions.add(version)
     }
 
-    /// Supports an api-version again that was [withdrawn](Self::withdraw_version).
+    /// Supports a [withdrawn](Self::withdraw_version) api-version again.
     ///
     /// # Errors
     ///
@@ -231,8 +231,8 @@ impl Emulator {
         self.service.withdrawn_versions.remove(version)
     }
 
-    /// Injects a fault, from the next request to the service on. It stays until it is removed, or until it has applied as
-    /// often as it may.
+    /// Injects a fault, from the next request to the service on. It stays until it is removed, or until it has applied
+    /// to as many requests as it may.
     ///
     /// ```
     /// use acs_identity_emulator::{Emulator, Fault};
@@ -265,8 +265,8 @@ impl Emulator {
         self.service.faults.list()
     }
 
-    /// Removes a fault; `false` if it is not in the list any more. Requests that it has applied to are not affected.
-    #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
+    /// Removes a fault; `false` if it is no longer in the list. Requests that it has applied to are not affected.
+    #[expect(clippy::must_use_candidate, reason = "it is called for its effect")]
     pub fn remove_fault(&self, id: FaultId) -> bool {
         self.service.faults.remove(id)
     }

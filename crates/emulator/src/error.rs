@@ -14,7 +14,7 @@ use std::{
     path::PathBuf,
 };
 
-/// An emulator could not start, or could not do what it was asked.
+/// A failure to start an emulator, or of one of its methods.
 ///
 /// No variant contains a key.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub enum EmulatorError {
     Data {
         /// The file.
         path: PathBuf,
-        /// Why it cannot be used, and what to do about it.
+        /// The reason and the remedy.
         source: DataError,
     },
     /// A change could not be written to the data file. The log has the reason. Start the emulator again to continue with

@@ -51,7 +51,7 @@ struct Options {
     /// It is part of the ids of identities, so an id other than that of the data file is refused.
     #[arg(long, value_name = "GUID")]
     resource_id: Option<Uuid>,
-    /// Write the CA certificate that https clients have to trust to this file, in PEM
+    /// Write the CA certificate that https clients must trust to this file, in PEM
     #[arg(long, value_name = "FILE")]
     ca_out: Option<PathBuf>,
     /// Accept only the documented form of a signature
@@ -103,7 +103,7 @@ struct Options {
     withdrawn_versions: Vec<String>,
 }
 
-/// The most that the emulator's clock can be off.
+/// The limit of the clock's offset.
 const MAX_SECONDS: i64 = CENTURY.whole_seconds();
 
 fn seconds(min: i64) -> RangedI64ValueParser {
@@ -189,12 +189,12 @@ fn main() -> ExitCode {
 
 /// Prints on one line why the emulator cannot run.
 fn fail(reason: &str) -> ExitCode {
-    // If stderr is closed, the exit code is all that is left.
+    // If stderr is closed, only the exit code remains.
     writeln!(io::stderr(), "{reason}").ok();
     ExitCode::FAILURE
 }
 
-/// Lets the emulator have more connections than the few hundred that many systems allow a process at first.
+/// Raises the limit on open files, and so on connections, above the few hundred that many systems allow at first.
 #[cfg(unix)]
 fn allow_many_connections() {
     if let Err(error) = rlimit::increase_nofile_limit(MAX_OPEN_FILES) {
@@ -204,7 +204,7 @@ fn allow_many_connections() {
 
 async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let mut signals = StopSignals::listen()?;
-    // Opened first, as a start that fails should not have changed the data file.
+    // Opened first, so that a failure does not change the data file.
     let ca_out = options.ca_out.as_deref().map(CaFile::open).transpose()?;
     let emulator = options.builder().start().await?;
     if let Some(ca_out) = ca_out {
@@ -228,7 +228,7 @@ struct CaFile<'a> {
 }
 
 impl<'a> CaFile<'a> {
-    /// Opens the file, and leaves what it contains until there is something to write.
+    /// Opens the file without changing its contents.
     fn open(path: &'a Path) -> Result<Self, String> {
         let file = File::options().write(true).create(true).truncate(false).open(path);
         let file = file.map_err(|error| cannot_write(path, &error))?;
@@ -318,7 +318,7 @@ fn token_algorithm(name: &str) -> Result<TokenAlgorithm, &'static str> {
 mod tests {
     use super::*;
 
-    /// To exceed a limit takes hundreds of requests within thirty seconds, which a slow machine may not manage.
+    /// Exceeding a limit takes hundreds of requests in thirty seconds, too many for a slow machine.
     #[test]
     fn rates_are_limited_on_request() {
         for (arguments, limits) in [(&["emulator"][..], false), (&["emulator", "--rate-limits"], true)] {

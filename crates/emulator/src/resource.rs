@@ -27,11 +27,11 @@ pub(crate) struct Resource {
     pub(crate) teams_extension_assignments: Assignments<(Uuid, Uuid)>,
     /// By object id.
     pub(crate) entra_assignments: Assignments<Uuid>,
-    /// How many tokens of communication users have been issued.
+    /// The number of tokens issued to communication users.
     pub(crate) serials: AtomicU64,
     pub(crate) issued: IssuedTokens,
     pub(crate) revocation_delay: RevocationDelay,
-    /// Keeps the registry, the assignments and the keys.
+    /// Persists the registry, the assignments and the keys.
     pub(crate) store: Store,
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct Resource {
 pub(crate) enum NotIssued {
     /// It could not be signed.
     NotSigned(Unspecified),
-    /// What it depends on could not be kept.
+    /// A change that it depends on could not be persisted.
     NotPersisted(NotPersisted),
 }
 
@@ -113,7 +113,7 @@ impl Resource {
         self.registry.revoke_tokens(id, now + self.revocation_delay.get(), now)
     }
 
-    /// Issues a token in exchange for the Entra ID token of a Teams user.
+    /// Exchanges the Entra ID token of a Teams user for an access token.
     pub(crate) async fn issue_teams_user_token(
         &self,
         entra: &TeamsUserClaims,
@@ -122,7 +122,7 @@ impl Resource {
         Ok(self.issuer().await?.teams_user_token(entra, key)?)
     }
 
-    /// Issues a token in exchange for the Entra ID token of a user whom an assignment admits; `None` if none does.
+    /// Exchanges the Entra ID token of a user for an access token; `None` if no assignment admits the user.
     pub(crate) async fn issue_assigned_user_token(
         &self,
         access: Access,
@@ -187,7 +187,7 @@ impl Resource {
         }
     }
 
-    /// Waits for what every token depends on.
+    /// Waits for the token key and for the last regeneration of an access key, on which every token depends.
     async fn issuer(&self) -> Result<Issuer<'_>, NotIssued> {
         let key = self.token_key.wait().await?;
         self.store.wait(self.access_keys.receipt()).await?;

@@ -1,4 +1,4 @@
-//! The last of a kind, for people to look at.
+//! A ring buffer of the last items of a kind, for the lists of the control surface.
 
 use serde::Serialize;
 use std::{
@@ -16,7 +16,7 @@ struct State<T> {
     items: VecDeque<Numbered<T>>,
 }
 
-/// An item, and how many were added before it.
+/// An item and its number, counted from zero.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Numbered<T> {
     pub(crate) number: u64,
@@ -34,7 +34,7 @@ impl<T, const N: usize> Default for RingBuffer<T, N> {
 }
 
 impl<T: Clone, const N: usize> RingBuffer<T, N> {
-    /// Adds an item, in place of the oldest if there are too many.
+    /// Adds an item, and drops the oldest if there are too many.
     pub(crate) fn add(&self, item: T) {
         let mut state = self.lock();
         let number = state.added;
@@ -43,7 +43,7 @@ impl<T: Clone, const N: usize> RingBuffer<T, N> {
         state.items.push_front(Numbered { number, item });
     }
 
-    /// All of them, newest first.
+    /// All items, newest first.
     pub(crate) fn list(&self) -> Vec<Numbered<T>> {
         self.lock().items.iter().cloned().collect()
     }
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_are_kept_newest_first() {
+    fn last_items_are_listed_newest_first() {
         let recent = RingBuffer::<_, 50>::default();
         for number in 0..120 {
             recent.add(number * 2);

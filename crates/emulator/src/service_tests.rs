@@ -1,5 +1,5 @@
-//! The service without a socket: what the rate limits count, and which operation a request is recorded with. The clock
-//! stands still, however long hundreds of requests take.
+//! The service without a socket: the requests that count against rate limits, and the operation in the record of a
+//! request. The clock stands still, so that a slow machine does not end a window.
 
 use crate::{
     builder::EmulatorBuilder,
@@ -24,7 +24,7 @@ use std::sync::Arc;
 use time::{Duration, OffsetDateTime, macros::datetime};
 
 const NOW: OffsetDateTime = datetime!(2026-08-01 00:00 UTC);
-/// How long a window lasts.
+/// The length of a window.
 const WINDOW: Duration = Duration::seconds(30);
 
 const TEAMS_USER: &str = "/teamsUser/:exchangeAccessToken";
@@ -32,7 +32,7 @@ const TEAMS_EXTENSION: &str = "/access/teamsExtension/:exchangeAccessToken";
 const ENTRA: &str = "/access/entra/:exchangeAccessToken";
 const ASSIGNMENT: &str = "/access/entra/assignments/350adb03-7be9-4846-b078-35adb0d0e119";
 
-/// The service as the https endpoint has it.
+/// The service of the https endpoint.
 struct TestService {
     service: Arc<Service>,
     router: TowerToHyperService<Router>,
@@ -61,7 +61,7 @@ impl TestService {
         }
     }
 
-    /// The token of a user who has these permissions.
+    /// The token of a user with these permissions.
     async fn user(&self, kind: fn() -> EntraTokenRequest, permissions: &[&str]) -> String {
         let request = EntraTokenRequest {
             scopes: Some(permissions.iter().map(|&name| name.to_owned()).collect()),
@@ -106,7 +106,7 @@ async fn json_of(response: Response<Body>) -> Value {
     serde_json::from_slice(&body).unwrap()
 }
 
-/// Asserts that the service answers `limit` requests with this status, and refuses the next.
+/// Asserts that the service responds to `limit` requests with this status, and refuses the next.
 async fn assert_limit(limit: usize, status: u16, send: impl AsyncFn() -> Response<Body>) {
     for request in 0..limit {
         assert_eq!(send().await.status(), status, "{request}");
@@ -125,7 +125,7 @@ async fn assert_refused(response: Response<Body>) {
 }
 
 #[tokio::test]
-async fn every_operation_has_a_limit_whatever_becomes_of_the_request() {
+async fn every_operation_is_limited_in_success_and_failure() {
     let service = TestService::limited().await;
     let identity = format!("/identities/{}", service.create().await);
     let (issue, revoke) = (
@@ -217,7 +217,7 @@ async fn the_exchanges_share_a_limit() {
 }
 
 #[tokio::test]
-async fn requests_that_do_not_reach_their_operation_do_not_count() {
+async fn requests_refused_early_do_not_count() {
     let service = TestService::limited().await;
     let owner = service.owner.as_str();
     let caller = service.user(EntraTokenRequest::teams_extension_user, &[]).await;
@@ -241,7 +241,7 @@ async fn requests_that_do_not_reach_their_operation_do_not_count() {
     };
     send_all().await;
     assert_limit(500, 401, async || service.send("POST", TEAMS_USER, owner, "{}").await).await;
-    // Nor do they learn of the limit.
+    // They are not refused by the limit either.
     send_all().await;
 }
 
@@ -280,7 +280,7 @@ async fn limits_are_off_by_default() {
     }
 }
 
-/// The operation that the last request was recorded with; null for none.
+/// The operation in the record of the request; null if it has none.
 async fn recorded_operation(service: &TestService, method: &str, path: &str) -> Value {
     let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
     service.router.call(request).await.unwrap();
@@ -328,7 +328,7 @@ async fn every_operation_has_a_method_and_a_path() {
 }
 
 #[tokio::test]
-async fn what_is_not_an_operation_has_no_name() {
+async fn other_requests_have_no_operation() {
     let service = TestService::of(Emulator::builder()).await;
     for (method, path) in [
         ("GET", "/identities"),

@@ -21,15 +21,15 @@ pub enum AccessKeyKind {
     Secondary,
 }
 
-/// The number of the key that a request is signed with. No two keys of a resource ever have the same.
+/// The number of an access key. No two keys of a resource ever have the same.
 ///
 /// A token carries the number of the key that it was made with, and is revoked when neither key has that number any
-/// more, so no token has to be stored.
+/// more, so no token is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct KeyNumber(pub(crate) u64);
 
 impl KeyNumber {
-    /// The number of no key, for a request that is authenticated by Entra ID.
+    /// The number for a request that is authenticated by Entra ID.
     pub(crate) const NONE: Self = Self(0);
 }
 
@@ -68,7 +68,7 @@ struct KeyRecord {
 }
 
 impl AccessKeys {
-    /// The keys in the data file; `None` if it has none. A given key takes the place of the primary one, as if that was
+    /// Loads the keys; `None` if the data file has none. A given key takes the place of the primary one, as if that was
     /// regenerated, and is not [put](Self::put) into the store yet.
     pub(crate) fn load(given: Option<&AccessKey>, loaded: &Loaded) -> Result<Option<Self>, DataFileError> {
         let Some(record) = loaded.contents.setting::<PairRecord>(SETTING)? else {
@@ -81,7 +81,7 @@ impl AccessKeys {
         Ok(Some(Self::new(pair, loaded)))
     }
 
-    /// Random keys, the primary one unless it is given. They are not [put](Self::put) into the store yet.
+    /// Generates random keys, the primary one unless it is given. They are not [put](Self::put) into the store yet.
     pub(crate) fn generate(given: Option<AccessKey>, loaded: &Loaded) -> Result<Self, Unspecified> {
         let pair = Pair {
             primary: numbered(1, given.map_or_else(AccessKey::generate, Ok)?),
@@ -98,7 +98,7 @@ impl AccessKeys {
         }
     }
 
-    /// Describes both keys as they are now.
+    /// Adds both keys to changes.
     pub(crate) fn put(&self, changes: &mut Changes) {
         self.read().put(changes);
     }
@@ -117,19 +117,19 @@ impl AccessKeys {
         [pair.primary.clone(), pair.secondary.clone()]
     }
 
-    /// A text of a request without the keys, in case the client has put one there.
+    /// Redacts both keys in a text of a request.
     pub(crate) fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let pair = self.read();
         let text = redact(text.into(), pair.primary.key.as_base64());
         redact(text, pair.secondary.key.as_base64())
     }
 
-    /// Whether a token that was made with this key is still valid.
+    /// Returns whether a token that was made with this key is still valid.
     pub(crate) fn are_valid(&self, number: KeyNumber) -> bool {
         number == KeyNumber::NONE || self.both().iter().any(|key| key.number == number)
     }
 
-    /// Puts a random key in place of one of the two.
+    /// Replaces one of the two keys by a random one.
     pub(crate) fn regenerate(&self, kind: AccessKeyKind) -> Result<Receipt, Unspecified> {
         let key = AccessKey::generate()?;
         let mut pair = self.pair.write().unwrap_or_else(PoisonError::into_inner);
@@ -138,7 +138,7 @@ impl AccessKeys {
         Ok(pair.receipt)
     }
 
-    /// The receipt to wait for before a token that is made with a key is handed out.
+    /// The receipt to wait for before a token is handed out.
     pub(crate) fn receipt(&self) -> Receipt {
         self.read().receipt
     }
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn one_key_is_regenerated_and_the_other_stays() {
+    fn regeneration_keeps_the_other_key() {
         for (one, other) in [(Primary, Secondary), (Secondary, Primary)] {
             let keys = keys();
             let text = |kind| keys.get(kind).key.as_base64().to_owned();
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_a_key_never_comes_back() {
+    fn key_numbers_are_never_reused() {
         let keys = keys();
         let mut seen = keys.both().map(|key| key.number).to_vec();
         for kind in [Primary, Primary, Secondary, Primary, Secondary, Secondary] {

@@ -1,8 +1,8 @@
-//! Secrets in texts that are shown.
+//! Redaction of secrets in texts that are logged or sent.
 
 use std::{borrow::Cow, ops::Range};
 
-/// The text with `[hidden]` wherever it contains a secret in base64, also percent-encoded or without its padding.
+/// Replaces a secret in base64 by `[hidden]`, also where it is percent-encoded or lacks its padding.
 ///
 /// Every path is searched, so nothing is allocated unless a secret is found.
 pub(crate) fn redact<'a>(text: Cow<'a, str>, secret: &str) -> Cow<'a, str> {
@@ -22,7 +22,7 @@ pub(crate) fn redact<'a>(text: Cow<'a, str>, secret: &str) -> Cow<'a, str> {
     }
 }
 
-/// Where the text first contains the secret.
+/// Finds the first occurrence of the secret.
 fn find(text: &str, secret: &[u8]) -> Option<Range<usize>> {
     let (text, first) = (text.as_bytes(), *secret.first()?);
     let mut starts = (0..).zip(text).filter(|(_, byte)| [first, b'%'].contains(byte));
@@ -52,7 +52,7 @@ fn split_first(text: &[u8]) -> Option<(u8, &[u8])> {
     Some(encoded.unwrap_or((*first, rest)))
 }
 
-/// The byte whose digits follow a percent sign, however often that is encoded itself, and the rest.
+/// The byte whose digits follow a percent sign, which may be encoded several times itself, and the rest.
 fn split_encoded(mut digits: &[u8]) -> Option<(u8, &[u8])> {
     while let Some(rest) = digits.strip_prefix(b"25") {
         digits = rest;
@@ -70,14 +70,14 @@ const MAX_HEADER: usize = 100;
 /// The most characters of a path and query that are shown.
 const MAX_TARGET: usize = 300;
 
-/// The texts that are not shown wherever they stand.
+/// The secrets of a request. Its methods return parts of the request without them, on one line and of bounded length.
 pub(super) struct Secrets<'a> {
     keys: Vec<&'a str>,
     signature: &'a str,
 }
 
 impl<'a> Secrets<'a> {
-    /// The secrets of a resource with these keys, and of a request with this `Authorization`.
+    /// Collects the secrets of a resource with these keys, and of a request with this `Authorization`.
     pub(super) fn new(keys: impl IntoIterator<Item = &'a str>, authorization: Option<&'a str>) -> Self {
         let (_, signature) = authorization
             .and_then(|text| text.split_once("Signature="))
@@ -135,7 +135,7 @@ impl<'a> Secrets<'a> {
     }
 }
 
-/// Whether a parameter of a query is an api-version of the service's form: a date, and `-preview` or nothing.
+/// Returns whether a parameter of a query is an api-version of the service's form: a date, and `-preview` or nothing.
 fn is_api_version(parameter: &str) -> bool {
     let Some((name, version)) = parameter.split_once('=') else {
         return false;
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_hidden_wherever_it_stands_and_however_it_is_encoded() {
+    fn secret_is_redacted_in_every_encoding() {
         for (text, expected) in [
             ("a+b/cd==", "[hidden]"),
             ("a+b/cd", "[hidden]"),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_shown_as_it_is() {
+    fn other_text_stays() {
         for text in [
             "",
             "%",
@@ -197,13 +197,13 @@ mod tests {
     const KEY: &str = "bG9jYWwtZW11bGF0b3ItdGVzdC1rZXktMzItYnl0ZXM=";
 
     #[track_caller]
-    fn assert_shown(show: impl Fn(&Secrets<'_>) -> String, expected: &str) {
+    fn assert_part(part: impl Fn(&Secrets<'_>) -> String, expected: &str) {
         let authorization = Some("HMAC-SHA256 Signature=c2lnbmVk");
-        assert_eq!(show(&Secrets::new([KEY, "b3RoZXI="], authorization)), expected);
+        assert_eq!(part(&Secrets::new([KEY, "b3RoZXI="], authorization)), expected);
     }
 
     #[test]
-    fn of_a_query_only_the_api_version_is_shown() {
+    fn query_shows_api_version_only() {
         for (target, expected) in [
             ("/a", "/a"),
             ("/a?", "/a?[hidden]"),
@@ -215,36 +215,36 @@ mod tests {
             ("/a?api-version=secret", "/a?[hidden]"),
             ("/a?api-version=2023-10-01x", "/a?[hidden]"),
         ] {
-            assert_shown(|secrets| secrets.target(target), expected);
+            assert_part(|secrets| secrets.target(target), expected);
         }
     }
 
     #[test]
-    fn a_header_is_shown_on_one_line_and_cut() {
-        assert_shown(|secrets| secrets.header(None), "[missing]");
-        assert_shown(
+    fn header_is_one_line_and_cut() {
+        assert_part(|secrets| secrets.header(None), "[missing]");
+        assert_part(
             |secrets| secrets.header(Some("a\r\n\u{1b}[1m\u{2028}")),
             r"a\r\n\u{1b}[1m\u{2028}",
         );
         let cut = format!("{}[cut]", "é".repeat(100));
-        assert_shown(|secrets| secrets.header(Some(&"é".repeat(101))), &cut);
-        assert_shown(|secrets| secrets.header(Some(&"é".repeat(100))), &"é".repeat(100));
+        assert_part(|secrets| secrets.header(Some(&"é".repeat(101))), &cut);
+        assert_part(|secrets| secrets.header(Some(&"é".repeat(100))), &"é".repeat(100));
         let cut = format!("/{}[cut]", "a".repeat(299));
-        assert_shown(|secrets| secrets.target(&format!("/{}", "a".repeat(300))), &cut);
+        assert_part(|secrets| secrets.target(&format!("/{}", "a".repeat(300))), &cut);
     }
 
     #[test]
-    fn a_string_to_sign_is_shown_on_one_line() {
-        assert_shown(
+    fn string_to_sign_is_one_line() {
+        assert_part(
             |secrets| secrets.string_to_sign(&format!("POST\n/a?b=c\ndate;{KEY};hash\n")),
             r"POST\n/a?[hidden]\ndate;[hidden];hash\n",
         );
     }
 
     #[test]
-    fn a_secret_in_the_wrong_place_is_hidden() {
-        assert_shown(|secrets| secrets.header(Some(&format!("a{KEY}b"))), "a[hidden]b");
-        assert_shown(|secrets| secrets.header(Some("ab3RoZXI=b")), "a[hidden]b");
-        assert_shown(|secrets| secrets.target("/c2lnbmVk/a"), "/[hidden]/a");
+    fn secret_in_wrong_place_is_redacted() {
+        assert_part(|secrets| secrets.header(Some(&format!("a{KEY}b"))), "a[hidden]b");
+        assert_part(|secrets| secrets.header(Some("ab3RoZXI=b")), "a[hidden]b");
+        assert_part(|secrets| secrets.target("/c2lnbmVk/a"), "/[hidden]/a");
     }
 }

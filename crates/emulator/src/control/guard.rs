@@ -1,7 +1,8 @@
-//! Restricts the control surface to programs on this machine, and keeps out pages in a browser.
+//! The guard of the control surface, which admits programs on this machine and no pages in a browser.
 //!
-//! A page of any site can make a browser send requests to loopback, but `Origin` or `Sec-Fetch-Site` gives it away. If the
-//! name of the site was rebound to 127.0.0.1, so that the browser sees a single origin, its `Host` does.
+//! A page of any site can make a browser send requests to loopback, but the request has its `Origin` or
+//! `Sec-Fetch-Site`. If the name of the site was rebound to 127.0.0.1, so that the browser sees a single origin, the
+//! request has its `Host`.
 
 use crate::http::{Scheme, ServiceError, header_text};
 use axum::{
@@ -15,7 +16,7 @@ use http::{
     uri::Authority,
 };
 
-/// How a browser says which site a request comes from: `none` if from the person who uses it.
+/// The header in which a browser names the relation of the page to the site: `none` if a person typed the address.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 

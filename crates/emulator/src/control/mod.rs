@@ -1,4 +1,4 @@
-//! The control surface: what tests and developers need and the real service does not offer.
+//! The control surface: requests for tests and developers that the service does not have.
 
 mod faults;
 mod guard;
@@ -55,8 +55,8 @@ pub(crate) fn router(endpoint: &Endpoint) -> Router {
         .with_state(endpoint.clone())
 }
 
-/// Logs a request to the control surface. A page that watches the emulator sends one every second, so only failures are
-/// of interest.
+/// Logs a request to the control surface, a failure at a higher level, as a page that watches the emulator sends
+/// requests every second.
 async fn log(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();

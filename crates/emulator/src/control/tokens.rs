@@ -1,4 +1,4 @@
-//! Tokens: those that were issued, and those that stand for tokens of Entra ID.
+//! The tokens that were issued, and tokens in place of those of Entra ID.
 
 use super::Result;
 use crate::{

@@ -9,7 +9,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 /// Statuses of a failure.
 const STATUSES: RangeInclusive<u16> = 400..=599;
-/// The longest latency, in milliseconds. Nothing waits without a bound.
+/// The longest latency, in milliseconds, as nothing waits without a bound.
 const MAX_LATENCY: u64 = 10 * 60 * 1000;
 /// The most characters of a code.
 const MAX_CODE: usize = 100;
@@ -49,7 +49,7 @@ impl TryFrom<&Fault> for Effect {
     type Error = InvalidFault;
 
     fn try_from(fault: &Fault) -> Result<Self, InvalidFault> {
-        refuse_what_does_not_belong(fault)?;
+        refuse_unused_values(fault)?;
         let response = |status, body| Self::Response {
             response: InjectedResponse {
                 status,
@@ -61,7 +61,7 @@ impl TryFrom<&Fault> for Effect {
         Ok(match fault.effect {
             Status => {
                 let code = fault.code.as_deref().map(code).transpose()?;
-                // The service answers an operation that it has run; a failure after that is a gateway's.
+                // The service itself responds to an operation that it has run; a failure after that is a gateway's.
                 let is_page = fault.after_commit && code.is_none();
                 let body = if is_page {
                     InjectedBody::Page
@@ -82,8 +82,8 @@ impl TryFrom<&Fault> for Effect {
     }
 }
 
-/// A value that no effect uses would be a fault that does less than it says.
-fn refuse_what_does_not_belong(fault: &Fault) -> Result<(), InvalidFault> {
+/// Refuses a value that the effect does not use, as the fault would do less than it says.
+fn refuse_unused_values(fault: &Fault) -> Result<(), InvalidFault> {
     let is_not = |effect: EffectName| fault.effect != effect;
     let sends_no_response = is_not(Status) && is_not(HtmlBody);
     let message = if fault.status.is_some() && sends_no_response {

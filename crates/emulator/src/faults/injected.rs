@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-/// How many faults stay listed that are over.
+/// The number of exhausted faults that stay listed.
 const MAX_EXHAUSTED: usize = 100;
 
 /// The number of an injected fault, counted from 1 since the emulator started.
@@ -78,7 +78,7 @@ struct List {
     faults: Vec<Active>,
 }
 
-/// Everything that can be wrong about a fault is found here.
+/// Checks a fault in full.
 pub(super) fn check(fault: &Fault) -> Result<(Effect, Occurrence), InvalidFault> {
     Ok((fault.try_into()?, fault.try_into()?))
 }
@@ -181,7 +181,7 @@ impl AppliedFaults {
 }
 
 impl List {
-    /// Keeps the list short, however many faults a long run injects.
+    /// Drops the oldest exhausted faults, so that the list stays short in a long run.
     fn drop_old_exhausted(&mut self) {
         let is_exhausted = |active: &Active| active.occurrence.is_exhausted();
         let exhausted = self.faults.iter().filter(|active| is_exhausted(active)).count();
@@ -198,7 +198,7 @@ impl List {
 mod tests {
     use super::*;
 
-    /// The faults that apply to each of some creations.
+    /// The faults that apply to each of several creations.
     fn apply(faults: &Faults, requests: usize) -> Vec<Option<String>> {
         let apply = |_| faults.apply_to(Some(Operation::CreateIdentity));
         let description = |applied: Option<AppliedFaults>| applied.map(|applied| applied.description);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_that_strikes_wins_and_latencies_come_on_top() {
+    fn first_fault_wins_and_latencies_add_up() {
         let faults = Faults::default();
         for text in [
             "status=503,times=1",
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_removed_does_not_strike() {
+    fn removed_faults_do_not_apply() {
         let faults = Faults::default();
         let first = faults.inject(Fault::html_body()).unwrap().id;
         let second = faults.inject(Fault::status(500)).unwrap().id;
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_hundred_that_are_over_stay_listed() {
+    fn last_hundred_exhausted_stay_listed() {
         let faults = Faults::default();
         let every = faults.inject(Fault::latency(Duration::from_secs(1))).unwrap();
         for _ in 0..300 {

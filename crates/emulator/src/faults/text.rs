@@ -98,7 +98,7 @@ fn milliseconds(text: &str) -> Result<u64, InvalidFault> {
 
 fn operation(name: &str) -> Result<Operation, InvalidFault> {
     let name: value::StrDeserializer<'_, value::Error> = name.into_deserializer();
-    // The error lists all of them.
+    // The error lists all operations.
     Operation::deserialize(name).map_err(|error| InvalidFault::new(format!("no operation of a fault: {error}")))
 }
 

@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_version_is_found_wherever_it_stands_in_the_query() {
+    fn version_is_found_anywhere_in_the_query() {
         for (uri, version) in [
             ("/identities?api-version=2023-10-01", Some("2023-10-01")),
             ("/identities?a=b&API-Version=2023%2D10-01", Some("2023-10-01")),
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_withdrawn_and_supported_again() {
+    fn versions_are_withdrawn_and_restored() {
         let withdrawn = WithdrawnVersions::default();
         let [first, second, .., last] = API_VERSIONS;
         assert!(withdrawn.names().is_empty());

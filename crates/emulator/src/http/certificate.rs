@@ -45,7 +45,7 @@ struct Record {
 }
 
 impl Certificate {
-    /// The certificate in the data file, so that its CA has to be trusted only once; `None` if there is none, or if it
+    /// Loads the certificate, so that its CA must be trusted only once; `None` if the data file has none, or if it
     /// expires soon.
     pub(crate) fn load(contents: &Contents, now: OffsetDateTime) -> Result<Option<Self>, DataFileError> {
         let Some(record) = contents.setting::<Record>(SETTING)? else {
@@ -56,7 +56,7 @@ impl Certificate {
         Ok(is_current.then_some(certificate))
     }
 
-    /// Describes the certificate.
+    /// Adds the certificate to changes.
     pub(crate) fn put(&self, changes: &mut Changes) {
         changes.put(SETTINGS, SETTING, &self.record());
     }
@@ -79,7 +79,7 @@ impl Certificate {
         }
     }
 
-    /// A new certificate, which is not [put](Self::put) into the store yet.
+    /// Generates a certificate, which is not [put](Self::put) into the store yet.
     pub(crate) fn generate(now: OffsetDateTime) -> Result<Self, Error> {
         let mut params = params_for(&[], "ACS Identity emulator CA", now)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -135,7 +135,7 @@ mod tests {
     const NOW: OffsetDateTime = datetime!(2026-08-01 00:00 UTC);
 
     #[test]
-    fn a_kept_certificate_is_good_until_it_is_about_to_expire() {
+    fn stored_certificate_is_renewed_in_time() {
         let generated = Certificate::generate(NOW).unwrap();
         let json = serde_json::to_vec(&generated.record()).unwrap();
         let loaded = |days| {
@@ -145,7 +145,7 @@ mod tests {
             let restored = Certificate::load(&contents, now).unwrap();
             restored.unwrap_or_else(|| Certificate::generate(now).unwrap())
         };
-        for (days, is_kept) in [
+        for (days, is_reused) in [
             (-2, false),
             (-1, true),
             (0, true),
@@ -153,7 +153,7 @@ mod tests {
             (367, false),
             (500, false),
         ] {
-            assert_eq!(loaded(days).ca_pem == generated.ca_pem, is_kept, "{days}");
+            assert_eq!(loaded(days).ca_pem == generated.ca_pem, is_reused, "{days}");
         }
         assert_eq!(loaded(0).leaf, generated.leaf);
         assert_eq!(loaded(0).key, generated.key);

@@ -93,7 +93,7 @@ impl Unsent {
     }
 }
 
-/// Reads the whole request, so that the client sees the same however much of it is still on its way.
+/// Reads the whole request, so that the client sees the same whether it has sent all of it or not.
 async fn read(request: Request) {
     RequestBody::read(request.into_body()).await.ok();
 }
@@ -114,7 +114,7 @@ fn injected(response: &InjectedResponse, description: &str) -> Response {
     injected
 }
 
-/// A page such as gateways send.
+/// A page like those of gateways.
 fn page(status: StatusCode) -> String {
     let title = match status.canonical_reason() {
         Some(reason) => format!("{} {reason}", status.as_str()),
@@ -131,7 +131,7 @@ fn page(status: StatusCode) -> String {
     )
 }
 
-/// The code that goes with a status.
+/// The default code of a status.
 fn default_code(status: StatusCode) -> &'static str {
     match status {
         StatusCode::BAD_REQUEST => "BadRequest",
@@ -149,7 +149,7 @@ fn default_code(status: StatusCode) -> &'static str {
     }
 }
 
-/// Sends the head of a response, with the length of its body, and half of the body. An empty one cannot be cut.
+/// Sends the head of a response, with the length of its body, and half of the body. An empty body stays empty.
 async fn truncate(response: Response) -> Response {
     let (mut head, body) = response.into_parts();
     let whole = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
@@ -160,10 +160,10 @@ async fn truncate(response: Response) -> Response {
     Response::from_parts(head, Body::new(Truncated::Begun(whole)))
 }
 
-/// A body that promises more than it has.
+/// A body that announces more than it has.
 enum Truncated {
     Begun(Bytes),
-    /// What was sent has to be flushed before the failure ends the connection.
+    /// The half must be flushed before the failure ends the connection.
     HalfSent {
         missing: usize,
     },

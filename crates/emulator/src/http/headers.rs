@@ -76,7 +76,7 @@ impl ServiceHeaders {
     }
 }
 
-/// The id that the client gave its request, if it wants it back.
+/// The client's request id, if the client asks for it in the response.
 fn wanted_client_request_id(headers: &HeaderMap) -> Option<&HeaderValue> {
     let wanted = headers.get(RETURN_CLIENT_REQUEST_ID)?;
     wanted

@@ -129,8 +129,8 @@ impl Connector {
 
     /// Serves the requests of one connection until either side closes it.
     ///
-    /// There is no timeout: a client that stalls holds up nothing but its own connection, and one that is paused in a
-    /// debugger is not cut off.
+    /// There is no timeout: a client that stalls blocks only its own connection, and one that is paused in a debugger
+    /// is not cut off.
     async fn serve(mut self, stream: impl Socket) {
         let router = TowerToHyperService::new(self.router);
         let service = service_fn(|request| {
@@ -205,7 +205,7 @@ trait Socket: AsyncRead + AsyncWrite + Unpin + Send {
     where
         Self: Sized,
     {
-        // What has not been sent is discarded, and so is the end of the stream.
+        // Unsent data is discarded, and so is the end of the stream.
         if let Err(error) = self.tcp().set_zero_linger() {
             warn!(%error, "a connection is closed, but cannot be reset");
         }

@@ -7,10 +7,10 @@ use std::{
 use time::{Duration, OffsetDateTime};
 
 /// The window of every limit. It begins with a request and lasts until its end, so that one number for each quota is
-/// enough, and its end is exact for `Retry-After`.
+/// enough, and `Retry-After` is exact.
 const WINDOW: Duration = Duration::seconds(30);
 
-/// Requests that are counted together, against a limit of their own.
+/// A group of requests that are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Quota {
     CreateIdentity,
@@ -57,7 +57,7 @@ impl RateLimits {
         }
     }
 
-    /// Counts a request, or says when to come back.
+    /// Counts a request, or returns the time to wait.
     pub(super) fn count(&self, quota: Quota, now: OffsetDateTime) -> Result<(), LimitExceeded> {
         let Some(windows) = &self.windows else {
             return Ok(());
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_lasts_thirty_seconds_from_its_first_request() {
+    fn window_lasts_thirty_seconds() {
         let limits = RateLimits::new(true);
         let count = |seconds: f64| limits.count(Quota::DeleteIdentity, NOW + Duration::seconds_f64(seconds));
         fill(&limits, Quota::DeleteIdentity, 499, NOW);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_back_begins_a_window() {
+    fn clock_set_back_begins_a_window() {
         let limits = RateLimits::new(true);
         fill(&limits, Quota::RevokeTokens, 500, NOW);
         fill(&limits, Quota::RevokeTokens, 500, NOW - Duration::HOUR);

@@ -103,7 +103,7 @@ impl ServiceError {
         }
     }
 
-    /// The same, beginning with the part of the request that is at fault.
+    /// Adds such a reason, after the part of the request that is at fault.
     pub(super) fn because_of(self, part: &str, reason: impl Display) -> Self {
         self.because(&format_args!("{part}: {reason}"))
     }

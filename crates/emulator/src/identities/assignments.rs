@@ -1,4 +1,4 @@
-//! Assignments of users to the resource, which decide who may exchange an Entra ID token for an access token.
+//! Assignments of users to the resource, which may exchange an Entra ID token for an access token.
 
 use crate::storage::{DataFileError, Loaded, Receipt, SETTINGS, Store};
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,7 @@ pub(crate) struct Assignment {
 pub(crate) enum PrincipalType {
     User,
     ResourceAccount,
-    /// What Microsoft's how-to writes for a resource account.
+    /// The name of a resource account in Microsoft's how-to.
     TeamsResourceAccount,
     Group,
     /// Every user of the tenant.
@@ -47,13 +47,13 @@ pub(crate) struct EntraUser {
 }
 
 impl Assignment {
-    /// Whether the other assignment is for the same principal.
+    /// Returns whether the other assignment is for the same principal.
     pub(crate) fn has_principal_of(&self, other: &Self) -> bool {
         let principal = |assignment: &Self| (assignment.principal_type, assignment.tenant_id, assignment.object_id);
         principal(self) == principal(other)
     }
 
-    /// Whether the user of an Entra ID token may use the resource through the application that asked for the token.
+    /// Returns whether the user may use the resource through the application that asked for the token.
     pub(crate) fn admits(&self, user: &EntraUser) -> bool {
         self.tenant_id == user.tenant && self.includes(user) && self.allows(user.application)
     }
@@ -133,14 +133,14 @@ impl Key for (Uuid, Uuid) {
 /// The assignments of one kind by their keys.
 ///
 /// No two of them ever have the same number. A token carries the number of the assignment that admitted its user, and
-/// is revoked when there is no assignment with that number any more, so no token has to be stored.
+/// is revoked when no assignment has that number any more, so no token is stored.
 pub(crate) struct Assignments<K> {
     state: Mutex<State<K>>,
     store: Store,
 }
 
 struct State<K> {
-    /// Kept under the name of the table.
+    /// Persisted under the name of the table.
     next_number: u64,
     by_key: BTreeMap<K, NumberedAssignment>,
 }
@@ -154,7 +154,7 @@ struct NumberedAssignment {
 }
 
 impl<K: Key> Assignments<K> {
-    /// The assignments that a store has kept.
+    /// Loads the assignments in the data file.
     pub(crate) fn load(Loaded { store, contents, .. }: &Loaded) -> Result<Self, DataFileError> {
         let stored = contents.records::<NumberedAssignment>(K::TABLE)?.into_iter();
         let state = State {
@@ -169,7 +169,7 @@ impl<K: Key> Assignments<K> {
         })
     }
 
-    /// Creates an assignment, or replaces the one with its key; whether it is new.
+    /// Creates an assignment, or replaces the one with its key. Returns whether it is new.
     ///
     /// One for the same principal keeps its number.
     pub(crate) fn put(&self, assignment: Assignment) -> (bool, Receipt) {
@@ -214,8 +214,8 @@ impl<K: Key> Assignments<K> {
         self.store.write(|changes| changes.delete(K::TABLE, key.path()))
     }
 
-    /// The number of the assignment that admits a user, the narrowest if there are several, and what has to be kept
-    /// before a token is handed out; `None` if there is none.
+    /// The number of the assignment that admits a user, the narrowest if there are several, and the receipt to wait for
+    /// before a token is handed out; `None` if no assignment does.
     pub(crate) fn admitting(&self, user: &EntraUser) -> Option<(u64, Receipt)> {
         let state = self.lock();
         let admitting = state
@@ -226,7 +226,7 @@ impl<K: Key> Assignments<K> {
         Some((narrowest.number, narrowest.receipt))
     }
 
-    /// Whether there still is an assignment with this number.
+    /// Returns whether an assignment still has this number.
     pub(crate) fn has_number(&self, number: u64) -> bool {
         self.lock().by_key.values().any(|numbered| numbered.number == number)
     }

@@ -1,4 +1,4 @@
-//! Ids of identities.
+//! Ids of identities and of assigned users.
 
 use std::fmt::{self, Display, Formatter};
 use uuid::Uuid;
@@ -37,7 +37,7 @@ impl Display for IdentityId {
     }
 }
 
-/// What an assignment admits a user to.
+/// The access that an assignment gives to a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     /// Teams Phone extensibility.
@@ -46,7 +46,7 @@ pub(crate) enum Access {
     Entra,
 }
 
-/// The id of a user: `8:acs:<resource>_<tenant>_<user>` for Teams Phone extensibility, and
+/// The id of a user that an assignment admits: `8:acs:<resource>_<tenant>_<user>` for Teams Phone extensibility, and
 /// `8:acs:<resource>_wf_<tenant>_<user>` for a user of Entra ID.
 pub(crate) struct AssignedUser {
     pub(crate) access: Access,
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_exact_form_of_an_id_is_accepted() {
+    fn only_the_exact_form_is_accepted() {
         let user = "00000006-19e0-2727-80f5-8b3a0d003502";
         let resource = "11111111-1111-1111-1111-11111111111a";
         assert!(IdentityId::parse(&format!("8:acs:{resource}_{user}")).is_some());

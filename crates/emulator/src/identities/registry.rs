@@ -1,4 +1,4 @@
-//! The identities of the emulator's resource, and which of their tokens are revoked.
+//! The identities of the resource, and the revocations of their tokens.
 
 use crate::{
     dates::StoredTime,
@@ -39,7 +39,7 @@ pub(crate) struct Registry {
 type Identities = BTreeMap<IdentityId, Identity>;
 
 impl Registry {
-    /// The identities that a store has kept.
+    /// Loads the identities in the data file.
     pub(crate) fn load(resource: Uuid, Loaded { store, contents, .. }: &Loaded) -> Result<Self, DataFileError> {
         let mut identities = Identities::new();
         for (id, identity) in contents.records(TABLE)? {
@@ -53,7 +53,7 @@ impl Registry {
         })
     }
 
-    /// Creates an identity, whose id sorts after all others. Wait for the change before you show the id.
+    /// Creates an identity, whose id sorts after all others. Wait for the receipt before the id is sent.
     pub(crate) fn create(&self, now: OffsetDateTime) -> (IdentityId, Receipt) {
         let mut identities = self.lock();
         let id = self.next_id(&identities, now);
@@ -81,8 +81,8 @@ impl Registry {
         Some(self.store.write(|changes| changes.delete(TABLE, id)))
     }
 
-    /// Returns the number of revocations of an identity's tokens, and the change that a new token must wait for; `None`
-    /// if there is no such identity.
+    /// Returns the number of revocations of an identity's tokens, and the receipt to wait for before a token is handed
+    /// out; `None` if there is no such identity.
     pub(crate) fn revocations(&self, id: IdentityId) -> Option<(u64, Receipt)> {
         let identities = self.lock();
         let identity = identities.get(&id)?;
@@ -98,7 +98,7 @@ impl Registry {
         Some(identity.receipt)
     }
 
-    /// Has an identity written as it is now.
+    /// Queues the current state of an identity.
     fn persist(&self, id: IdentityId, identity: &Identity) -> Receipt {
         self.store.write(|changes| changes.put(TABLE, id, identity))
     }
@@ -129,20 +129,20 @@ impl Registry {
     }
 }
 
-/// When an identity's tokens were revoked.
+/// The revocations of an identity's tokens.
 ///
 /// A token carries the number of revocations before it was issued, so it is revoked by any that has that number or a
 /// higher one.
 #[derive(Default, Serialize, Deserialize)]
 struct Revocations {
-    /// How many have taken effect, and are forgotten but for their number.
+    /// The number of those in effect, whose times are dropped.
     settled: u64,
-    /// When the others take effect, oldest first.
+    /// The times at which the others take effect, oldest first.
     pending: VecDeque<StoredTime>,
 }
 
 impl Revocations {
-    /// How many there are, whether they have taken effect or not.
+    /// The number of all revocations, in effect or not.
     fn count(&self) -> u64 {
         self.settled.saturating_add(self.pending.len() as u64)
     }
@@ -156,7 +156,7 @@ impl Revocations {
         }
     }
 
-    /// Whether one has revoked a token by now that was issued after the first `number` of them.
+    /// Returns whether a token is revoked that was issued after the first `number` of them.
     fn have_revoked(&self, number: u64, now: OffsetDateTime) -> bool {
         let Some(earlier) = number.checked_sub(self.settled) else {
             return true;
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_have_the_services_shape_and_sort_by_age() {
+    fn ids_have_the_services_form_and_sort_by_age() {
         let registry = new(Uuid::from_u128(1));
         let ids: Vec<_> = (0..100).map(|_| create(&registry)).collect();
         assert_eq!(registry.ids(), ids);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deleted_identity_is_unknown_to_every_operation() {
+    fn deleted_identity_is_unknown() {
         let registry = new(Uuid::nil());
         let id = create(&registry);
         assert!(registry.delete(id).is_some());
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_waits_for_creation_and_last_revocation() {
+    fn token_waits_for_creation_and_revocation() {
         let (loaded, _written) = fake();
         let registry = Registry::load(Uuid::nil(), &loaded).unwrap();
         let (id, created) = registry.create(NOW);
@@ -237,7 +237,7 @@ mod tests {
 
     /// Files of earlier versions have these records.
     #[test]
-    fn a_record_restores_an_identity() {
+    fn record_restores_an_identity() {
         let id = "8:acs:00000000-0000-0000-0000-000000000000_00000030-5c37-f000-8000-000000000000";
         let json = format!(
             r#"{{"revocations":{{"settled":2,"pending":[{}]}}}}"#,
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_revocation_affects_earlier_tokens_from_its_effect_on() {
+    fn delayed_revocation_affects_earlier_tokens() {
         let mut revocations = Revocations::default();
         let before = revocations.count();
         revocations.add(NOW + 15 * MINUTE, NOW);
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_taken_effect_is_only_counted() {
+    fn effective_revocations_are_only_counted() {
         let mut revocations = Revocations::default();
         for number in 0..1000 {
             assert_eq!(revocations.count(), number);
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_revocation_may_take_effect_first() {
+    fn later_revocation_may_take_effect_first() {
         let mut revocations = Revocations::default();
         revocations.add(NOW + 15 * MINUTE, NOW);
         revocations.add(NOW, NOW);

@@ -1,4 +1,4 @@
-//! The file that keeps the emulator's state.
+//! The data file: a queue of changes, and the thread that writes them.
 
 use crate::storage::{
     Changes, Contents, DataError, DataFileError, Loaded, Persist, Receipt, Store, database::Database,
@@ -14,7 +14,7 @@ use std::{
 use tokio::{sync::watch, task};
 use tracing::error;
 
-/// The thread that writes.
+/// The name of the thread that writes.
 const THREAD_NAME: &str = "data-file";
 
 /// An open file. Dropping it writes the last changes and closes it.
@@ -27,8 +27,8 @@ pub(crate) struct DataFile {
 impl DataFile {
     /// Opens the file, and creates it if it does not exist.
     ///
-    /// After a process that was killed, this checks the whole file, so it does not run on a thread of the runtime. A
-    /// panic is that of the database, which does not expect its file to be damaged.
+    /// After a process that was killed, this checks the whole file, so it does not run on a thread of the runtime. The
+    /// database panics where it does not expect its file to be damaged.
     pub(crate) async fn open(path: PathBuf) -> Result<Loaded, DataFileError> {
         let open = {
             let path = path.clone();
@@ -77,8 +77,8 @@ impl Drop for DataFile {
 
 /// Writes changes until there are no more, or until it fails.
 ///
-/// What could not be written stays in memory, so no later change may be written without it. To continue where the file
-/// ends, the emulator has to be started again.
+/// A change that could not be written is in memory only, so no later change may be written without it. Only a restart
+/// continues from the file.
 fn write(
     commit: impl Fn(Changes) -> Result<(), Box<dyn Error + Send + Sync>>,
     queue: &Queue,
@@ -92,7 +92,7 @@ fn write(
             Ok(Err(error)) => return log(path, &*error),
             Err(panic) => {
                 log(path, "the database panicked");
-                // As it is dropped, it has to know that it cannot be closed.
+                // The database skips its orderly close when a panic drops it.
                 resume_unwind(panic)
             }
         };
@@ -108,7 +108,7 @@ fn log(path: &Path, error: impl Display) {
     );
 }
 
-/// Collects changes while earlier ones are written, so that one write does for many requests.
+/// Collects changes while earlier ones are written, so that one write serves many requests.
 #[derive(Debug)]
 struct Queue {
     pending: Mutex<Pending>,
@@ -118,7 +118,7 @@ struct Queue {
 
 #[derive(Debug)]
 struct Pending {
-    /// The ticket of these changes.
+    /// The receipt of these changes.
     receipt: Receipt,
     changes: Changes,
     is_closed: bool,
@@ -137,7 +137,7 @@ impl Queue {
         }
     }
 
-    /// Waits for changes, and takes all that there are; `None` if there will be none.
+    /// Waits for changes, and takes all of them; `None` when the queue is closed and empty.
     fn take(&self) -> Option<(Receipt, Changes)> {
         let mut pending = self
             .changed
@@ -151,7 +151,7 @@ impl Queue {
         Some((receipt, std::mem::take(&mut pending.changes)))
     }
 
-    /// Lets [`take`](Self::take) come to an end.
+    /// Ends [`take`](Self::take) once the queue is empty.
     fn close(&self) {
         self.lock().is_closed = true;
         self.changed.notify_all();
@@ -165,7 +165,7 @@ impl Queue {
 impl Persist for Queue {
     fn write(&self, changes: Changes) -> Receipt {
         let mut pending = self.lock();
-        // When nothing is written any more, nothing is collected, and whoever waits learns it.
+        // After a failure nothing is collected, and every wait fails.
         if self.written.has_changed().is_ok() {
             pending.changes.extend(changes);
             self.changed.notify_all();
@@ -194,7 +194,7 @@ mod tests {
     };
     use tracing::subscriber::with_default;
 
-    /// Sends what is logged to a test.
+    /// A writer that sends the log to a test.
     struct Log(Sender<String>);
 
     impl io::Write for Log {
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_of_the_database_is_logged_as_a_failure_and_ends_every_wait() {
+    async fn database_panic_is_logged_and_ends_every_wait() {
         let (sender, written) = watch::channel(Receipt::default());
         let queue = Arc::new(Queue::new(written));
         let store = Store::new(queue.clone());

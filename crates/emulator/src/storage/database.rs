@@ -48,7 +48,7 @@ impl Database {
         if path.try_exists().map_err(failed)? {
             Self::of(file(path)?)
         } else if path.is_symlink() {
-            // To create a file would put it in place of the link.
+            // Creating a file would replace the link.
             Err(failed(
                 "it is a link to a file that does not exist; create an empty file there, or name another file",
             ))
@@ -130,8 +130,8 @@ impl Database {
     }
 }
 
-/// Opens a file, and creates it if it does not exist. It will contain secrets, so only the owner may read it, also if it
-/// was there and empty.
+/// Opens a file, and creates it if it does not exist. It will contain secrets, so only the owner may read it, even if
+/// it existed and was empty.
 fn file(path: &Path) -> Result<FileBackend, DataError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -155,13 +155,13 @@ fn clear(incomplete: &FileBackend, path: &Path) -> Result<(), DataError> {
     }
     refuse_existing(path)?;
     incomplete.set_len(0).map_err(failed)?;
-    // The database locks it in its own way.
+    // The database takes its own lock.
     incomplete
         .unlock_range(Bound::Unbounded, Bound::Unbounded)
         .map_err(failed)
 }
 
-/// Refuses to create a file where another emulator was faster, as what is open here may be that file.
+/// Refuses to create a file that another emulator has just created, as the open file may be that one.
 fn refuse_existing(path: &Path) -> Result<(), DataError> {
     if path.try_exists().map_err(failed)? {
         return Err(DataError::InUse);
@@ -169,14 +169,14 @@ fn refuse_existing(path: &Path) -> Result<(), DataError> {
     Ok(())
 }
 
-/// Has the new name of a file survive a crash of the machine.
+/// Syncs the directory of a file, so that the new name survives a crash of the machine.
 #[cfg(unix)]
 fn sync_directory(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// The error if the database does not open. No emulator has written a file format before redb's third.
+/// Maps the error of a database that does not open. No emulator has written a file format older than redb's third.
 fn refused(error: DatabaseError) -> DataError {
     match error {
         DatabaseError::DatabaseAlreadyOpen => DataError::InUse,

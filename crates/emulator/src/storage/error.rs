@@ -1,4 +1,4 @@
-//! Why a data file cannot be used.
+//! Errors of the data file.
 
 use std::{
     error::Error,
@@ -7,15 +7,15 @@ use std::{
 };
 use uuid::Uuid;
 
-/// Why the file that `EmulatorBuilder::data` names cannot be used.
+/// The reason why the file of `EmulatorBuilder::data` cannot be used.
 ///
-/// No variant contains anything of what is in the file but the id of the resource.
+/// Of the file's contents, it has the id of the resource at most.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DataError {
     /// Another emulator is using the file.
     InUse,
-    /// The file is something else than an emulator's data file.
+    /// The file is not an emulator's data file.
     NotADataFile,
     /// A newer version of the emulator wrote the file.
     NewerFormat,
@@ -24,7 +24,7 @@ pub enum DataError {
         /// The id in the file.
         stored: Uuid,
     },
-    /// The file cannot be loaded, read or written.
+    /// The file cannot be opened, read or written.
     Failed(Box<dyn Error + Send + Sync>),
 }
 
@@ -35,7 +35,7 @@ impl DataError {
         Self::Failed("it is damaged, or was cut short; name another file".into())
     }
 
-    /// The records of this name are not what this version of the emulator writes.
+    /// The records of this name do not have the form that this version of the emulator writes.
     pub(crate) fn damaged(name: &str) -> Self {
         Self::Failed(format!("`{name}` is damaged; name another file").into())
     }
@@ -67,7 +67,7 @@ impl Error for DataError {
     }
 }
 
-/// A file that cannot be used, and why.
+/// A data file, and the reason why it cannot be used.
 #[derive(Debug)]
 pub(crate) struct DataFileError {
     pub(crate) path: PathBuf,

@@ -28,7 +28,7 @@ impl Persist for FakeFile {
     }
 }
 
-/// A store with a fake file, and what tells it that changes are written.
+/// A store with a fake file, and the sender that confirms its changes.
 pub(crate) fn fake() -> (Loaded, watch::Sender<Receipt>) {
     let (sender, written) = watch::channel(Receipt::default());
     let file = FakeFile {

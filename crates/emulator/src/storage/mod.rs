@@ -1,7 +1,7 @@
-//! State that outlives the emulator, if it has a file to keep it in.
+//! Storage: state in memory, which persists if there is a data file.
 //!
-//! What is in memory is what counts. A change to it is written to the file before the request that made it is answered,
-//! and so is what the answer depends on: nothing that a client was told is lost with the process.
+//! A change is written to the file before the response to its request is sent, and so is every change that the response
+//! depends on. Nothing that a client knows is lost with the process.
 
 #[cfg(feature = "persistence")]
 mod data_file;
@@ -23,23 +23,24 @@ pub(crate) use error::DataFileError;
 pub(crate) use fake::fake;
 pub(crate) use records::{Changes, Contents, SETTINGS};
 
-/// Where changes are kept: nowhere, unless there is a file.
+/// The store of changes, which drops them if there is no file.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Store(Option<Arc<dyn Persist>>);
 
-/// A file that keeps changes.
+/// A file to which changes are written.
 pub(crate) trait Persist: Debug + Send + Sync {
-    /// Has changes written, all of them at once, and after those of earlier calls.
+    /// Queues changes, to be written together and after those of earlier calls.
     fn write(&self, changes: Changes) -> Receipt;
 
-    /// The ticket of the last change.
+    /// The receipt of the last change.
     fn last(&self) -> Receipt;
 
-    /// Follows the last ticket whose changes have been written. The sender is dropped when nothing is written any more.
+    /// Follows the receipt of the last written change. The sender is dropped after a failure, and when the file is
+    /// closed.
     fn written(&self) -> watch::Receiver<Receipt>;
 }
 
-/// Stands for a change and all before it. The default is for what is not kept, or was there from the beginning.
+/// The receipt of a change and of all before it. The default is that of state that needs no write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Receipt(pub(crate) u64);
 
@@ -53,13 +54,13 @@ impl Store {
         Self(Some(file))
     }
 
-    /// Whether there is a file.
+    /// Returns whether there is a file.
     pub(crate) fn is_persistent(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Has changes written, and returns without waiting for it. Call it while the state that they describe is locked, so
-    /// that they are written in the order in which they were made.
+    /// Queues changes, and returns without waiting for the write. Call it while the state that they describe is locked,
+    /// so that they are written in the order in which they were made.
     pub(crate) fn write(&self, describe: impl FnOnce(&mut Changes)) -> Receipt {
         let Some(file) = &self.0 else {
             return Receipt::default();
@@ -69,7 +70,7 @@ impl Store {
         file.write(changes)
     }
 
-    /// Waits until a change has been written, so that it is there after a restart however the process ends.
+    /// Waits until a change has been written, so that it survives even a killed process.
     pub(crate) async fn wait(&self, receipt: Receipt) -> Result<(), NotPersisted> {
         let Some(file) = self.0.as_ref().filter(|_| receipt != Receipt::default()) else {
             return Ok(());
@@ -78,8 +79,8 @@ impl Store {
         outcome.map_err(|_| NotPersisted)
     }
 
-    /// Waits until all changes so far have been written. Whoever is told that there is no such thing has to, as its
-    /// deletion may be among them.
+    /// Waits until all changes so far have been written. Call it before a response that something does not exist, as
+    /// its deletion may be among them.
     pub(crate) async fn wait_for_all(&self) -> Result<(), NotPersisted> {
         match &self.0 {
             Some(file) => self.wait(file.last()).await,
@@ -88,10 +89,10 @@ impl Store {
     }
 }
 
-/// A file that is open. Dropping it writes the last changes and closes it.
+/// An open file. Dropping it writes the last changes and closes it.
 pub(crate) type OpenFile = Box<dyn Debug + Send + Sync>;
 
-/// A store, its file, and what that contained when it was loaded.
+/// A store, its file, and the contents of the file.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
     pub(crate) store: Store,
@@ -108,7 +109,7 @@ mod tests {
     };
 
     #[test]
-    fn a_change_is_waited_for_until_it_or_a_later_one_is_written() {
+    fn wait_ends_when_a_change_is_written() {
         let (loaded, written) = fake();
         let store = &loaded.store;
         let receipts = [(); 3].map(|()| store.write(|_| {}));
@@ -129,7 +130,7 @@ mod tests {
         let mut fourth = Box::pin(store.wait(Receipt(4)));
         assert_eq!(fourth.as_mut().poll(&mut context), Poll::Pending);
 
-        // When nothing is written any more, what was written still counts.
+        // After a failure, what was written still counts.
         drop(written);
         assert_eq!(fourth.as_mut().poll(&mut context), Poll::Ready(Err(NotPersisted)));
         assert_eq!(
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_file_nothing_is_described_or_waited_for() {
+    fn without_file_nothing_is_written_or_awaited() {
         let store = Store::default();
         let receipt = store.write(|_| panic!("a change is described"));
         let mut context = Context::from_waker(Waker::noop());

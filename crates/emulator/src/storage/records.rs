@@ -8,10 +8,10 @@ use std::{
     path::PathBuf,
 };
 
-/// The table of what there is only one of.
+/// The table of the records that have a name instead of a key.
 pub(crate) const SETTINGS: &str = "settings";
 
-/// The records of a file. There are none if there is no file. `Debug` does not show them, as they can contain secrets.
+/// The records of a file. Without a file, there are no records. `Debug` leaves them out, as they can contain secrets.
 #[derive(Default)]
 pub(crate) struct Contents {
     path: PathBuf,
@@ -28,23 +28,23 @@ impl Contents {
         records.map(|(key, json)| Ok((key, self.parse(table, json)?))).collect()
     }
 
-    /// A record of which there is only one.
+    /// The record of this name in [`SETTINGS`].
     pub(crate) fn setting<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, DataFileError> {
         let json = self.records.get(&format!("{SETTINGS}/{name}"));
         json.map(|json| self.parse(name, json)).transpose()
     }
 
-    /// serde's error could contain a part of the record.
+    /// Parses a record. serde's error is dropped, as it could contain a part of the record.
     fn parse<T: DeserializeOwned>(&self, name: &str, json: &[u8]) -> Result<T, DataFileError> {
         serde_json::from_slice(json).map_err(|_| self.damaged(name))
     }
 
-    /// The error if what is kept under this name is not what the emulator writes.
+    /// The error for a record that the emulator does not write.
     pub(crate) fn damaged(&self, name: &str) -> DataFileError {
         self.refused(DataError::damaged(name))
     }
 
-    /// The error if the file cannot be used.
+    /// The error for a file that cannot be used.
     pub(crate) fn refused(&self, source: DataError) -> DataFileError {
         let path = self.path.clone();
         DataFileError { path, source }
@@ -70,8 +70,8 @@ impl Debug for Contents {
 /// A record in JSON, or `None` if it is deleted.
 type Record = Option<serde_json::Result<Vec<u8>>>;
 
-/// Records as they are from now on, by table and key: `<table>/<key>`. A later change to a record takes the place of an
-/// earlier one. `Debug` does not show the records, which can contain secrets.
+/// New versions of records, by table and key: `<table>/<key>`. A later change of a record replaces an earlier one.
+/// `Debug` leaves the records out, which can contain secrets.
 #[derive(Default)]
 pub(crate) struct Changes(BTreeMap<String, Record>);
 

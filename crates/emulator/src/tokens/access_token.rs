@@ -20,7 +20,7 @@ use uuid::Uuid;
 const REGION: &str = "amer";
 const RESOURCE_LOCATION: &str = "unitedstates";
 
-/// A token and when it expires, in the service's JSON form. `Debug` does not show the token.
+/// A token and its expiry, in the service's JSON form. `Debug` does not show the token.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AccessToken {
@@ -40,11 +40,11 @@ impl Debug for AccessToken {
 /// The counters that a communication user's token carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UserCounters {
-    /// How often the identity's tokens had been revoked.
+    /// The number of revocations before it was issued.
     pub(crate) revocations: u64,
     /// The access key that the token was made with.
     pub(crate) key: KeyNumber,
-    /// Tells the token apart from the identity's others.
+    /// A number that distinguishes tokens of the same second.
     pub(crate) serial: u64,
 }
 
@@ -65,7 +65,7 @@ impl UserCounters {
     }
 }
 
-/// The claims of the last tokens.
+/// The claims of the last tokens, for the control surface.
 pub(crate) type IssuedTokens = RingBuffer<Payload, 100>;
 
 /// Issues tokens at one moment.
@@ -73,7 +73,7 @@ pub(crate) struct Issuer<'a> {
     pub(crate) key: &'a SigningKey,
     pub(crate) resource_id: Uuid,
     pub(crate) now: OffsetDateTime,
-    /// Where the claims of tokens are kept for people to look at.
+    /// The claims of the last tokens, to which each token is added.
     pub(crate) issued: &'a IssuedTokens,
 }
 
@@ -128,8 +128,8 @@ impl Issuer<'_> {
         )
     }
 
-    /// Signs a token of a user whom the assignment with this number admits. It expires with the Entra ID token that it
-    /// is exchanged for.
+    /// Signs a token of a user that the assignment with this number admits. It expires with the Entra ID token that is
+    /// exchanged.
     pub(crate) fn assigned_user_token(
         &self,
         user: &AssignedUser,
@@ -162,7 +162,7 @@ impl Issuer<'_> {
         self.sign(&claims, counters, expires_on)
     }
 
-    /// Signs a token of a Teams user, which expires with the Entra ID token that it is exchanged for.
+    /// Signs a token of a Teams user. It expires with the Entra ID token that is exchanged.
     pub(crate) fn teams_user_token(
         &self,
         entra: &TeamsUserClaims,
@@ -200,20 +200,20 @@ impl Issuer<'_> {
     }
 }
 
-/// What decides the status of a token that the emulator issued.
+/// The parts of an issued token that decide its status.
 pub(crate) struct IssuedToken {
     pub(crate) holder: Holder,
     pub(crate) resource_id: Uuid,
     pub(crate) exp: i64,
 }
 
-/// Whose token it is.
+/// The holder of a token.
 pub(crate) enum Holder {
     User {
         id: IdentityId,
         counters: UserCounters,
     },
-    /// A user whom the assignment with this number admitted.
+    /// A user that the assignment with this number admitted.
     AssignedUser {
         access: Access,
         assignment: u64,

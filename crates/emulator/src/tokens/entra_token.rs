@@ -106,7 +106,7 @@ impl Default for EntraTokenRequest {
 pub struct EntraToken {
     /// The token.
     pub token: String,
-    /// When it expires.
+    /// The expiry.
     #[serde(serialize_with = "dates::serialize_timestamp")]
     pub expires_on: OffsetDateTime,
     /// The tenant.
@@ -210,7 +210,7 @@ impl EntraTokenKind {
         }
     }
 
-    /// The permissions of a user, which an application has none of.
+    /// The permissions of a user; `None` for an application.
     fn scopes(self) -> Option<&'static str> {
         match self {
             Self::Service => None,

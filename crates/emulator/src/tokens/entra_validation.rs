@@ -37,7 +37,7 @@ pub(crate) const ENTRA_USER_AUDIENCES: &[&str] = &[
     "2a04943b-b6a7-4f65-8786-2bb6131b59f6",
 ];
 
-/// Which signatures are accepted.
+/// The signatures that are accepted.
 #[derive(Clone, Copy)]
 pub(crate) enum Signatures<'a> {
     /// Those of this key.
@@ -46,7 +46,7 @@ pub(crate) enum Signatures<'a> {
     Unverified,
 }
 
-/// Why a token is not valid. No variant contains a part of the token.
+/// The reason why a token is not valid. No variant contains a part of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EntraTokenError {
     Malformed,
@@ -133,7 +133,7 @@ pub(crate) struct EntraUserClaims {
     pub(crate) permissions: Permissions,
 }
 
-/// The claims as they are written.
+/// The claims in their JSON form.
 #[derive(Deserialize)]
 struct RawUserClaims {
     /// The application in tokens of version 1.0.
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_valid_from_its_first_second_to_its_last() {
+    fn token_is_valid_within_its_period() {
         let now = NOW.unix_timestamp();
         for (nbf, exp, expected) in [
             (Value::Null, now + 1, None),
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_needs_an_audience_and_an_expiry() {
+    fn token_needs_audience_and_expiry() {
         let exp = NOW.unix_timestamp() + 1;
         for claims in [
             json!({"aud": SERVICE_AUDIENCE}),
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn the_application_has_a_name_in_each_version() {
+    fn application_is_appid_or_azp() {
         let application = |change| read(&change).map(|claims| claims.user.application);
         assert_eq!(application(json!({})), Some(ONE));
         assert_eq!(application(json!({"appid": null, "azp": TWO})), Some(TWO));
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_expires_within_the_calendar() {
+    fn expiry_is_within_the_calendar() {
         let expiry = |exp: i64| read(&json!({"exp": exp})).map(|claims| claims.exp);
         assert_eq!(expiry(1_785_542_400), Some(datetime!(2026-08-01 00:00 UTC)));
         assert_eq!(expiry(253_402_300_799), Some(datetime!(9999-12-31 23:59:59 UTC)));

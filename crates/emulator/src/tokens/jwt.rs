@@ -27,7 +27,7 @@ impl<'a> Jwt<'a> {
         })
     }
 
-    /// Whether `key` signed the token. The algorithm is the key's own, whichever the token's header names.
+    /// Returns whether `key` signed the token. The algorithm is that of the key; that in the token's header is ignored.
     pub(crate) fn is_signed_by(&self, key: &SigningKey) -> bool {
         key.has_signed(self.signed.as_bytes(), &self.signature)
     }

@@ -130,7 +130,7 @@ impl SigningKey {
         }
     }
 
-    /// Whether `signature` is this key's signature of `message`.
+    /// Returns whether `signature` is this key's signature of `message`.
     pub(super) fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
         let key = self.pair.public_key();
         let outcome = match &self.pair {

@@ -29,10 +29,10 @@ pub enum TokenAlgorithm {
 /// The name of the record.
 const SETTING: &str = "tokenKey";
 
-/// The thread that generates an RSA pair.
+/// The name of the thread that generates an RSA pair.
 const THREAD_NAME: &str = "token-key";
 
-/// How a pair is generated.
+/// The function that generates a pair.
 type Generate = fn(TokenAlgorithm) -> Result<SigningKey, Unspecified>;
 
 /// The key pair that signs the emulator's tokens.
@@ -74,7 +74,7 @@ impl Drop for KeyGenerationGuard {
     fn drop(&mut self) {
         let KeyGenerationGuard(Generation(thread)) = self;
         let thread = thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // A panic of the thread leaves the key pending, which is no reason for another one here.
+        // A panic of the thread has been reported, and leaves the key pending.
         thread.map(JoinHandle::join);
     }
 }
@@ -82,14 +82,14 @@ impl Drop for KeyGenerationGuard {
 impl TokenKey {
     /// Starts to generate a key pair, and returns without waiting for it.
     ///
-    /// An RSA pair takes a while and is generated on a thread of its own. Whatever signs a token waits for it.
+    /// An RSA pair takes a while, and is generated on a separate thread. Tokens wait for it.
     #[must_use]
     pub fn generate(algorithm: TokenAlgorithm) -> Self {
         Self::generate_with(algorithm, SigningKey::generate)
     }
 
-    /// The key that a store has persisted, unless that has another algorithm than the given one; otherwise a new one, which
-    /// still has to be persisted if there is a file.
+    /// Loads the key from the data file, or generates one if there is none of the given algorithm. A generated key must
+    /// still be [persisted](NewKey::persist) if there is a file.
     pub(crate) fn load(
         algorithm: Option<TokenAlgorithm>,
         loaded: &Loaded,
@@ -151,7 +151,7 @@ impl TokenKey {
         }
     }
 
-    /// To be dropped before the process may end.
+    /// Returns the guard to be dropped before the process ends.
     pub(crate) fn generation_guard(&self) -> KeyGenerationGuard {
         KeyGenerationGuard(self.generation.clone())
     }
@@ -184,7 +184,7 @@ impl TokenKey {
         self.set(generate(self.algorithm).map(Arc::new));
     }
 
-    /// Ends the wait for the pair.
+    /// Sets the pair, which ends every wait for it.
     fn set(&self, pair: Result<Arc<SigningKey>, Unspecified>) {
         self.pair.set(pair).ok();
     }
@@ -212,7 +212,7 @@ struct Record {
     pkcs8: String,
 }
 
-/// A new key. As the tokens that it signs have to outlive the process, nothing is signed before it is in the file.
+/// A generated key that is not in the data file yet. As its tokens outlive the process, it signs none before.
 pub(crate) struct NewKey {
     generated: TokenKey,
     /// Pending until the other one is persisted.
@@ -220,7 +220,7 @@ pub(crate) struct NewKey {
 }
 
 impl NewKey {
-    /// Waits for the key to be generated, and has it written. Whatever signs a token waits for both.
+    /// Waits for the key to be generated, and writes it. Tokens wait for both.
     pub(crate) async fn persist(self, store: Store) {
         let outcome = self.write(&store).await;
         self.persisted.set(outcome);
@@ -250,7 +250,7 @@ mod tests {
     };
 
     #[tokio::test]
-    async fn an_rsa_pair_is_generated_in_the_background() {
+    async fn rsa_pair_is_generated_in_the_background() {
         let key = TokenKey::generate_with(TokenAlgorithm::Rs256, |_| match thread::current().name() {
             Some(THREAD_NAME) => SigningKey::generate(TokenAlgorithm::Es256),
             _ => Err(Unspecified),
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_the_generation_is_waited_for() {
+    fn guard_waits_for_the_generation() {
         static ENDED: AtomicBool = AtomicBool::new(false);
         let key = TokenKey::generate_with(TokenAlgorithm::Rs256, |_| {
             (0..1000).for_each(|_| thread::yield_now());
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_key_is_not_used_before_it_is_kept() {
+    fn new_key_is_unused_until_persisted() {
         let (loaded, written) = fake();
         let (key, new) = TokenKey::load(Some(TokenAlgorithm::Es256), &loaded).unwrap();
         let mut persisted = pin!(new.unwrap().persist(loaded.store));

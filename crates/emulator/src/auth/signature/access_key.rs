@@ -1,4 +1,4 @@
-//! The resource's access key.
+//! An access key of the resource.
 
 use aws_lc_rs::{error::Unspecified, hmac, rand};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -37,12 +37,12 @@ impl AccessKey {
         &self.base64
     }
 
-    /// Whether `signature` is the HMAC-SHA256 of `message` under this key, compared in constant time.
+    /// Returns whether `signature` is the HMAC-SHA256 of `message` under this key, compared in constant time.
     pub(super) fn has_signed(&self, message: &str, signature: &[u8]) -> bool {
         hmac::verify(&self.hmac, message.as_bytes(), signature).is_ok()
     }
 
-    /// The same for a client that takes the base64 text for the key.
+    /// Returns the same for a client that takes the base64 text for the key.
     pub(super) fn has_signed_as_text(&self, message: &str, signature: &[u8]) -> bool {
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.base64.as_bytes());
         hmac::verify(&key, message.as_bytes(), signature).is_ok()
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_padded_base64_and_not_empty() {
+    fn key_is_nonempty_padded_base64() {
         for good in ["pw==", "bG9jYWwtZW11bGF0b3ItdGVzdC1rZXktMzItYnl0ZXM="] {
             assert!(good.parse::<AccessKey>().is_ok(), "{good}");
         }
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn hmac_agrees_with_the_official_sdks_vectors() {
+    fn hmac_matches_vectors_of_official_sdks() {
         let key: AccessKey = "pw==".parse().unwrap();
         for (message, mac) in [
             ("banana", "88EC05aAS9iXnaimtNO78JLjiPtfWryQB/5QYEzEsu8="),
@@ -113,14 +113,14 @@ mod tests {
     }
 
     #[test]
-    fn generated_keys_differ_and_can_be_parsed() {
+    fn generated_keys_differ_and_parse() {
         let (one, other) = (AccessKey::generate().unwrap(), AccessKey::generate().unwrap());
         assert_ne!(one.as_base64(), other.as_base64());
         assert!(one.as_base64().parse::<AccessKey>().is_ok());
     }
 
     #[test]
-    fn debug_does_not_show_the_key() {
+    fn debug_redacts_the_key() {
         let key: AccessKey = "bG9jYWwtZW11bGF0b3ItdGVzdC1rZXktMzItYnl0ZXM=".parse().unwrap();
         assert_eq!(format!("{key:?}"), "AccessKey([redacted])");
     }

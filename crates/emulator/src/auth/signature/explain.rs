@@ -15,10 +15,10 @@ use std::{
 };
 use time::OffsetDateTime;
 
-/// Why a request is refused, and what to do about it.
+/// The reason why a request is refused, and the remedy.
 ///
-/// `Display` is one line: the part that differs, what is wrong with it, one sentence that tells the remedy, the string to
-/// sign, and what the client signed in its place. It contains neither the access key nor a signature.
+/// `Display` is one line: the part that differs, the mistake, the remedy in one sentence, the string to sign, and the
+/// string that the client signed. It contains neither the access key nor a signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     error: SignatureError,
@@ -29,7 +29,7 @@ pub struct Explanation {
 
 /// Explains why [`verify()`] refuses `request`; `None` if it does not.
 ///
-/// It tries known mistakes of clients, and names the one that gives the signature that the client has sent.
+/// It compares the signature with those of known mistakes, and names the mistake that gives it.
 ///
 /// ```
 /// use acs_identity_emulator::signature::{AccessKey, Mistake, SignedRequest, Tolerance, explain};
@@ -75,8 +75,8 @@ pub fn explain(
     explain_for_any(request, &[key], now, tolerance)
 }
 
-/// The same for a resource with several keys, none of which is shown: the explanation that tells the most, by the first
-/// key if that makes no difference.
+/// Explains a request to a resource with several keys, all of them redacted. Of the explanations by each key, the most
+/// precise is returned, and the first of equal ones.
 pub(crate) fn explain_for_any(
     request: &SignedRequest<'_>,
     keys: &[&AccessKey],
@@ -88,9 +88,9 @@ pub(crate) fn explain_for_any(
         .iter()
         .map(|key| explain_for(request, key, &secrets, now, tolerance));
     let explanations: Vec<_> = explanations.collect::<Option<_>>()?;
-    let told = |explanation: &Explanation| (explanation.mistake.is_some(), explanation.signed_instead.is_some());
+    let precision = |explanation: &Explanation| (explanation.mistake.is_some(), explanation.signed_instead.is_some());
     // Of equals, `max_by_key` returns the last.
-    explanations.into_iter().rev().max_by_key(told)
+    explanations.into_iter().rev().max_by_key(precision)
 }
 
 fn explain_for(
@@ -127,7 +127,7 @@ fn explain_for(
     })
 }
 
-/// The date that the client has to sign.
+/// The date that the client must sign.
 fn to_be_signed<'a>(
     request: &SignedRequest<'a>,
     authorization: Option<&Authorization>,
@@ -141,7 +141,7 @@ fn to_be_signed<'a>(
     }
 }
 
-/// The mistake that the client has made, and what it has signed, if that is known.
+/// The mistake of the client, and the string that it signed, if that is known.
 fn mistake(
     error: &SignatureError,
     request: &SignedRequest<'_>,
@@ -179,13 +179,13 @@ fn mistake(
 }
 
 impl Explanation {
-    /// What [`verify()`] says.
+    /// The error of [`verify()`].
     #[must_use]
     pub fn error(&self) -> &SignatureError {
         &self.error
     }
 
-    /// The known mistake that gives what the client has sent; `None` if none does.
+    /// The known mistake that explains the request; `None` if there is no such mistake.
     #[must_use]
     pub fn mistake(&self) -> Option<Mistake> {
         self.mistake
@@ -207,7 +207,7 @@ impl Explanation {
         }
     }
 
-    /// One sentence that tells what to do.
+    /// The remedy, in one sentence.
     #[must_use]
     pub fn remedy(&self) -> Cow<'static, str> {
         let remedy = match (self.mistake, &self.error) {
@@ -225,7 +225,7 @@ impl Explanation {
             (None, SignatureError::MalformedDate) => {
                 "Write the date in UTC as in `Sat, 01 Aug 2026 00:00:00 GMT`, with two digits for the day."
             }
-            (None, SignatureError::ClockSkew { .. }) => "Set the client's clock, and sign each try of a request anew.",
+            (None, SignatureError::ClockSkew { .. }) => "Set the client's clock, and sign each attempt anew.",
             (None, SignatureError::BodyHashMismatch) => "Send the SHA-256 of the very bytes of the body, in base64.",
             (None, SignatureError::SignatureMismatch) => {
                 "Compare the string that the client signs with this one, and if they are equal, the access keys."
@@ -234,15 +234,14 @@ impl Explanation {
         remedy.into()
     }
 
-    /// The string to sign as it follows from the request, for a person to compare: a newline is written as `\n`, long
+    /// The string to sign that follows from the request, for a person to compare: a newline is written as `\n`, long
     /// values are cut, and of the query only the api-version is shown.
     #[must_use]
     pub fn string_to_sign(&self) -> &str {
         &self.string_to_sign
     }
 
-    /// What the client has signed in place of it, written in the same way; `None` if it has not, or if no known mistake
-    /// tells.
+    /// The string that the client signed in its place, written in the same way; `None` if it is the same or not known.
     #[must_use]
     pub fn signed_instead(&self) -> Option<&str> {
         self.signed_instead.as_deref()

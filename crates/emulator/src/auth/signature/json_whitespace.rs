@@ -5,10 +5,10 @@ use serde::de::IgnoredAny;
 /// The most levels that are indented, so that a body of nothing but brackets does not grow without bounds.
 const MAX_INDENTED: usize = 32;
 
-/// What a serializer writes between tokens.
+/// The white space of a serializer.
 #[derive(Clone, Copy)]
 enum Form {
-    /// Nothing.
+    /// No white space.
     Compact,
     /// One space after each comma and colon, as Python's `json` does.
     Spaced,
@@ -47,7 +47,7 @@ fn rewrite(json: &str, form: Form) -> String {
     written
 }
 
-/// What the form has between `last` and the next token, which closes a bracket or not. Empty brackets stay together.
+/// The white space between `last` and the next token, which closes a bracket or not. Empty brackets stay together.
 fn space(form: Form, last: Option<char>, closes: bool, depth: usize) -> String {
     let begins_line = match last {
         Some('{' | '[') => !closes,
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_white_space_between_tokens_changes() {
+    fn only_space_between_tokens_changes() {
         let json = "{ \"a \\\" : ,\" :[1,\n2 ],\"b\\\\\":\"\\u0020, é\" }\n";
         assert_eq!(
             other_forms(json).unwrap()[..2],
@@ -106,14 +106,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_brackets_does_not_grow_without_bounds() {
+    fn nested_brackets_grow_within_bounds() {
         let json = format!("{}{}", "[".repeat(32_000), "]".repeat(32_000));
         let [.., by_four] = other_forms(&json).unwrap();
         assert!(by_four.len() < 10_000_000, "{}", by_four.len());
     }
 
     #[test]
-    fn what_is_not_json_has_no_other_form() {
+    fn other_text_has_no_form() {
         for bad in ["", "{", "{}{}", "a b"] {
             assert_eq!(other_forms(bad), None, "{bad}");
         }

@@ -1,4 +1,4 @@
-//! Mistakes that clients are known to make when they sign a request.
+//! Known mistakes of clients that sign a request, and their detection.
 
 use crate::auth::signature::{
     AccessKey, SignedRequest, json_whitespace,
@@ -13,7 +13,7 @@ use time::Duration;
 
 /// A mistake that gives the signature, or another header, that a client has sent.
 ///
-/// `Display` says what the mistake is.
+/// `Display` describes the mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mistake {
@@ -120,10 +120,10 @@ impl Display for Mistake {
 const MAX_OFFSET: Duration = Duration::hours(14);
 /// Offsets of time zones are multiples of this, but for a few.
 const OFFSET_STEP: Duration = Duration::minutes(30);
-/// How far a clock and a request may differ otherwise, if a date is taken for local time.
+/// The difference of clocks within which a date is still taken for local time.
 const OFFSET_SLACK: Duration = Duration::seconds(60);
 
-/// Whether a date is off by the offset of a time zone.
+/// Returns whether a date is off by the offset of a time zone.
 pub(super) fn is_local_time(ahead: Duration) -> bool {
     let ahead = ahead.abs().whole_seconds();
     let beyond = ahead % OFFSET_STEP.whole_seconds();
@@ -132,7 +132,7 @@ pub(super) fn is_local_time(ahead: Duration) -> bool {
     near && ahead <= MAX_OFFSET.whole_seconds() + slack
 }
 
-/// The mistake in the body hash. `is_signed` tells whether the signature is right for the hash that was sent.
+/// The mistake in the body hash. `is_signed` is true if the signature is right for the hash that was sent.
 pub(super) fn in_body_hash(sent: &str, body: &[u8], is_signed: bool) -> Option<Mistake> {
     if sent.eq_ignore_ascii_case(&hex_hash(body)) {
         return Some(Mistake::HexBodyHash);
@@ -147,8 +147,8 @@ pub(super) fn in_body_hash(sent: &str, body: &[u8], is_signed: bool) -> Option<M
     is_signed.then_some(Mistake::OtherBody)
 }
 
-/// The mistake in what was signed, by which key, or in the form of the signature; and what was signed in place of
-/// `right`.
+/// The mistake in the signed string, in the key or in the form of the signature, and the string that was signed in
+/// place of `right`.
 pub(super) fn in_signature(
     request: &SignedRequest<'_>,
     right: StringToSign<'_>,
@@ -172,7 +172,7 @@ pub(super) fn in_signature(
         .then_some((Mistake::HexSignature, message))
 }
 
-/// What clients sign by mistake when `right` is what they should sign.
+/// The strings that clients sign by mistake in place of `right`.
 fn messages(request: &SignedRequest<'_>, right: StringToSign<'_>) -> Vec<(Mistake, String)> {
     let StringToSign {
         method, target, host, ..
@@ -254,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hexadecimal_is_decoded_in_either_case() {
+    fn hex_is_decoded_in_either_case() {
         assert_eq!(decode_hex("00fF1a"), Some(vec![0, 255, 26]));
         for bad in ["0", "0g", "é0"] {
             assert_eq!(decode_hex(bad), None, "{bad}");
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_local_time_is_off_by_half_hours_and_at_most_by_fourteen() {
+    fn local_time_is_off_by_half_hours() {
         for seconds in [1800, 3600, -18_000, 19_800, 3540, 3660, 14 * 3600 + 60] {
             assert!(is_local_time(Duration::seconds(seconds)), "{seconds}");
         }

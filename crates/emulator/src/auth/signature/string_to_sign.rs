@@ -1,4 +1,4 @@
-//! The text that a signature covers.
+//! The string to sign, and its variants that official SDKs sign.
 
 use crate::auth::signature::{AccessKey, Tolerance};
 use aws_lc_rs::digest;
@@ -21,7 +21,7 @@ pub(super) struct StringToSign<'a> {
 }
 
 impl StringToSign<'_> {
-    /// Whether `signature` is that of this text, or of a form of it that the tolerance allows.
+    /// Returns whether `signature` is that of this text, or of a form of it that the tolerance allows.
     pub(super) fn is_signed(&self, key: &AccessKey, signature: &[u8], tolerance: Tolerance) -> bool {
         let is_signed = |text: &StringToSign<'_>| key.has_signed(&text.to_string(), signature);
         let is_signed_by_official_client = || {
@@ -76,8 +76,8 @@ fn hosts_signed_for(host: &str) -> Vec<Cow<'_, str>> {
 /// The paths and queries that an official SDK may have signed when it sends this request target, beginning with the
 /// target itself.
 ///
-/// Python's asynchronous client signs the percent-decoded path, however its transport sends it. Older versions remove
-/// the length of `https://` from every URL, and so lose the first slash of the path of an `http://` one.
+/// Python's asynchronous client signs the percent-decoded path, but its transport may send it encoded. Older versions
+/// remove the length of `https://` from every URL, and so lose the first slash of the path of an `http://` one.
 fn targets_signed_for(target: &str) -> Vec<Cow<'_, str>> {
     let mut targets = vec![Cow::Borrowed(target)];
     let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_may_be_signed_without_its_port_or_with_it_twice() {
+    fn host_may_lack_or_repeat_its_port() {
         for (host, signed) in [
             (
                 "localhost:8443",
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_may_be_signed_decoded_or_without_its_first_slash() {
+    fn path_may_be_decoded_or_lack_its_slash() {
         for (target, signed) in [
             ("/identities?a=%3A", &["/identities?a=%3A", "identities?a=%3A"][..]),
             (

@@ -14,7 +14,7 @@ use std::{
 };
 use time::{Duration, OffsetDateTime};
 
-/// How far a request's date may be from the service's clock, in either direction.
+/// The largest difference between a request's date and the service's clock, in either direction.
 ///
 /// From the service's error message, "greater than the allowed margin of 5 minutes"; the documentation of signing does
 /// not mention it.
@@ -55,7 +55,7 @@ impl Debug for SignedRequest<'_> {
     }
 }
 
-/// Which forms of a signature are accepted.
+/// The forms of a signature that are accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tolerance {
     /// Only the documented form: the path, query and `Host` header exactly as sent, and the date in `x-ms-date`.
@@ -127,7 +127,7 @@ fn check_body(hash: &str, body: &[u8]) -> Result<(), SignatureError> {
     Ok(())
 }
 
-/// What is wrong with a signed request.
+/// The error of a signed request.
 ///
 /// Only the first error is reported: headers are checked before the date, the date before the body, and the body before
 /// the signature. No variant contains a part of the request.
