@@ -31,7 +31,7 @@ impl Settings {
     }
 }
 
-/// Settings to change. Those that are not given stay as they are.
+/// Settings to change. Absent ones stay.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Change {

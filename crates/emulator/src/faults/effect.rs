@@ -109,7 +109,7 @@ fn status(status: Option<u16>) -> Result<StatusCode, InvalidFault> {
     valid.flatten().ok_or_else(not_a_failure)
 }
 
-/// Checks a code, so that it fits into the text of a fault, a line of the log and JSON as it is.
+/// Checks a code, which must fit unchanged into the text of a fault, a line of the log and JSON.
 fn code(code: &str) -> Result<String, InvalidFault> {
     let is_allowed = |c| matches!(c, ' '..='~') && !matches!(c, '"' | '\'' | ',');
     if (1..=MAX_CODE).contains(&code.len()) && code.chars().all(is_allowed) {

@@ -107,7 +107,7 @@ impl Faults {
         self.lock().faults.iter().map(Active::describe).collect()
     }
 
-    /// Removes a fault; `false` if there is none with this number.
+    /// Removes a fault; `false` if no fault has this number.
     pub(crate) fn remove(&self, id: FaultId) -> bool {
         let mut list = self.lock();
         let before = list.faults.len();
@@ -122,7 +122,7 @@ impl Faults {
         self.update(&list);
     }
 
-    /// Counts a request, and returns the faults that apply to it; `None` if there are none.
+    /// Counts a request, and returns the faults that apply to it, if any.
     pub(crate) fn apply_to(&self, operation: Option<Operation>) -> Option<AppliedFaults> {
         if !self.are_any.load(Ordering::Acquire) {
             return None;

@@ -108,7 +108,7 @@ impl ServiceError {
         self.because(&format_args!("{part}: {reason}"))
     }
 
-    /// Adds the reason, if there is one, to the message of a 401 response.
+    /// Adds the reason to the message of a 401 response.
     pub(super) fn explained(mut self) -> Self {
         if let (StatusCode::UNAUTHORIZED, Some(reason)) = (self.status, &self.reason) {
             self.body.message = format!("{} {reason}", self.body.message).into();

@@ -207,7 +207,7 @@ impl<K: Key> Assignments<K> {
         all.map(|numbered| numbered.assignment.clone()).collect()
     }
 
-    /// Deletes an assignment, if there is one with this key.
+    /// Deletes the assignment with this key, if it exists.
     pub(crate) fn delete(&self, key: &K) -> Receipt {
         let mut state = self.lock();
         state.by_key.remove(key);

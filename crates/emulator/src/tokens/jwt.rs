@@ -48,7 +48,7 @@ pub(super) fn sign(payload: &Payload, key: &SigningKey) -> Result<String, Unspec
     Ok(token)
 }
 
-/// The claims of a token as they are signed: JSON, and the white space after it that stands for counters.
+/// The signed claims of a token: JSON, and the white space after it that stands for counters.
 #[derive(Clone)]
 pub(crate) struct Payload(Vec<u8>);
 

@@ -88,8 +88,8 @@ impl TokenKey {
         Self::generate_with(algorithm, SigningKey::generate)
     }
 
-    /// Loads the key from the data file, or generates one if there is none of the given algorithm. A generated key must
-    /// still be [persisted](NewKey::persist) if there is a file.
+    /// Loads the key from the data file, or generates one if the file has none of the given algorithm. A generated key
+    /// must still be [persisted](NewKey::persist) if there is a file.
     pub(crate) fn load(
         algorithm: Option<TokenAlgorithm>,
         loaded: &Loaded,

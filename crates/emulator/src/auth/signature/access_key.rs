@@ -32,7 +32,7 @@ impl AccessKey {
         }
     }
 
-    /// The key as it is in a connection string.
+    /// The key in the form of a connection string.
     pub(crate) fn as_base64(&self) -> &str {
         &self.base64
     }

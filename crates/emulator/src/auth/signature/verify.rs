@@ -39,7 +39,7 @@ pub struct SignedRequest<'a> {
     pub content_sha256: Option<&'a str>,
     /// The `Authorization` header.
     pub authorization: Option<&'a str>,
-    /// The body; empty if there is none.
+    /// The body, which may be empty.
     pub body: &'a [u8],
 }
 
