@@ -5,11 +5,7 @@ use crate::process::{Process, command};
 use crate::{client::Client, data::Temporary, signer::KEY};
 use acs_identity_emulator::{DataError, Emulator, EmulatorBuilder, EmulatorError, Fault, TokenAlgorithm, Uuid};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableHandle};
-use std::{
-    collections::BTreeMap,
-    fs::{self, OpenOptions},
-    path::Path,
-};
+use std::{collections::BTreeMap, fs, path::Path};
 use tokio::task::JoinSet;
 
 const FORMATS: TableDefinition<'_, &str, u64> = TableDefinition::new("acs_identity_emulator");
@@ -226,7 +222,7 @@ async fn file_truncated_after_a_kill_is_refused_or_whole() {
 #[tokio::test]
 async fn process_reports_a_truncated_file_on_one_line() {
     let path = used().await;
-    let file = OpenOptions::new().write(true).open(&*path).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(&*path).unwrap();
     file.set_len(fs::metadata(&*path).unwrap().len() / 2).unwrap();
     let mut command = command(&["--data", path.to_str().unwrap()]);
     let Err(ended) = Process::spawn(command.env("RUST_BACKTRACE", "1")).await else {
