@@ -1,4 +1,4 @@
-//! The faults that have been injected.
+//! The injected faults, and those that apply to a request.
 
 use crate::{
     faults::{Fault, InvalidFault, effect::Effect, occurrence::Occurrence},

@@ -59,7 +59,7 @@ impl ApiVersions {
     }
 }
 
-/// The error for a name that is not one of an api-version. `Display` lists them.
+/// The error for an unknown api-version. `Display` lists the known ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownVersion(String);
 

@@ -29,7 +29,6 @@ pub(crate) use certificate::Certificate;
 pub(crate) use headers::header_text;
 pub(crate) use listener::{Server, bind};
 pub(crate) use rate_limits::RateLimits;
-use rate_limits::{LimitExceeded, Quota};
 pub(crate) use record::{RequestLog, RequestRecord};
 pub(crate) use request::RequestBody;
 pub(crate) use response::{Identity, JsonResponse, Refusal, ServiceError};
@@ -54,13 +53,6 @@ pub(crate) struct Service {
 pub(crate) struct Endpoint {
     pub(crate) scheme: Scheme,
     pub(crate) service: Arc<Service>,
-}
-
-impl Service {
-    /// Counts a request against its quota.
-    fn count(&self, quota: Quota) -> Result<(), LimitExceeded> {
-        self.rate_limits.count(quota, self.resource.clock.now())
-    }
 }
 
 impl FromRef<Endpoint> for Arc<Service> {

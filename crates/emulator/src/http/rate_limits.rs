@@ -1,5 +1,6 @@
 //! The service's limits on the number of requests.
 
+use crate::http::Service;
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
@@ -58,7 +59,7 @@ impl RateLimits {
     }
 
     /// Counts a request, or returns the time to wait.
-    pub(super) fn count(&self, quota: Quota, now: OffsetDateTime) -> Result<(), LimitExceeded> {
+    fn count(&self, quota: Quota, now: OffsetDateTime) -> Result<(), LimitExceeded> {
         let Some(windows) = &self.windows else {
             return Ok(());
         };
@@ -79,6 +80,13 @@ impl RateLimits {
         }
         window.requests += 1;
         Ok(())
+    }
+}
+
+impl Service {
+    /// Counts a request against its quota.
+    pub(super) fn count(&self, quota: Quota) -> Result<(), LimitExceeded> {
+        self.rate_limits.count(quota, self.resource.clock.now())
     }
 }
 

@@ -69,9 +69,7 @@ impl AssignedUser {
             Access::Entra => format!("acs:{resource}_wf_{tenant}_{user}"),
         }
     }
-}
 
-impl AssignedUser {
     /// Returns whether a raw id is that of an assigned user.
     pub(crate) fn is_raw_id(raw: &str) -> bool {
         let skype_id = raw.strip_prefix("8:").unwrap_or_default();

@@ -5,8 +5,7 @@ use crate::auth::{
     signature::{
         AccessKey, Mistake, SignatureError, SignedRequest, Tolerance, mistake,
         string_to_sign::{StringToSign, content_hash},
-        verify,
-        verify::{Authorization, DateHeader},
+        verify::{Authorization, DateHeader, verify},
     },
 };
 use std::{
@@ -116,7 +115,7 @@ fn explain_for(
         secrets.header(request.host),
         content_hash(request.body),
     );
-    let found = mistake(&error, request, authorization.as_ref(), key, tolerance);
+    let found = find_mistake(&error, request, authorization.as_ref(), key, tolerance);
     let (mistake, signed) = found.map_or((None, None), |(mistake, signed)| (Some(mistake), signed));
     let signed_instead = signed.map(|signed| secrets.string_to_sign(&signed));
     Some(Explanation {
@@ -142,7 +141,7 @@ fn to_be_signed<'a>(
 }
 
 /// The mistake of the client, and the string that it signed, if that is known.
-fn mistake(
+fn find_mistake(
     error: &SignatureError,
     request: &SignedRequest<'_>,
     authorization: Option<&Authorization>,
