@@ -90,7 +90,7 @@ impl SigningKey {
             Pair::Rsa(_) => "RS256",
             Pair::Ecdsa(_) => "ES256",
         };
-        // The service identifies its keys by certificate. There is none here, so the thumbprint is of the public key.
+        // The service identifies its keys by certificate. Without one, the thumbprint is that of the public key.
         let digest = digest::digest(&digest::SHA256, pair.public_key());
         let thumbprint = digest.as_ref().get(..THUMBPRINT).ok_or(Unspecified)?;
         let kid = thumbprint
@@ -130,7 +130,7 @@ impl SigningKey {
         }
     }
 
-    /// Whether `signature` is this key's signature of `message`.
+    /// Returns whether `signature` is this key's signature of `message`.
     pub(super) fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
         let key = self.pair.public_key();
         let outcome = match &self.pair {
