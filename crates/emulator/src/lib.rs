@@ -17,9 +17,9 @@ mod json_object;
 mod operation;
 mod resource;
 mod ring_buffer;
-#[cfg(test)]
-mod service_tests;
 mod storage;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
 pub use crate::http::UnknownVersion;

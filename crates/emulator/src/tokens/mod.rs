@@ -9,7 +9,8 @@ mod token_key;
 mod whitespace_counters;
 
 pub use entra_token::{EntraToken, EntraTokenKind, EntraTokenRequest};
-pub use token_key::{TokenAlgorithm, TokenKey};
+pub use signing_key::TokenAlgorithm;
+pub use token_key::TokenKey;
 
 pub(crate) use access_token::{AccessToken, Holder, IssuedToken, IssuedTokens, Issuer, UserCounters};
 pub(crate) use entra_validation::{

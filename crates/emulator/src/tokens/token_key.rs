@@ -2,7 +2,7 @@
 
 use crate::{
     storage::{DataFileError, Loaded, NotPersisted, SETTINGS, Store},
-    tokens::SigningKey,
+    tokens::{SigningKey, TokenAlgorithm},
 };
 use aws_lc_rs::error::Unspecified;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -13,18 +13,6 @@ use std::{
     thread::{self, JoinHandle},
 };
 use tokio::sync::SetOnce;
-
-/// The algorithm of token signatures.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum TokenAlgorithm {
-    /// RSASSA-PKCS1-v1_5 with SHA-256 and a key of 2048 bits, which the service uses.
-    #[default]
-    Rs256,
-    /// ECDSA with P-256 and SHA-256, which the service does not use. Generating the key and signing take a fraction of
-    /// the time, which matters to tests that ask for thousands of tokens.
-    Es256,
-}
 
 /// The name of the record.
 const SETTING: &str = "tokenKey";

@@ -45,4 +45,5 @@ pub use access_key::{AccessKey, InvalidAccessKey};
 pub(crate) use explain::explain_for_any;
 pub use explain::{Explanation, explain};
 pub use mistake::Mistake;
-pub use verify::{MAX_CLOCK_SKEW, SignatureError, SignedRequest, Tolerance, verify};
+pub use string_to_sign::Tolerance;
+pub use verify::{MAX_CLOCK_SKEW, SignatureError, SignedRequest, verify};

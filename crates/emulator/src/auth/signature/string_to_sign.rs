@@ -1,6 +1,6 @@
 //! The string to sign, and its variants that official SDKs sign.
 
-use crate::auth::signature::{AccessKey, Tolerance};
+use crate::auth::signature::AccessKey;
 use aws_lc_rs::digest;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::uri::Authority;
@@ -9,6 +9,18 @@ use std::{
     borrow::Cow,
     fmt::{self, Display, Formatter},
 };
+
+/// The forms of a signature that are accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tolerance {
+    /// Only the documented form: the path, query and `Host` header exactly as sent, and the date in `x-ms-date`.
+    Strict,
+    /// Also the older form that signs `Date`, and what official SDKs sign although they send something else: the host
+    /// without its port (Java) or with the port twice (JavaScript), the path percent-decoded or, over http, without its
+    /// first slash (Python).
+    #[default]
+    OfficialClients,
+}
 
 /// The parts of the text that a signature covers. `Display` is the text itself.
 #[derive(Clone, Copy)]

@@ -3,7 +3,7 @@
 use crate::{
     auth::signature::{
         AccessKey,
-        string_to_sign::{StringToSign, content_hash},
+        string_to_sign::{StringToSign, Tolerance, content_hash},
     },
     dates,
 };
@@ -53,18 +53,6 @@ impl Debug for SignedRequest<'_> {
             .field("date", &self.date)
             .finish_non_exhaustive()
     }
-}
-
-/// The forms of a signature that are accepted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Tolerance {
-    /// Only the documented form: the path, query and `Host` header exactly as sent, and the date in `x-ms-date`.
-    Strict,
-    /// Also the older form that signs `Date`, and what official SDKs sign although they send something else: the host
-    /// without its port (Java) or with the port twice (JavaScript), the path percent-decoded or, over http, without its
-    /// first slash (Python).
-    #[default]
-    OfficialClients,
 }
 
 /// Checks that `request` is signed with `key`, and that its date is at most [`MAX_CLOCK_SKEW`] from `now`.
