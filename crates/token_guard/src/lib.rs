@@ -12,7 +12,6 @@ mod clock;
 mod configuration_error;
 mod error;
 mod guard;
-mod json;
 mod keys;
 #[cfg(feature = "tower")]
 mod layer;

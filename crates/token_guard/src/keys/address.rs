@@ -1,6 +1,7 @@
 //! Where keys may be fetched from.
 
 use crate::configuration_error::ConfigurationError;
+use client_core::host::is_loopback;
 use std::net::Ipv4Addr;
 use url::{Host, Url};
 
@@ -42,16 +43,6 @@ fn leads_inside(url: &Url) -> bool {
             address.is_loopback() || address.is_unspecified() || address.to_ipv4_mapped().is_some_and(inside)
         }
         None => true,
-    }
-}
-
-/// Whether this names the machine itself.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(domain)) => domain.eq_ignore_ascii_case("localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }
 

@@ -6,7 +6,8 @@ use super::{
     key_set::KeySet,
     lifetime::{self, Bounds},
 };
-use crate::{algorithm::Algorithm, configuration_error::ConfigurationError, json};
+use crate::{algorithm::Algorithm, configuration_error::ConfigurationError};
+use client_core::{host::is_loopback, json};
 use http::{HeaderMap, StatusCode};
 use reqwest::{Client, redirect::Policy};
 use serde::Deserialize;
@@ -50,7 +51,7 @@ pub(crate) struct Fetcher {
 /// keeps no connection for the next fetch: the runtime that the connection belongs to may not run then.
 pub(crate) fn client(source: &Source) -> Result<Client, ConfigurationError> {
     let mut builder = Client::builder().redirect(Policy::none()).pool_max_idle_per_host(0);
-    if address::is_loopback(source.url()) {
+    if is_loopback(source.url()) {
         builder = builder.no_proxy();
     }
     builder.build().map_err(|error| {

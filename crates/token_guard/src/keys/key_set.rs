@@ -1,7 +1,8 @@
 //! The keys of an issuer at one time.
 
 use super::verifying_key::VerifyingKey;
-use crate::{algorithm::Algorithm, error::TokenFault, json};
+use crate::{algorithm::Algorithm, error::TokenFault};
+use client_core::json;
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! The parts of a token.
 
-use crate::{algorithm::Algorithm, error::TokenFault, json};
+use crate::{algorithm::Algorithm, error::TokenFault};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use client_core::json;
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use serde_json::{Map, Value};
 
