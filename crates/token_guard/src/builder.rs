@@ -3,7 +3,7 @@
 use crate::{
     algorithm::Algorithm,
     clock::Clock,
-    configuration_error::ConfigurationError,
+    error::ConfigurationError,
     guard::TokenGuard,
     keys::{
         KeyStore, address,

@@ -9,14 +9,12 @@ mod bearer;
 mod builder;
 mod caller;
 mod clock;
-mod configuration_error;
 mod error;
 mod guard;
 mod keys;
 #[cfg(feature = "tower")]
 mod layer;
 mod providers;
-mod response;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod token;
@@ -26,8 +24,7 @@ pub use bearer::BearerToken;
 pub use builder::TokenGuardBuilder;
 pub use caller::Caller;
 pub use clock::Clock;
-pub use configuration_error::ConfigurationError;
-pub use error::{Denial, GuardError, KeysUnavailable, TokenFault};
+pub use error::{ConfigurationError, Denial, GuardError, KeysUnavailable, TokenFault};
 pub use guard::TokenGuard;
 #[cfg(feature = "tower")]
 pub use layer::{GuardLayer, Guarded};

@@ -1,6 +1,6 @@
 //! Where keys may be fetched from.
 
-use crate::configuration_error::ConfigurationError;
+use crate::error::ConfigurationError;
 use client_core::host::is_loopback;
 use std::net::Ipv4Addr;
 use url::{Host, Url};
@@ -15,7 +15,7 @@ pub(crate) fn parse(address: &str) -> Result<Url, ConfigurationError> {
     };
     if !secure {
         return Err(ConfigurationError::new(
-            "has to begin with https://, or be http on a loopback host",
+            "must begin with https://, or be http on a loopback host",
         ));
     }
     if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {

@@ -6,7 +6,7 @@ use super::{
     key_set::KeySet,
     lifetime::{self, Bounds},
 };
-use crate::{algorithm::Algorithm, configuration_error::ConfigurationError};
+use crate::{algorithm::Algorithm, error::ConfigurationError};
 use client_core::{host::is_loopback, json};
 use http::{HeaderMap, StatusCode};
 use reqwest::{Client, redirect::Policy};

@@ -1,8 +1,7 @@
 //! Microsoft Entra ID.
 
 use crate::{
-    configuration_error::ConfigurationError,
-    error::TokenFault,
+    error::{ConfigurationError, TokenFault},
     keys::VerifyingKey,
     token::claims::{self, Claims},
 };
@@ -82,7 +81,7 @@ impl EntraApi {
     pub(crate) fn tenants(&self) -> Result<Tenants, ConfigurationError> {
         let guid = |id: &String| {
             let guid = Uuid::parse_str(id).map(|id| id.to_string());
-            guid.map_err(|_| ConfigurationError::new("has to be a GUID").of("a tenant id"))
+            guid.map_err(|_| ConfigurationError::new("must be a GUID").of("a tenant id"))
         };
         let authority = Url::parse(&self.authority).ok();
         let china = authority

@@ -57,13 +57,13 @@ fn what_cannot_be_meant_is_refused_and_not_repeated() {
         (own().stale_keys_for(Duration::MAX), None),
         (
             own().keys_at("http://secret.contoso.com/"),
-            Some("the address of the keys has to begin with https://, or be http on a loopback host"),
+            Some("the address of the keys must begin with https://, or be http on a loopback host"),
         ),
         (TokenGuard::builder(ISSUER, [""]), Some("the audience is empty")),
         (TokenGuard::builder(ISSUER, [""; 0]), Some("the audience is empty")),
         (
             TokenGuard::builder("http://secret.contoso.com", [AUDIENCE]),
-            Some("the issuer has to begin with https://, or be http on a loopback host"),
+            Some("the issuer must begin with https://, or be http on a loopback host"),
         ),
         (
             TokenGuard::builder("https://user:secret@contoso.com", [AUDIENCE]),
@@ -95,11 +95,11 @@ fn what_cannot_be_meant_is_refused_and_not_repeated() {
         (TokenGuard::entra(EntraApi::new(GUID, GUID)), None),
         (
             TokenGuard::entra(EntraApi::new("contoso.onmicrosoft.com", GUID)),
-            Some("a tenant id has to be a GUID"),
+            Some("a tenant id must be a GUID"),
         ),
         (
             TokenGuard::entra(EntraApi::new(GUID, GUID).allow_tenant("common")),
-            Some("a tenant id has to be a GUID"),
+            Some("a tenant id must be a GUID"),
         ),
         (
             TokenGuard::entra(EntraApi::new(GUID, GUID).authority("login.microsoftonline.us")),
