@@ -5,11 +5,7 @@ use crate::{
     clock::Clock,
     error::ConfigurationError,
     guard::TokenGuard,
-    keys::{
-        KeyStore, address,
-        fetch::{self, Fetcher, Source},
-        lifetime::Bounds,
-    },
+    keys::{Fetcher, KeySource, KeyStore},
     providers::entra::EntraApi,
     token::{
         audience::AudienceRule,
@@ -160,16 +156,12 @@ impl TokenGuardBuilder {
         let (issuer, source) = self.issuer()?;
         let client = match self.http_client {
             Some(client) => client,
-            None => fetch::client(&source)?,
+            None => source.http_client()?,
         };
         let fetcher = Fetcher {
             source,
             client,
             timeout: self.fetch_timeout,
-            bounds: Bounds {
-                shortest: *self.key_lifetime.start(),
-                longest: *self.key_lifetime.end(),
-            },
             algorithms: self.algorithms,
         };
         let rules = Rules {
@@ -179,7 +171,7 @@ impl TokenGuardBuilder {
             token_type: self.token_type,
             leeway: self.leeway,
         };
-        let keys = KeyStore::new(fetcher, self.clock.clone(), self.stale_keys_for);
+        let keys = KeyStore::new(fetcher, self.key_lifetime, self.stale_keys_for, self.clock.clone());
         Ok(TokenGuard::new(keys, rules, self.clock))
     }
 
@@ -207,7 +199,7 @@ impl TokenGuardBuilder {
         Ok(())
     }
 
-    fn issuer(&self) -> Result<(IssuerRule, Source), ConfigurationError> {
+    fn issuer(&self) -> Result<(IssuerRule, KeySource), ConfigurationError> {
         let (rule, discovery, base) = match &self.issuer {
             Issuer::Url(issuer) => (IssuerRule::Is(issuer.clone()), issuer.clone(), issuer.clone()),
             Issuer::Entra(api) => {
@@ -216,21 +208,10 @@ impl TokenGuardBuilder {
                 (IssuerRule::Entra(tenants), issuer, base)
             }
         };
-        let named = |error: ConfigurationError| error.of("the issuer");
-        if base.trim() != base {
-            return Err(named(ConfigurationError::new("has white space around it")));
-        }
-        if address::parse(&base).map_err(named)?.query().is_some() {
-            return Err(named(ConfigurationError::new("must have no query")));
-        }
-        let source = if let Some(url) = &self.keys_at {
-            Source::Keys(address::parse(url).map_err(|error| error.of("the address of the keys"))?)
-        } else {
-            let document = format!("{}/.well-known/openid-configuration", base.trim_end_matches('/'));
-            Source::Discovery {
-                document: address::parse(&document).map_err(named)?,
-                issuer: discovery,
-            }
+        let discovery = KeySource::discovery(&base, discovery).map_err(|error| error.of("the issuer"))?;
+        let source = match &self.keys_at {
+            Some(url) => KeySource::at(url).map_err(|error| error.of("the address of the keys"))?,
+            None => discovery,
         };
         Ok((rule, source))
     }

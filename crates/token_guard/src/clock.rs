@@ -3,7 +3,7 @@
 use std::{
     fmt::{self, Debug, Formatter},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 /// Tells the time that a guard judges tokens and keys by.
@@ -48,9 +48,4 @@ impl Debug for Clock {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str("Clock")
     }
-}
-
-/// How long ago something was: no time, by a clock that has been set back.
-pub(crate) fn age(since: SystemTime, now: SystemTime) -> Duration {
-    now.duration_since(since).unwrap_or_default()
 }
