@@ -8,7 +8,7 @@ use std::{
 use zeroize::Zeroizing;
 
 /// The longest token that is looked at, in bytes. Entra ID's largest, with 200 groups, are half as long.
-pub(crate) const LONGEST_TOKEN: usize = 16 * 1024;
+pub(crate) const MAX_TOKEN_LEN: usize = 16 * 1024;
 
 /// A token as it came with a request, for calls in the caller's name such as the on-behalf-of flow.
 ///
@@ -62,7 +62,7 @@ impl BearerToken {
             return Err(GuardError::TypeNotSupported);
         }
         let token = trim(token);
-        if token.len() > LONGEST_TOKEN || !is_token(token) {
+        if token.len() > MAX_TOKEN_LEN || !is_token(token) {
             return Err(GuardError::InvalidFormat);
         }
         let token = str::from_utf8(token).map_err(|_| GuardError::InvalidFormat)?;

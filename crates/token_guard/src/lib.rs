@@ -28,5 +28,5 @@ pub use error::{ConfigurationError, Denial, GuardError, KeysUnavailable, TokenFa
 pub use guard::TokenGuard;
 #[cfg(feature = "tower")]
 pub use layer::{GuardLayer, Guarded};
-pub use providers::{entra::EntraApi, logto::LogtoPermissions};
-pub use token::rules::TokenType;
+pub use providers::{EntraApi, LogtoPermissions};
+pub use token::TokenType;

@@ -1,4 +1,7 @@
-//! Guards for the tokens of particular issuers.
+//! Guards for the tokens of particular providers.
 
-pub(crate) mod entra;
-pub(crate) mod logto;
+mod entra;
+mod logto;
+
+pub use entra::EntraApi;
+pub use logto::LogtoPermissions;
