@@ -116,7 +116,7 @@ impl TokenGuardBuilder {
         self
     }
 
-    /// Answers a token for another audience with 403, as Logto's guides do. Default: 401, as
+    /// Responds with 403 to a token for another audience, as Logto's guides do. Default: 401, as
     /// [RFC 6750](https://www.rfc-editor.org/rfc/rfc6750#section-3.1) requires.
     pub fn forbid_other_audiences(mut self) -> Self {
         self.forbid_other_audiences = true;
@@ -177,8 +177,7 @@ impl TokenGuardBuilder {
     /// * The issuer is neither an `https` URL nor an `http` URL of a loopback host, or it has a user, a query, a fragment or
     ///   white space around it.
     /// * The address of the keys is neither of these URLs, or has a user or a fragment.
-    /// * An audience is empty, or there is none.
-    /// * The algorithms are empty.
+    /// * The list of audiences or of algorithms is empty, or an audience is.
     /// * A tenant id of Entra ID is not a GUID.
     /// * The leeway, the lifetime of keys or the timeout is out of its bounds.
     /// * No HTTP client is set and none can be built, because the system has no CA certificates.

@@ -101,7 +101,7 @@ impl Caller {
         self.0.verified.expires_at
     }
 
-    /// Returns a claim as it is in the token.
+    /// Returns the JSON value of a claim.
     #[must_use]
     pub fn claim(&self, name: &str) -> Option<&Value> {
         self.0.verified.claims.get(name)

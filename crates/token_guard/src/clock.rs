@@ -1,4 +1,4 @@
-//! The time that tokens and keys are judged by.
+//! The clock of a guard.
 
 use std::{
     fmt::{self, Debug, Formatter},
@@ -6,10 +6,10 @@ use std::{
     time::SystemTime,
 };
 
-/// Tells the time that a guard judges tokens and keys by.
+/// The clock of a guard, for the times of tokens and keys.
 ///
-/// A guard takes the system's time unless
-/// [`TokenGuardBuilder::clock`](crate::TokenGuardBuilder::clock) gives it another one, which is for tests.
+/// A guard uses the system's clock. Tests set another one with
+/// [`TokenGuardBuilder::clock`](crate::TokenGuardBuilder::clock).
 ///
 /// # Examples
 ///
@@ -25,12 +25,12 @@ use std::{
 pub struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
 
 impl Clock {
-    /// A clock that asks `now` for the time.
+    /// Creates a clock that calls `now` for the time.
     pub fn new(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
 
-    /// The time.
+    /// Returns the time.
     #[must_use]
     pub fn now(&self) -> SystemTime {
         (self.0)()

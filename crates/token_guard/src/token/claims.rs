@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(crate) struct Claims(pub(super) Map<String, Value>);
 
 impl Claims {
-    /// Returns a claim as it is in the token.
+    /// Returns the JSON value of a claim.
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }
