@@ -1,10 +1,7 @@
 //! The bearer token of a request.
 
 use crate::error::GuardError;
-use std::{
-    fmt::{self, Debug, Formatter},
-    sync::Arc,
-};
+use std::{fmt, sync::Arc};
 use zeroize::Zeroizing;
 
 /// The longest token that is accepted, in bytes. The largest tokens of Entra ID, with 200 groups, have half of this.
@@ -80,8 +77,8 @@ impl BearerToken {
     }
 }
 
-impl Debug for BearerToken {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl fmt::Debug for BearerToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("BearerToken")
     }
 }

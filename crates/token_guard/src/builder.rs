@@ -8,12 +8,7 @@ use crate::{
     keys::{Fetcher, KeySource, KeyStore},
     token::{AudienceRule, IssuerRule, Rules, StandardIssuer, TokenType},
 };
-use std::{
-    fmt::{self, Debug, Formatter},
-    ops::RangeInclusive,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, ops::RangeInclusive, sync::Arc, time::Duration};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -236,8 +231,8 @@ impl TokenGuardBuilder {
 }
 
 /// Shows no address: one that has not been checked may hold a password.
-impl Debug for TokenGuardBuilder {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl fmt::Debug for TokenGuardBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenGuardBuilder")
             .field("audience", &self.audience)
             .finish_non_exhaustive()

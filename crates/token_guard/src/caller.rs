@@ -6,11 +6,7 @@ use crate::{
     token::{Identity, VerifiedToken},
 };
 use serde_json::Value;
-use std::{
-    fmt::{self, Debug, Formatter},
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 /// The caller of an API, as the issuer of the token describes it. The token has been checked.
 ///
@@ -178,8 +174,8 @@ impl Caller {
     }
 }
 
-impl Debug for Caller {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Caller")
             .field("subject", &self.subject())
             .field("client_id", &self.client_id())

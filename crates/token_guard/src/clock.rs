@@ -1,10 +1,6 @@
 //! The clock of a guard.
 
-use std::{
-    fmt::{self, Debug, Formatter},
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 /// The clock of a guard, for the times of tokens and keys.
 ///
@@ -44,8 +40,8 @@ impl Default for Clock {
     }
 }
 
-impl Debug for Clock {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Clock")
     }
 }

@@ -5,12 +5,7 @@ use http::{
     header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde_json::json;
-use std::{
-    error::Error,
-    fmt::{self, Display, Formatter},
-    sync::Arc,
-    time::Duration,
-};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 /// The challenge. [RFC 6750](https://www.rfc-editor.org/rfc/rfc6750#section-3) requires at least one parameter.
 const REALM: &str = r#"Bearer realm="api""#;
@@ -122,8 +117,8 @@ pub enum Denial {
     Audience,
 }
 
-impl Display for Denial {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Scope(scopes) => write!(f, "The token must have the scopes: {}.", scopes.join(" ")),
             Self::Role(roles) => write!(f, "The token must have the roles: {}.", roles.join(" ")),
@@ -250,8 +245,8 @@ fn is_scope_token(scope: &str) -> bool {
             .all(|byte| byte.is_ascii_graphic() && !br#""\"#.contains(&byte))
 }
 
-impl Display for GuardError {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl fmt::Display for GuardError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::HeaderMissing => f.write_str("The request has no Authorization header."),
             Self::InvalidFormat => {
@@ -310,8 +305,8 @@ impl ConfigurationError {
     }
 }
 
-impl Display for ConfigurationError {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl fmt::Display for ConfigurationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.setting, self.reason)
     }
 }

@@ -9,10 +9,7 @@ use crate::{
     token::{Jws, Rules},
 };
 use http::HeaderMap;
-use std::{
-    fmt::{self, Debug, Formatter},
-    sync::Arc,
-};
+use std::{fmt, sync::Arc};
 
 /// Decides who is calling, by the bearer token of a request.
 ///
@@ -186,8 +183,8 @@ impl Requirements {
     }
 }
 
-impl Debug for TokenGuard {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl fmt::Debug for TokenGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenGuard")
             .field("rules", &self.shared.rules)
             .field("requirements", &self.requirements)

@@ -10,8 +10,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{StatusCode, header::CACHE_CONTROL};
 use serde_json::{Map, Value, json};
 use std::{
-    fmt::{self, Debug, Formatter},
-    io,
+    fmt, io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -209,8 +208,8 @@ impl Drop for TestIssuer {
     }
 }
 
-impl Debug for TestIssuer {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl fmt::Debug for TestIssuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TestIssuer")
             .field("url", &self.url)
             .finish_non_exhaustive()

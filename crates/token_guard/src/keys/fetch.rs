@@ -5,13 +5,7 @@ use client_core::{host::is_loopback, json};
 use http::{HeaderMap, StatusCode, header::ACCEPT};
 use reqwest::{Client, redirect::Policy};
 use serde::Deserialize;
-use std::{
-    error::Error,
-    fmt::{self, Display, Formatter},
-    iter::successors,
-    net::Ipv4Addr,
-    time::Duration,
-};
+use std::{error::Error, fmt, iter::successors, net::Ipv4Addr, time::Duration};
 use url::{Host, Url};
 
 /// The longest body that is read, in bytes. The key sets of Entra ID have a quarter of this.
@@ -233,8 +227,8 @@ impl FetchErrorKind {
     }
 }
 
-impl Display for FetchError {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ", self.url)?;
         match &self.kind {
             FetchErrorKind::Http(error) if error.is_timeout() => f.write_str("did not answer in time"),

@@ -10,13 +10,13 @@ use crate::{
     },
 };
 use std::{
-    fmt::Debug,
+    fmt,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 /// The rules of one issuer: its names, and its claims.
-pub(crate) trait IssuerRule: Debug + Send + Sync {
+pub(crate) trait IssuerRule: fmt::Debug + Send + Sync {
     /// Returns whether a token with this `iss` is the issuer's.
     fn accepts(&self, issuer: &str) -> bool;
 
