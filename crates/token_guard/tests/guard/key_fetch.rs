@@ -1,47 +1,46 @@
-//! What an issuer may answer, and what it may not.
+//! Responses of an issuer that bring keys, and those that do not.
 
 use crate::{
-    served::Served,
+    forge::Key,
+    server::{DISCOVERY, Server},
     setup::{AUDIENCE, NOW, Setup, short},
 };
 use axum::{body::Body, response::Response};
 use futures::stream;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{convert::Infallible, error::Error, time::Duration};
-use token_guard::{TokenGuard, TokenGuardBuilder, testing::ManualClock};
+use token_guard::{Algorithm, TokenGuard, TokenGuardBuilder, testing::ManualClock};
 use tokio::net::TcpListener;
 
 fn builder(issuer: &str) -> TokenGuardBuilder {
     TokenGuard::builder(issuer, [AUDIENCE]).clock(ManualClock::at(NOW).clock())
 }
 
+type Respond = Box<dyn Fn() -> Response + Send + Sync>;
+
 async fn reason(guard: &TokenGuard) -> String {
     guard.load_keys().await.unwrap_err().source().unwrap().to_string()
 }
 
-type Answer = Box<dyn Fn() -> Response + Send + Sync>;
-
-const DISCOVERY: &str = "/.well-known/openid-configuration";
-
 #[tokio::test]
-async fn a_discovery_document_has_to_be_the_issuers_own_and_name_a_secure_address() {
-    let served = Served::start().await;
-    let own = served.url("");
-    let keys = served.url("/jwks");
+async fn discovery_needs_its_issuer_and_secure_keys() {
+    let server = Server::start().await;
+    let own = server.url("");
+    let keys = server.url("/jwks");
     for (document, expected) in [
         (json!({"issuer": format!("{own}/"), "jwks_uri": keys}), "another issuer"),
         (
             json!({"issuer": "https://fabrikam.com", "jwks_uri": keys}),
             "another issuer",
         ),
-        (json!({"jwks_uri": keys}), "did not answer a discovery document"),
-        (json!({"issuer": own}), "did not answer a discovery document"),
+        (json!({"jwks_uri": keys}), "did not return a discovery document"),
+        (json!({"issuer": own}), "did not return a discovery document"),
         (
             json!({"issuer": [own], "jwks_uri": keys}),
-            "did not answer a discovery document",
+            "did not return a discovery document",
         ),
-        (json!("document"), "did not answer a discovery document"),
-        (json!([own, keys]), "did not answer a discovery document"),
+        (json!("document"), "did not return a discovery document"),
+        (json!([own, keys]), "did not return a discovery document"),
         (
             json!({"issuer": own, "jwks_uri": "http://10.0.0.1/jwks"}),
             "neither https",
@@ -60,40 +59,40 @@ async fn a_discovery_document_has_to_be_the_issuers_own_and_name_a_secure_addres
             "neither https",
         ),
     ] {
-        served.json(DISCOVERY, &document);
+        server.json(DISCOVERY, &document);
         let reason = reason(&builder(&own).build().unwrap()).await;
         assert!(reason.contains(expected), "{document}: {reason}");
     }
-    assert!(!served.requests().contains(&"/jwks".to_owned()));
+    assert!(!server.requests().contains(&"/jwks".to_owned()));
 }
 
 #[tokio::test]
-async fn an_issuer_with_a_slash_at_its_end_is_found() {
+async fn issuer_with_final_slash_is_discovered() {
     let setup = Setup::new().await;
-    let served = Served::start().await;
-    let issuer = served.url("/tenant/");
-    served.json(
+    let server = Server::start().await;
+    let issuer = server.url("/tenant/");
+    server.json(
         "/tenant/.well-known/openid-configuration",
-        &json!({"issuer": issuer, "jwks_uri": served.url("/jwks")}),
+        &json!({"issuer": issuer, "jwks_uri": server.url("/jwks")}),
     );
-    served.json("/jwks", &json!({"keys": [setup.issuer.public_key()]}));
+    server.json("/jwks", &json!({"keys": [setup.issuer.public_key()]}));
     let token = setup.issuer.token(json!({"iss": issuer, "aud": AUDIENCE})).unwrap();
     assert_eq!(short(&builder(&issuer).build().unwrap().verify(&token).await), "200");
 }
 
 #[tokio::test]
-async fn keys_have_to_be_a_short_answer_of_200_without_redirect() {
+async fn keys_need_a_short_200_without_redirect() {
     let setup = Setup::new().await;
-    let served = Served::start().await;
+    let server = Server::start().await;
     let keys = json!({"keys": [setup.issuer.public_key()]});
-    served.json("/elsewhere", &keys);
-    let elsewhere = served.url("/elsewhere");
+    server.json("/elsewhere", &keys);
+    let elsewhere = server.url("/elsewhere");
     let padded = |length: usize| {
         let json = keys.to_string();
         format!("{json}{}", " ".repeat(length - json.len()))
     };
     let status = |status: u16, body: String| http::Response::builder().status(status).body(Body::from(body)).unwrap();
-    let cases: Vec<(&str, Answer, &str)> = vec![
+    let cases: Vec<(&str, Respond, &str)> = vec![
         (
             "/longest",
             Box::new({
@@ -159,29 +158,29 @@ async fn keys_have_to_be_a_short_answer_of_200_without_redirect() {
             "no keys",
         ),
     ];
-    for (path, answer, expected) in cases {
-        served.answer(path, answer);
-        let guard = builder(setup.issuer.url()).keys_at(&served.url(path)).build().unwrap();
+    for (path, respond, expected) in cases {
+        server.respond(path, respond);
+        let guard = builder(setup.issuer.url()).keys_at(&server.url(path)).build().unwrap();
         if expected.is_empty() {
             guard.load_keys().await.unwrap();
         } else {
             let reason = reason(&guard).await;
             assert!(
-                reason.starts_with(&served.url(path)) && reason.contains(expected),
+                reason.starts_with(&server.url(path)) && reason.contains(expected),
                 "{path}: {reason}"
             );
         }
     }
-    assert!(!served.requests().contains(&"/elsewhere".to_owned()));
+    assert!(!server.requests().contains(&"/elsewhere".to_owned()));
 }
 
 #[tokio::test]
-async fn a_client_that_follows_redirects_brings_no_keys() {
+async fn redirect_followed_by_the_client_refused() {
     let setup = Setup::new().await;
-    let served = Served::start().await;
-    served.json("/elsewhere", &json!({"keys": [setup.issuer.public_key()]}));
-    let elsewhere = served.url("/elsewhere");
-    served.answer("/jwks", move || {
+    let server = Server::start().await;
+    server.json("/elsewhere", &json!({"keys": [setup.issuer.public_key()]}));
+    let elsewhere = server.url("/elsewhere");
+    server.respond("/jwks", move || {
         http::Response::builder()
             .status(302)
             .header("location", &elsewhere)
@@ -190,7 +189,7 @@ async fn a_client_that_follows_redirects_brings_no_keys() {
     });
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let guard = builder(setup.issuer.url())
-        .keys_at(&served.url("/jwks"))
+        .keys_at(&server.url("/jwks"))
         .http_client(client)
         .build()
         .unwrap();
@@ -199,22 +198,22 @@ async fn a_client_that_follows_redirects_brings_no_keys() {
 }
 
 #[tokio::test]
-async fn the_query_of_an_address_is_in_no_error() {
-    let served = Served::start().await;
-    let keys_at = served.url("/jwks?code=s3cr3t");
-    let guard = builder(&served.url("")).keys_at(&keys_at).build().unwrap();
+async fn query_of_a_url_is_in_no_error() {
+    let server = Server::start().await;
+    let keys_at = server.url("/jwks?code=s3cr3t");
+    let guard = builder(&server.url("")).keys_at(&keys_at).build().unwrap();
     let error = guard.load_keys().await.unwrap_err();
     let reason = error.source().unwrap();
     assert_eq!(
         reason.to_string(),
-        format!("{} answered 404 Not Found", served.url("/jwks"))
+        format!("{} answered 404 Not Found", server.url("/jwks"))
     );
     let shown = format!("{error:?} {reason:?} {guard:?}");
     assert!(!shown.contains("s3cr3t"), "{shown}");
 }
 
 #[tokio::test]
-async fn an_issuer_that_does_not_answer_is_not_waited_for() {
+async fn silent_issuer_times_out() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let guard = builder(&url).fetch_timeout(Duration::from_millis(20)).build().unwrap();
@@ -229,15 +228,15 @@ async fn an_issuer_that_does_not_answer_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn an_answer_that_stalls_is_not_waited_for() {
-    let served = Served::start().await;
-    served.answer("/jwks", || {
+async fn stalled_response_times_out() {
+    let server = Server::start().await;
+    server.respond("/jwks", || {
         let first = stream::iter([Ok::<_, Infallible>("{".to_owned())]);
         Response::new(Body::from_stream(futures::StreamExt::chain(first, stream::pending())))
     });
     let timeout = Duration::from_millis(20);
-    let guard = builder(&served.url(""))
-        .keys_at(&served.url("/jwks"))
+    let guard = builder(&server.url(""))
+        .keys_at(&server.url("/jwks"))
         .fetch_timeout(timeout)
         .build()
         .unwrap();
@@ -246,15 +245,15 @@ async fn an_answer_that_stalls_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn only_keys_of_the_configured_algorithms_are_used() {
+async fn only_configured_algorithms_used() {
     let setup = Setup::new().await;
-    let rsa: Value = crate::forge::Key::rsa().jwk("rsa");
+    let rsa = Key::rsa().jwk("rsa");
     setup.issuer.serve_keys(&[setup.issuer.public_key(), rsa]);
     let token = setup.token();
     for (algorithm, expected) in [
-        (token_guard::Algorithm::Es384, "200"),
-        (token_guard::Algorithm::Rs256, "401 invalid_token UnknownKey"),
-        (token_guard::Algorithm::EdDsa, "503 auth.keys_unavailable"),
+        (Algorithm::Es384, "200"),
+        (Algorithm::Rs256, "401 invalid_token UnknownKey"),
+        (Algorithm::EdDsa, "503 auth.keys_unavailable"),
     ] {
         let guard = setup.builder().algorithms([algorithm]).build().unwrap();
         assert_eq!(short(&guard.verify(&token).await), expected, "{algorithm:?}");

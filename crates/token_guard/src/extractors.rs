@@ -1,6 +1,9 @@
-//! The caller as an argument of actix-web's handlers.
+//! The caller as an argument of handlers, and the guard's errors as their responses, in axum and actix-web.
 
-use crate::{bearer::BearerToken, caller::Caller, error::GuardError, guard::TokenGuard};
+#[cfg(feature = "actix")]
+use crate::bearer::BearerToken;
+use crate::{caller::Caller, error::GuardError, guard::TokenGuard};
+#[cfg(feature = "actix")]
 use actix_web::{
     Error, FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError,
     dev::Payload,
@@ -11,10 +14,56 @@ use actix_web::{
     },
     web::Data,
 };
+#[cfg(feature = "axum")]
+use axum_core::{
+    extract::{FromRef, FromRequestParts},
+    response::{IntoResponse, Response},
+};
+#[cfg(feature = "actix")]
 use futures::{FutureExt, future::LocalBoxFuture};
+#[cfg(feature = "axum")]
+use http::request::Parts;
 
-/// Asks the guard in the application's data. A request that the guard refuses is answered by it, and does not reach the
-/// handler. Without a guard, the answer is 500.
+/// Asks the guard in the router's state, or in a part of it ([`FromRef`]). If the guard refuses the request, it responds,
+/// and the handler is not called.
+///
+/// # Examples
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use token_guard::{Caller, GuardError, TokenGuard};
+///
+/// async fn user_info(caller: Caller) -> Result<String, GuardError> {
+///     caller.require_scope("read:profile")?;
+///     Ok(caller.subject().to_owned())
+/// }
+///
+/// let guard = TokenGuard::builder("https://contoso.logto.app/oidc", ["https://api.contoso.com"]).build()?;
+/// let api: Router = Router::new().route("/user/info", get(user_info)).with_state(guard);
+/// # Ok::<(), token_guard::ConfigurationError>(())
+/// ```
+#[cfg(feature = "axum")]
+impl<S> FromRequestParts<S> for Caller
+where
+    S: Send + Sync,
+    TokenGuard: FromRef<S>,
+{
+    type Rejection = GuardError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, GuardError> {
+        TokenGuard::from_ref(state).authenticate(&parts.headers).await
+    }
+}
+
+#[cfg(feature = "axum")]
+impl IntoResponse for GuardError {
+    fn into_response(self) -> Response {
+        self.to_response()
+    }
+}
+
+/// Asks the guard in the application's data. If the guard refuses the request, it responds, and the handler is not called.
+/// Without a guard, the response is a 500.
 ///
 /// # Examples
 ///
@@ -31,6 +80,7 @@ use futures::{FutureExt, future::LocalBoxFuture};
 /// let app = App::new().app_data(web::Data::new(guard)).route("/user/info", web::get().to(user_info));
 /// # Ok::<(), token_guard::ConfigurationError>(())
 /// ```
+#[cfg(feature = "actix")]
 impl FromRequest for Caller {
     type Error = Error;
     type Future = LocalBoxFuture<'static, Result<Self, Error>>;
@@ -47,6 +97,7 @@ impl FromRequest for Caller {
     }
 }
 
+#[cfg(feature = "actix")]
 impl ResponseError for GuardError {
     fn status_code(&self) -> StatusCode {
         StatusCode::from_u16(self.status().as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

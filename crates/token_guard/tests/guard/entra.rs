@@ -1,9 +1,9 @@
-//! Entra ID, whose issuers, keys and claims differ from other issuers'. Sources: Microsoft's references of the claims of
-//! access tokens and id tokens, and its rules for validating tokens.
+//! Tokens of Entra ID, whose issuers, keys and claims differ from those of other issuers. Sources: Microsoft's references of
+//! the claims of access tokens and id tokens, and its rules for the validation of tokens.
 
 use crate::{
     forge::Key,
-    served::Served,
+    server::Server,
     setup::{NOW, short, with},
 };
 use serde_json::{Value, json};
@@ -15,21 +15,21 @@ const STRANGER: &str = "ccccdddd-2222-eeee-3333-ffff4444aaaa";
 const API: &str = "00001111-aaaa-2222-bbbb-3333cccc4444";
 
 struct Entra {
-    served: Served,
+    server: Server,
     key: Key,
 }
 
 impl Entra {
-    /// Serves the documents of one tenant and of all of them, with a key for all tenants and one for a single one.
+    /// Serves the documents of one tenant and of all tenants, and keys for all tenants, for one tenant, and for none.
     async fn start() -> Self {
         let key = Key::rsa();
-        let served = Served::start().await;
-        let host = served.url("");
+        let server = Server::start().await;
+        let host = server.url("");
         let document =
             |issuer: &str| json!({"issuer": format!("{host}/{issuer}/v2.0"), "jwks_uri": format!("{host}/keys")});
         let path = |tenant: &str| format!("/{tenant}/v2.0/.well-known/openid-configuration");
-        served.json(&path(TENANT), &document(TENANT));
-        served.json(&path("common"), &document("{tenantid}"));
+        server.json(&path(TENANT), &document(TENANT));
+        server.json(&path("common"), &document("{tenantid}"));
         let of = |id: &str, issuer: &str| {
             with(
                 &key.jwk(id),
@@ -37,12 +37,12 @@ impl Entra {
             )
         };
         let keys = json!({"keys": [of("shared", "{tenantid}"), of("stranger's", STRANGER), key.jwk("unbound")]});
-        served.json("/keys", &keys);
-        Self { served, key }
+        server.json("/keys", &keys);
+        Self { server, key }
     }
 
     fn guard(&self, api: EntraApi) -> TokenGuard {
-        let api = api.authority(&self.served.url("/"));
+        let api = api.authority(&self.server.url("/"));
         TokenGuard::entra(api)
             .clock(ManualClock::at(NOW).clock())
             .build()
@@ -52,7 +52,7 @@ impl Entra {
     /// An access token of version 2 for a user.
     fn v2(&self, tenant: &str) -> Value {
         json!({
-            "iss": self.served.url(&format!("/{tenant}/v2.0")),
+            "iss": self.server.url(&format!("/{tenant}/v2.0")),
             "aud": API, "tid": tenant, "azp": "client", "scp": "access_as_user", "ver": "2.0",
             "sub": "pairwise", "oid": "object", "iat": NOW, "nbf": NOW, "exp": NOW + 300,
         })
@@ -73,10 +73,10 @@ impl Entra {
     }
 }
 
-/// What a token is, the key that signs it, its claims, and what becomes of it.
+/// A token, the key that signs it, its claims, and the outcomes of guards of one tenant and of two.
 type Row = (&'static str, &'static str, Value, [&'static str; 2]);
 
-/// Which key signs which claims, and what guards of one tenant and of two say to that.
+/// Tokens by tenant, version, key and issuer.
 fn rows(entra: &Entra) -> Vec<Row> {
     let (ok, issuer, audience) = ("200", "401 invalid_token Issuer", "401 invalid_token Audience");
     let v2 = |members: Value| with(&entra.v2(TENANT), &members);
@@ -121,7 +121,7 @@ fn rows(entra: &Entra) -> Vec<Row> {
         (
             "the issuer with a placeholder",
             "shared",
-            v2(json!({"iss": entra.served.url("/{tenantid}/v2.0")})),
+            v2(json!({"iss": entra.server.url("/{tenantid}/v2.0")})),
             [issuer, issuer],
         ),
         (
@@ -139,7 +139,7 @@ fn rows(entra: &Entra) -> Vec<Row> {
     ]
 }
 
-/// Which tokens are access tokens, and which of them allow anything.
+/// Tokens by scopes and roles, and id tokens.
 fn permissions(entra: &Entra) -> Vec<Row> {
     let (ok, forbidden, audience, no_access) = (
         "200",
@@ -201,7 +201,7 @@ fn permissions(entra: &Entra) -> Vec<Row> {
 }
 
 #[tokio::test]
-async fn tokens_of_both_versions_and_of_the_tenants_on_the_list_are_accepted() {
+async fn tokens_accepted_by_version_and_tenant() {
     let entra = Entra::start().await;
     let single = entra.guard(EntraApi::new(TENANT, API));
     let several = entra.guard(EntraApi::new(&TENANT.to_uppercase(), API).allow_tenant(PARTNER));
@@ -216,7 +216,7 @@ async fn tokens_of_both_versions_and_of_the_tenants_on_the_list_are_accepted() {
 }
 
 #[tokio::test]
-async fn a_caller_has_the_claims_of_entra() {
+async fn caller_has_the_claims_of_entra() {
     let entra = Entra::start().await;
     let guard = entra.guard(EntraApi::new(TENANT, API).audience("https://contoso.com/api"));
     for claims in [
@@ -245,7 +245,7 @@ async fn a_caller_has_the_claims_of_entra() {
 }
 
 #[tokio::test]
-async fn users_and_daemons_are_told_apart() {
+async fn users_and_daemons_distinguished() {
     let entra = Entra::start().await;
     let guard = entra.guard(EntraApi::new(TENANT, API)).requiring_roles(["Calls.All"]);
     let daemons = guard.requiring_application();
@@ -269,12 +269,12 @@ async fn users_and_daemons_are_told_apart() {
 }
 
 #[tokio::test]
-async fn the_document_of_another_tenant_is_not_believed() {
+async fn discovery_document_of_another_tenant_refused() {
     let entra = Entra::start().await;
     let path = format!("/{TENANT}/v2.0/.well-known/openid-configuration");
-    entra.served.json(
+    entra.server.json(
         &path,
-        &json!({"issuer": entra.served.url("/{tenantid}/v2.0"), "jwks_uri": entra.served.url("/keys")}),
+        &json!({"issuer": entra.server.url("/{tenantid}/v2.0"), "jwks_uri": entra.server.url("/keys")}),
     );
     let guard = entra.guard(EntraApi::new(TENANT, API));
     let token = entra.token("shared", &entra.v2(TENANT));

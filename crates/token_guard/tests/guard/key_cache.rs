@@ -1,20 +1,31 @@
-//! When keys are fetched, and what holds while they cannot be.
+//! Fetches of keys: their number, their times, and outages.
 
 use crate::{
-    served::Served,
+    server::{DISCOVERY, Server},
     setup::{AUDIENCE, NOW, Setup, short},
 };
 use futures::{FutureExt, future::join_all};
 use serde_json::json;
 use std::{error::Error, thread, time::Duration};
 use token_guard::{GuardError, TokenGuard, testing::ManualClock};
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// A runtime that runs only within `block_on`.
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// A runtime that runs on its own thread, for the issuer.
+fn serving_runtime() -> Runtime {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(1).enable_all().build().unwrap()
+}
 
 fn retry_after(error: &GuardError) -> u64 {
     match error {
@@ -24,7 +35,7 @@ fn retry_after(error: &GuardError) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn all_who_need_the_keys_wait_for_one_fetch() {
+async fn concurrent_tokens_share_one_fetch() {
     let setup = Setup::new().await;
     let guard = setup.guard();
     let token = setup.token();
@@ -34,7 +45,7 @@ async fn all_who_need_the_keys_wait_for_one_fetch() {
 }
 
 #[tokio::test]
-async fn a_new_key_is_fetched_at_once_and_the_old_one_forgotten() {
+async fn rotated_key_fetched_at_once() {
     let setup = Setup::new().await;
     let guard = setup.guard();
     let old = setup.token();
@@ -46,7 +57,7 @@ async fn a_new_key_is_fetched_at_once_and_the_old_one_forgotten() {
 }
 
 #[tokio::test]
-async fn tokens_with_unknown_keys_fetch_once_in_30_seconds() {
+async fn unknown_keys_fetch_once_in_30_seconds() {
     let setup = Setup::new().await;
     let guard = setup.guard();
     assert_eq!(short(&guard.verify(&setup.token()).await), "200");
@@ -64,13 +75,13 @@ async fn tokens_with_unknown_keys_fetch_once_in_30_seconds() {
 }
 
 #[tokio::test]
-async fn a_first_token_with_an_unknown_key_fetches_once() {
+async fn first_unknown_key_fetches_once() {
     let setup = Setup::new().await;
     let guard = setup.guard();
     let token = setup.with_unknown_key("unknown");
     assert_eq!(short(&guard.verify(&token).await), "401 invalid_token UnknownKey");
     assert_eq!(setup.issuer.key_requests(), 1);
-    // Nor do tokens that are refused for something else fetch any.
+    // Tokens that are refused for another reason fetch no keys.
     let other = setup.guard();
     let header = json!({"alg": "ES384", "typ": "at+jwt", "kid": "unknown"});
     let foreign = setup
@@ -88,7 +99,7 @@ async fn a_first_token_with_an_unknown_key_fetches_once() {
 }
 
 #[tokio::test]
-async fn keys_live_as_long_as_their_cache_control_says() {
+async fn keys_expire_by_their_cache_control() {
     for (cache_control, lifetime) in [("max-age=600", 600), ("no-store", 300), ("max-age=31536000", 86_400)] {
         let setup = Setup::new().await;
         setup.issuer.set_cache_control(cache_control);
@@ -104,7 +115,7 @@ async fn keys_live_as_long_as_their_cache_control_says() {
 }
 
 #[tokio::test]
-async fn the_bounds_of_a_lifetime_can_be_set() {
+async fn lifetime_bounds_apply() {
     let setup = Setup::new().await;
     setup.issuer.set_cache_control("max-age=0");
     let guard = setup.builder().key_lifetime(SECOND..=HOUR).build().unwrap();
@@ -118,7 +129,7 @@ async fn the_bounds_of_a_lifetime_can_be_set() {
 }
 
 #[tokio::test]
-async fn from_a_clock_that_was_set_back_keys_live_as_long_as_from_a_fetch() {
+async fn clock_set_back_extends_no_lifetime() {
     let setup = Setup::new().await;
     setup.issuer.set_cache_control("max-age=600");
     let guard = setup.guard();
@@ -133,7 +144,7 @@ async fn from_a_clock_that_was_set_back_keys_live_as_long_as_from_a_fetch() {
 }
 
 #[tokio::test]
-async fn a_clock_that_was_set_back_opens_no_gap_in_an_outage_nor_in_a_flood() {
+async fn clock_set_back_during_outage_and_flood() {
     let setup = Setup::new().await;
     setup.issuer.set_cache_control("max-age=600");
     let guard = setup.guard();
@@ -157,14 +168,13 @@ async fn a_clock_that_was_set_back_opens_no_gap_in_an_outage_nor_in_a_flood() {
 }
 
 #[tokio::test]
-async fn keys_that_are_due_are_used_while_an_issuer_does_not_answer() {
+async fn stale_keys_used_while_issuer_is_silent() {
     let setup = Setup::new().await;
-    let served = Served::start_held().await;
-    served.json("/jwks", &json!({"keys": [setup.issuer.public_key()]}));
-    let builder = setup.builder().keys_at(&served.url("/jwks"));
-    let guard = builder.fetch_timeout(200 * MILLISECOND).build().unwrap();
+    let server = Server::start_paused().await;
+    let builder = setup.with_keys_at(&server).fetch_timeout(200 * MILLISECOND);
+    let guard = builder.build().unwrap();
     let token = setup.token();
-    served.release(1);
+    server.release(1);
     assert_eq!(short(&guard.verify(&token).await), "200");
 
     setup.time.advance(HOUR);
@@ -173,38 +183,26 @@ async fn keys_that_are_due_are_used_while_an_issuer_does_not_answer() {
     }
     let unknown = setup.with_unknown_key("maybe new");
     assert_eq!(short(&guard.verify(&unknown).await), "503 auth.keys_unavailable");
-    assert_eq!(served.requests(), ["/jwks", "/jwks"]);
+    assert_eq!(server.requests(), ["/jwks", "/jwks"]);
     setup.time.advance(DAY);
     assert_eq!(short(&guard.verify(&token).await), "503 auth.keys_unavailable");
 }
 
 #[test]
-fn a_fetch_on_a_runtime_that_stands_still_is_given_up() {
-    let runtime = || Builder::new_current_thread().enable_all().build().unwrap();
-    let serving = Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
-    let (setup, served) = serving.block_on(async { (Setup::new().await, Served::start_held().await) });
-    served.json("/jwks", &json!({"keys": [setup.issuer.public_key()]}));
-    let guard = setup
-        .builder()
-        .keys_at(&served.url("/jwks"))
-        .fetch_timeout(200 * MILLISECOND)
-        .build()
-        .unwrap();
+fn fetch_on_stalled_runtime_given_up() {
+    let serving = serving_runtime();
+    let (setup, server) = serving.block_on(async { (Setup::new().await, Server::start_paused().await) });
+    let builder = setup.with_keys_at(&server).fetch_timeout(200 * MILLISECOND);
+    let guard = builder.build().unwrap();
     let token = setup.token();
 
     let first = runtime();
     first.block_on(async {
         let (guard, token) = (guard.clone(), token.clone());
         tokio::spawn(async move { guard.verify(&token).await });
-        while served.requests().is_empty() {
-            tokio::task::yield_now().await;
-        }
+        server.requested(1).await;
     });
-    // Nobody runs the first runtime any more.
+    // The first runtime no longer runs.
     let second = runtime();
     let error = second.block_on(guard.verify(&token)).unwrap_err();
     assert_eq!(error.status(), 503);
@@ -213,10 +211,10 @@ fn a_fetch_on_a_runtime_that_stands_still_is_given_up() {
         "{error:?}"
     );
     setup.time.advance(5 * SECOND);
-    served.release(3);
+    server.release(3);
     assert_eq!(short(&second.block_on(guard.verify(&token))), "200");
 
-    // What comes of it when the first runtime runs again is out of date, and no reason to leave the issuer alone.
+    // The outcome of the first fetch is out of date, and defers no other fetch.
     setup.time.advance(HOUR);
     first.block_on(async {
         for _ in 0..1000 {
@@ -224,17 +222,12 @@ fn a_fetch_on_a_runtime_that_stands_still_is_given_up() {
         }
     });
     second.block_on(guard.load_keys()).unwrap();
-    assert_eq!(served.requests().len(), 3);
+    assert_eq!(server.requests().len(), 3);
 }
 
 #[test]
-fn a_fetch_in_the_background_on_a_runtime_that_ended_is_made_up_for() {
-    let runtime = || Builder::new_current_thread().enable_all().build().unwrap();
-    let serving = Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
+fn fetch_on_ended_runtime_repeated() {
+    let serving = serving_runtime();
     let setup = serving.block_on(Setup::new());
     let guard = setup.guard();
     let token = setup.token();
@@ -248,28 +241,27 @@ fn a_fetch_in_the_background_on_a_runtime_that_ended_is_made_up_for() {
 }
 
 #[tokio::test]
-async fn a_key_at_another_address_is_found_at_once() {
+async fn key_at_new_address_found_at_once() {
     let setup = Setup::new().await;
-    let served = Served::start().await;
-    let url = served.url("");
-    let discovery = "/.well-known/openid-configuration";
-    served.json(discovery, &json!({"issuer": url, "jwks_uri": served.url("/a")}));
-    served.json("/a", &json!({"keys": [setup.issuer.public_key()]}));
+    let server = Server::start().await;
+    let url = server.url("");
+    server.json(DISCOVERY, &json!({"issuer": url, "jwks_uri": server.url("/a")}));
+    server.json("/a", &json!({"keys": [setup.issuer.public_key()]}));
     let builder = TokenGuard::builder(&url, [AUDIENCE]).clock(setup.time.clock());
     let guard = builder.build().unwrap();
     let token = || setup.issuer.token(json!({"iss": url, "aud": AUDIENCE})).unwrap();
     assert_eq!(short(&guard.verify(&token()).await), "200");
 
-    // The old keys are still served where they were.
+    // The old keys are still served at the old address.
     setup.issuer.rotate().unwrap();
-    served.json(discovery, &json!({"issuer": url, "jwks_uri": served.url("/b")}));
-    served.json("/b", &json!({"keys": [setup.issuer.public_key()]}));
+    server.json(DISCOVERY, &json!({"issuer": url, "jwks_uri": server.url("/b")}));
+    server.json("/b", &json!({"keys": [setup.issuer.public_key()]}));
     assert_eq!(short(&guard.verify(&token()).await), "200");
-    assert_eq!(served.requests(), [discovery, "/a", discovery, "/b"]);
+    assert_eq!(server.requests(), [DISCOVERY, "/a", DISCOVERY, "/b"]);
 }
 
 #[tokio::test]
-async fn an_outage_is_bridged_by_stale_keys_then_503_and_never_401() {
+async fn outage_uses_stale_keys_then_503() {
     let setup = Setup::new().await;
     setup.issuer.set_cache_control("max-age=3600");
     let guard = setup.guard();
@@ -310,7 +302,7 @@ async fn an_outage_is_bridged_by_stale_keys_then_503_and_never_401() {
 }
 
 #[tokio::test]
-async fn how_long_stale_keys_are_used_can_be_set() {
+async fn stale_keys_used_for_configured_time() {
     for (stale_for, expected) in [
         (0, "503 auth.keys_unavailable"),
         (60, "200"),
@@ -328,7 +320,7 @@ async fn how_long_stale_keys_are_used_can_be_set() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_fails_is_left_alone_for_5_seconds() {
+async fn failing_issuer_asked_every_5_seconds() {
     let setup = Setup::new().await;
     setup.issuer.set_available(false);
     let guard = setup
@@ -350,7 +342,7 @@ async fn an_issuer_that_fails_is_left_alone_for_5_seconds() {
 }
 
 #[tokio::test]
-async fn a_key_that_cannot_be_looked_for_is_503() {
+async fn unknown_key_during_outage_is_503() {
     let setup = Setup::new().await;
     let keys_at = format!("{}/jwks", setup.issuer.url());
     let guard = setup.builder().keys_at(&keys_at).build().unwrap();
@@ -371,32 +363,29 @@ async fn a_key_that_cannot_be_looked_for_is_503() {
 }
 
 #[tokio::test]
-async fn the_wait_for_an_unknown_key_counts_from_when_it_was_looked_for() {
+async fn unknown_key_interval_starts_at_its_fetch() {
     let setup = Setup::new().await;
-    let served = Served::start_held().await;
-    served.json("/jwks", &json!({"keys": [setup.issuer.public_key()]}));
-    let guard = setup.builder().keys_at(&served.url("/jwks")).build().unwrap();
-    served.release(1);
+    let server = Server::start_paused().await;
+    let guard = setup.with_keys_at(&server).build().unwrap();
+    server.release(1);
     guard.load_keys().await.unwrap();
 
-    served.json("/jwks", &json!("none"));
+    server.json("/jwks", &json!("none"));
     let unknown = setup.with_unknown_key("maybe new");
     let slow = tokio::spawn({
         let (guard, unknown) = (guard.clone(), unknown.clone());
         async move { guard.verify(&unknown).await }
     });
-    while served.requests().len() < 2 {
-        tokio::task::yield_now().await;
-    }
+    server.requested(2).await;
     setup.time.advance(2 * SECOND);
-    served.release(1);
+    server.release(1);
     assert_eq!(retry_after(&slow.await.unwrap().unwrap_err()), 28);
     setup.time.advance(SECOND);
     assert_eq!(retry_after(&guard.verify(&unknown).await.unwrap_err()), 27);
 }
 
 #[tokio::test]
-async fn a_set_without_keys_replaces_none() {
+async fn key_set_without_keys_replaces_nothing() {
     let setup = Setup::new().await;
     setup.issuer.set_cache_control("max-age=600");
     let guard = setup.guard();
@@ -419,78 +408,68 @@ async fn a_set_without_keys_replaces_none() {
 }
 
 #[tokio::test]
-async fn a_fetch_goes_on_when_the_request_that_started_it_is_gone() {
+async fn fetch_outlives_the_cancelled_request() {
     let setup = Setup::new().await;
-    let served = Served::start_held().await;
-    served.json("/jwks", &json!({"keys": [setup.issuer.public_key()]}));
-    let guard = setup.builder().keys_at(&served.url("/jwks")).build().unwrap();
+    let server = Server::start_paused().await;
+    let guard = setup.with_keys_at(&server).build().unwrap();
     let token = setup.token();
-    let impatient = tokio::spawn({
+    let cancelled = tokio::spawn({
         let (guard, token) = (guard.clone(), token.clone());
         async move { guard.verify(&token).await }
     });
-    while served.requests().is_empty() {
-        tokio::task::yield_now().await;
-    }
-    impatient.abort();
-    assert!(impatient.await.unwrap_err().is_cancelled());
-    served.release(1);
+    server.requested(1).await;
+    cancelled.abort();
+    assert!(cancelled.await.unwrap_err().is_cancelled());
+    server.release(1);
     assert_eq!(short(&guard.verify(&token).await), "200");
-    assert_eq!(served.requests(), ["/jwks"]);
+    assert_eq!(server.requests(), ["/jwks"]);
 }
 
 #[tokio::test]
-async fn the_discovery_document_is_read_again_after_a_failure_and_after_a_day() {
+async fn discovery_repeated_after_failure_or_day() {
     let setup = Setup::new().await;
-    let served = Served::start().await;
+    let server = Server::start().await;
     let token = {
-        let claims = json!({"iss": served.url(""), "aud": AUDIENCE, "exp": NOW + 10 * 86_400});
+        let claims = json!({"iss": server.url(""), "aud": AUDIENCE, "exp": NOW + 10 * 86_400});
         setup.issuer.token(claims).unwrap()
     };
     let keys = json!({"keys": [setup.issuer.public_key()]});
-    let discovery = "/.well-known/openid-configuration";
-    served.json(
-        discovery,
-        &json!({"issuer": served.url(""), "jwks_uri": served.url("/a")}),
+    server.json(
+        DISCOVERY,
+        &json!({"issuer": server.url(""), "jwks_uri": server.url("/a")}),
     );
-    served.json("/a", &keys);
-    let guard = TokenGuard::builder(&served.url(""), [AUDIENCE])
+    server.json("/a", &keys);
+    let guard = TokenGuard::builder(&server.url(""), [AUDIENCE])
         .clock(setup.time.clock())
         .build()
         .unwrap();
     assert_eq!(short(&guard.verify(&token).await), "200");
     setup.time.advance(HOUR);
     guard.load_keys().await.unwrap();
-    assert_eq!(served.requests(), [discovery, "/a", "/a"]);
+    assert_eq!(server.requests(), [DISCOVERY, "/a", "/a"]);
     // The keys move.
-    served.answer("/a", || http::Response::builder().status(410).body("".into()).unwrap());
-    served.json(
-        discovery,
-        &json!({"issuer": served.url(""), "jwks_uri": served.url("/b")}),
+    server.respond("/a", || http::Response::builder().status(410).body("".into()).unwrap());
+    server.json(
+        DISCOVERY,
+        &json!({"issuer": server.url(""), "jwks_uri": server.url("/b")}),
     );
-    served.json("/b", &keys);
+    server.json("/b", &keys);
     setup.time.advance(HOUR);
     guard.load_keys().await.unwrap();
     setup.time.advance(5 * SECOND);
     guard.load_keys().await.unwrap();
-    assert_eq!(served.requests()[3..], ["/a", discovery, "/b"]);
+    assert_eq!(server.requests()[3..], ["/a", DISCOVERY, "/b"]);
     setup.time.advance(DAY);
     guard.load_keys().await.unwrap();
     assert_eq!(short(&guard.verify(&token).await), "200");
-    assert_eq!(served.requests()[6..], [discovery, "/b"]);
+    assert_eq!(server.requests()[6..], [DISCOVERY, "/b"]);
 }
 
 #[test]
-fn a_guard_outlives_the_runtime_that_it_was_used_on() {
-    let runtime = || Builder::new_current_thread().enable_all().build().unwrap();
-    let serving = Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
-    let (setup, served) = serving.block_on(async { (Setup::new().await, Served::start_held().await) });
-    served.json("/jwks", &json!({"keys": [setup.issuer.public_key()]}));
-    let guard = setup.builder().keys_at(&served.url("/jwks")).build().unwrap();
+fn guard_outlives_its_first_runtime() {
+    let serving = serving_runtime();
+    let (setup, server) = serving.block_on(async { (Setup::new().await, Server::start_paused().await) });
+    let guard = setup.with_keys_at(&server).build().unwrap();
     let token = setup.token();
 
     let first = runtime();
@@ -498,19 +477,17 @@ fn a_guard_outlives_the_runtime_that_it_was_used_on() {
         let guard = guard.clone();
         let token = token.clone();
         tokio::spawn(async move { guard.verify(&token).await });
-        while served.requests().is_empty() {
-            tokio::task::yield_now().await;
-        }
+        server.requested(1).await;
     });
-    // The fetch is under way, and ends with its runtime.
+    // The in-flight fetch ends with its runtime.
     thread::spawn(move || drop(first)).join().unwrap();
-    served.release(2);
+    server.release(2);
     let second = runtime();
     assert_eq!(short(&second.block_on(guard.verify(&token))), "200");
 }
 
 #[test]
-fn without_a_runtime_there_is_an_error() {
+fn no_runtime_is_an_error() {
     let guard = TokenGuard::builder("https://contoso.logto.app/oidc", [AUDIENCE])
         .clock(ManualClock::at(NOW).clock())
         .build()
@@ -523,7 +500,7 @@ fn without_a_runtime_there_is_an_error() {
 }
 
 #[tokio::test]
-async fn keys_can_be_loaded_ahead() {
+async fn keys_loaded_before_the_first_token() {
     let setup = Setup::new().await;
     let guard = setup.guard();
     guard.load_keys().await.unwrap();
