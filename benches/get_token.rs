@@ -1,18 +1,18 @@
-//! How many tokens per second the client gets, and what CPU time each takes, beside azure_core's pipeline without us.
+//! Tokens per second of the client, and the CPU time of each, beside azure_core's pipeline alone.
 //!
 //! ```sh
 //! RUST_BACKTRACE=0 cargo bench --bench get_token
 //! ```
 //!
-//! A server in another process gives every request the same answer. The client has one core to itself and the server
-//! another, if `taskset` and a second core are there. In each round every caller has its turn, in an order of chance; the
-//! ratios are of the same round. The pipeline takes part twice, to show how far two equal callers are apart.
+//! A server in another process remeasurements the same response for each request. The client has one core to itself and the server
+//! another, if `taskset` and a second core are there. In each round all callers are measured, in a random order; the ratios
+//! are of the same round. The pipeline takes part twice, to show how far two equal callers are apart.
 
 #![allow(clippy::print_stdout, reason = "a bench shows what it measures")]
 
 mod support;
 
-use crate::support::{Caller, Outcome, Server, Spread, Turn, arguments};
+use crate::support::{Caller, Measurement, Outcome, Server, Spread, arguments};
 use std::{
     env,
     hash::{BuildHasher, RandomState},
@@ -22,7 +22,7 @@ use std::{
 };
 
 const ROUNDS: usize = 21;
-const TURN: Duration = Duration::from_millis(500);
+const TIME: Duration = Duration::from_millis(500);
 const IN_FLIGHT: [usize; 2] = [1, 32];
 
 fn main() -> Outcome {
@@ -47,7 +47,7 @@ fn compare() -> Outcome {
     };
     let backtrace = env::var("RUST_BACKTRACE").unwrap_or_else(|_| "not set".to_owned());
     println!("{cores} RUST_BACKTRACE is {backtrace}.");
-    println!("Median (lowest to highest) of {ROUNDS} rounds of {TURN:?}:");
+    println!("Median (lowest to highest) of {ROUNDS} rounds of {TIME:?}:");
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let callers = [
@@ -57,28 +57,30 @@ fn compare() -> Outcome {
     ];
     for in_flight in IN_FLIGHT {
         println!("\n{in_flight} in flight");
-        let mut turns = callers.each_ref().map(|_| Vec::new());
+        let mut measurements = callers.each_ref().map(|_| Vec::new());
         for _ in 0..ROUNDS {
             for index in shuffled(callers.len()) {
-                if let (Some((_, caller)), Some(turns)) = (callers.get(index), turns.get_mut(index)) {
-                    turns.push(Turn::take(&runtime, caller, in_flight, TURN)?);
+                if let (Some((_, caller)), Some(measurements)) = (callers.get(index), measurements.get_mut(index)) {
+                    measurements.push(Measurement::take(&runtime, caller, in_flight, TIME)?);
                 }
             }
         }
-        let [baseline, ..] = &turns;
-        for ((name, _), turns) in callers.iter().zip(&turns) {
-            show(name, turns, baseline).ok_or("nothing was measured")?;
+        let [baseline, ..] = &measurements;
+        for ((name, _), measurements) in callers.iter().zip(&measurements) {
+            show(name, measurements, baseline).ok_or("nothing was measured")?;
         }
     }
     Ok(())
 }
 
-/// Shows the turns of a caller beside those of another in the same rounds. `None` if there are none.
-fn show(name: &str, turns: &[Turn], baseline: &[Turn]) -> Option<()> {
-    let requests = |turn: &Turn| turn.requests / turn.wall.as_secs_f64();
-    let cpu_time = |turn: &Turn| turn.cpu.as_secs_f64() * 1e6 / turn.requests;
-    let spread = |of: fn(&Turn) -> f64| Spread::of(turns.iter().map(of));
-    let ratio = |of: fn(&Turn) -> f64| Spread::of(turns.iter().zip(baseline).map(|(turn, base)| of(turn) / of(base)));
+/// Shows the measurements of a caller beside those of another in the same rounds; `None` for empty lists.
+fn show(name: &str, measurements: &[Measurement], baseline: &[Measurement]) -> Option<()> {
+    let requests = |run: &Measurement| run.requests / run.wall.as_secs_f64();
+    let cpu_time = |run: &Measurement| run.cpu.as_secs_f64() * 1e6 / run.requests;
+    let spread = |of: fn(&Measurement) -> f64| Spread::of(measurements.iter().map(of));
+    let ratio = |of: fn(&Measurement) -> f64| {
+        Spread::of(measurements.iter().zip(baseline).map(|(run, base)| of(run) / of(base)))
+    };
     println!(
         "{name:<14}  requests per second {:.0}, × {:.3}\n{:14}  µs of CPU per request {:.1}, × {:.3}",
         spread(requests)?,
@@ -90,7 +92,7 @@ fn show(name: &str, turns: &[Turn], baseline: &[Turn]) -> Option<()> {
     Some(())
 }
 
-/// The numbers below `len`, in an order of chance.
+/// Remeasurements the numbers below `len`, in a random order.
 fn shuffled(len: usize) -> Vec<usize> {
     let chance = RandomState::new();
     let mut order: Vec<_> = (0..len).collect();

@@ -1,12 +1,12 @@
-//! How many instructions a call takes: ours, and one of azure_core's pipeline without us.
+//! The instructions of a call of the client, and of one of azure_core's pipeline alone.
 //!
 //! ```sh
 //! cargo bench --bench instructions
 //! ```
 //!
-//! valgrind counts those that the caller's process executes in user space, so that a busy machine does not matter. What it
-//! takes to start is left out: a call is the difference between a number of calls and twice as many. The bench fails when
-//! a limit is exceeded.
+//! valgrind counts those that the caller's process executes in user space, so that a busy machine does not matter. The start
+//! of the process is left out: a call is the difference between a number of calls and twice as many. The bench fails when a
+//! limit is exceeded.
 //!
 //! valgrind has none of the CPU's instructions for SHA-256, so that sha2 falls back on some thousands of others, which no
 //! current server executes. They are counted on their own.
@@ -19,7 +19,7 @@ use crate::support::{Caller, Outcome, Server, arguments};
 use std::{env, process::Command};
 
 const CALLS: u32 = 500;
-/// Each process has its tables of headers in an order of chance, and executes up to 1 % more or fewer instructions for it.
+/// Each process has its tables of headers in a random order, and executes up to 1 % more or fewer instructions for it.
 const PROCESSES: u32 = 4;
 
 /// The most that a call of the client may take, as a multiple of one of the pipeline.
@@ -82,7 +82,7 @@ fn check(name: &str, ratio: f64, limit: f64) -> bool {
     ratio <= limit
 }
 
-/// The instructions of one call.
+/// Returns the instructions of one call.
 fn instructions(caller: &str, backtrace: &str, options: &[&str], endpoint: &str) -> Outcome<f64> {
     let run = |calls| collected(caller, calls, backtrace, options, endpoint);
     let mut sum = 0.0;
@@ -92,7 +92,7 @@ fn instructions(caller: &str, backtrace: &str, options: &[&str], endpoint: &str)
     Ok(sum / f64::from(PROCESSES * CALLS))
 }
 
-/// The instructions of this program, when it makes some calls.
+/// Returns the instructions of this program with a number of calls.
 fn collected(caller: &str, calls: u32, backtrace: &str, options: &[&str], endpoint: &str) -> Outcome<f64> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])

@@ -1,12 +1,12 @@
-//! What it costs to sign a request.
+//! The cost of signing a request.
 //!
 //! ```sh
 //! cargo bench --bench signing
 //! ```
 //!
-//! The functions are not public, so this program includes their files. Beside them it measures what no implementation can do
-//! without: SHA-256 of the body, and HMAC-SHA256 of the string to sign, from the same library. The rounds of both alternate,
-//! so that their ratio is right even on a busy machine.
+//! The functions are not public, so this program includes their files. Beside them it measures the least that any
+//! implementation must do: SHA-256 of the body, and HMAC-SHA256 of the string to sign, from the same library. The rounds of
+//! both alternate, so that their ratio is right even on a busy machine.
 
 #![allow(clippy::print_stdout, reason = "a bench shows what it measures")]
 
@@ -71,7 +71,7 @@ fn main() -> Outcome {
     Ok(())
 }
 
-/// The mean time of one call.
+/// Returns the mean time of one call.
 fn nanoseconds<T>(call: impl Fn() -> T) -> f64 {
     let started = Instant::now();
     for _ in 0..CALLS_PER_ROUND {

@@ -15,7 +15,7 @@ const getToken = () => client.getToken(user, ["chat", "voip"], { tokenExpiresInM
 
 const show = (values) => process.stdout.write(JSON.stringify(values) + "\n");
 
-async function takeTurn(inFlight, seconds) {
+async function measure(inFlight, seconds) {
   const wall = process.hrtime.bigint();
   const cpu = process.cpuUsage();
   const end = wall + BigInt(Math.round(seconds * 1e9));
@@ -37,7 +37,7 @@ async function main() {
   show({ token: token.length, expiresOn: Math.floor(expiresOn.getTime() / 1000) });
   for await (const line of readline.createInterface({ input: process.stdin })) {
     const [inFlight, seconds] = line.split(" ").map(Number);
-    await takeTurn(inFlight, seconds);
+    await measure(inFlight, seconds);
   }
 }
 

@@ -24,15 +24,15 @@ def show(**values):
     print(json.dumps(values), flush=True)
 
 
-class Turn:
-    """Counts the requests of a turn until it is over, then shows what it came to."""
+class Measurement:
+    """Counts the requests within a time, and shows the result."""
 
     def __init__(self, seconds):
         self.requests = 0
         self.wall, self.cpu = time.monotonic(), time.process_time()
         self.end = self.wall + float(seconds)
 
-    def goes_on(self):
+    def is_running(self):
         return time.monotonic() < self.end
 
     def show(self):
@@ -53,20 +53,20 @@ def use_sync():
     client.get_token(user, **ASKED)
     show_answer(client.get_token(user, **ASKED))
 
-    def ask(turn):
-        while turn.goes_on():
+    def ask(measurement):
+        while measurement.is_running():
             client.get_token(user, **ASKED)
-            turn.requests += 1
+            measurement.requests += 1
 
     for line in sys.stdin:
         in_flight, seconds = line.split()
-        turn = Turn(seconds)
-        threads = [Thread(target=ask, args=[turn]) for _ in range(int(in_flight))]
+        measurement = Measurement(seconds)
+        threads = [Thread(target=ask, args=[measurement]) for _ in range(int(in_flight))]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        turn.show()
+        measurement.show()
 
 
 async def use_aio():
@@ -79,16 +79,16 @@ async def use_aio():
         await client.get_token(user, **ASKED)
         show_answer(await client.get_token(user, **ASKED))
 
-        async def ask(turn):
-            while turn.goes_on():
+        async def ask(measurement):
+            while measurement.is_running():
                 await client.get_token(user, **ASKED)
-                turn.requests += 1
+                measurement.requests += 1
 
         for line in sys.stdin:
             in_flight, seconds = line.split()
-            turn = Turn(seconds)
-            await asyncio.gather(*(ask(turn) for _ in range(int(in_flight))))
-            turn.show()
+            measurement = Measurement(seconds)
+            await asyncio.gather(*(ask(measurement) for _ in range(int(in_flight))))
+            measurement.show()
 
 
 if variant == "sync":

@@ -1,4 +1,4 @@
-//! The ways to ask the server for a token.
+//! The callers that get tokens from the server.
 
 use super::Outcome;
 use azure_communication_identity::{
@@ -22,7 +22,7 @@ const SCOPES: [CommunicationTokenScope; 2] = [CommunicationTokenScope::Chat, Com
 /// The body of the client's request for them.
 const BODY: &str = r#"{"scopes":["chat","voip"],"expiresInMinutes":60}"#;
 
-/// A way to ask the server for a token.
+/// A caller that gets tokens from the server.
 #[derive(Clone)]
 pub(crate) enum Caller {
     /// This library's client.
@@ -84,7 +84,7 @@ impl Caller {
         })
     }
 
-    /// Gets a token. Only the client reads the answer.
+    /// Gets a token. Only the client reads the response.
     pub(crate) async fn get_token(&mut self) -> Result<Option<CommunicationAccessToken>> {
         match self {
             Self::Client { client, user } => {
@@ -96,7 +96,7 @@ impl Caller {
                 response.into_model().map(Some)
             }
             Self::Pipeline { pipeline, request } => {
-                // So that every call gets an id of its own.
+                // Each call gets its own request ID.
                 request.headers_mut().remove(CLIENT_REQUEST_ID);
                 pipeline.send(&Context::new(), request, None).await?;
                 Ok(None)
@@ -129,7 +129,7 @@ fn client_options(transport: Transport) -> ClientOptions {
     }
 }
 
-/// azure_core's default transport, but never a proxy on the way to loopback.
+/// azure_core's default transport, without proxies.
 pub(crate) fn transport() -> Outcome<Transport> {
     Ok(Transport::new(Arc::new(http_client()?)))
 }
@@ -137,7 +137,6 @@ pub(crate) fn transport() -> Outcome<Transport> {
 fn http_client() -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder()
         .no_proxy()
-        // As azure_core's own HTTP client has them.
         .connect_timeout(std::time::Duration::from_secs(20))
         .read_timeout(std::time::Duration::from_secs(60))
         .redirect(reqwest::redirect::Policy::none())

@@ -1,4 +1,4 @@
-//! What the benches share: a server that costs little, and the ways to ask it for a token.
+//! The parts that the benches share: a server that costs little, and its callers.
 
 #![allow(
     dead_code,
@@ -7,21 +7,21 @@
 )]
 
 mod caller;
+mod measurement;
 mod server;
 mod spread;
-mod turn;
 
 pub(crate) use caller::{Caller, transport};
+pub(crate) use measurement::Measurement;
 pub(crate) use server::Server;
 pub(crate) use spread::Spread;
-pub(crate) use turn::Turn;
 
 use std::{env, error::Error};
 
-/// What a bench ends with.
+/// The result of a bench.
 pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// What a bench was called with, without what `cargo bench` adds.
+/// Returns the arguments of a bench, without the one that `cargo bench` adds.
 pub(crate) fn arguments() -> Vec<String> {
     env::args().skip(1).filter(|argument| argument != "--bench").collect()
 }

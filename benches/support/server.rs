@@ -1,4 +1,4 @@
-//! A server that costs as little as one can, so that what is measured is the client.
+//! A server that costs as little as possible, so that the client is measured.
 
 use super::Outcome;
 use http_body_util::{BodyExt as _, Full};
@@ -26,7 +26,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
-/// The headers of the recorded answers in `testdata/recordings/`, beside `content-length` and `date`, which hyper adds.
+/// The headers of the recorded responses in `testdata/recordings/`, beside `content-length` and `date`, which hyper adds.
 const HEADERS: [(&str, &str); 9] = [
     (
         "api-supported-versions",
@@ -42,11 +42,11 @@ const HEADERS: [(&str, &str); 9] = [
     ("x-processing-time", "25ms"),
 ];
 
-/// The length of the service's answers to a request for a token, in bytes.
+/// The length of the service's response to a request for a token, in bytes.
 const BODY_LEN: usize = 1083;
 
-/// A server on loopback that gives every request for a token the same answer, shaped as the service's, and every request
-/// for a user a new one.
+/// A server on loopback that returns the same response for each request for a token, shaped as the service's, and a new user
+/// for each request for a user.
 pub(crate) struct Server {
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
@@ -88,14 +88,14 @@ impl Server {
         Ok((server, ca.pem()))
     }
 
-    /// Serves from another thread, as long as the process runs.
+    /// Serves from another thread until the process ends.
     pub(crate) fn serve_in_background(self) -> String {
         let endpoint = self.endpoint.clone();
         thread::spawn(|| self.serve());
         endpoint
     }
 
-    /// Serves from this thread, for ever.
+    /// Serves from this thread until the process ends.
     pub(crate) fn serve(self) -> Outcome {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         runtime.block_on(async {
@@ -114,7 +114,7 @@ async fn serve_connection(stream: TcpStream, tls: Option<TlsAcceptor>, answers: 
     match tls {
         None => answers.serve(stream).await,
         Some(tls) => {
-            // A client that gives up its connection is no failure.
+            // A client may close its connection.
             if let Ok(stream) = tls.accept(stream).await {
                 answers.serve(stream).await;
             }
@@ -138,7 +138,7 @@ impl Answers {
         }
     }
 
-    /// Serves a connection until the client closes it, which is no failure.
+    /// Serves a connection until the client closes it.
     async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin) {
         let service = service_fn(|request| self.answer(request));
         let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
@@ -151,7 +151,7 @@ impl Answers {
         Ok(if is_for_user { self.user() } else { self.token.clone() })
     }
 
-    /// A user that there was not before.
+    /// Returns a new user.
     fn user(&self) -> Response<Full<Bytes>> {
         let number = self.users.fetch_add(1, Ordering::Relaxed);
         let mut response = response(format!(

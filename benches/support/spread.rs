@@ -1,8 +1,8 @@
-//! What many measurements come to.
+//! The spread of measurements.
 
 use std::fmt;
 
-/// The lowest, the middle and the highest of some measurements.
+/// The lowest, the median and the highest of some measurements.
 pub(crate) struct Spread {
     pub(crate) median: f64,
     lowest: f64,
@@ -10,7 +10,7 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// The spread of measurements; `None` if there are none.
+    /// Returns the spread of measurements; `None` for an empty list.
     pub(crate) fn of(measurements: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut sorted: Vec<_> = measurements.into_iter().collect();
         sorted.sort_by(f64::total_cmp);
@@ -23,7 +23,7 @@ impl Spread {
 }
 
 impl fmt::Display for Spread {
-    /// Three numbers, with as many digits as the format's precision says.
+    /// Writes three numbers, with the digits of the format's precision.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = f.precision().unwrap_or(0);
         let Self {

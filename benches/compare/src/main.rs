@@ -1,28 +1,23 @@
-//! The parts of `benches/compare/run` that are in Rust: the server that all clients ask, and this library's clients.
+//! The parts of `benches/compare/run` that are in Rust: the server of all clients, and this library's clients.
 //!
 //! Like the clients for Python and JavaScript beside this file, `client VARIANT ENDPOINT` gets two tokens and shows the
-//! second, then reads lines with how many calls to keep in flight and for how many seconds, and shows what each of these
-//! turns came to.
+//! second, then reads lines with the number of calls to keep in flight and the seconds to do so, and shows each
+//! measurement.
 
 #![allow(clippy::print_stdout, reason = "a bench shows what it measures")]
 
-mod hyper_transport;
 #[path = "../../support/mod.rs"]
 mod support;
 
-use crate::{
-    hyper_transport::HyperTransport,
-    support::{Caller, Outcome, Server, Spread, Turn, arguments, transport},
-};
+use crate::support::{Caller, Measurement, Outcome, Server, Spread, arguments, transport};
 use azure_communication_identity::{CommunicationIdentityClient, CommunicationUserIdentifier};
-use azure_core::http::{Response, Transport};
+use azure_core::http::Response;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
 use std::{
     collections::HashSet,
     fs,
     io::stdin,
-    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::runtime::Runtime;
@@ -31,9 +26,9 @@ use tokio::runtime::Runtime;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How many creations `bulk` keeps in flight.
+/// The creations that `bulk` keeps in flight.
 const CONCURRENCY: usize = 64;
-/// How many clients `further` creates.
+/// The clients that `further` creates.
 const FURTHER: usize = 101;
 
 fn main() -> Outcome {
@@ -46,7 +41,7 @@ fn main() -> Outcome {
             fs::write(ca, pem)?;
             serve(server)
         }
-        ["client", variant, endpoint] => take_turns(&runtime, caller(variant, endpoint)?),
+        ["client", variant, endpoint] => measure(&runtime, caller(variant, endpoint)?),
         ["bulk", count, endpoint] => bulk(&runtime, count.parse()?, endpoint),
         ["further", endpoint] => further(&runtime, endpoint),
         _ => Err("see `benches/compare/run`".into()),
@@ -61,14 +56,15 @@ fn serve(server: Server) -> Outcome {
 fn caller(variant: &str, endpoint: &str) -> Outcome<Caller> {
     match variant {
         "client" => Caller::client(endpoint),
-        "hyper" => Caller::client_over(endpoint, Transport::new(Arc::new(HyperTransport::new()))),
+        #[cfg(feature = "hyper")]
+        "hyper" => Caller::client_over(endpoint, azure_communication_identity::default_transport()?),
         "pipeline" => Caller::pipeline(endpoint),
         "reqwest" => Caller::reqwest(endpoint),
         _ => Err(format!("there is no variant {variant}").into()),
     }
 }
 
-fn take_turns(runtime: &Runtime, mut caller: Caller) -> Outcome {
+fn measure(runtime: &Runtime, mut caller: Caller) -> Outcome {
     let answer = runtime.block_on(async {
         caller.get_token().await?;
         caller.get_token().await
@@ -80,21 +76,21 @@ fn take_turns(runtime: &Runtime, mut caller: Caller) -> Outcome {
         let line = line?;
         let (in_flight, seconds) = line.split_once(' ').ok_or("pass calls in flight, and seconds")?;
         let duration = Duration::from_secs_f64(seconds.parse()?);
-        let turn = Turn::take(runtime, &caller, in_flight.parse()?, duration)?;
+        let measurement = Measurement::take(runtime, &caller, in_flight.parse()?, duration)?;
         println!(
             "{}",
             json!({
-                "requests": turn.requests,
-                "wall": turn.wall.as_secs_f64(),
-                "cpu": turn.cpu.as_secs_f64(),
+                "requests": measurement.requests,
+                "wall": measurement.wall.as_secs_f64(),
+                "cpu": measurement.cpu.as_secs_f64(),
             })
         );
     }
     Ok(())
 }
 
-/// Creates users as the sample `bulk_provision` does, but as fast as they come: the sample keeps to the pace that the
-/// service documents, at which 100,000 take an hour.
+/// Creates users as the sample `bulk_provision` does, but as fast as possible: the sample keeps to the rate that the service
+/// documents, at which 100,000 take an hour.
 fn bulk(runtime: &Runtime, count: usize, endpoint: &str) -> Outcome {
     let Caller::Client { client, .. } = Caller::client(endpoint)? else {
         return Err("the caller is no client".into());
@@ -125,7 +121,7 @@ async fn create(
         .await
 }
 
-/// The most memory that this process has had so far, in bytes.
+/// Returns the peak of this process's memory, in bytes.
 fn peak_memory() -> Outcome<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -133,7 +129,7 @@ fn peak_memory() -> Outcome<u64> {
     Ok(kibibytes.ok_or("the memory is not known")?.parse::<u64>()? * 1024)
 }
 
-/// What another client costs in a program that has one: over the transport that is there, and with one of its own.
+/// Measures the cost of another client in a program: over a shared transport, and with its own.
 fn further(runtime: &Runtime, endpoint: &str) -> Outcome {
     let first = transport()?;
     let get_token = |mut caller: Caller| runtime.block_on(async move { caller.get_token().await });

@@ -3,7 +3,9 @@
 mod attempt;
 mod body;
 mod failure;
-#[cfg(feature = "reqwest")]
+#[cfg(feature = "hyper")]
+mod hyper_transport;
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
 pub mod transport;
 
 pub use attempt::{Idempotency, Next, next_policy};

@@ -127,16 +127,16 @@ async fn send<T>(
 #[cfg(feature = "reqwest")]
 fn default_transport(base_url: &Url) -> Result<Transport> {
     if !is_near(base_url) {
-        return call::transport::default(|builder| builder);
+        return call::transport::reqwest(|builder| builder);
     }
     // Without redirects and proxies, http never needs certificates, and the system may have none.
     #[cfg(feature = "reqwest_rustls")]
     if base_url.scheme() == "http" {
-        return call::transport::default(|builder| {
+        return call::transport::reqwest(|builder| {
             builder.connect_timeout(CONNECT_TIMEOUT).no_proxy().tls_certs_only([])
         });
     }
-    call::transport::default(|builder| builder.connect_timeout(CONNECT_TIMEOUT).no_proxy())
+    call::transport::reqwest(|builder| builder.connect_timeout(CONNECT_TIMEOUT).no_proxy())
 }
 
 #[cfg(not(feature = "reqwest"))]
