@@ -1,6 +1,5 @@
 //! An HTTP transport over hyper: http/1.1, the platform's certificates, and the proxies of the environment.
 
-use super::transport::unusable;
 use azure_core::{
     Error, Result,
     error::ErrorKind,
@@ -50,11 +49,10 @@ const HEADERS: usize = 12;
 type BoxError = Box<dyn error::Error + Send + Sync>;
 
 /// Returns TLS settings with the platform's certificates.
-pub(super) fn tls() -> Result<ClientConfig> {
+pub(super) fn tls() -> std::result::Result<ClientConfig, rustls::Error> {
     let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
-        .and_then(BuilderVerifierExt::with_platform_verifier)
-        .map_err(|error| unusable(&error.to_string(), error))?;
+        .and_then(BuilderVerifierExt::with_platform_verifier)?;
     Ok(tls.with_no_client_auth())
 }
 

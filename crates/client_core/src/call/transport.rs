@@ -55,7 +55,7 @@ pub fn reqwest(
 /// The transport cannot be built, as without CA certificates.
 #[cfg(feature = "hyper")]
 pub fn hyper() -> Result<Transport> {
-    let tls = tls()?;
+    let tls = tls().map_err(|error| unusable(&error.to_string(), error))?;
     per_runtime(move || Ok(Arc::new(HyperTransport::new(tls.clone()))))
 }
 
@@ -71,7 +71,7 @@ fn per_runtime(build: impl Fn() -> Result<Arc<dyn HttpClient>> + Send + Sync + '
 }
 
 /// Creates the error of a transport that cannot be built.
-pub(super) fn unusable(cause: &str, error: impl error::Error + Send + Sync + 'static) -> Error {
+fn unusable(cause: &str, error: impl error::Error + Send + Sync + 'static) -> Error {
     let text = format!(
         "the HTTP transport cannot be built: {cause}. Install the system's CA certificates (the package ca-certificates \
          on Debian and Alpine), or set client_options.transport"
