@@ -11,16 +11,15 @@ import uuid
 import pytest
 from azure.storage.queue import QueueClient
 
-# Azurite's own account, whose key everybody knows.
+# Azurite's own account, whose key is public.
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 
 def eventually(check, seconds=15):
-    """What the check says as soon as it is something, before the deadline.
+    """Returns the first true result of the check, before the deadline.
 
-    It asks again and again, since other processes do what is waited for, and neither a queue nor a table calls back. How
-    often it asks makes a test slower or faster, and no more.
+    It polls, as other processes change the queue and the table. The interval affects the speed of a test only.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -33,7 +32,7 @@ def eventually(check, seconds=15):
 
 @pytest.fixture(scope="session")
 def azurite():
-    """Where Azurite's queues are."""
+    """The base URL of Azurite's queues."""
     command = [os.environ["AZURITE"], "--queueHost", "127.0.0.1", "--queuePort", "0"]
     command += ["--inMemoryPersistence", "--disableTelemetry"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -49,7 +48,7 @@ def azurite():
 
 
 class Setup:
-    """A queue and a table of their own, and the programs that use them."""
+    """A queue, a table, and the processes that use them."""
 
     def __init__(self, azurite, directory):
         self.directory = directory
@@ -64,7 +63,7 @@ class Setup:
 
     def queue(self, poison=False, **options):
         """The queue, through Azure's client for Python."""
-        # Azurite knows no newer version.
+        # The newest version that Azurite knows.
         return QueueClient.from_queue_url(
             self.url + "-poison" * poison, credential=KEY, api_version="2025-11-05", **options
         )
@@ -75,7 +74,7 @@ class Setup:
         return program
 
     def run(self, *arguments, **variables):
-        """Runs the program to its end."""
+        """Runs the program until it exits."""
         return subprocess.run(
             [os.environ["VERIFICATION_CODES"], *arguments],
             env=self.environment(variables),
@@ -86,18 +85,18 @@ class Setup:
         )
 
     def environment(self, variables):
-        # The program is to reach loopback without being told to.
+        # The program must reach loopback without `no_proxy`.
         inherited = {name: value for name, value in os.environ.items() if name != "no_proxy"}
         return inherited | self.variables | variables
 
     def written(self):
-        """All that the programs have said and stored."""
+        """Everything that the processes have printed, logged and stored."""
         files = [path for path in self.directory.iterdir() if path.is_file()]
         return b"".join(path.read_bytes() for path in files).decode(errors="replace")
 
 
 class Program:
-    """A process that serves or watches, and is ready."""
+    """A ready process of `serve` or `watch`."""
 
     def __init__(self, setup, arguments, variables):
         number = len(setup.processes)
@@ -125,7 +124,7 @@ class Program:
             self.tokens = re.findall(r"TOKEN='(.*)'", self.output)
 
     def end(self):
-        """Ends it as an operator does, and says how it ended."""
+        """Sends SIGTERM, and returns the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=15)
 

@@ -1,4 +1,4 @@
-"""The example verification_codes as its users see it, with a real queue."""
+"""The program verification_codes with Azurite, from outside."""
 
 import base64
 import contextlib
@@ -27,7 +27,7 @@ KEYED = {"CODE_HASH_KEY": base64.b64encode(HASH_KEY).decode()}
 
 
 def ask(url, token=None, body=None):
-    """Status and body of the answer."""
+    """Status and body of the response."""
     request = urllib.request.Request(url, data=None if body is None else json.dumps(body).encode())
     if token:
         request.add_header("Authorization", f"Bearer {token}")
@@ -61,7 +61,7 @@ def states(setup):
 
 @contextlib.contextmanager
 def writing(setup):
-    """Keeps everybody else from writing to the table."""
+    """Locks the table against writes of other processes."""
     with contextlib.closing(sqlite3.connect(setup.table, timeout=10, isolation_level=None)) as table:
         table.execute("BEGIN IMMEDIATE")
         yield
@@ -69,12 +69,12 @@ def writing(setup):
 
 
 def length(setup):
-    """How many messages there are, those that are hidden too."""
+    """The number of messages, hidden ones included."""
     return setup.queue().get_queue_properties().approximate_message_count
 
 
 def activation(code, user="alice"):
-    """The message that makes this code valid, by another implementation."""
+    """The message that makes this code valid, built independently."""
     subject = struct.pack(">Q", len(user)) + user.encode()
     digest = hmac.digest(HASH_KEY, subject + code.encode(), hashlib.sha256)
     expires_at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=5)
@@ -121,9 +121,9 @@ def test_a_code_becomes_valid_and_is_used_once(setup):
     assert verify(api, code) == 404
     assert verify(api, "ojE-161-pTv") == 404
 
-    written = setup.written()
-    assert "a code was made valid" in written
-    assert code not in written
+    # The watcher logs after it has sent the second message, and the table is valid before.
+    eventually(lambda: "a code was made valid" in setup.written())
+    assert code not in setup.written()
     assert api.tokens[0] not in api.log.read_text()
 
 
@@ -189,7 +189,7 @@ def test_watchers_that_are_killed_lose_nothing(setup):
     codes = [get_code(api) for _ in range(80)]
     (first,) = setup.queue().peek_messages()
 
-    # One has received messages, and waits for the table, which somebody else writes to.
+    # One has received messages, and waits for the table, which another process writes to.
     with writing(setup):
         watcher = setup.start("watch")
         eventually(lambda: setup.queue().peek_messages()[0].id != first.id)
@@ -318,7 +318,7 @@ def test_a_watcher_beside_it_shares_the_table_without_being_told(setup):
 
 def test_the_first_line_says_what_it_runs_with(setup):
     first = setup.start().output.splitlines()[0]
-    assert first.startswith("Without configuration: doubles in this process, until one of ")
+    assert first.startswith("Without configuration: fakes in this process, until one of ")
     assert "KEY_VAULT_URL" in first
 
 
@@ -344,7 +344,7 @@ def test_a_configuration_that_is_not_whole_is_refused(setup):
     assert ended.stdout == ""
 
 
-def test_a_variable_that_is_misspelt_does_not_start_the_doubles(setup):
+def test_a_misspelt_variable_does_not_start_the_fakes(setup):
     ended = setup.run(KEYVAULT_URL="https://contoso.vault.azure.net")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "KEYVAULT_URL is not known" in ended.stderr

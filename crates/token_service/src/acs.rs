@@ -1,4 +1,4 @@
-//! Azure Communication Services, and what callers learn of its failures.
+//! Calls to Azure Communication Services, and the responses for their failures.
 
 use crate::{
     error::ApiError,
@@ -16,17 +16,17 @@ use azure_core::{Error, error::ErrorKind};
 use std::{error::Error as StdError, iter::successors, sync::Arc, time::Duration};
 use tracing::warn;
 
-/// The identity client. Its errors go to the log with what support asks for, and without ids of users.
+/// The identity client. It logs failures with the ids that Azure support asks for, and without ids of users.
 #[derive(Clone, Debug)]
 pub(crate) struct Acs {
     client: CommunicationIdentityClient,
     metrics: Arc<Metrics>,
 }
 
-/// A creation that failed.
+/// A failed creation of an identity.
 pub(crate) struct CreationFailed {
     pub(crate) error: ApiError,
-    /// Set if an identity may have been created all the same.
+    /// Set if an identity may have been created.
     pub(crate) outcome_unknown: bool,
 }
 
@@ -39,11 +39,11 @@ impl Acs {
         let response = self.client.create_user(None).await;
         let response = response.map_err(|error| CreationFailed {
             outcome_unknown: creation_outcome_unknown(&error),
-            error: self.failed("create", &error),
+            error: self.failure("create", &error),
         })?;
         let user = response.into_model().map_err(|error| CreationFailed {
             outcome_unknown: true,
-            error: self.failed("create", &error),
+            error: self.failure("create", &error),
         })?;
         self.metrics.acs("create", "ok");
         Ok(user)
@@ -60,20 +60,20 @@ impl Acs {
         };
         let response = self.client.get_token(identity, grant.scopes(), Some(options)).await;
         let token = response.and_then(azure_core::http::Response::into_model);
-        let token = token.map_err(|error| self.failed_for_identity("issue", &error))?;
+        let token = token.map_err(|error| self.failure_of_identity("issue", &error))?;
         self.metrics.acs("issue", "ok");
         Ok(token)
     }
 
-    /// Revokes all tokens of the identity.
+    /// Revokes all tokens of an identity.
     pub(crate) async fn revoke(&self, identity: &CommunicationUserIdentifier) -> Result<(), ApiError> {
         let response = self.client.revoke_tokens(identity, None).await;
-        response.map_err(|error| self.failed_for_identity("revoke", &error))?;
+        response.map_err(|error| self.failure_of_identity("revoke", &error))?;
         self.metrics.acs("revoke", "ok");
         Ok(())
     }
 
-    /// Deletes the identity. It is no error if the resource does not have it.
+    /// Deletes an identity. An identity that the resource does not have counts as deleted.
     pub(crate) async fn delete(&self, identity: &CommunicationUserIdentifier) -> Result<(), ApiError> {
         match self.client.delete_user(identity, None).await {
             Ok(_) => {
@@ -85,10 +85,11 @@ impl Acs {
                 warn!("an identity that was to be deleted is none of this resource's, or no longer");
                 Ok(())
             }
-            Err(error) => Err(self.failed("delete", &error)),
+            Err(error) => Err(self.failure("delete", &error)),
         }
     }
 
+    /// Exchanges a Teams user's Entra token.
     pub(crate) async fn exchange(&self, request: TeamsUserTokenRequest) -> Result<CommunicationAccessToken, ApiError> {
         let response = self.client.get_token_for_teams_user(request, None).await;
         match response.and_then(azure_core::http::Response::into_model) {
@@ -97,28 +98,28 @@ impl Acs {
                 Ok(token)
             }
             Err(error) => {
-                let answer = self.failed("exchange", &error);
+                let failure = self.failure("exchange", &error);
                 Err(if is_teams_token_refused(&error) {
                     ApiError::teams_token_refused()
                 } else {
-                    answer
+                    failure
                 })
             }
         }
     }
 
-    /// As [`failed`](Self::failed), for an operation that takes an identity which may be gone.
-    fn failed_for_identity(&self, operation: &'static str, error: &Error) -> ApiError {
-        let answer = self.failed(operation, error);
+    /// Calls [`failure`](Self::failure) for an operation on an identity, which may be gone.
+    fn failure_of_identity(&self, operation: &'static str, error: &Error) -> ApiError {
+        let failure = self.failure(operation, error);
         if is_gone(error) {
             ApiError::identity_gone()
         } else {
-            answer
+            failure
         }
     }
 
-    /// Logs a failure, counts it, and says what callers are told.
-    fn failed(&self, operation: &'static str, error: &Error) -> ApiError {
+    /// Logs and counts a failure, and returns the response for it.
+    fn failure(&self, operation: &'static str, error: &Error) -> ApiError {
         if chain(error).any(<dyn StdError>::is::<QueueFull>) {
             self.metrics.acs(operation, "queue_full");
             let message = "too many requests wait for Azure Communication Services: try again later";
@@ -147,17 +148,17 @@ impl Acs {
             correlation_vector = refusal.correlation_vector,
             "Azure Communication Services refused a request"
         );
-        let asked = refusal.retry_after.and_then(|wait| Duration::try_from(wait).ok());
+        let retry_after = refusal.retry_after.and_then(|wait| Duration::try_from(wait).ok());
         match status {
             429 => {
                 let message = "Azure Communication Services asks for fewer requests: try again later";
                 ApiError::new(StatusCode::TOO_MANY_REQUESTS, "service_busy", message)
-                    .retry_after(asked.unwrap_or(WINDOW))
+                    .retry_after(retry_after.unwrap_or(WINDOW))
             }
             408 | 500.. => {
                 let message = "Azure Communication Services is in trouble: try again later";
                 ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "acs_unavailable", message)
-                    .retry_after(asked.unwrap_or(Duration::from_secs(5)))
+                    .retry_after(retry_after.unwrap_or(Duration::from_secs(5)))
             }
             _ => {
                 let message = "Azure Communication Services refused this service's request: its log says more";
@@ -167,9 +168,8 @@ impl Acs {
     }
 }
 
-/// Returns whether the service says that the resource does not have the identity: a 404 without a code comes from something
-/// else, such as a proxy. The service documents the code for another resource's identities; what it answers for
-/// deleted ones is not documented.
+/// Returns whether the service says that the resource does not have the identity. A 404 without a code comes from another
+/// server, such as a proxy. The service documents the code for another resource's identities, and none for deleted ones.
 fn is_gone(error: &Error) -> bool {
     CommunicationError::from_error(error).is_some_and(|refusal| {
         let not_found = u16::from(refusal.status) == 404 && refusal.code.is_some();
@@ -177,7 +177,7 @@ fn is_gone(error: &Error) -> bool {
     })
 }
 
-/// Returns whether the Teams user's token was refused, or the application that it is for.
+/// Returns whether the service refused the Teams user's token or its application.
 fn is_teams_token_refused(error: &Error) -> bool {
     CommunicationError::from_error(error).is_some_and(|refusal| match refusal.error_code() {
         Some(CommunicationErrorCode::InvalidAccessToken) => true,
@@ -187,7 +187,7 @@ fn is_teams_token_refused(error: &Error) -> bool {
     })
 }
 
-/// The innermost error's text. The outer ones can show the URL, which has the user's id.
+/// Returns the innermost error's message. The outer ones can show the URL with the identity.
 fn root_cause(error: &Error) -> String {
     match error.kind() {
         ErrorKind::Credential => "no token for this service could be acquired".to_owned(),
@@ -195,6 +195,7 @@ fn root_cause(error: &Error) -> String {
     }
 }
 
+/// Iterates over an error and its sources.
 fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     successors(Some(error), |error| (**error).source())
 }

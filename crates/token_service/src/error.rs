@@ -1,6 +1,6 @@
-//! What callers are told when something goes wrong.
+//! Error responses.
 
-use crate::store::{StoreError, StoreErrorKind};
+use crate::{store::StoreError, user::UserIdError};
 use axum::{
     Json,
     http::{
@@ -16,9 +16,9 @@ use token_guard::GuardError;
 use tracing::{Span, error};
 use utoipa::ToSchema;
 
-/// A failure as callers see it: a status, a reason for programs and a sentence for people.
+/// A failure as callers see it: a status, a reason for programs and a message for people.
 ///
-/// Nothing in it is another user's, nor a secret. Requests that waited for the same attempt share its failure.
+/// It contains no secret and nothing of another user, as concurrent requests can share it.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiError {
     status: StatusCode,
@@ -28,17 +28,17 @@ pub(crate) struct ApiError {
     challenge: Option<HeaderValue>,
 }
 
-/// The body of a failure, in the shape that Microsoft's authentication sample has.
+/// The body of a failure, as in Microsoft's authentication sample.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Error)]
 pub(crate) struct ErrorBody {
     /// The status of the response.
     #[schema(example = 404)]
     code: u16,
-    /// What went wrong, for programs.
+    /// The kind of the failure, for programs.
     #[schema(example = "no_identity")]
     reason: &'static str,
-    /// What went wrong and what to do, for people.
+    /// The failure and its remedy, for people.
     message: Cow<'static, str>,
 }
 
@@ -53,13 +53,13 @@ impl ApiError {
         }
     }
 
-    /// Asks to wait, in whole seconds of which none is too early.
+    /// Sets `Retry-After`, which is rounded up to whole seconds.
     pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
     }
 
-    /// Whether something that this service depends on has failed, so that whoever waited for the same is told the same.
+    /// Returns whether this service or one of its dependencies failed, rather than the caller.
     pub(crate) fn is_upstream(&self) -> bool {
         self.status.is_server_error() || self.status == StatusCode::TOO_MANY_REQUESTS
     }
@@ -101,17 +101,22 @@ impl ApiError {
     }
 }
 
-/// The database is in trouble; the log says more.
+/// Logs the failure of the database.
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        if error.kind() == StoreErrorKind::InvalidValue {
-            let message =
-                "the caller's token names a user in more than 512 bytes, or with a character that no name has";
-            return Self::new(StatusCode::FORBIDDEN, "bad_user_name", message);
-        }
         error!(%error, "the database failed");
         let message = "the database of this service is in trouble: try again later";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "database", message).retry_after(Duration::from_secs(5))
+    }
+}
+
+impl From<UserIdError> for ApiError {
+    fn from(error: UserIdError) -> Self {
+        let message = error.to_string();
+        match error {
+            UserIdError::NotEntraUser => Self::new(StatusCode::FORBIDDEN, "not_an_entra_user", message),
+            UserIdError::Invalid => Self::new(StatusCode::FORBIDDEN, "bad_user_name", message),
+        }
     }
 }
 
@@ -132,7 +137,6 @@ impl From<GuardError> for ApiError {
     }
 }
 
-/// The sidecar has not given a token.
 impl From<HandlerError> for ApiError {
     fn from(error: HandlerError) -> Self {
         let headers = error.headers();

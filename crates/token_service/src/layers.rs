@@ -1,6 +1,6 @@
-//! What every request goes through.
+//! Layers around the API: limits, CORS, security headers, and the log and metrics of requests.
 
-use crate::{error::ApiError, metrics::Metrics};
+use crate::{error::ApiError, metrics::Metrics, teams::TEAMS_TOKEN_HEADER};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
@@ -25,33 +25,33 @@ use uuid::Uuid;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest request id that is taken over.
-const MAX_REQUEST_ID: usize = 64;
+/// The longest request id that is accepted from a caller.
+const MAX_REQUEST_ID_BYTES: usize = 64;
 
-/// Bounds of a request, and who may send it from a browser.
+/// Limits of a request, and the origins whose pages may send it.
 #[derive(Clone, Debug)]
-pub(crate) struct Bounds {
-    pub(crate) time: Duration,
-    pub(crate) body: usize,
+pub(crate) struct RequestLimits {
+    pub(crate) timeout: Duration,
+    pub(crate) body_bytes: usize,
     pub(crate) origins: Vec<HeaderValue>,
 }
 
-/// Puts the layers around a router, the outermost last.
-pub(crate) fn around(router: Router, bounds: Bounds, metrics: Arc<Metrics>) -> Router {
+/// Adds the layers to a router, the outermost last.
+pub(crate) fn add(router: Router, limits: RequestLimits, metrics: Arc<Metrics>) -> Router {
     router
-        .layer(DefaultBodyLimit::max(bounds.body))
+        .layer(DefaultBodyLimit::max(limits.body_bytes))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()))
-        .layer(from_fn_with_state(bounds.time, time_limit))
-        .layer(cors(bounds.origins))
+        .layer(from_fn_with_state(limits.timeout, time_limit))
+        .layer(cors(limits.origins))
         .layer(from_fn_with_state(metrics, observe))
 }
 
 async fn time_limit(State(limit): State<Duration>, request: Request, next: Next) -> Response {
-    let answer = timeout(limit, next.run(request)).await;
-    answer.unwrap_or_else(|_| ApiError::timeout().into_response())
+    let response = timeout(limit, next.run(request)).await;
+    response.unwrap_or_else(|_| ApiError::timeout().into_response())
 }
 
-/// Logs and counts what is answered: by route, so that ids in paths stay out of it.
+/// Logs and counts a request by its route, which hides ids in the path.
 async fn observe(
     State(metrics): State<Arc<Metrics>>,
     route: Option<MatchedPath>,
@@ -72,7 +72,7 @@ async fn observe(
     response
 }
 
-/// The id that a request comes with, if a log can take it, or a new one, which it has from now on.
+/// Returns the request's id, if it is safe to log. Otherwise sets a new one.
 fn request_id(headers: &mut HeaderMap) -> HeaderValue {
     if let Some(id) = headers.get(REQUEST_ID).filter(|id| is_request_id(id)) {
         return id.clone();
@@ -86,10 +86,10 @@ fn request_id(headers: &mut HeaderMap) -> HeaderValue {
 fn is_request_id(id: &HeaderValue) -> bool {
     let id = id.as_bytes();
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
-    !id.is_empty() && id.len() <= MAX_REQUEST_ID && id.iter().all(is_plain)
+    !id.is_empty() && id.len() <= MAX_REQUEST_ID_BYTES && id.iter().all(is_plain)
 }
 
-/// The methods that routes have; callers can make up any other.
+/// Returns the method, if a route can have it. Callers can invent others, which must not become labels of metrics.
 fn known_method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -101,7 +101,7 @@ fn known_method(method: &Method) -> &'static str {
     }
 }
 
-/// The request's id, and what keeps answers out of caches and frames.
+/// Adds the request's id, and headers that keep the response out of caches and frames.
 fn add_headers(headers: &mut HeaderMap, id: HeaderValue) {
     headers.insert(REQUEST_ID, id);
     for (name, value) in [
@@ -123,7 +123,7 @@ fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
             AUTHORIZATION,
             CONTENT_TYPE,
             REQUEST_ID,
-            HeaderName::from_static(crate::teams::TEAMS_TOKEN),
+            HeaderName::from_static(TEAMS_TOKEN_HEADER),
         ])
         .expose_headers([REQUEST_ID, RETRY_AFTER, WWW_AUTHENTICATE])
         .max_age(Duration::from_mins(10))
@@ -141,17 +141,17 @@ mod tests {
     use tower::ServiceExt;
 
     #[tokio::test]
-    async fn a_handler_that_panics_is_answered_as_any_failure() {
+    async fn panic_of_a_handler_is_an_internal_error() {
         const ORIGIN: HeaderValue = HeaderValue::from_static("https://app.contoso.com");
         let metrics = Arc::new(Metrics::new(Gauge::default()));
-        let bounds = Bounds {
-            time: Duration::from_secs(30),
-            body: 0,
+        let limits = RequestLimits {
+            timeout: Duration::from_secs(30),
+            body_bytes: 0,
             origins: vec![ORIGIN],
         };
         let broken = Router::new().route("/broken", get(async || -> () { panic!("a secret") }));
         let request = Request::get("/broken").header("origin", ORIGIN).body(Body::empty());
-        let app = around(broken, bounds, metrics.clone());
+        let app = add(broken, limits, metrics.clone());
         let response = app.oneshot(request.unwrap()).await.unwrap();
 
         assert_eq!(response.status(), 500);

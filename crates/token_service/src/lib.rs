@@ -22,4 +22,4 @@ pub use service::{TokenService, TokenServiceBuilder};
 pub use service_limits::ServiceLimits;
 pub use store::{Store, StoreError, StoreErrorKind};
 pub use teams::TeamsExchange;
-pub use user::UserNaming;
+pub use user::UserIdClaims;

@@ -1,4 +1,4 @@
-//! Metrics.
+//! Metrics, in the text format of `OpenMetrics`.
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -7,10 +7,10 @@ use prometheus_client::{
 };
 use std::{fmt, time::Duration};
 
-/// The bounds of the histogram of durations, in seconds.
-const SECONDS: [f64; 9] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
+/// The buckets of the durations of requests, in seconds.
+const DURATION_BUCKETS: [f64; 9] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
 
-/// The counters of one service. None of their labels names a user.
+/// The metrics of one service. No label contains a user or an identity.
 pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
@@ -45,12 +45,12 @@ struct AcsLabels {
 }
 
 impl Metrics {
-    /// Counters at zero, and a gauge that others move.
+    /// Creates the counters, and registers the gauge of requests that wait for a limit.
     pub(crate) fn new(waiting: Gauge) -> Self {
         let metrics = Self {
             registry: Registry::with_prefix("token_service"),
             requests: Family::default(),
-            durations: Family::new_with_constructor(|| Histogram::new(SECONDS)),
+            durations: Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS)),
             tokens: Family::default(),
             acs: Family::default(),
             sign_ins: Counter::default(),
@@ -88,7 +88,7 @@ impl Metrics {
         Self { registry, ..metrics }
     }
 
-    /// Counts an answered request.
+    /// Counts a request and its duration.
     pub(crate) fn request(&self, method: &str, route: &str, status: u16, took: Duration) {
         let labels = RequestLabels {
             method: method.to_owned(),
@@ -100,27 +100,27 @@ impl Metrics {
         self.durations.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
-    /// Counts a token handed out.
+    /// Counts a token that is handed out, by its source.
     pub(crate) fn token(&self, source: &'static str) {
         self.tokens.get_or_create(&TokenLabels { source }).inc();
     }
 
-    /// Counts a call to Azure Communication Services.
+    /// Counts a call to Azure Communication Services, by its outcome.
     pub(crate) fn acs(&self, operation: &'static str, outcome: &'static str) {
         self.acs.get_or_create(&AcsLabels { operation, outcome }).inc();
     }
 
-    /// Counts an identity created for a user.
+    /// Counts an identity that was created for a user.
     pub(crate) fn signed_in(&self) {
         self.sign_ins.inc();
     }
 
-    /// Counts creations that were given up.
+    /// Counts creations whose outcome stays unknown.
     pub(crate) fn given_up(&self, creations: u64) {
         self.given_up.inc_by(creations);
     }
 
-    /// All of it, in the text format of `OpenMetrics`.
+    /// Encodes all metrics.
     pub(crate) fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;

@@ -1,4 +1,4 @@
-//! Which scopes a caller's tokens may have, and how long they last.
+//! The policy for tokens: the scopes and lifetimes that callers may have.
 
 use crate::error::ApiError;
 use axum::http::StatusCode;
@@ -7,13 +7,13 @@ use azure_core::time::Duration;
 use std::{collections::BTreeSet, fmt, sync::Arc};
 use token_guard::Caller;
 
-/// The lifetimes that Azure Communication Services grants a token.
+/// The lifetimes that Azure Communication Services accepts.
 const LIFETIMES: std::ops::RangeInclusive<Duration> = Duration::hours(1)..=Duration::hours(24);
 
-/// What tokens callers may have: their scopes and their lifetime.
+/// The scopes and the lifetime of callers' tokens.
 ///
-/// A caller gets the default scopes unless they ask for others; all of those have to be allowed. Rules make exceptions for
-/// callers of one application, or with a scope or a role of the issuer.
+/// A caller gets the default scopes, or requests others, all of which must be allowed. Rules make exceptions for the callers
+/// of one application, or with a scope or a role of the issuer.
 ///
 /// # Examples
 ///
@@ -32,39 +32,39 @@ const LIFETIMES: std::ops::RangeInclusive<Duration> = Duration::hours(1)..=Durat
 /// ```
 #[derive(Clone, Debug)]
 pub struct TokenPolicy {
-    everybody: Allowance,
+    default: Allowance,
     rules: Vec<(RuleHolder, Allowance)>,
 }
 
-/// An exception from a [`TokenPolicy`]: what the callers whom it names may have instead.
+/// An exception of a [`TokenPolicy`] for some callers.
 #[derive(Clone, Debug)]
 pub struct TokenRule {
-    /// The callers that the rule is for.
+    /// The callers that the rule applies to.
     pub holder: RuleHolder,
-    /// The scopes that they may have. Those of the policy's defaults that are among them are theirs by default or, if none
-    /// is, all of them.
+    /// The scopes that they may have. Their default is the intersection with the policy's default scopes or, if that is empty,
+    /// all of them.
     pub scopes: Vec<CommunicationTokenScope>,
-    /// How long their tokens last, 1 to 24 hours in whole minutes; as long as everybody's if it is `None`.
+    /// The lifetime of their tokens, 1 to 24 hours in whole minutes. `None` is the policy's.
     pub lifetime: Option<Duration>,
 }
 
-/// The callers that a [`TokenRule`] is for.
+/// The callers that a [`TokenRule`] applies to.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum RuleHolder {
-    /// Callers that use this application: the `client_id` of their token or, of Entra ID, its `azp` or `appid`.
+    /// Callers of an application: the `client_id` of their token or, for Entra ID, its `azp` or `appid`.
     ClientId(String),
-    /// Callers whose token has this scope of the issuer.
+    /// Callers with a scope of the issuer.
     Scope(String),
-    /// Callers whose token has this role.
+    /// Callers with a role.
     Role(String),
 }
 
-/// What some callers may have.
+/// The scopes and the lifetime that some callers may have.
 #[derive(Clone, Debug)]
 struct Allowance {
     scopes: BTreeSet<CommunicationTokenScope>,
     lifetime: Duration,
-    default: Grant,
+    default_grant: Grant,
 }
 
 /// The scopes and the lifetime of one token.
@@ -77,31 +77,31 @@ struct Terms {
     lifetime: Duration,
 }
 
-/// Why a policy is none.
+/// An invalid policy.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum PolicyError {
     /// There are no scopes.
     NoScopes,
-    /// A default scope is not allowed.
+    /// A default scope is not an allowed one.
     DefaultNotAllowed,
-    /// A lifetime is not one of 1 to 24 hours in whole minutes.
+    /// A lifetime is not 1 to 24 hours in whole minutes.
     Lifetime,
 }
 
 impl TokenPolicy {
-    /// A policy without rules.
+    /// Creates a policy without rules.
     ///
     /// # Arguments
     ///
-    /// * `default` - The scopes of a token for which none are asked for.
-    /// * `allowed` - All scopes that may be asked for, the default ones among them.
-    /// * `lifetime` - How long tokens last: 1 to 24 hours, in whole minutes.
+    /// * `default` - The scopes of a token if the caller requests none.
+    /// * `allowed` - The scopes that callers may request, which include the default ones.
+    /// * `lifetime` - The lifetime of tokens, 1 to 24 hours in whole minutes.
     ///
     /// # Errors
     ///
-    /// If there are no default scopes, if one of them is not allowed, or if the lifetime is not one that Azure
-    /// Communication Services grants.
+    /// If there is no default scope, if one of them is not allowed, or if Azure Communication Services does not accept the
+    /// lifetime.
     pub fn new(
         default: impl IntoIterator<Item = CommunicationTokenScope>,
         allowed: impl IntoIterator<Item = CommunicationTokenScope>,
@@ -113,54 +113,54 @@ impl TokenPolicy {
             return Err(PolicyError::DefaultNotAllowed);
         }
         Ok(Self {
-            everybody: Allowance::new(&default, allowed, lifetime)?,
+            default: Allowance::new(&default, allowed, lifetime)?,
             rules: Vec::new(),
         })
     }
 
-    /// Adds a rule. The first that is for a caller decides.
+    /// Adds a rule. The first rule that applies to a caller decides.
     ///
     /// # Errors
     ///
-    /// If the rule has no scopes, or a lifetime that Azure Communication Services does not grant.
+    /// If the rule has no scopes, or a lifetime that Azure Communication Services does not accept.
     pub fn rule(mut self, rule: TokenRule) -> Result<Self, PolicyError> {
         let allowed: BTreeSet<_> = rule.scopes.into_iter().collect();
         let mut default: BTreeSet<_> = allowed
-            .intersection(&self.everybody.default.scope_set())
+            .intersection(&self.default.default_grant.scope_set())
             .cloned()
             .collect();
         if default.is_empty() {
             default.clone_from(&allowed);
         }
-        let lifetime = rule.lifetime.unwrap_or(self.everybody.lifetime);
+        let lifetime = rule.lifetime.unwrap_or(self.default.lifetime);
         self.rules
             .push((rule.holder, Allowance::new(&default, allowed, lifetime)?));
         Ok(self)
     }
 
-    /// What a caller gets who asks for these scopes, or for none in particular.
+    /// Returns the grant for a caller's requested scopes, or for the default ones.
     pub(crate) fn grant(
         &self,
         caller: &Caller,
-        asked: Option<&BTreeSet<CommunicationTokenScope>>,
+        requested: Option<&BTreeSet<CommunicationTokenScope>>,
     ) -> Result<Grant, ApiError> {
-        let allowance = self.rules.iter().find(|(holder, _)| holder.is(caller));
-        let allowance = allowance.map_or(&self.everybody, |(_, allowance)| allowance);
-        match asked {
-            None => Ok(allowance.default.clone()),
-            Some(asked) => allowance.grant(asked),
+        let allowance = self.rules.iter().find(|(holder, _)| holder.matches(caller));
+        let allowance = allowance.map_or(&self.default, |(_, allowance)| allowance);
+        match requested {
+            None => Ok(allowance.default_grant.clone()),
+            Some(requested) => allowance.grant(requested),
         }
     }
 }
 
-/// Chat and calling, for 24 hours, as Microsoft's samples have it.
+/// Chat and calling for 24 hours, as in Microsoft's samples.
 impl Default for TokenPolicy {
     fn default() -> Self {
         let scopes = BTreeSet::from([CommunicationTokenScope::Chat, CommunicationTokenScope::Voip]);
         let lifetime = Duration::hours(24);
         Self {
-            everybody: Allowance {
-                default: Grant::new(&scopes, lifetime),
+            default: Allowance {
+                default_grant: Grant::new(&scopes, lifetime),
                 scopes,
                 lifetime,
             },
@@ -182,24 +182,24 @@ impl Allowance {
             return Err(PolicyError::Lifetime);
         }
         Ok(Self {
-            default: Grant::new(default, lifetime),
+            default_grant: Grant::new(default, lifetime),
             scopes,
             lifetime,
         })
     }
 
-    fn grant(&self, asked: &BTreeSet<CommunicationTokenScope>) -> Result<Grant, ApiError> {
-        if !asked.is_subset(&self.scopes) {
+    fn grant(&self, requested: &BTreeSet<CommunicationTokenScope>) -> Result<Grant, ApiError> {
+        if !requested.is_subset(&self.scopes) {
             let allowed: Vec<_> = self.scopes.iter().map(CommunicationTokenScope::as_str).collect();
             let message = format!("a scope is not allowed: you may have {}", allowed.join(", "));
             return Err(ApiError::new(StatusCode::FORBIDDEN, "scope_not_allowed", message));
         }
-        Ok(Grant::new(asked, self.lifetime))
+        Ok(Grant::new(requested, self.lifetime))
     }
 }
 
 impl RuleHolder {
-    fn is(&self, caller: &Caller) -> bool {
+    fn matches(&self, caller: &Caller) -> bool {
         match self {
             Self::ClientId(client_id) => caller.client_id() == Some(client_id),
             Self::Scope(scope) => caller.has_scope(scope),
@@ -229,7 +229,7 @@ impl Grant {
     }
 }
 
-/// As it is stored: scopes in order, then minutes.
+/// Formats the key of a stored token: the scopes in order, then the lifetime in minutes.
 impl fmt::Display for Grant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for scope in self.scopes() {

@@ -1,4 +1,4 @@
-//! How stored tokens are encrypted.
+//! Encryption of stored tokens.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use azure_core::credentials::Secret;
@@ -9,10 +9,10 @@ use std::{
 };
 use zeroize::Zeroizing;
 
-/// The keys that stored tokens are encrypted with: AES-256-GCM, bound to the user, their identity and the scopes.
+/// The keys that encrypt stored tokens: AES-256-GCM, bound to the user, their identity and the scopes.
 ///
-/// The first key seals and every key opens, so that a new one is put in front of the old one, and the old one goes a day
-/// later, when nothing that it sealed is valid any more.
+/// The first key seals, and every key opens. To rotate, put a new key before the old one. Remove the old one a day later,
+/// when every token that it sealed has expired.
 ///
 /// # Examples
 ///
@@ -24,16 +24,16 @@ use zeroize::Zeroizing;
 #[derive(Clone)]
 pub struct SealingKeys(Arc<[RandomizedNonceKey]>);
 
-/// A sealing key is not the base64 of 32 bytes, or there is none.
+/// A missing sealing key, or one that is not the base64 of 32 bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct InvalidSealingKey;
 
 impl SealingKeys {
-    /// Keys to seal and open with.
+    /// Parses keys.
     ///
     /// # Arguments
     ///
-    /// * `keys` - The base64 of 32 random bytes each (`openssl rand -base64 32`), the one to seal with first.
+    /// * `keys` - Each the base64 of 32 random bytes (`openssl rand -base64 32`). The first one seals.
     ///
     /// # Errors
     ///
@@ -49,7 +49,7 @@ impl SealingKeys {
         Ok(Self(keys.into()))
     }
 
-    /// The token encrypted, to be opened with the same context only; `None` if there is no randomness.
+    /// Encrypts a token, which opens in the same context only. Returns `None` if the system provides no randomness.
     pub(crate) fn seal(&self, token: &Secret, context: &str) -> Option<Vec<u8>> {
         let key = self.0.first()?;
         let mut sealed = token.secret().as_bytes().to_vec();
@@ -58,7 +58,7 @@ impl SealingKeys {
         Some(sealed)
     }
 
-    /// The token, unless it was sealed with another key or in another context.
+    /// Decrypts a token, unless it was sealed with another key or in another context.
     pub(crate) fn open(&self, sealed: &[u8], context: &str) -> Option<Secret> {
         let (ciphertext, nonce) = sealed.split_at_checked(sealed.len().checked_sub(NONCE_LEN)?)?;
         self.0.iter().find_map(|key| {
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_opened_in_its_own_context_by_any_of_the_keys() {
+    fn token_opens_in_its_context_with_any_key() {
         let old = SealingKeys::new([OLD]).unwrap();
         let sealed = old.seal(&Secret::new("token"), "alice").unwrap();
         assert_eq!(opened(&old, &sealed, "alice").as_deref(), Some("token"));
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_changed_in_a_sealed_token_it_is_not_opened() {
+    fn altered_token_does_not_open() {
         let keys = SealingKeys::new([OLD]).unwrap();
         let sealed = keys.seal(&Secret::new("token"), "alice").unwrap();
         for at in 0..sealed.len() {
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_32_bytes() {
+    fn key_has_32_bytes() {
         for keys in [&[][..], &[""], &["AAEC"], &["not base64"], &[OLD, "AAEC"]] {
             assert_eq!(SealingKeys::new(keys).unwrap_err(), InvalidSealingKey);
         }

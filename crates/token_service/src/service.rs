@@ -1,17 +1,17 @@
-//! The service put together.
+//! The service and its builder.
 
 use crate::{
     acs::Acs,
     directory::{Directory, Settings, Swept},
-    layers::{self, Bounds},
+    layers::{self, RequestLimits},
     metrics::Metrics,
     policy::TokenPolicy,
-    routes::{self, Api, CallerLimit, Health},
+    routes::{self, ApiState, Health, RateLimit},
     seal::SealingKeys,
     service_limits::ServiceLimits,
     store::{Store, StoreError},
     teams::TeamsExchange,
-    user::UserNaming,
+    user::UserIdClaims,
 };
 use axum::{Router, http::HeaderValue};
 use azure_communication_identity::CommunicationIdentityClient;
@@ -20,18 +20,14 @@ use token_guard::{Clock, TokenGuard};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::warn;
 
-/// How often the sweep runs.
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 
-/// What a caller may send unless a service says otherwise.
-const REQUESTS_PER_MINUTE: NonZeroU32 = match NonZeroU32::new(120) {
+const DEFAULT_REQUESTS_PER_MINUTE: NonZeroU32 = match NonZeroU32::new(120) {
     Some(requests) => requests,
     None => NonZeroU32::MIN,
 };
 
-/// The trusted service: users of an app get tokens of Azure Communication Services from it.
-///
-/// Its clones are the same service.
+/// The trusted service that issues tokens of Azure Communication Services to the users of an app. Clones share one service.
 ///
 /// # Examples
 ///
@@ -49,19 +45,19 @@ const REQUESTS_PER_MINUTE: NonZeroU32 = match NonZeroU32::new(120) {
 ///
 /// let service = TokenService::builder(identities, guard, store).build();
 /// let app = service.routes().merge(service.operations());
-/// tokio::spawn(async move { service.keep_swept().await });
+/// tokio::spawn(async move { service.sweep_forever().await });
 /// # let _: axum::Router = app;
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
 pub struct TokenService {
-    api: Arc<Api>,
+    api: Arc<ApiState>,
     health: Arc<Health>,
     metrics: Arc<Metrics>,
-    bounds: Bounds,
+    request_limits: RequestLimits,
 }
 
-/// Sets up a [`TokenService`].
+/// Builds a [`TokenService`].
 #[derive(Debug)]
 #[must_use]
 pub struct TokenServiceBuilder {
@@ -70,23 +66,23 @@ pub struct TokenServiceBuilder {
     store: Store,
     settings: Settings,
     policy: TokenPolicy,
-    naming: UserNaming,
+    user_id_claims: UserIdClaims,
     teams: Option<TeamsExchange>,
     requests_per_minute: NonZeroU32,
     service_limits: Option<ServiceLimits>,
-    bounds: Bounds,
+    request_limits: RequestLimits,
 }
 
 impl TokenService {
-    /// Begins to set up a service.
+    /// Starts to build a service.
     ///
     /// # Arguments
     ///
     /// * `identities` - The client of the Azure Communication Services resource. [`ServiceLimits`] keep it within the
-    ///   service's limits. Its `timeout` should be shorter than the time that a request has, and its `max_retry_after` much
-    ///   shorter, so that callers are told what the service answered.
-    /// * `guard` - Checks the tokens of callers.
-    /// * `store` - Where the identities of users are kept.
+    ///   service's limits. Set its `timeout` below the request timeout, and its `max_retry_after` far below, so that callers
+    ///   get the service's error rather than a timeout.
+    /// * `guard` - The guard that checks callers' tokens.
+    /// * `store` - The database of users' identities.
     pub fn builder(identities: CommunicationIdentityClient, guard: TokenGuard, store: Store) -> TokenServiceBuilder {
         TokenServiceBuilder {
             identities,
@@ -94,41 +90,42 @@ impl TokenService {
             store,
             settings: Settings::default(),
             policy: TokenPolicy::default(),
-            naming: UserNaming::default(),
+            user_id_claims: UserIdClaims::default(),
             teams: None,
-            requests_per_minute: REQUESTS_PER_MINUTE,
+            requests_per_minute: DEFAULT_REQUESTS_PER_MINUTE,
             service_limits: None,
-            bounds: Bounds {
-                time: Duration::from_secs(30),
-                body: 16 * 1024,
+            request_limits: RequestLimits {
+                timeout: Duration::from_secs(30),
+                body_bytes: 16 * 1024,
                 origins: Vec::new(),
             },
         }
     }
 
-    /// The API, and its description at `/openapi.json`.
+    /// Returns the API, with its description at `/openapi.json`.
     pub fn routes(&self) -> Router {
-        layers::around(routes::api(self.api.clone()), self.bounds.clone(), self.metrics.clone())
+        let api = routes::api(self.api.clone());
+        layers::add(api, self.request_limits.clone(), self.metrics.clone())
     }
 
-    /// `/healthz`, `/readyz` and `/metrics`.
+    /// Returns the routes for operators: `/healthz`, `/readyz` and `/metrics`.
     pub fn operations(&self) -> Router {
         routes::operations(self.health.clone())
     }
 
-    /// Cleans up after crashes and failures: gives up creations that were not finished in time, deletes identities of
-    /// removed users, and forgets expired tokens.
+    /// Cleans up after crashes and failures: gives up creations that were not completed in time, deletes identities of
+    /// deleted users, and deletes expired tokens.
     ///
     /// # Errors
     ///
-    /// If the database fails. Failures of Azure Communication Services are counted in [`Swept::failed`].
+    /// If the database fails. A failure of Azure Communication Services counts in [`Swept::failed`].
     pub async fn sweep(&self) -> Result<Swept, StoreError> {
-        self.api.limit.forget_idle();
+        self.api.rate_limit.remove_idle();
         self.api.directory.sweep().await
     }
 
     /// [Sweeps](Self::sweep) once a minute, and never returns.
-    pub async fn keep_swept(&self) {
+    pub async fn sweep_forever(&self) {
         let mut interval = interval(SWEEP_INTERVAL);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -139,81 +136,80 @@ impl TokenService {
         }
     }
 
-    /// Answers 503 at `/readyz` from now on, so that a load balancer sends requests elsewhere.
+    /// Makes `/readyz` answer 503, so that a load balancer sends requests elsewhere.
     pub fn drain(&self) {
         self.health.drain();
     }
 
-    /// Waits for what was begun for callers who have gone away, and closes the database. Call it when the server has
-    /// stopped.
+    /// Waits for work whose caller has disconnected, and closes the database. Call it after the server has stopped.
     pub async fn close(&self) {
         self.api.directory.close().await;
     }
 }
 
 impl TokenServiceBuilder {
-    /// Which tokens callers may have. Default: chat and calling, for 24 hours.
+    /// Sets the policy for tokens. Default: chat and calling for 24 hours.
     pub fn token_policy(mut self, policy: TokenPolicy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// Stores tokens encrypted, so that they outlive this process and are shared with replicas. Without keys, tokens are
-    /// kept in memory only.
+    /// Stores tokens, encrypted, so that they outlive this process and replicas share them. Without keys, tokens are cached in
+    /// memory only.
     pub fn sealing_keys(mut self, keys: SealingKeys) -> Self {
         self.settings.sealing_keys = Some(keys);
         self
     }
 
-    /// How users are told apart. Default: by the subject of their tokens.
-    pub fn user_naming(mut self, naming: UserNaming) -> Self {
-        self.naming = naming;
+    /// Sets the claims that identify a user. Default: issuer and subject.
+    pub fn user_id_claims(mut self, claims: UserIdClaims) -> Self {
+        self.user_id_claims = claims;
         self
     }
 
-    /// Gives tokens to Teams users, who are told apart as [`UserNaming::EntraObject`].
+    /// Enables tokens for Teams users, who are identified by [`UserIdClaims::EntraObject`].
     pub fn teams(mut self, teams: TeamsExchange) -> Self {
         self.teams = Some(teams);
         self
     }
 
-    /// Origins of web pages that may call, such as `https://app.contoso.com`. Default: none.
+    /// Allows web pages of these origins to call, such as `https://app.contoso.com`. Default: no origin.
     pub fn allow_origins(mut self, origins: impl IntoIterator<Item = HeaderValue>) -> Self {
-        self.bounds.origins = origins.into_iter().collect();
+        self.request_limits.origins = origins.into_iter().collect();
         self
     }
 
-    /// How many requests a user may send in a minute, all at once or one by one. Default: 120.
+    /// Limits the requests of a user in a minute, which can come all at once. Default: 120.
     pub fn requests_per_minute(mut self, requests: NonZeroU32) -> Self {
         self.requests_per_minute = requests;
         self
     }
 
-    /// How long an answer may take. Default: 30 seconds.
+    /// Limits the time of a request. Default: 30 seconds.
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
-        self.bounds.time = timeout;
+        self.request_limits.timeout = timeout;
         self
     }
 
-    /// How many bytes a body may have. Default: 16 KiB.
+    /// Limits the bytes of a request's body. Default: 16 KiB.
     pub fn body_limit(mut self, bytes: usize) -> Self {
-        self.bounds.body = bytes;
+        self.request_limits.body_bytes = bytes;
         self
     }
 
-    /// Shows in the metrics how many requests wait for these limits, which the client has among its policies.
+    /// Adds the number of requests that wait for these limits to the metrics. The client must have them among its policies.
     pub fn service_limits(mut self, limits: &ServiceLimits) -> Self {
         self.service_limits = Some(limits.clone());
         self
     }
 
-    /// Takes the time by which tokens expire from this clock, for tests.
+    /// Sets the clock by which tokens and claims expire, for tests.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.settings.clock = clock;
         self
     }
 
-    /// The service.
+    /// Builds the service.
     #[must_use]
     pub fn build(self) -> TokenService {
         let waiting = self.service_limits.map(|limits| limits.waiting()).unwrap_or_default();
@@ -223,16 +219,16 @@ impl TokenServiceBuilder {
         TokenService {
             health: Arc::new(Health::new(directory.clone(), self.guard.clone(), metrics.clone())),
             metrics,
-            api: Arc::new(Api {
+            api: Arc::new(ApiState {
                 directory,
                 guard: self.guard,
-                naming: self.naming,
+                user_id_claims: self.user_id_claims,
                 policy: self.policy,
-                limit: CallerLimit::per_minute(self.requests_per_minute),
+                rate_limit: RateLimit::per_minute(self.requests_per_minute),
                 teams: self.teams,
                 acs,
             }),
-            bounds: self.bounds,
+            request_limits: self.request_limits,
         }
     }
 }

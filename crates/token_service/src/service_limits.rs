@@ -1,4 +1,4 @@
-//! How many requests Azure Communication Services is sent.
+//! Client-side limits on the requests to Azure Communication Services.
 
 use async_trait::async_trait;
 use azure_core::{
@@ -17,16 +17,16 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// The time over which the service counts requests.
+/// The window in which the service counts requests.
 pub(crate) const WINDOW: Duration = Duration::from_secs(30);
 
 /// Keeps a client within the [documented limits][limits] of Azure Communication Services.
 ///
-/// In any 30 seconds, 1000 identities are created and 1000 tokens issued at most; 500 identities deleted, 500 times the
-/// tokens of one revoked, and 500 tokens exchanged. Every request counts, also one that is sent again. What comes too soon
-/// waits its turn in a queue, for 10 seconds at most; if that is full, the request is given up at once. Neither is sent.
+/// In any 30 seconds, the client creates at most 1000 identities and issues 1000 tokens, deletes 500 identities, revokes the
+/// tokens of 500 and exchanges 500 tokens. Each attempt counts, also a retry. An attempt beyond the limit waits in a queue
+/// for at most 10 seconds. It fails without being sent after that time, or if the queue is full.
 ///
-/// It is a policy for each try of a client:
+/// Add it to the policies of each attempt:
 ///
 /// ```
 /// use azure_communication_identity::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
@@ -44,9 +44,9 @@ pub(crate) const WINDOW: Duration = Duration::from_secs(30);
 ///
 /// [limits]: https://learn.microsoft.com/azure/communication-services/concepts/service-limits#identity
 #[derive(Clone)]
-pub struct ServiceLimits(Arc<Shared>);
+pub struct ServiceLimits(Arc<Limits>);
 
-struct Shared {
+struct Limits {
     create: Limit,
     issue: Limit,
     exchange: Limit,
@@ -55,32 +55,32 @@ struct Shared {
     waiting: Gauge,
 }
 
-/// The longest wait in a queue: a third of the time that a request has, unless a service says otherwise.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest wait in a queue: a third of the default request timeout.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// As many permits as there may be requests in a window. A permit comes back a window after its request was answered, so
-/// that no window of the service, wherever it begins, has more of them.
+/// The permits of one operation, one for each request of a window. A permit returns a window after its request was answered,
+/// so no window of the service exceeds the limit, regardless of its start.
 struct Limit {
     permits: Arc<Semaphore>,
     queue: Semaphore,
 }
 
-/// The queue for Azure Communication Services is full, or too long.
+/// A full queue, or a wait in it that exceeded [`QUEUE_TIMEOUT`].
 #[derive(Debug)]
 pub(crate) struct QueueFull;
 
 impl QueueFull {
-    /// By then, every permit that is out now has come back.
+    /// The time after which every current permit has returned.
     pub(crate) const RETRY_AFTER: Duration = WINDOW;
 }
 
 impl ServiceLimits {
-    /// Limits for one of several replicas, which share them evenly.
+    /// Creates the limits of one replica. Replicas share the service's limits evenly.
     ///
     /// # Arguments
     ///
-    /// * `replicas` - How many processes use the resource.
-    /// * `queue` - How many requests may wait, of each operation.
+    /// * `replicas` - The number of processes that use the resource.
+    /// * `queue` - The number of requests of each operation that may wait.
     #[must_use]
     pub fn new(replicas: NonZeroU32, queue: usize) -> Self {
         let limit = |requests: u32| {
@@ -90,7 +90,7 @@ impl ServiceLimits {
                 queue: Semaphore::new(queue.min(Semaphore::MAX_PERMITS)),
             }
         };
-        Self(Arc::new(Shared {
+        Self(Arc::new(Limits {
             create: limit(1000),
             issue: limit(1000),
             exchange: limit(500),
@@ -100,12 +100,12 @@ impl ServiceLimits {
         }))
     }
 
-    /// How many requests wait.
+    /// Returns the gauge of waiting requests.
     pub(crate) fn waiting(&self) -> Gauge {
         self.0.waiting.clone()
     }
 
-    /// The limit that a request counts for, if it has one.
+    /// Returns the limit that applies to a request.
     fn limit_of(&self, request: &Request) -> Option<&Limit> {
         let limits = &*self.0;
         let path = request.url().path();
@@ -120,25 +120,25 @@ impl ServiceLimits {
     }
 }
 
-impl Shared {
-    /// Takes a permit, which comes back by itself.
-    async fn take(&self, limit: &Limit) -> Result<Permit, QueueFull> {
+impl Limits {
+    /// Waits for a permit.
+    async fn acquire(&self, limit: &Limit) -> Result<Permit, QueueFull> {
         if let Ok(permit) = limit.permits.clone().try_acquire_owned() {
             return Ok(Permit(Some(permit)));
         }
-        let _place = limit.queue.try_acquire().map_err(|_| QueueFull)?;
+        let _slot = limit.queue.try_acquire().map_err(|_| QueueFull)?;
         let _waiting = Waiting::new(&self.waiting);
-        match timeout(PATIENCE, limit.permits.clone().acquire_owned()).await {
+        match timeout(QUEUE_TIMEOUT, limit.permits.clone().acquire_owned()).await {
             Ok(Ok(permit)) => Ok(Permit(Some(permit))),
             _ => Err(QueueFull),
         }
     }
 }
 
-/// One request of a window.
+/// The permit of one request.
 struct Permit(Option<OwnedSemaphorePermit>);
 
-/// The request was answered, or given up, and may have reached the service until now.
+/// Returns the permit after a window, as the request may have reached the service until now.
 impl Drop for Permit {
     fn drop(&mut self) {
         let permit = self.0.take();
@@ -151,7 +151,7 @@ impl Drop for Permit {
     }
 }
 
-/// Counts a request among those that wait.
+/// Counts a waiting request.
 struct Waiting<'a>(&'a Gauge);
 
 impl<'a> Waiting<'a> {
@@ -173,7 +173,7 @@ impl Policy for ServiceLimits {
         let _permit = match self.limit_of(request) {
             Some(limit) => Some(
                 self.0
-                    .take(limit)
+                    .acquire(limit)
                     .await
                     .map_err(|full| Error::new(ErrorKind::Other, full))?,
             ),
@@ -215,7 +215,7 @@ mod tests {
     };
     use tokio::time::Instant;
 
-    /// Counts what would have been sent, and answers at once.
+    /// Counts the requests that would be sent, and answers at once.
     #[derive(Debug, Default)]
     struct Sent(AtomicUsize);
 
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_window_has_more_than_a_thousand_requests() {
+    async fn no_window_exceeds_a_thousand_requests() {
         let client = Client::new(1, 5000);
         let issue = || tokio::spawn(client.send(Method::Post, "/identities/8:acs:x/:issueAccessToken"));
         let first: Vec<_> = (0..1000).map(|_| issue()).collect();
@@ -288,12 +288,12 @@ mod tests {
             sent += usize::from(request.await.unwrap());
         }
         assert_eq!(sent, 1000);
-        assert!(started.elapsed() < PATIENCE);
+        assert!(started.elapsed() < QUEUE_TIMEOUT);
         assert_eq!(client.limits.waiting().get(), 0);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_operation_has_a_limit_of_its_own() {
+    async fn operations_have_separate_limits() {
         let client = Client::new(500, 0);
         for (method, path, limit) in [
             (Method::Post, "/identities", 2),
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_request_that_is_given_up_leaves_the_queue() {
+    async fn cancelled_request_leaves_the_queue() {
         let client = Client::new(1000, 1);
         assert!(client.send(Method::Post, "/identities").await);
         let waiting = tokio::spawn(client.send(Method::Post, "/identities"));

@@ -1,4 +1,4 @@
-//! How a Teams user's Entra token becomes one of Azure Communication Services.
+//! Exchange of a Teams user's Entra token for a token of Azure Communication Services.
 
 use crate::{acs::Acs, error::ApiError};
 use axum::http::{HeaderMap, StatusCode};
@@ -10,17 +10,17 @@ use serde::Deserialize;
 use token_guard::Caller;
 use tracing::{debug, warn};
 
-/// The header in which Microsoft's sample has the Teams user's Entra token.
-pub(crate) const TEAMS_TOKEN: &str = "teams-user-aad-token";
+/// The header with the Teams user's Entra token, as in Microsoft's sample.
+pub(crate) const TEAMS_TOKEN_HEADER: &str = "teams-user-aad-token";
 
-/// The longest Entra token that is looked at, in bytes.
-const MAX_TOKEN: usize = 16 * 1024;
+/// The longest Entra token that is parsed.
+const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// How Teams users get tokens: with an Entra token for `Teams.ManageCalls` and `Teams.ManageChats`, which the caller sends
-/// or the sidecar acquires on behalf of the caller.
+/// Exchanges Entra tokens of Teams users, with the permissions `Teams.ManageCalls` and `Teams.ManageChats`. The caller sends
+/// the Entra token, or the sidecar acquires it on behalf of the caller.
 ///
-/// The Entra token has to be the caller's own: its `oid` is compared with that of the caller, whose token the guard has
-/// checked; Azure Communication Services checks the rest.
+/// The Entra token must be the caller's: its `oid` is compared with that of the caller's checked token. Azure Communication
+/// Services checks the rest.
 ///
 /// # Examples
 ///
@@ -45,11 +45,11 @@ struct Claims {
 }
 
 impl TeamsExchange {
-    /// An exchange of tokens that callers send.
+    /// Creates an exchange of the tokens that callers send.
     ///
     /// # Arguments
     ///
-    /// * `client_id` - The application that the Entra tokens are issued to: the `appid` of theirs.
+    /// * `client_id` - The application that the Entra tokens are issued to: their `appid`.
     #[must_use]
     pub fn new(client_id: impl Into<String>) -> Self {
         Self {
@@ -58,12 +58,12 @@ impl TeamsExchange {
         }
     }
 
-    /// Has the sidecar acquire the token of a caller who sends none.
+    /// Lets the sidecar acquire the token of a caller who sends none.
     ///
     /// # Arguments
     ///
     /// * `sidecar` - The client of the sidecar.
-    /// * `api` - The name under which its configuration has the scopes
+    /// * `api` - The name, in the sidecar's configuration, of the scopes
     ///   `https://auth.msft.communication.azure.com/Teams.ManageCalls` and `.../Teams.ManageChats`.
     #[must_use]
     pub fn on_behalf_of(mut self, sidecar: SidecarClient, api: impl Into<String>) -> Self {
@@ -71,7 +71,7 @@ impl TeamsExchange {
         self
     }
 
-    /// A token of Azure Communication Services for the caller, who is the Teams user with this id.
+    /// Returns a token for the caller, whose object id this is.
     pub(crate) async fn token(
         &self,
         acs: &Acs,
@@ -79,11 +79,11 @@ impl TeamsExchange {
         object_id: &str,
         headers: &HeaderMap,
     ) -> Result<CommunicationAccessToken, ApiError> {
-        let token = match headers.get(TEAMS_TOKEN) {
+        let token = match headers.get(TEAMS_TOKEN_HEADER) {
             Some(token) => token.to_str().map_err(|_| malformed())?.to_owned(),
             None => self.acquire(caller).await?,
         };
-        if oid(&token)?.as_deref() != Some(object_id) {
+        if object_id_of(&token)?.as_deref() != Some(object_id) {
             let message = "the Teams user's Entra token is not the caller's: its oid is another one";
             return Err(ApiError::new(StatusCode::FORBIDDEN, "other_user", message));
         }
@@ -95,7 +95,7 @@ impl TeamsExchange {
         .await
     }
 
-    /// The caller's token for Teams, by the on-behalf-of flow.
+    /// Acquires the caller's token for Teams, by the on-behalf-of flow.
     async fn acquire(&self, caller: &Caller) -> Result<String, ApiError> {
         let Some((sidecar, api)) = &self.sidecar else {
             let message = "send the Teams user's Entra token in the header teams-user-aad-token";
@@ -108,7 +108,7 @@ impl TeamsExchange {
             .map_err(|error| {
                 let kind = SidecarError::from_error(&error).map(SidecarError::kind);
                 if kind == Some(SidecarErrorKind::CallerTokenRejected) {
-                    // Anybody can send a token that the guard takes and the sidecar does not.
+                    // A caller can cause this at will, with a token that the guard accepts and the sidecar refuses.
                     debug!(%error, "the sidecar refused a caller's token");
                 } else {
                     warn!(%error, "the sidecar acquired no token for a Teams user");
@@ -119,9 +119,9 @@ impl TeamsExchange {
     }
 }
 
-/// The `oid` of a token that Azure Communication Services is going to check.
-fn oid(token: &str) -> Result<Option<String>, ApiError> {
-    if token.len() > MAX_TOKEN {
+/// Returns the `oid` of a token that Azure Communication Services will check.
+fn object_id_of(token: &str) -> Result<Option<String>, ApiError> {
+    if token.len() > MAX_TOKEN_BYTES {
         return Err(malformed());
     }
     let claims: Claims = insecure_decode_claims(token).map_err(|_| malformed())?;

@@ -1,49 +1,55 @@
-//! Whose identity and tokens are asked for.
+//! Users and their ids.
 
-use crate::error::ApiError;
-use axum::http::StatusCode;
-use std::fmt::{self, Debug, Formatter};
+use std::fmt::{self, Debug, Display, Formatter};
 use token_guard::Caller;
 
-/// How users are told apart, by claims of their tokens.
+/// The longest id, in bytes. A key of a PostgreSQL index, of which one holds an id and the names of scopes, has at most 2704
+/// bytes. A subject has at most 255 characters (OpenID Connect Core 1.0, section 2), and a tenant's and an object's id have
+/// 73 together.
+const MAX_USER_ID_BYTES: usize = 512;
+
+/// The claims of a token that identify its user.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum UserNaming {
-    /// By `sub`, within the issuer. For any issuer.
+pub enum UserIdClaims {
+    /// `iss` and `sub`. For any issuer.
     #[default]
     Subject,
-    /// By `tid` and `oid`, as `sub` is another one for each application. For Entra ID alone: other issuers may let users
-    /// choose what stands in these claims, and so become somebody else.
+    /// `tid` and `oid`, the same in every application, unlike `sub`. For Entra ID only: another issuer may let users choose
+    /// these claims, and so impersonate others.
     EntraObject,
 }
 
-/// A user of the app. `Debug` shows nothing of it.
+/// The id of a user: the text by which this service distinguishes users, made of claims of their tokens. `Debug` hides it.
 #[derive(Clone, Eq, Hash, PartialEq)]
-pub(crate) struct AppUser(String);
+pub(crate) struct UserId(String);
 
-impl UserNaming {
-    /// The user that a caller is.
-    pub(crate) fn user(self, caller: &Caller) -> Result<AppUser, ApiError> {
+/// A caller's token that identifies no user.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum UserIdError {
+    /// The token lacks `tid` or `oid`.
+    NotEntraUser,
+    /// The id is too long or contains a NUL character, which PostgreSQL does not store.
+    Invalid,
+}
+
+impl UserIdClaims {
+    /// Returns the id of the user who is calling.
+    pub(crate) fn user_id(self, caller: &Caller) -> Result<UserId, UserIdError> {
         match self {
             Self::Subject => {
-                let issuer = caller
-                    .claim("iss")
-                    .and_then(|issuer| issuer.as_str())
-                    .unwrap_or_default();
-                Ok(AppUser(format!("{issuer} {}", caller.subject())))
+                let issuer = caller.claim("iss").and_then(|issuer| issuer.as_str());
+                UserId::new(format!("{} {}", issuer.unwrap_or_default(), caller.subject()))
             }
             Self::EntraObject => {
                 let tenant_id = caller.tenant_id().filter(|id| !id.is_empty());
                 let ids = tenant_id.zip(self.object_id(caller));
-                let (tenant_id, object_id) = ids.ok_or_else(|| {
-                    let message = "the caller is not a user of Entra ID: their token has no tid or no oid";
-                    ApiError::new(StatusCode::FORBIDDEN, "not_an_entra_user", message)
-                })?;
-                Ok(AppUser(format!("{tenant_id} {object_id}")))
+                let (tenant_id, object_id) = ids.ok_or(UserIdError::NotEntraUser)?;
+                UserId::new(format!("{tenant_id} {object_id}"))
             }
         }
     }
 
-    /// The caller's `oid`, where it can be believed.
+    /// Returns the caller's `oid`, if the issuer can be trusted with it.
     pub(crate) fn object_id(self, caller: &Caller) -> Option<&str> {
         match self {
             Self::Subject => None,
@@ -52,21 +58,50 @@ impl UserNaming {
     }
 }
 
-impl AppUser {
-    /// A user by their id.
-    #[cfg(test)]
-    pub(crate) fn stored(id: String) -> Self {
-        Self(id)
+impl UserId {
+    pub(crate) fn new(id: String) -> Result<Self, UserIdError> {
+        if id.len() > MAX_USER_ID_BYTES || id.contains('\0') {
+            return Err(UserIdError::Invalid);
+        }
+        Ok(Self(id))
     }
 
-    /// What is stored.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl Debug for AppUser {
+impl Display for UserIdError {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str("AppUser")
+        match self {
+            Self::NotEntraUser => f.write_str("the caller is not a user of Entra ID: their token has no tid or no oid"),
+            Self::Invalid => write!(
+                f,
+                "the caller's token identifies its user by more than {MAX_USER_ID_BYTES} bytes, or with a NUL character"
+            ),
+        }
+    }
+}
+
+impl Debug for UserId {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("UserId")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn invalid_ids_are_refused_without_showing_them() {
+        for id in ["secret".repeat(86), "sec\0ret".to_owned()] {
+            let error = UserId::new(id).unwrap_err();
+            assert_eq!(error, UserIdError::Invalid);
+            assert!(!format!("{error} {error:?}").contains("sec"), "{error:?}");
+            assert!(error.to_string().contains("512 bytes"), "{error}");
+        }
+        let longest = UserId::new("a".repeat(512)).unwrap();
+        assert_eq!(format!("{longest:?}"), "UserId");
     }
 }

@@ -1,4 +1,4 @@
-//! What README.md says of Rust and of failures.
+//! Checks of README.md: its Rust code and its table of failures.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,8 +9,8 @@ use std::{
     path::Path,
 };
 
-/// The reasons that the guard of callers' tokens and the client of the sidecar have for failures. `auth.…` are the guard's too.
-const OF_LIBRARIES: [&str; 7] = [
+/// The reasons of the libraries that check callers' tokens and call the sidecar. `auth.…` are the guard's, too.
+const LIBRARY_REASONS: [&str; 7] = [
     "invalid_token",
     "caller_token_rejected",
     "interaction_required",
@@ -21,7 +21,7 @@ const OF_LIBRARIES: [&str; 7] = [
 ];
 
 #[test]
-fn every_snippet_is_included() {
+fn snippets_are_listed() {
     let readme = include_str!("../README.md");
     let found: Vec<&str> = readme
         .lines()
@@ -32,7 +32,7 @@ fn every_snippet_is_included() {
 }
 
 #[tokio::test]
-async fn the_snippet_runs() -> Result<(), Box<dyn std::error::Error>> {
+async fn snippet_runs() -> Result<(), Box<dyn std::error::Error>> {
     let connection_string = "endpoint=https://contoso.communication.azure.com;accessKey=c2VjcmV0";
     let database_url = "sqlite::memory:";
     let my_routes = axum::Router::new().route("/hello", axum::routing::get(async || "hello"));
@@ -40,7 +40,7 @@ async fn the_snippet_runs() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// The reasons in the source, where a failure is made of a status, a reason and a message.
+/// Collects the reasons in the source: the argument between a status and a message.
 fn reasons_in(folder: &Path, reasons: &mut BTreeSet<String>) {
     for entry in read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -56,11 +56,11 @@ fn reasons_in(folder: &Path, reasons: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn the_table_of_failures_has_every_reason() {
-    let mut known: BTreeSet<String> = OF_LIBRARIES.map(str::to_owned).into();
+fn table_of_failures_has_every_reason() {
+    let mut known: BTreeSet<String> = LIBRARY_REASONS.map(str::to_owned).into();
     reasons_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut known);
     let readme = include_str!("../README.md");
-    let (_, table) = readme.split_once("| status | reason | what happened |").unwrap();
+    let (_, table) = readme.split_once("| status | reason | cause |").unwrap();
     let (table, _) = table.split_once("\n\n").unwrap();
     let cells = table.lines().skip(2).map(|row| row.split(" | ").nth(1).unwrap());
     let shown: BTreeSet<String> = cells

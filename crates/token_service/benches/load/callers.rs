@@ -1,4 +1,4 @@
-//! Who sends the requests.
+//! Concurrent callers of a server.
 
 use azure_communication_identity::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
 use http::{
@@ -20,13 +20,13 @@ use tokio::{net::TcpStream, task::JoinSet};
 
 const IN_FLIGHT: usize = 64;
 
-/// Callers who send one request after another, each on a connection of their own.
+/// Callers with one connection each, who send their requests one after another.
 pub(crate) struct Callers {
     address: SocketAddr,
     requests: Arc<[Request<Empty<Bytes>>]>,
 }
 
-/// What came of it.
+/// The result of a run.
 pub(crate) struct Run {
     pub(crate) requests: usize,
     took: Duration,
@@ -57,30 +57,30 @@ impl Callers {
         }
     }
 
-    /// Requests for as long as this, of one user after another.
+    /// Sends requests for this time, in the name of one user after another.
     pub(crate) async fn during(&self, duration: Duration, status: u16) -> Run {
         let end = Instant::now() + duration;
         self.run(status, move |_| Instant::now() < end).await
     }
 
-    /// One request of each user.
+    /// Sends one request for each user.
     pub(crate) async fn once_each(&self, status: u16) -> Run {
         let users = self.requests.len();
         self.run(status, move |number| number < users).await
     }
 
-    async fn run(&self, status: u16, goes_on: impl Fn(usize) -> bool + Clone + Send + 'static) -> Run {
+    async fn run(&self, status: u16, continues: impl Fn(usize) -> bool + Clone + Send + 'static) -> Run {
         let started = Instant::now();
         let (next, answered) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let mut callers = JoinSet::new();
         for _ in 0..IN_FLIGHT {
             let mut connection = connect(self.address).await;
             let (requests, next, answered) = (self.requests.clone(), next.clone(), answered.clone());
-            let goes_on = goes_on.clone();
+            let continues = continues.clone();
             callers.spawn(async move {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    if !goes_on(number) {
+                    if !continues(number) {
                         break;
                     }
                     let request = requests[number % requests.len()].clone();
@@ -114,7 +114,7 @@ pub(crate) fn identity_client(connection_string: &str) -> CommunicationIdentityC
     CommunicationIdentityClient::with_connection_string(connection_string, Some(options)).unwrap()
 }
 
-/// Creates identities without the service, with as many requests in flight.
+/// Creates identities without the service, with the same number of in-flight requests.
 pub(crate) async fn create_users(client: &CommunicationIdentityClient, users: usize) -> Run {
     let started = Instant::now();
     let mut tasks = JoinSet::new();

@@ -36,12 +36,12 @@ impl Issuer {
         &self.url
     }
 
-    /// The public key, as a JSON Web Key.
+    /// Returns the public key as a JSON Web Key.
     pub(crate) fn public_key(&self) -> String {
         self.jwk().to_string()
     }
 
-    /// A token that lasts as long as any run.
+    /// Issues a token that outlasts any run.
     pub(crate) fn token(&self, subject: &str) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let encode = |part: Value| URL_SAFE_NO_PAD.encode(part.to_string());

@@ -1,12 +1,12 @@
-//! The service under load, beside a handler that does nothing but check one token.
+//! The service under load, beside a bare handler that checks one token.
 //!
 //! ```sh
 //! cargo bench -p token_service --bench load                # rounds of each, then memory for LOAD_SECONDS, 60 unless set
 //! LOAD_SECONDS=600 cargo bench -p token_service --bench load
 //! ```
 //!
-//! The service and the bare handler are processes of their own, on the same machine as the callers and the emulator. Callers
-//! have ES256 tokens, keep 64 requests in flight, and are told apart by the service.
+//! The service and the bare handler are separate processes, on the same machine as the callers and the emulator. Callers have
+//! ES256 tokens of different users, and keep 64 requests in flight.
 
 #![allow(
     clippy::indexing_slicing,
@@ -28,12 +28,12 @@ use issuer::Issuer;
 use process::Process;
 use std::{env, time::Duration};
 
-/// Of each kind, one after another, so that what the machine does otherwise meets both.
+/// The rounds of each server. They alternate, so that other load of the machine affects both.
 const ROUNDS: usize = 7;
 const ROUND: Duration = Duration::from_secs(4);
-/// Users who have a token that is kept.
+/// The users with a cached token.
 const USERS: usize = 1000;
-/// Users who sign in for the first time, in each round.
+/// The users who sign in for the first time.
 const FIRST_SIGN_INS: usize = 2000;
 
 fn main() {
@@ -102,7 +102,7 @@ async fn measure() {
     memory(&service, &kept).await;
 }
 
-/// Whether memory stays as it is.
+/// Measures the memory under constant load.
 async fn memory(service: &Process, kept: &Callers) {
     let seconds = env::var("LOAD_SECONDS")
         .ok()
@@ -120,7 +120,7 @@ async fn memory(service: &Process, kept: &Callers) {
     }
 }
 
-/// What one process did in one round.
+/// The result of one process in one round.
 struct Round {
     per_second: f64,
     cpu_microseconds: f64,

@@ -1,4 +1,4 @@
-//! A process that serves, and what it takes.
+//! A server process, and its use of CPU and memory.
 
 use std::{
     env, fs,
@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-/// Of the kernel's clock that processes are charged by.
+/// The resolution of the CPU times in `/proc`.
 const TICKS_PER_SECOND: u64 = 100;
 
 pub(crate) struct Process {
@@ -17,7 +17,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// This program in another role, which says on its first line where it listens.
+    /// Starts this program in another role. Its first line is its address.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = Command::new(env::current_exe().unwrap())
             .args(arguments)
@@ -37,10 +37,10 @@ impl Process {
         self.address
     }
 
-    /// The CPU time of the process so far, of the kernel's on its behalf too.
+    /// Returns the CPU time of the process, in user and kernel mode.
     pub(crate) fn cpu(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
-        // Behind the name, which may contain spaces: the 14th and the 15th field.
+        // The 14th and the 15th field, counted after the name, which can contain spaces.
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
         let ticks: u64 = fields[11..=12].iter().map(|field| field.parse::<u64>().unwrap()).sum();
         Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND)

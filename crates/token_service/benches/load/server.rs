@@ -1,4 +1,4 @@
-//! What is measured: the service, and a handler that does nothing but check one token.
+//! The measured servers: the service, and a bare handler that checks one token.
 
 use crate::{callers, issuer::AUDIENCE};
 use axum::{
@@ -15,17 +15,17 @@ use token_guard::TokenGuard;
 use token_service::{Store, TokenService};
 use tokio::net::TcpListener;
 
-/// As long as an answer of the service.
+/// The length of the service's tokens.
 const TOKEN_LENGTH: usize = 850;
 
-/// Says where it listens, and serves.
+/// Prints its address, and serves.
 async fn serve(router: Router) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     println!("{}", listener.local_addr().unwrap());
     axum::serve(listener, router).await.unwrap();
 }
 
-/// The service as its binary runs it: with its log, and SQLite in memory.
+/// Runs the service as its binary does, with a log and SQLite in memory.
 pub(crate) async fn service(arguments: &[String]) {
     let [issuer, connection_string] = arguments else {
         panic!("service ISSUER CONNECTION_STRING");
@@ -41,7 +41,7 @@ pub(crate) async fn service(arguments: &[String]) {
         .requests_per_minute(NonZeroU32::MAX)
         .build();
     let router = service.routes();
-    tokio::spawn(async move { service.keep_swept().await });
+    tokio::spawn(async move { service.sweep_forever().await });
     serve(router).await;
 }
 
@@ -56,7 +56,7 @@ struct Checked {
     body: Value,
 }
 
-/// One ES256 verification, and an answer of the same size.
+/// Runs a handler with one ES256 verification, and a response of the same size.
 pub(crate) async fn bare(arguments: &[String]) {
     let [issuer, key] = arguments else {
         panic!("bare ISSUER KEY");

@@ -1,17 +1,17 @@
-//! The HTTP clients of the program.
+//! HTTP clients.
 
 use azure_core::http::Transport;
 use reqwest::{Client, ClientBuilder, redirect::Policy};
 use std::{error::Error, iter::successors, sync::Arc, time::Duration};
 
-/// Builds a client with the settings of azure_core's own, which panics where none can be built. This machine is
-/// reached directly, without the proxies of the environment.
+/// Builds a client with the settings of azure_core's own, which panics without CA certificates. Loopback is reached
+/// directly, without the proxies of the environment.
 pub(crate) fn client(on_loopback: bool) -> Result<Client, Box<dyn Error>> {
     let builder = builder();
     build(if on_loopback { builder.no_proxy() } else { builder })
 }
 
-/// Builds a client that trusts no certificate: for http on this machine, and for checks that send nothing.
+/// Builds a client that trusts no certificate, for http on loopback and for checks that send nothing.
 pub(crate) fn plain() -> Result<Client, Box<dyn Error>> {
     build(builder().no_proxy().tls_certs_only([]))
 }

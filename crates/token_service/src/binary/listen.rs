@@ -1,4 +1,4 @@
-//! The listeners.
+//! HTTP listeners that drain their requests.
 
 use axum::{
     Router,
@@ -14,23 +14,22 @@ use axum_server::{
 use std::{io, net::SocketAddr, time::Duration};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
 
-/// How long a client may take for the TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
-/// The head of a request: two tokens of 16 KiB, that of the caller and that of Teams, and what surrounds them.
+/// The longest head of a request: two tokens of 16 KiB, the caller's and the one for Teams, and other headers.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 const MAX_HEADERS: usize = 100;
-/// How long answers may take on their way, and connections to end, once nothing is under way.
-const LINGER: Duration = Duration::from_secs(1);
+/// The limit for sending the last responses and closing connections, without in-flight requests.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// An address that is listened on, while nobody answers yet.
-pub(crate) struct Bound {
+/// A bound address that does not serve yet.
+pub(crate) struct BoundListener {
     listener: TcpListener,
     address: SocketAddr,
 }
 
-impl Bound {
-    /// Listens on an address. Port 0 takes any free port.
-    pub(crate) async fn to(address: SocketAddr) -> io::Result<Self> {
+impl BoundListener {
+    /// Binds an address. Port 0 takes any free port.
+    pub(crate) async fn bind(address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))?;
@@ -43,46 +42,53 @@ impl Bound {
     }
 }
 
-/// What answers on an address, until it is stopped.
+/// A server on one address.
 pub(crate) struct Listener {
     handle: Handle<SocketAddr>,
-    running: JoinHandle<io::Result<()>>,
-    under_way: UnderWay,
+    server: JoinHandle<io::Result<()>>,
+    in_flight: InFlight,
 }
 
 impl Listener {
-    /// Serves the routes, over TLS if there is a configuration for it. Clients may take `idle` for the head of a request, and
-    /// leave a connection for as long between two of them.
-    pub(crate) fn serve(bound: Bound, tls: Option<RustlsConfig>, routes: Router, idle: Duration) -> Self {
+    /// Serves the routes, over TLS if it is configured. `idle_timeout` limits the time for the head of a request, and the pause
+    /// between two requests of a connection.
+    pub(crate) fn serve(
+        bound: BoundListener,
+        tls: Option<RustlsConfig>,
+        routes: Router,
+        idle_timeout: Duration,
+    ) -> Self {
         let handle = Handle::new();
-        let under_way = UnderWay::default();
+        let in_flight = InFlight::default();
         let routes = routes
-            .layer(from_fn_with_state(under_way.clone(), count))
+            .layer(from_fn_with_state(in_flight.clone(), count))
             .into_make_service();
         let server = Server::<SocketAddr>::from_listener(bound.listener).handle(handle.clone());
-        let running = match tls {
+        let server = match tls {
             Some(tls) => {
                 let acceptor = RustlsAcceptor::new(tls).handshake_timeout(HANDSHAKE_TIMEOUT);
-                tokio::spawn(bounded(server.acceptor(acceptor.acceptor(NoDelayAcceptor)), idle).serve(routes))
+                tokio::spawn(
+                    with_limits(server.acceptor(acceptor.acceptor(NoDelayAcceptor)), idle_timeout).serve(routes),
+                )
             }
-            None => tokio::spawn(bounded(server.acceptor(NoDelayAcceptor), idle).serve(routes)),
+            None => tokio::spawn(with_limits(server.acceptor(NoDelayAcceptor), idle_timeout).serve(routes)),
         };
         Self {
             handle,
-            running,
-            under_way,
+            server,
+            in_flight,
         }
     }
 
-    /// Accepts no more connections, nor further requests on those that there are.
+    /// Accepts no more connections, and no more requests on open ones.
     pub(crate) fn stop(&self) {
         self.handle.graceful_shutdown(None);
     }
 
-    /// Waits until no request is under way. A part of a request's head is none.
-    pub(crate) async fn answered(&self) {
-        // There is no error but that of a sender which is gone, and `self` has one.
-        self.under_way
+    /// Waits until no request is in flight. An incomplete head is not a request.
+    pub(crate) async fn drained(&self) {
+        // The only error is a dropped sender, and `self` holds one.
+        self.in_flight
             .0
             .subscribe()
             .wait_for(|requests| *requests == 0)
@@ -90,51 +96,51 @@ impl Listener {
             .ok();
     }
 
-    /// Lets the last answers reach their callers, and ends what connections are left. False if a request has come in the
-    /// meantime, which is to be [answered](Self::answered). To be called when the listener has been [stopped](Self::stop).
+    /// Sends the last responses, and closes all connections. Returns `false` if another request has arrived, which must be
+    /// [drained](Self::drained) first. Call it after [`stop`](Self::stop).
     pub(crate) async fn close(&mut self) -> bool {
-        // There is no error but that of a listener which cannot be bound, and this one is.
-        let ended = self.running.is_finished() || timeout(LINGER, &mut self.running).await.is_ok();
-        if !ended && *self.under_way.0.borrow() > 0 {
+        // The only error is a failure to bind, and this listener is bound.
+        let ended = self.server.is_finished() || timeout(CLOSE_TIMEOUT, &mut self.server).await.is_ok();
+        if !ended && *self.in_flight.0.borrow() > 0 {
             return false;
         }
         self.cut_off();
         true
     }
 
-    /// Ends all connections at once.
+    /// Closes all connections at once.
     pub(crate) fn cut_off(&self) {
         self.handle.shutdown();
     }
 }
 
-/// How many requests are under way.
+/// The number of in-flight requests.
 #[derive(Clone, Default)]
-struct UnderWay(watch::Sender<usize>);
+struct InFlight(watch::Sender<usize>);
 
-/// One of them.
-struct Counted(UnderWay);
+/// One in-flight request.
+struct InFlightRequest(InFlight);
 
-impl Drop for Counted {
+impl Drop for InFlightRequest {
     fn drop(&mut self) {
         self.0.0.send_modify(|requests| *requests -= 1);
     }
 }
 
-/// Counts a request while it is under way.
-async fn count(State(under_way): State<UnderWay>, request: Request, next: Next) -> Response {
-    under_way.0.send_modify(|requests| *requests += 1);
-    let _counted = Counted(under_way);
+/// Counts a request while it is in flight.
+async fn count(State(in_flight): State<InFlight>, request: Request, next: Next) -> Response {
+    in_flight.0.send_modify(|requests| *requests += 1);
+    let _request = InFlightRequest(in_flight);
     next.run(request).await
 }
 
-/// HTTP/1.1, within the bounds that are set for clients.
-fn bounded<A>(server: Server<SocketAddr, A>, idle: Duration) -> Server<SocketAddr, A> {
+/// Restricts a server to HTTP/1.1 and to the limits for clients.
+fn with_limits<A>(server: Server<SocketAddr, A>, idle_timeout: Duration) -> Server<SocketAddr, A> {
     let mut server = server.http1_only();
     server
         .http_builder()
         .http1()
-        .header_read_timeout(idle)
+        .header_read_timeout(idle_timeout)
         .max_buf_size(MAX_HEAD_BYTES)
         .max_headers(MAX_HEADERS);
     server
@@ -154,15 +160,15 @@ mod tests {
 
     const IDLE: Duration = Duration::from_secs(20);
 
-    /// A listener without routes, and a connection to it.
+    /// Starts a listener without routes, and connects to it.
     async fn connected() -> (Listener, TcpStream) {
-        let bound = Bound::to((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
+        let bound = BoundListener::bind((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
         let address = bound.address();
         let listener = Listener::serve(bound, None, Router::new(), IDLE);
         (listener, TcpStream::connect(address).await.unwrap())
     }
 
-    /// The status line that answers a request with these headers.
+    /// Returns the status line for a request with these headers.
     async fn status_line(headers: &str) -> String {
         let (_listener, mut client) = connected().await;
         let request = format!("GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n");
@@ -174,7 +180,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_head_has_room_for_two_tokens_and_not_for_much_more() {
+    async fn head_has_room_for_two_tokens_only() {
         let token = "t".repeat(16 * 1024);
         let tokens = format!("authorization: Bearer {token}\r\nteams-user-aad-token: {token}\r\n");
         assert_eq!(status_line(&tokens).await, "HTTP/1.1 404 Not Found");
@@ -189,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_sends_nothing_or_does_not_finish_is_given_up() {
+    async fn incomplete_requests_time_out() {
         let request = "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
         for (sent, answers) in [("", 0), ("GET / HTTP/1.1\r\nhost: ", 0), (request, 1)] {
             let (_listener, mut client) = connected().await;
@@ -204,7 +210,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_idle_connection_does_not_hold_up_the_end() {
+    async fn idle_connection_does_not_delay_the_close() {
         for sent in [
             "",
             "GET / HTTP/1.1\r\nhost:",
@@ -219,9 +225,9 @@ mod tests {
             let address = client.peer_addr().unwrap();
             listener.stop();
             let ended = timeout(IDLE / 2, async {
-                listener.answered().await;
+                listener.drained().await;
                 assert!(listener.close().await);
-                // The other end is told, or finds out.
+                // The client sees the end of the connection, or a reset.
                 client.read_to_end(&mut Vec::new()).await.ok();
             });
             assert!(ended.await.is_ok(), "{sent}");
@@ -230,14 +236,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_that_has_not_been_answered_holds_up_the_end() {
+    async fn in_flight_request_delays_the_close() {
         let gate = Arc::new(Semaphore::new(0));
         let opened = gate.clone();
         let route = get(|| async move {
             opened.acquire().await.unwrap().forget();
             "answered"
         });
-        let bound = Bound::to((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
+        let bound = BoundListener::bind((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
         let address = bound.address();
         let mut listener = Listener::serve(bound, None, Router::new().route("/", route), IDLE);
         let mut client = TcpStream::connect(address).await.unwrap();
@@ -245,15 +251,15 @@ mod tests {
             .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
             .await
             .unwrap();
-        let mut requests = listener.under_way.0.subscribe();
+        let mut requests = listener.in_flight.0.subscribe();
         let counted = timeout(IDLE, requests.wait_for(|requests| *requests == 1)).await;
         assert!(counted.is_ok_and(|counted| counted.is_ok()));
         listener.stop();
         assert!(!listener.close().await);
-        assert!(timeout(Duration::ZERO, listener.answered()).await.is_err());
+        assert!(timeout(Duration::ZERO, listener.drained()).await.is_err());
 
         gate.add_permits(1);
-        listener.answered().await;
+        listener.drained().await;
         assert!(listener.close().await);
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();

@@ -1,12 +1,10 @@
-//! The service without configuration: everything that it needs, on this machine, for as long as it runs.
+//! The service without configuration, with its dependencies in the same process.
 
 use crate::{
-    config::{Log, LogFormat},
     http,
-    listen::Bound,
-    logs,
-    ready::{LocalParts, Ready},
-    serve::{self, End, Served},
+    listen::BoundListener,
+    logs::{self, Log, LogFormat},
+    serve::{self, Exit, LocalEndpoints, ReadyLine, Server},
     service::client_options,
     signals::Signals,
 };
@@ -31,22 +29,22 @@ use std::{
     time::Duration,
 };
 use token_guard::{TokenGuard, testing::TestIssuer};
-use token_service::{ServiceLimits, Store, TeamsExchange, TokenService, UserNaming};
+use token_service::{ServiceLimits, Store, TeamsExchange, TokenService, UserIdClaims};
 use tracing::warn;
 use uuid::Uuid;
 
-const PORT: u16 = 8080;
-/// What the tokens of test users are for.
+const DEFAULT_PORT: u16 = 8080;
+/// The audience of test users' tokens.
 const AUDIENCE: &str = "https://token-service.example";
-/// The emulator logs the ids of identities.
+/// The emulator logs identities at INFO.
 const LOG_FILTER: &str = "info,acs_identity_emulator=warn";
-const QUEUE: usize = 1000;
-const REQUEST: Duration = Duration::from_secs(30);
-const IDLE: Duration = Duration::from_secs(75);
-const DRAIN: Duration = Duration::from_secs(5);
+const QUEUE_LIMIT: usize = 1000;
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs the service with the emulator, an issuer of test users and a database in memory.
-pub(crate) async fn run() -> Result<End, Box<dyn Error>> {
+pub(crate) async fn run() -> Result<Exit, Box<dyn Error>> {
     let mut signals = Signals::listen()?;
     logs::start(&Log {
         format: LogFormat::Text,
@@ -54,43 +52,41 @@ pub(crate) async fn run() -> Result<End, Box<dyn Error>> {
     })?;
     warn!("no configuration: the service runs with an emulator and test users, which is for development alone");
     let started = serve::start(&mut signals.stop, async {
-        let parts = Parts::start().await?;
-        let service = parts.service().await?;
-        Ok((Arc::new(parts), service))
+        let dependencies = LocalDependencies::start().await?;
+        let service = dependencies.service().await?;
+        Ok((Arc::new(dependencies), service))
     });
-    let Some((parts, service)) = started.await? else {
-        return Ok(End::Drained);
+    let Some((dependencies, service)) = started.await? else {
+        return Ok(Exit::Drained);
     };
     let api = bind().await?;
-    let mut ready = Ready::new(&api, None, false);
-    ready.local = Some(LocalParts {
-        issuer: parts.issuer.url().to_owned(),
+    let mut ready = ReadyLine::new(&api, None, false);
+    ready.local = Some(LocalEndpoints {
+        issuer: dependencies.issuer.url().to_owned(),
         token_endpoint: format!("{}local/token", ready.endpoint),
-        emulator_endpoint: parts.emulator.endpoint().to_owned(),
+        emulator_endpoint: dependencies.emulator.endpoint().to_owned(),
     });
-    let invitation = invitation(
+    let usage = usage(
         &ready.endpoint,
         api.address().port(),
-        &parts.emulator.control_endpoint(),
+        &dependencies.emulator.control_endpoint(),
     );
-    let served = Served {
-        routes: service.routes().merge(routes(parts)),
+    let server = Server {
+        routes: service.routes().merge(routes(dependencies)),
         service,
         api,
         operations: None,
         tls: None,
-        idle: IDLE,
-        drain: DRAIN,
+        idle_timeout: IDLE_TIMEOUT,
+        drain_timeout: DRAIN_TIMEOUT,
     };
-    Ok(served
-        .run(signals, || {
-            ready.print(|stdout| stdout.write_all(invitation.as_bytes()))
-        })
+    Ok(server
+        .run(signals, || ready.print(|stdout| stdout.write_all(usage.as_bytes())))
         .await?)
 }
 
-/// What stands in for the cloud.
-struct Parts {
+/// The stand-ins for Azure Communication Services and the issuer.
+struct LocalDependencies {
     emulator: Emulator,
     issuer: TestIssuer,
     tenant_id: Uuid,
@@ -98,7 +94,7 @@ struct Parts {
     teams_client_id: Uuid,
 }
 
-impl Parts {
+impl LocalDependencies {
     async fn start() -> Result<Self, Box<dyn Error>> {
         Ok(Self {
             emulator: Emulator::builder().start().await?,
@@ -109,10 +105,10 @@ impl Parts {
     }
 
     async fn service(&self) -> Result<TokenService, Box<dyn Error>> {
-        let limits = ServiceLimits::new(NonZeroU32::MIN, QUEUE);
-        // All is http on this machine.
+        let limits = ServiceLimits::new(NonZeroU32::MIN, QUEUE_LIMIT);
+        // All dependencies use http on loopback.
         let http = http::plain()?;
-        let options = client_options(&limits, REQUEST, http::transport(http.clone()))?;
+        let options = client_options(&limits, REQUEST_TIMEOUT, http::transport(http.clone()))?;
         let connection_string = self.emulator.connection_string();
         let identities = CommunicationIdentityClient::with_connection_string(&connection_string, Some(options))?;
         let guard = TokenGuard::builder(self.issuer.url(), [AUDIENCE])
@@ -120,40 +116,40 @@ impl Parts {
             .build()?;
         let store = Store::connect("sqlite::memory:", 1).await?;
         Ok(TokenService::builder(identities, guard, store)
-            // Its own issuer can be believed.
-            .user_naming(UserNaming::EntraObject)
-            .request_timeout(REQUEST)
+            // The test issuer sets these claims itself.
+            .user_id_claims(UserIdClaims::EntraObject)
+            .request_timeout(REQUEST_TIMEOUT)
             .service_limits(&limits)
             .teams(TeamsExchange::new(self.teams_client_id.to_string()))
             .build())
     }
 }
 
-/// Listens on the usual port, or on a free one if that is taken.
-async fn bind() -> io::Result<Bound> {
-    let on = |port| Bound::to(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    match on(PORT).await {
+/// Binds the default port or, if it is taken, a free one.
+async fn bind() -> io::Result<BoundListener> {
+    let on = |port| BoundListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    match on(DEFAULT_PORT).await {
         Ok(bound) => Ok(bound),
         Err(_) => on(0).await,
     }
 }
 
-/// The routes that hand out the tokens of test users. They are for this mode alone: whoever asks gets one.
-fn routes(parts: Arc<Parts>) -> Router {
+/// Returns the routes that issue tokens of test users to any caller, for this mode only.
+fn routes(dependencies: Arc<LocalDependencies>) -> Router {
     Router::new()
         .route("/local/token", get(token))
         .route("/local/teams-token", get(teams_token))
-        .with_state(parts)
+        .with_state(dependencies)
 }
 
-/// A user of tests, by any name.
+/// A test user of any name.
 #[derive(Deserialize)]
 struct TestUser {
     user: String,
 }
 
 impl TestUser {
-    /// The same id for the same name.
+    /// Derives the object id from the name.
     fn object_id(&self) -> Uuid {
         let half = |salt: u8| {
             let mut hasher = DefaultHasher::new();
@@ -164,32 +160,26 @@ impl TestUser {
     }
 }
 
-/// The token of a user, as an app would get it at sign-in.
-async fn token(State(parts): State<Arc<Parts>>, Query(user): Query<TestUser>) -> Response {
+/// Issues a user's token, as an app gets it at sign-in.
+async fn token(State(dependencies): State<Arc<LocalDependencies>>, Query(user): Query<TestUser>) -> Response {
     let claims = json!({
         "sub": user.user,
         "aud": AUDIENCE,
-        "tid": parts.tenant_id,
+        "tid": dependencies.tenant_id,
         "oid": user.object_id(),
     });
-    text(parts.issuer.token(claims).ok())
+    text(dependencies.issuer.token(claims).ok())
 }
 
-/// The token of the same user for Teams, as an app would get it from Entra ID.
-async fn teams_token(State(parts): State<Arc<Parts>>, Query(user): Query<TestUser>) -> Response {
+/// Issues the same user's Entra token for Teams, as an app gets it from Entra ID.
+async fn teams_token(State(dependencies): State<Arc<LocalDependencies>>, Query(user): Query<TestUser>) -> Response {
     let request = EntraTokenRequest {
-        app_id: parts.teams_client_id,
+        app_id: dependencies.teams_client_id,
         user_id: user.object_id(),
         ..EntraTokenRequest::teams_user()
     };
-    text(
-        parts
-            .emulator
-            .mint_entra_token(&request)
-            .await
-            .ok()
-            .map(|minted| minted.token),
-    )
+    let minted = dependencies.emulator.mint_entra_token(&request).await;
+    text(minted.ok().map(|minted| minted.token))
 }
 
 fn text(token: Option<String>) -> Response {
@@ -199,11 +189,11 @@ fn text(token: Option<String>) -> Response {
     }
 }
 
-/// What to try, for somebody who sees this for the first time.
-fn invitation(endpoint: &str, port: u16, emulator_page: &str) -> String {
+/// Returns commands to try.
+fn usage(endpoint: &str, port: u16, emulator_page: &str) -> String {
     let taken = match port {
-        PORT => String::new(),
-        port => format!("Port {PORT} is taken, so it is {port} this time.\n"),
+        DEFAULT_PORT => String::new(),
+        port => format!("Port {DEFAULT_PORT} is taken, so it is {port} this time.\n"),
     };
     let bearer = format!("-H \"Authorization: Bearer $(curl -s '{endpoint}local/token?user=alice')\"");
     let teams = format!("-H \"teams-user-aad-token: $(curl -s '{endpoint}local/teams-token?user=alice')\"");

@@ -1,28 +1,40 @@
 //! The log, on stderr.
 
-use crate::config::{Log, LogFormat};
 use std::{
     error::Error,
     io::{self, IsTerminal},
 };
 use tracing_subscriber::{EnvFilter, filter::LevelFilter, fmt};
 
-/// At INFO, the HTTP pipeline of Azure's SDK shows the URL of a request that got no answer, with the id of the user.
-const WITHOUT_IDS: &str = "typespec_client_core=warn";
+/// The pipeline of Azure's SDK logs the URL of a failed request at INFO, and with it the user's identity.
+const PIPELINE_FILTER: &str = "typespec_client_core=warn";
 
-/// What is logged: levels, or levels of targets. A target that is named overrides [`WITHOUT_IDS`].
+/// The settings of the log.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Log {
+    pub(crate) format: LogFormat,
+    pub(crate) filter: String,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Parses a filter: levels, or levels of targets. A named target overrides [`PIPELINE_FILTER`].
 pub(crate) fn filter(directives: &str) -> Result<EnvFilter, Box<dyn Error>> {
-    // A word alone would be a target: a level that is misspelt turns the log off.
+    // A misspelt level would be parsed as a target, and turn the log off.
     for word in directives.split(',') {
         if !word.is_empty() && !word.contains(['=', '[']) {
             word.parse::<LevelFilter>()?;
         }
     }
-    let filter = EnvFilter::builder().parse(format!("{WITHOUT_IDS},{directives}"))?;
+    let filter = EnvFilter::builder().parse(format!("{PIPELINE_FILTER},{directives}"))?;
     Ok(filter)
 }
 
-/// Starts the log of this process.
+/// Installs the subscriber of this process.
 pub(crate) fn start(log: &Log) -> Result<(), Box<dyn Error>> {
     let builder = fmt().with_env_filter(filter(&log.filter)?).with_writer(io::stderr);
     match log.format {
@@ -44,9 +56,9 @@ mod tests {
     use tracing::{debug, info, subscriber::with_default, warn};
 
     #[derive(Clone, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
+    struct Captured(Arc<Mutex<Vec<u8>>>);
 
-    impl io::Write for Written {
+    impl io::Write for Captured {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(bytes);
             Ok(bytes.len())
@@ -58,8 +70,8 @@ mod tests {
     }
 
     fn logged(directives: &str) -> String {
-        let written = Written::default();
-        let writer = written.clone();
+        let captured = Captured::default();
+        let writer = captured.clone();
         let subscriber = fmt()
             .with_env_filter(filter(directives).unwrap())
             .with_writer(move || writer.clone())
@@ -71,12 +83,12 @@ mod tests {
             info!(target: "token_service", "an event");
             debug!(target: "token_service", "a detail");
         });
-        let bytes = written.0.lock().unwrap().clone();
+        let bytes = captured.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
     }
 
     #[test]
-    fn urls_of_failed_requests_are_logged_for_those_only_who_ask_for_them() {
+    fn urls_of_failed_requests_are_logged_on_request_only() {
         for (directives, url, detail) in [
             ("info", false, false),
             ("debug", false, true),

@@ -1,4 +1,4 @@
-//! The trusted service as a program: one JSON line on stdout when it is ready, a log on stderr.
+//! The trusted service as a program. It prints a line of JSON on stdout when it is ready, and logs to stderr.
 
 mod config;
 mod http;
@@ -6,7 +6,6 @@ mod listen;
 #[cfg(feature = "local")]
 mod local;
 mod logs;
-mod ready;
 mod serve;
 mod service;
 mod signals;
@@ -14,8 +13,8 @@ mod tls;
 
 use clap::Parser;
 use config::{Config, Fault};
-use listen::Bound;
-use serve::{End, Served};
+use listen::BoundListener;
+use serve::{Exit, ReadyLine, Server};
 use signals::Signals;
 use std::{
     env,
@@ -28,9 +27,9 @@ use std::{
 };
 use tokio::runtime::Runtime;
 
-/// The exit code for a configuration that cannot be used.
+/// The exit code of an unusable configuration.
 const BAD_CONFIGURATION: u8 = 2;
-/// The longest file that a configuration may be, or name.
+/// The longest configuration file, and the longest file that a configuration names.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 const KEYS_HELP: &str = "\
@@ -50,7 +49,7 @@ When it is ready, it prints one line of JSON on stdout. The log goes to stderr. 
 requests under way have been answered; SIGHUP has it read its certificate again. It exits with 2 if the configuration
 cannot be used, and with 1 if it fails or has to cut off requests.";
 
-/// The trusted service between an app and Azure Communication Services: its users get their chat and calling tokens
+/// The trusted service between an app and Azure Communication Services, which issues chat and calling tokens to users
 #[derive(Parser)]
 #[command(version, after_help = [KEYS_HELP, WITHOUT_CONFIGURATION_HELP, RUNNING_HELP].join("\n\n"))]
 struct Options {
@@ -71,51 +70,51 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs a service until it ends.
-fn start(service: impl Future<Output = Result<End, Box<dyn Error>>>) -> ExitCode {
-    let ended = Runtime::new().map_err(Into::into).and_then(|runtime| {
-        let ended = runtime.block_on(service);
-        // What is still under way is cut off.
+/// Runs a service until it stops.
+fn start(service: impl Future<Output = Result<Exit, Box<dyn Error>>>) -> ExitCode {
+    let exit = Runtime::new().map_err(Into::into).and_then(|runtime| {
+        let exit = runtime.block_on(service);
+        // Remaining tasks are cut off.
         runtime.shutdown_background();
-        ended
+        exit
     });
-    match ended {
-        Ok(End::Drained) => ExitCode::SUCCESS,
-        Ok(End::CutOff) => ExitCode::FAILURE,
+    match exit {
+        Ok(Exit::Drained) => ExitCode::SUCCESS,
+        Ok(Exit::CutOff) => ExitCode::FAILURE,
         Err(error) => {
             let mut reasons = vec![error.to_string()];
             reasons.extend(iter::successors(error.source(), |&cause| cause.source()).map(ToString::to_string));
-            say(&format!("error: {}", reasons.join(": ")));
+            print_error(&format!("error: {}", reasons.join(": ")));
             ExitCode::FAILURE
         }
     }
 }
 
-/// Runs the service that is configured.
-async fn run(config: Config) -> Result<End, Box<dyn Error>> {
-    // Process 1 of a container gets no signal that it does not listen to.
+/// Runs the configured service.
+async fn run(config: Config) -> Result<Exit, Box<dyn Error>> {
+    // First, as process 1 of a container does not get signals without a handler.
     let mut signals = Signals::listen()?;
     logs::start(&config.log)?;
-    // Before the database, which a service that cannot listen should not create.
-    let api = Bound::to(config.listen).await?;
+    // Before the database is created, as the address can be taken.
+    let api = BoundListener::bind(config.listen).await?;
     let operations = match config.operations_listen {
-        Some(address) => Some(Bound::to(address).await?),
+        Some(address) => Some(BoundListener::bind(address).await?),
         None => None,
     };
-    let Some(service) = serve::start(&mut signals.stop, service::of(&config)).await? else {
-        return Ok(End::Drained);
+    let Some(service) = serve::start(&mut signals.stop, service::build(&config)).await? else {
+        return Ok(Exit::Drained);
     };
-    let ready = ready::Ready::new(&api, operations.as_ref(), config.tls.is_some());
-    let served = Served {
+    let ready = ReadyLine::new(&api, operations.as_ref(), config.tls.is_some());
+    let server = Server {
         routes: service.routes(),
         service,
         api,
         operations,
         tls: config.tls,
-        idle: config.limits.idle,
-        drain: config.drain,
+        idle_timeout: config.limits.idle,
+        drain_timeout: config.drain,
     };
-    Ok(served.run(signals, || ready.print(|_| Ok(()))).await?)
+    Ok(server.run(signals, || ready.print(|_| Ok(()))).await?)
 }
 
 #[cfg(feature = "local")]
@@ -125,28 +124,28 @@ fn run_without_configuration() -> ExitCode {
 
 #[cfg(not(feature = "local"))]
 fn run_without_configuration() -> ExitCode {
-    say(
+    print_error(
         "error: there is no configuration: name a file with --config or TOKEN_SERVICE_CONFIG, or set TOKEN_SERVICE_* \
          variables; this program was built without the feature `local`, and cannot run without configuration",
     );
     ExitCode::from(BAD_CONFIGURATION)
 }
 
-/// Says why the configuration cannot be used.
+/// Prints the faults of the configuration.
 fn refuse(faults: &[Fault]) -> ExitCode {
-    say("error: the configuration cannot be used, and nothing was started:");
+    print_error("error: the configuration cannot be used, and nothing was started:");
     for fault in faults {
-        say(&format!("  {fault}"));
+        print_error(&format!("  {fault}"));
     }
     ExitCode::from(BAD_CONFIGURATION)
 }
 
-fn say(text: &str) {
-    // If stderr is closed, the exit code is all that is left.
+fn print_error(text: &str) {
+    // If stderr is closed, the exit code must do.
     writeln!(io::stderr(), "{text}").ok();
 }
 
-/// Reads a file of the configuration.
+/// Reads a configuration file, or a file that it names.
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let mut contents = Vec::new();
     File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut contents)?;

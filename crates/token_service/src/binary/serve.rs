@@ -1,14 +1,21 @@
-//! A service from its first connection to its last.
+//! A running service, from its ready line to the drain of its last request.
 
 use crate::{
     config::Tls,
-    listen::{Bound, Listener},
+    listen::{BoundListener, Listener},
     signals::{Signals, StopSignals},
     tls,
 };
 use axum::Router;
 use axum_server::tls_rustls::RustlsConfig;
-use std::{error::Error, fs, io, path::Path, time::Duration};
+use serde::Serialize;
+use std::{
+    error::Error,
+    fs,
+    io::{self, StdoutLock, Write},
+    path::Path,
+    time::Duration,
+};
 use token_service::TokenService;
 use tokio::{
     join, select,
@@ -16,81 +23,74 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-/// How long the database may take to be closed beyond the time for requests.
-const CLOSING: Duration = Duration::from_secs(2);
+/// The limit for closing the database, after that for in-flight requests.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What is served, and where.
-pub(crate) struct Served {
+/// A service with its listeners.
+pub(crate) struct Server {
     pub(crate) service: TokenService,
     pub(crate) routes: Router,
-    pub(crate) api: Bound,
-    /// Where the operations are, if not with the API.
-    pub(crate) operations: Option<Bound>,
+    pub(crate) api: BoundListener,
+    /// The listener for operators, if they do not use the API's.
+    pub(crate) operations: Option<BoundListener>,
     pub(crate) tls: Option<Tls>,
-    /// How long a connection may be idle.
-    pub(crate) idle: Duration,
-    pub(crate) drain: Duration,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) drain_timeout: Duration,
 }
 
-/// How a service ended.
+/// The way in which a service stopped.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum End {
-    /// All requests were answered, or there was none yet.
+pub(crate) enum Exit {
+    /// All requests were answered.
     Drained,
-    /// Some were cut off.
+    /// In-flight requests were cut off.
     CutOff,
 }
 
-impl Served {
-    /// Serves until a signal says to stop, and for as long afterwards as requests are under way. `ready` is called when
-    /// connections are accepted.
-    pub(crate) async fn run(self, signals: Signals, ready: impl FnOnce() -> io::Result<()>) -> io::Result<End> {
-        let Signals { mut stop, mut reload } = signals;
-        let Self { service, tls, .. } = self;
-        let address = self.api.address();
-        let operations_address = self.operations.as_ref().map(Bound::address);
-        let tls_now = tls.as_ref().map(|tls| RustlsConfig::from_config(tls.server.clone()));
-        let (routes, operations) = match self.operations {
-            Some(bound) => (
-                self.routes,
-                Some(Listener::serve(bound, None, service.operations(), self.idle)),
-            ),
-            None => (self.routes.merge(service.operations()), None),
-        };
-        let api = Listener::serve(self.api, tls_now.clone(), routes, self.idle);
-        ready()?;
-        info!(
-            version = env!("CARGO_PKG_VERSION"),
-            %address,
-            operations_address = operations_address.map(tracing::field::display),
-            tls = tls.is_some(),
-            "the token service is ready"
-        );
+/// The line that announces a ready service on stdout.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ReadyLine {
+    event: &'static str,
+    pub(crate) endpoint: String,
+    operations_endpoint: String,
+    #[serde(flatten)]
+    pub(crate) local: Option<LocalEndpoints>,
+}
 
-        let renewing = async {
-            loop {
-                reload.next().await;
-                renew(tls.as_ref(), tls_now.as_ref());
-            }
-        };
-        let working = async { join!(service.keep_swept(), renewing) };
-        select! {
-            () = stop.next() => {}
-            _ = working => {}
+/// The endpoints beside a service without configuration.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LocalEndpoints {
+    pub(crate) issuer: String,
+    pub(crate) token_endpoint: String,
+    pub(crate) emulator_endpoint: String,
+}
+
+impl ReadyLine {
+    pub(crate) fn new(api: &BoundListener, operations: Option<&BoundListener>, tls: bool) -> Self {
+        let scheme = if tls { "https" } else { "http" };
+        let endpoint = format!("{scheme}://{}/", api.address());
+        let operations_endpoint = operations.map(|listener| format!("http://{}/", listener.address()));
+        Self {
+            event: "ready",
+            operations_endpoint: operations_endpoint.unwrap_or_else(|| endpoint.clone()),
+            endpoint,
+            local: None,
         }
-        info!(
-            seconds = self.drain.as_secs(),
-            "shutting down: requests under way are answered; a second signal ends them at once"
-        );
-        let end = drain(&service, api, self.drain, &mut stop).await;
-        if let Some(operations) = operations {
-            operations.cut_off();
-        }
-        Ok(end)
+    }
+
+    /// Prints the line, and then what `follow` writes.
+    pub(crate) fn print(&self, follow: impl FnOnce(&mut StdoutLock<'_>) -> io::Result<()>) -> io::Result<()> {
+        let mut stdout = io::stdout().lock();
+        serde_json::to_writer(&mut stdout, self)?;
+        writeln!(stdout)?;
+        follow(&mut stdout)?;
+        stdout.flush()
     }
 }
 
-/// Waits for what a service needs before it can be run, unless a signal says to stop.
+/// Runs `start`, unless a signal stops the service before it is ready.
 pub(crate) async fn start<T>(
     stop: &mut StopSignals,
     start: impl Future<Output = Result<T, Box<dyn Error>>>,
@@ -104,19 +104,67 @@ pub(crate) async fn start<T>(
     }
 }
 
-/// Lets requests that are under way come to their end.
-async fn drain(service: &TokenService, mut api: Listener, most: Duration, stop: &mut StopSignals) -> End {
+impl Server {
+    /// Serves until a signal, and then drains in-flight requests. Calls `ready` when connections are accepted.
+    pub(crate) async fn run(self, signals: Signals, ready: impl FnOnce() -> io::Result<()>) -> io::Result<Exit> {
+        let Signals { mut stop, mut reload } = signals;
+        let Self { service, tls, .. } = self;
+        let address = self.api.address();
+        let operations_address = self.operations.as_ref().map(BoundListener::address);
+        let current_tls = tls.as_ref().map(|tls| RustlsConfig::from_config(tls.server.clone()));
+        let (routes, operations) = match self.operations {
+            Some(listener) => {
+                let operations = Listener::serve(listener, None, service.operations(), self.idle_timeout);
+                (self.routes, Some(operations))
+            }
+            None => (self.routes.merge(service.operations()), None),
+        };
+        let api = Listener::serve(self.api, current_tls.clone(), routes, self.idle_timeout);
+        ready()?;
+        info!(
+            version = env!("CARGO_PKG_VERSION"),
+            %address,
+            operations_address = operations_address.map(tracing::field::display),
+            tls = tls.is_some(),
+            "the token service is ready"
+        );
+
+        let reloading = async {
+            loop {
+                reload.next().await;
+                reload_certificate(tls.as_ref(), current_tls.as_ref());
+            }
+        };
+        let working = async { join!(service.sweep_forever(), reloading) };
+        select! {
+            () = stop.next() => {}
+            _ = working => {}
+        }
+        info!(
+            seconds = self.drain_timeout.as_secs(),
+            "shutting down: requests under way are answered; a second signal ends them at once"
+        );
+        let exit = drain(&service, api, self.drain_timeout, &mut stop).await;
+        if let Some(operations) = operations {
+            operations.cut_off();
+        }
+        Ok(exit)
+    }
+}
+
+/// Answers in-flight requests and closes the service, until the timeout or another signal.
+async fn drain(service: &TokenService, mut api: Listener, drain_timeout: Duration, stop: &mut StopSignals) -> Exit {
     service.drain();
     api.stop();
-    let deadline = Instant::now() + most;
+    let deadline = Instant::now() + drain_timeout;
     let drained = async {
         loop {
-            timeout_at(deadline, api.answered()).await?;
+            timeout_at(deadline, api.drained()).await?;
             if api.close().await {
                 break;
             }
         }
-        timeout_at(deadline + CLOSING, service.close()).await
+        timeout_at(deadline + CLOSE_TIMEOUT, service.close()).await
     };
     let drained = select! {
         drained = drained => drained.is_ok(),
@@ -124,27 +172,27 @@ async fn drain(service: &TokenService, mut api: Listener, most: Duration, stop: 
     };
     if drained {
         info!("all requests have been answered");
-        return End::Drained;
+        return Exit::Drained;
     }
     warn!("requests that were under way are cut off");
     api.cut_off();
-    End::CutOff
+    Exit::CutOff
 }
 
-/// Reads certificate and key again. Connections from now on get them; those that are open keep theirs.
-fn renew(tls: Option<&Tls>, now: Option<&RustlsConfig>) {
-    let (Some(tls), Some(now)) = (tls, now) else {
+/// Loads the certificate and its key from their files, for new connections.
+fn reload_certificate(tls: Option<&Tls>, current: Option<&RustlsConfig>) {
+    let (Some(tls), Some(current)) = (tls, current) else {
         info!("there is no certificate to read again");
         return;
     };
     let read = |path: &Path| fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()));
-    let renewed = read(&tls.certificate).and_then(|certificate| {
+    let loaded = read(&tls.certificate).and_then(|certificate| {
         let key = read(&tls.key)?;
         tls::server_config(&certificate, &key).map_err(|fault| fault.to_string())
     });
-    match renewed {
+    match loaded {
         Ok(config) => {
-            now.reload_from_config(config);
+            current.reload_from_config(config);
             info!("the certificate has been read again");
         }
         Err(reason) => error!(reason, "the certificate stays as it was"),

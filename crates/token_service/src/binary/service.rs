@@ -1,4 +1,4 @@
-//! The service that a configuration describes.
+//! Construction of the service from its configuration.
 
 use crate::{
     config::{Authentication, Config, Credential, IssuerKind},
@@ -16,33 +16,33 @@ use azure_identity::{
 };
 use entra_sidecar::{SidecarClient, SidecarCredential, SidecarScope};
 use std::{error::Error, sync::Arc, time::Duration};
-use token_service::{ServiceLimits, Store, TeamsExchange, TokenService, UserNaming};
+use token_service::{ServiceLimits, Store, TeamsExchange, TokenService, UserIdClaims};
 
-/// The scope that the client asks a credential for.
+/// The scope for which the identity client requests Entra tokens.
 const ACS_SCOPE: &str = "https://communication.azure.com//.default";
-/// The longest wait that Azure may ask for without the caller being told of it.
+/// The longest `Retry-After` that the client waits for. With a longer one, the caller gets a failure at once.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(5);
-/// The retries of a call. A service that fails at once is given up after four seconds.
+/// The retries of a call. With azure_core's backoff, they take about four seconds.
 const MAX_RETRIES: u32 = 3;
 
-/// Connects to the database and puts the service together. Nothing else is asked for anything yet.
-pub(crate) async fn of(config: &Config) -> Result<TokenService, Box<dyn Error>> {
+/// Connects to the database and builds the service. Sends no other request.
+pub(crate) async fn build(config: &Config) -> Result<TokenService, Box<dyn Error>> {
     let limits = ServiceLimits::new(config.acs.replicas, config.acs.queue);
-    // First, as its error is for operators where no HTTP client can be built at all.
+    // First, as its error names the remedy for missing CA certificates.
     let transport = http::transport(http::client(config.acs.authentication.is_on_loopback())?);
     let sidecar = match &config.sidecar {
         Some(sidecar) => Some(sidecar.client(None)?),
         None => None,
     };
-    let identities = identities(config, &limits, transport, sidecar.as_ref())?;
+    let identities = identity_client(config, &limits, transport, sidecar.as_ref())?;
     let guard = config.issuer.guard(None)?;
     let store = Store::connect(config.database.url.secret(), config.database.max_connections).await?;
-    let naming = match config.issuer.kind {
-        IssuerKind::Entra { .. } => UserNaming::EntraObject,
-        IssuerKind::Oidc { .. } | IssuerKind::Logto { .. } => UserNaming::Subject,
+    let user_id_claims = match config.issuer.kind {
+        IssuerKind::Entra { .. } => UserIdClaims::EntraObject,
+        IssuerKind::Oidc { .. } | IssuerKind::Logto { .. } => UserIdClaims::Subject,
     };
     let mut builder = TokenService::builder(identities, guard, store)
-        .user_naming(naming)
+        .user_id_claims(user_id_claims)
         .service_limits(&limits)
         .token_policy(config.tokens.policy()?)
         .allow_origins(
@@ -68,7 +68,7 @@ pub(crate) async fn of(config: &Config) -> Result<TokenService, Box<dyn Error>> 
     Ok(builder.build())
 }
 
-fn identities(
+fn identity_client(
     config: &Config,
     limits: &ServiceLimits,
     transport: Transport,
@@ -86,18 +86,18 @@ fn identities(
     }
 }
 
-/// The options of the identity client: each attempt counts for the limits.
+/// Returns the options of the identity client, with the limits as a policy of each attempt.
 ///
-/// A call ends well within the time of a `request`, so that the caller is told what has failed, and when to come again.
+/// The timeout of a call is two thirds of the `request_timeout`, so that the caller gets the failure and a `Retry-After`.
 pub(crate) fn client_options(
     limits: &ServiceLimits,
-    request: Duration,
+    request_timeout: Duration,
     transport: Transport,
 ) -> azure_core::Result<CommunicationIdentityClientOptions> {
-    let timeout = request * 2 / 3;
+    let timeout = request_timeout * 2 / 3;
     let mut options = CommunicationIdentityClientOptions {
-        timeout: Some(timeout.try_into().map_err(unusable)?),
-        max_retry_after: MAX_RETRY_AFTER.min(timeout / 2).try_into().map_err(unusable)?,
+        timeout: Some(timeout.try_into().map_err(invalid)?),
+        max_retry_after: MAX_RETRY_AFTER.min(timeout / 2).try_into().map_err(invalid)?,
         ..CommunicationIdentityClientOptions::default()
     };
     options.client_options.retry = RetryOptions::exponential(ExponentialRetryOptions {
@@ -109,7 +109,7 @@ pub(crate) fn client_options(
     Ok(options)
 }
 
-fn unusable(error: impl Error + Send + Sync + 'static) -> azure_core::Error {
+fn invalid(error: impl Error + Send + Sync + 'static) -> azure_core::Error {
     azure_core::Error::new(ErrorKind::Other, error)
 }
 

@@ -1,10 +1,10 @@
-//! What the process is told from outside.
+//! Signals of the process.
 
 use std::io;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// All of them, which count from now on.
+/// The signals that the process handles.
 pub(crate) struct Signals {
     pub(crate) stop: StopSignals,
     pub(crate) reload: ReloadSignals,
@@ -19,7 +19,7 @@ impl Signals {
     }
 }
 
-/// The signals that end the service: SIGINT, which Ctrl-C sends, and SIGTERM.
+/// The signals that stop the service: SIGINT, which Ctrl-C sends, and SIGTERM.
 #[cfg(unix)]
 pub(crate) struct StopSignals {
     interrupt: Signal,
@@ -43,7 +43,7 @@ impl StopSignals {
     }
 }
 
-/// The signal that ends the service: Ctrl-C.
+/// The signal that stops the service: Ctrl-C.
 #[cfg(windows)]
 pub(crate) struct StopSignals(tokio::signal::windows::CtrlC);
 
@@ -58,7 +58,7 @@ impl StopSignals {
     }
 }
 
-/// The signal that has the certificate read again: SIGHUP, where there is one.
+/// The signal that reloads the certificate: SIGHUP, on Unix.
 pub(crate) struct ReloadSignals {
     #[cfg(unix)]
     hangup: Signal,

@@ -1,4 +1,4 @@
-//! TLS by files: a certificate and its key, in PEM.
+//! TLS configuration from a certificate and its key, in PEM.
 
 use rustls::{
     ServerConfig,
@@ -11,19 +11,19 @@ use std::{
     sync::Arc,
 };
 
-/// What is wrong with a certificate or its key.
+/// A fault of a certificate or its key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum TlsFault {
-    /// There is no certificate.
+    /// The certificate is missing.
     Certificate,
-    /// There is no key.
+    /// The key is missing.
     Key,
-    /// The key is of a kind that is not supported, or the certificate is none of X.509, or not that of the key.
+    /// The certificate is not X.509, the key is not supported, or they do not match.
     Pair,
 }
 
 impl TlsFault {
-    /// Whether it is the key that is wrong.
+    /// Returns whether the fault is the key's.
     pub(crate) fn is_of_key(self) -> bool {
         self == Self::Key
     }
@@ -43,7 +43,7 @@ impl Display for TlsFault {
 
 impl Error for TlsFault {}
 
-/// How connections are accepted: TLS 1.2 and 1.3, HTTP/1.1.
+/// Returns the configuration of connections: TLS 1.2 and 1.3, HTTP/1.1.
 pub(crate) fn server_config(certificate: &[u8], key: &[u8]) -> Result<Arc<ServerConfig>, TlsFault> {
     let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate)
         .collect::<Result<_, _>>()
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_goes_with_its_own_key_only() {
+    fn certificate_needs_its_own_key() {
         let (certificate, key) = pair();
         let (_, other_key) = pair();
         let config = server_config(certificate.as_bytes(), key.as_bytes()).unwrap();

@@ -1,19 +1,16 @@
-//! Users, their identities and their tokens: in memory, in the database and at Azure Communication Services.
+//! Users' identities and tokens, in memory, in the database and at Azure Communication Services.
 
-mod departure;
-mod sign_in;
-mod slot;
-mod sweep;
+mod cache;
+mod identities;
 mod tokens;
 
-pub use sweep::Swept;
+pub use identities::Swept;
 pub(crate) use tokens::UserToken;
 
-use crate::{acs::Acs, error::ApiError, metrics::Metrics, seal::SealingKeys, store::Database, user::AppUser};
-use azure_communication_identity::CommunicationUserIdentifier;
+use crate::{acs::Acs, error::ApiError, metrics::Metrics, seal::SealingKeys, store::Database, user::UserId};
 use azure_core::time::OffsetDateTime;
+use cache::CachedUser;
 use moka::{policy::EvictionPolicy, sync::Cache};
-use slot::Slot;
 use std::{
     fmt::{self, Debug, Formatter},
     sync::Arc,
@@ -23,47 +20,47 @@ use token_guard::Clock;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, Span};
 
-/// The most users that a process remembers, and the time after which it forgets those who do not come back.
-const SLOTS: u64 = 100_000;
-const SLOT_IDLE: Duration = Duration::from_hours(24);
+const MAX_CACHED_USERS: u64 = 100_000;
 
-/// Finds, creates and removes what users have. Its clones are the same directory.
+/// The time after which an idle user leaves the cache.
+const CACHED_USER_TTL: Duration = Duration::from_hours(24);
+
+/// Finds, creates and deletes identities and tokens. Clones share one directory.
 #[derive(Clone)]
-pub(crate) struct Directory(Arc<Parts>);
+pub(crate) struct Directory(Arc<Shared>);
 
-/// The parts of a [`Directory`].
-struct Parts {
+struct Shared {
     store: Arc<dyn Database>,
     acs: Acs,
     settings: Settings,
     metrics: Arc<Metrics>,
-    slots: Cache<AppUser, Arc<Slot>>,
+    cache: Cache<UserId, Arc<CachedUser>>,
     tasks: TaskTracker,
 }
 
 /// The settings of a [`Directory`].
 #[derive(Debug, Default)]
 pub(crate) struct Settings {
-    /// The keys that tokens are stored with. Without keys, no token is stored.
+    /// The keys that encrypt stored tokens. Without keys, no token is stored.
     pub(crate) sealing_keys: Option<SealingKeys>,
-    /// The time that the end of tokens and claims is judged by.
+    /// The clock for the expiry of tokens and claims.
     pub(crate) clock: Clock,
 }
 
 impl Directory {
     pub(crate) fn new(store: Arc<dyn Database>, acs: Acs, settings: Settings, metrics: Arc<Metrics>) -> Self {
-        // The latest users are remembered, so that frequent ones do not keep others out.
-        let slots = Cache::builder()
-            .max_capacity(SLOTS)
-            .time_to_idle(SLOT_IDLE)
+        // LRU admits every new user. moka's default keeps the most frequent ones.
+        let cache = Cache::builder()
+            .max_capacity(MAX_CACHED_USERS)
+            .time_to_idle(CACHED_USER_TTL)
             .eviction_policy(EvictionPolicy::lru())
             .build();
-        Self(Arc::new(Parts {
+        Self(Arc::new(Shared {
             store,
             acs,
             settings,
             metrics,
-            slots,
+            cache,
             tasks: TaskTracker::new(),
         }))
     }
@@ -73,21 +70,15 @@ impl Directory {
         Ok(self.0.store.ping().await?)
     }
 
-    /// Waits for what is under way, and closes the database.
+    /// Waits for running work, and closes the database.
     pub(crate) async fn close(&self) {
         self.0.tasks.close();
         self.0.tasks.wait().await;
         self.0.store.close().await;
     }
 
-    /// The user's identity, if they have one.
-    pub(crate) async fn identity(&self, user: &AppUser) -> Result<Option<CommunicationUserIdentifier>, ApiError> {
-        let mapping = self.0.store.find(user).await?;
-        Ok(mapping.map(|mapping| mapping.identity))
-    }
-
-    fn slot(&self, user: &AppUser) -> Arc<Slot> {
-        self.0.slots.get_with_by_ref(user, Arc::default)
+    fn cached(&self, user: &UserId) -> Arc<CachedUser> {
+        self.0.cache.get_with_by_ref(user, Arc::default)
     }
 
     fn now(&self) -> OffsetDateTime {
@@ -95,7 +86,7 @@ impl Directory {
     }
 
     /// Runs `work` to completion even if the caller is cancelled.
-    async fn to_its_end<T: Send + 'static>(
+    async fn run_to_completion<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
     ) -> Result<T, ApiError> {
@@ -104,7 +95,7 @@ impl Directory {
     }
 }
 
-/// Shows no users.
+/// Hides the users.
 impl Debug for Directory {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_struct("Directory")

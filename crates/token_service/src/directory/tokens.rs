@@ -1,21 +1,21 @@
-//! How a user gets their tokens: from memory, from the database, from Azure Communication Services.
+//! Users' tokens, from the cache, the database or Azure Communication Services, and their revocation.
 
 use super::{
     Directory,
-    slot::{Slot, Work, is_good},
+    cache::{CachedUser, SharedTask, is_usable},
 };
 use crate::{
     error::ApiError,
     policy::Grant,
     store::{Mapping, SealedToken},
-    user::AppUser,
+    user::UserId,
 };
 use azure_communication_identity::{CommunicationAccessToken, CommunicationUserIdentifier};
 use azure_core::time::OffsetDateTime;
 use std::sync::Arc;
 use tracing::warn;
 
-/// A token and whose it is.
+/// A token and the identity that it is for.
 #[derive(Clone, Debug)]
 pub(crate) struct UserToken {
     pub(crate) identity: CommunicationUserIdentifier,
@@ -23,26 +23,43 @@ pub(crate) struct UserToken {
 }
 
 impl Directory {
-    /// A token of the user, if they have an identity. However many ask for it, one of them goes to get it.
-    pub(crate) async fn token(&self, user: &AppUser, grant: &Grant) -> Result<Option<UserToken>, ApiError> {
-        let slot = self.slot(user);
-        if let Some(token) = self.remembered(&slot, grant) {
+    /// Returns a token of the user, or `None` if they have no identity. Concurrent requests share one call.
+    pub(crate) async fn token(&self, user: &UserId, grant: &Grant) -> Result<Option<UserToken>, ApiError> {
+        let cached = self.cached(user);
+        if let Some(token) = self.cached_token(&cached, grant) {
             return Ok(Some(token));
         }
         let (directory, user, grant) = (self.clone(), user.clone(), grant.clone());
-        self.to_its_end(async move {
-            let work = Work::Token(grant.clone());
-            let mut turn = slot.turn_for(&work).await?;
-            if let Some(token) = directory.remembered(&slot, &grant) {
+        self.run_to_completion(async move {
+            let task = SharedTask::GetToken(grant.clone());
+            let mut lock = cached.lock_for(&task).await?;
+            if let Some(token) = directory.cached_token(&cached, &grant) {
                 return Ok(Some(token));
             }
-            turn.note(work, directory.find_or_issue(&slot, &user, &grant).await)
+            lock.record(task, directory.find_or_issue_token(&cached, &user, &grant).await)
         })
         .await
     }
 
-    fn remembered(&self, slot: &Slot, grant: &Grant) -> Option<UserToken> {
-        let (mapping, token) = slot.token(grant, self.now())?;
+    /// Revokes all tokens of the user, here and at Azure Communication Services, which signs them out everywhere.
+    pub(crate) async fn revoke_tokens(&self, user: &UserId) -> Result<(), ApiError> {
+        let (directory, user) = (self.clone(), user.clone());
+        self.run_to_completion(async move {
+            let cached = directory.cached(&user);
+            let _lock = cached.lock().await;
+            let deleted = directory.0.store.delete_tokens(&user).await?;
+            cached.clear();
+            let mapping = deleted.ok_or_else(ApiError::no_identity)?;
+            directory.0.acs.revoke(&mapping.identity).await?;
+            // Another replica may have stored a token that was issued before the revocation.
+            directory.0.store.delete_tokens(&user).await?;
+            Ok(())
+        })
+        .await
+    }
+
+    fn cached_token(&self, cached: &CachedUser, grant: &Grant) -> Option<UserToken> {
+        let (mapping, token) = cached.token(grant, self.now())?;
         self.0.metrics.token("memory");
         Some(UserToken {
             identity: mapping.identity,
@@ -50,31 +67,36 @@ impl Directory {
         })
     }
 
-    async fn find_or_issue(&self, slot: &Slot, user: &AppUser, grant: &Grant) -> Result<Option<UserToken>, ApiError> {
+    async fn find_or_issue_token(
+        &self,
+        cached: &CachedUser,
+        user: &UserId,
+        grant: &Grant,
+    ) -> Result<Option<UserToken>, ApiError> {
         let now = self.now();
         let Some(mapping) = self.0.store.find(user).await? else {
-            slot.forget();
+            cached.clear();
             return Ok(None);
         };
-        let token = if let Some(token) = slot.learn(&mapping, grant, now) {
+        let token = if let Some(token) = cached.set_mapping(&mapping, grant, now) {
             self.0.metrics.token("memory");
             token
         } else {
-            let token = match self.stored(user, grant, &mapping, now).await {
+            let token = match self.stored_token(user, grant, &mapping, now).await {
                 Some(token) => token,
-                None => self.issue(user, grant, &mapping).await?,
+                None => self.issue_token(user, grant, &mapping).await?,
             };
             let token = Arc::new(token);
-            slot.keep(&mapping, grant.clone(), token.clone(), now);
+            cached.insert(&mapping, grant.clone(), token.clone(), now);
             token
         };
         let identity = mapping.identity;
         Ok(Some(UserToken { identity, token }))
     }
 
-    async fn issue(
+    async fn issue_token(
         &self,
-        user: &AppUser,
+        user: &UserId,
         grant: &Grant,
         mapping: &Mapping,
     ) -> Result<CommunicationAccessToken, ApiError> {
@@ -84,29 +106,31 @@ impl Directory {
         Ok(token)
     }
 
-    /// A stored token. Whatever keeps it from being read, another one can be issued.
-    async fn stored(
+    /// Returns a usable stored token. Any failure is treated as absence, as another token can be issued.
+    async fn stored_token(
         &self,
-        user: &AppUser,
+        user: &UserId,
         grant: &Grant,
         mapping: &Mapping,
         now: OffsetDateTime,
     ) -> Option<CommunicationAccessToken> {
         let keys = self.0.settings.sealing_keys.as_ref()?;
-        let found = self.0.store.token(user, &grant.to_string(), mapping).await;
+        let found = self.0.store.find_token(user, &grant.to_string(), mapping).await;
         let found = found.unwrap_or_else(|error| {
             warn!(%error, "a stored token could not be read");
             None
         });
-        let found = found.filter(|token| is_good(token.expires_on, now))?;
-        let token = keys.open(&found.sealed, &context(user, grant, mapping))?;
+        let found = found.filter(|token| is_usable(token.expires_on, now))?;
+        let token = keys.open(&found.sealed, &sealing_context(user, grant, mapping))?;
         self.0.metrics.token("store");
         Some(CommunicationAccessToken::new(token, found.expires_on))
     }
 
-    async fn store_token(&self, user: &AppUser, grant: &Grant, mapping: &Mapping, token: &CommunicationAccessToken) {
-        let keys = self.0.settings.sealing_keys.as_ref();
-        let Some(sealed) = keys.and_then(|keys| keys.seal(&token.token, &context(user, grant, mapping))) else {
+    async fn store_token(&self, user: &UserId, grant: &Grant, mapping: &Mapping, token: &CommunicationAccessToken) {
+        let Some(keys) = &self.0.settings.sealing_keys else {
+            return;
+        };
+        let Some(sealed) = keys.seal(&token.token, &sealing_context(user, grant, mapping)) else {
             return;
         };
         let sealed = SealedToken {
@@ -119,8 +143,8 @@ impl Directory {
     }
 }
 
-/// What a sealed token is bound to.
-fn context(user: &AppUser, grant: &Grant, mapping: &Mapping) -> String {
+/// Returns the context that a sealed token is bound to.
+fn sealing_context(user: &UserId, grant: &Grant, mapping: &Mapping) -> String {
     let Mapping { identity, generation } = mapping;
     format!("{identity}\n{generation}\n{grant}\n{}", user.as_str())
 }

@@ -1,4 +1,4 @@
-//! What the API answers.
+//! Response bodies of the API.
 
 use crate::directory::UserToken;
 use azure_communication_identity::{CommunicationAccessToken, CommunicationUserIdentifier};
@@ -16,20 +16,20 @@ pub(super) struct UserBody {
     identity: String,
 }
 
-/// A token and whose it is.
+/// A user's token.
 #[derive(Serialize, ToSchema)]
 #[schema(as = UserToken)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct UserTokenBody {
     /// The access token.
     token: String,
-    /// When the token expires.
+    /// The expiry of the token.
     #[serde(serialize_with = "rfc3339")]
     expires_on: OffsetDateTime,
     user: TokenHolder,
 }
 
-/// Whose a token is.
+/// The user of a token.
 #[derive(Serialize, ToSchema)]
 pub(super) struct TokenHolder {
     /// The raw id of the user's Azure Communication Services identity.
@@ -45,7 +45,7 @@ pub(super) struct TokenHolder {
 pub(super) struct TeamsTokenBody {
     /// The access token.
     token: String,
-    /// When the token expires.
+    /// The expiry of the token.
     #[serde(serialize_with = "rfc3339")]
     expires_on: OffsetDateTime,
 }

@@ -1,47 +1,46 @@
-//! What is served.
+//! Routes: the API and its description, and those for operators.
 
+mod api;
 mod bodies;
-mod caller;
-mod description;
-mod hero;
+mod extract;
+mod front_ends;
+mod openapi;
 mod operations;
-mod scopes;
-mod web_hero;
 
-pub(crate) use caller::{CallerLimit, User};
+pub(crate) use extract::RateLimit;
 pub(crate) use operations::{Health, operations};
 
 use crate::{
-    acs::Acs, directory::Directory, error::ApiError, policy::TokenPolicy, teams::TeamsExchange, user::UserNaming,
+    acs::Acs, directory::Directory, error::ApiError, policy::TokenPolicy, teams::TeamsExchange, user::UserIdClaims,
 };
 use axum::{Json, Router, http::StatusCode, routing::get};
 use std::sync::Arc;
 use token_guard::TokenGuard;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-/// What the handlers of the API work with.
+/// The state of the API's handlers.
 #[derive(Debug)]
-pub(crate) struct Api {
+pub(crate) struct ApiState {
     pub(crate) directory: Directory,
     pub(crate) guard: TokenGuard,
-    pub(crate) naming: UserNaming,
+    pub(crate) user_id_claims: UserIdClaims,
     pub(crate) policy: TokenPolicy,
-    pub(crate) limit: CallerLimit,
+    pub(crate) rate_limit: RateLimit,
     pub(crate) teams: Option<TeamsExchange>,
     pub(crate) acs: Acs,
 }
 
-/// The API and its description.
-pub(crate) fn api(state: Arc<Api>) -> Router {
-    let (router, description) = OpenApiRouter::with_openapi(description::base())
-        .routes(routes!(hero::user, hero::sign_in, hero::remove))
-        .routes(routes!(hero::token, hero::revoke))
-        .routes(routes!(hero::teams_token))
-        .routes(routes!(web_hero::get_token, web_hero::post_token))
-        .routes(routes!(web_hero::refresh_token))
+/// Returns the API, with its description at `/openapi.json`.
+pub(crate) fn api(state: Arc<ApiState>) -> Router {
+    let (router, description) = OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(api::get_user, api::create_user, api::delete_user))
+        .routes(routes!(api::get_token, api::revoke_tokens))
+        .routes(routes!(api::get_teams_token))
+        .routes(routes!(front_ends::get_token, front_ends::post_token))
+        .routes(routes!(front_ends::refresh_token))
         .with_state(state)
         .split_for_parts();
-    let description = Arc::new(description::complete(description));
+    let description = Arc::new(openapi::complete(description));
     router
         .route("/openapi.json", get(async move || Json(description)))
         .method_not_allowed_fallback(async || {

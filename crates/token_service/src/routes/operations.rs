@@ -1,4 +1,4 @@
-//! What operators ask the service.
+//! Routes for operators: `/healthz`, `/readyz` and `/metrics`.
 
 use crate::{directory::Directory, error::ApiError, metrics::Metrics};
 use axum::{
@@ -21,10 +21,10 @@ use token_guard::TokenGuard;
 use tokio::{sync::Mutex, time::Instant};
 use tracing::warn;
 
-/// How long it is taken for granted that database and issuer are there, or away: whoever asks, they are not asked more often.
-const CHECKED_FOR: Duration = Duration::from_secs(1);
+/// The time for which a readiness result is cached.
+const READINESS_TTL: Duration = Duration::from_secs(1);
 
-/// What tells how the service is.
+/// The health of the service.
 #[derive(Debug)]
 pub(crate) struct Health {
     directory: Directory,
@@ -34,7 +34,7 @@ pub(crate) struct Health {
     checked: Mutex<Option<(Instant, Dependencies)>>,
 }
 
-/// Whether what the service depends on is there.
+/// The availability of the service's dependencies.
 #[derive(Clone, Copy, Debug)]
 struct Dependencies {
     database: bool,
@@ -52,15 +52,16 @@ impl Health {
         }
     }
 
-    /// From now on, the service is not ready.
+    /// Makes the service not ready, for good.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
+    /// Returns the cached availability, or checks it.
     async fn dependencies(&self) -> Dependencies {
         let mut checked = self.checked.lock().await;
         if let Some((at, dependencies)) = *checked
-            && at.elapsed() < CHECKED_FOR
+            && at.elapsed() < READINESS_TTL
         {
             return dependencies;
         }
@@ -85,7 +86,7 @@ pub(crate) fn operations(health: Arc<Health>) -> Router {
         .with_state(health)
 }
 
-/// Whether requests should be sent here: not while the service drains, nor without its database or the issuer's keys.
+/// Answers 200 if the service is ready for requests: it does not drain, and has its database and the issuer's keys.
 async fn readyz(State(health): State<Arc<Health>>) -> (StatusCode, Json<Value>) {
     let draining = health.draining.load(Ordering::Relaxed);
     let Dependencies { database, issuer_keys } = health.dependencies().await;

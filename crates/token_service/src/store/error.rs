@@ -1,4 +1,4 @@
-//! Why the store failed.
+//! Errors of the store.
 
 use sqlx::migrate::MigrateError;
 use std::{
@@ -6,9 +6,9 @@ use std::{
     fmt::{self, Display, Formatter},
 };
 
-/// Why the store could not do what was asked of it.
+/// A failure of the store.
 ///
-/// It holds nothing of a user, and of the database's URL at most the names of its host, database and user.
+/// It shows nothing of a user, and of the database's URL at most the names of host, database and user.
 #[derive(Debug)]
 pub struct StoreError {
     operation: &'static str,
@@ -22,11 +22,11 @@ pub struct StoreError {
 pub enum StoreErrorKind {
     /// The database's URL cannot be used.
     Configuration,
-    /// The database was not reached, did not answer in time, or is too busy: the same operation may succeed later.
+    /// The database cannot be reached, did not answer in time, or is too busy. A later attempt can succeed.
     Unavailable,
-    /// What was to be stored is longer than what is stored, or holds a NUL character.
+    /// A value is too long, or contains a NUL character.
     InvalidValue,
-    /// The database refused the operation, or holds what this version cannot read.
+    /// The database refused the operation, or contains a value that this version cannot read.
     Database,
 }
 
@@ -39,54 +39,56 @@ impl StoreError {
         }
     }
 
-    pub(super) fn unreadable(operation: &'static str, what: &str) -> Self {
+    pub(super) fn unreadable(operation: &'static str, value: &str) -> Self {
         Self::new(
             operation,
             StoreErrorKind::Database,
-            format!("the database holds {what} that cannot be read"),
+            format!("the database holds {value} that cannot be read"),
         )
     }
 
-    /// A failure while values of users are with the database, whose messages may repeat them: its code has to do.
-    pub(super) fn of_operation(operation: &'static str, error: sqlx::Error) -> Self {
-        Self::of(operation, error, |_| None)
+    /// Wraps the failure of an operation with users' values. Only its code is kept, as a database's messages can repeat the
+    /// values.
+    pub(super) fn from_operation(operation: &'static str, error: sqlx::Error) -> Self {
+        Self::from_sqlx(operation, error, |_| None)
     }
 
-    /// A failure while the database has nothing of users yet, so that its message can be told.
-    pub(super) fn of_connection(operation: &'static str, error: sqlx::Error) -> Self {
-        Self::of(operation, error, |message| Some(message.to_owned()))
+    /// Wraps a failure to connect. Its message is kept, as no user's value has been sent.
+    pub(super) fn from_connection(operation: &'static str, error: sqlx::Error) -> Self {
+        Self::from_sqlx(operation, error, |message| Some(message.to_owned()))
     }
 
-    /// A failure to bring the database's tables up to date.
-    pub(super) fn of_migration(operation: &'static str, error: MigrateError) -> Self {
+    /// Wraps a failure to migrate the tables.
+    pub(super) fn from_migration(operation: &'static str, error: MigrateError) -> Self {
         match error {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-                Self::of_operation(operation, error)
+                Self::from_operation(operation, error)
             }
-            // These name the versions of migrations.
+            // The other errors name versions of migrations.
             other => Self::new(operation, StoreErrorKind::Database, other.to_string()),
         }
     }
 
-    /// What kind of failure it was.
+    /// Returns the kind of the failure.
     #[must_use]
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
     }
 
-    fn of(operation: &'static str, error: sqlx::Error, tell: impl FnOnce(&str) -> Option<String>) -> Self {
+    /// Wraps an error of sqlx. `message` returns the part of a database's message that is kept.
+    fn from_sqlx(operation: &'static str, error: sqlx::Error, message: impl FnOnce(&str) -> Option<String>) -> Self {
         use StoreErrorKind::{Configuration, Database, Unavailable};
         match error {
             sqlx::Error::Database(error) => {
                 let code = error.code().unwrap_or_default();
-                let kind = if is_passing(&code) { Unavailable } else { Database };
-                let detail = match tell(error.message()) {
+                let kind = if is_transient(&code) { Unavailable } else { Database };
+                let detail = match message(error.message()) {
                     Some(message) => format!("{message} (code {code})"),
                     None => format!("the database answered with code {code}"),
                 };
                 Self::new(operation, kind, detail)
             }
-            // Of sockets, host names and certificates.
+            // The message is about sockets, host names and certificates.
             sqlx::Error::Io(error) => Self::new(
                 operation,
                 Unavailable,
@@ -99,7 +101,7 @@ impl StoreError {
             ),
             sqlx::Error::PoolClosed => Self::new(operation, Unavailable, "the store is closed"),
             sqlx::Error::WorkerCrashed => Self::new(operation, Unavailable, "the connection to the database crashed"),
-            // It speaks of certificates.
+            // The message is about certificates.
             sqlx::Error::Tls(error) => Self::new(
                 operation,
                 Configuration,
@@ -118,10 +120,10 @@ impl StoreError {
     }
 }
 
-/// Whether a database's failure may be over when the operation is tried again. SQLite has the codes 5 and 6 for a busy and
-/// a locked database, whose extended codes have them in their lowest byte. PostgreSQL has classes: 08 connection, 40
-/// transaction rollback, 53 insufficient resources, 57 operator intervention.
-fn is_passing(code: &str) -> bool {
+/// Returns whether an operation can succeed later. SQLite's codes 5 and 6 are a busy and a locked database; extended codes
+/// have them in their lowest byte. PostgreSQL has classes: 08 connection, 40 transaction rollback, 53 insufficient
+/// resources, 57 operator intervention.
+fn is_transient(code: &str) -> bool {
     match code.parse::<u32>() {
         Ok(extended) if code.len() < 5 => matches!(extended & 0xff, 5 | 6),
         _ => ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class)),

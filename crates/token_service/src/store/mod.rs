@@ -1,23 +1,27 @@
-//! The database: the identities of users, those to delete, and sealed tokens.
+//! The database: claims, identities, deletions that are due, and sealed tokens.
 
 mod connect;
 mod error;
 mod sql;
 #[cfg(test)]
 mod tests;
-mod values;
 
-pub use connect::Store;
 pub use error::{StoreError, StoreErrorKind};
 
-use crate::user::AppUser;
+use crate::user::UserId;
 use async_trait::async_trait;
 use azure_communication_identity::CommunicationUserIdentifier;
-use std::fmt::Debug;
+use std::{fmt::Debug, sync::Arc};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// A user's identity, and the number of times that their tokens were revoked.
+/// A database of users' identities and sealed tokens, in SQLite or PostgreSQL. Clones share its connections.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(crate) database: Arc<dyn Database>,
+}
+
+/// A user's identity, and the generation of its tokens, which each revocation increments.
 ///
 /// A token that was issued under another mapping is not handed out again.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -26,101 +30,114 @@ pub(crate) struct Mapping {
     pub(crate) generation: i64,
 }
 
-/// The answer to a claim to create a user's identity.
+/// The outcome of a claim to create a user's identity.
 #[derive(Debug)]
 pub(crate) enum Claim {
-    /// The user has an identity already.
-    Mapped(Mapping),
-    /// The caller creates the identity.
+    /// The user has an identity.
+    Completed(Mapping),
+    /// The holder creates the identity.
     Granted {
-        /// Set if another claim has ended: its holder may have created an identity.
+        /// Set if the claim replaces an expired one, whose holder may have created an identity.
         taken_over: bool,
     },
-    /// Another request, perhaps of another replica, is creating the identity.
-    Taken,
+    /// Another holder is creating the identity.
+    Held,
 }
 
-/// A token as it is stored.
+/// An encrypted token.
 #[derive(Clone, Debug)]
 pub(crate) struct SealedToken {
     pub(crate) sealed: Vec<u8>,
     pub(crate) expires_on: OffsetDateTime,
 }
 
-/// The operations of a database; each is atomic, over replicas too. Times are of the caller, and kept to the microsecond.
+/// The operations of a database. Each is atomic, also across replicas. The caller provides the time, which is stored in
+/// microseconds.
 ///
-/// Ids, and the names of scopes, of more than 512 bytes or with a NUL character are refused.
+/// An identity is claimed, then completed or released. With its user, it is deleted: it is due for deletion until Azure
+/// Communication Services has deleted it.
+///
+/// Identities and lists of scopes of more than 512 bytes, or with a NUL character, are refused.
 #[async_trait]
 pub(crate) trait Database: Debug + Send + Sync {
     /// Checks that the database answers.
     async fn ping(&self) -> Result<(), StoreError>;
 
-    /// The user's mapping, if an identity has been stored.
-    async fn find(&self, user: &AppUser) -> Result<Option<Mapping>, StoreError>;
+    /// Returns the user's mapping, if the identity is completed.
+    async fn find(&self, user: &UserId) -> Result<Option<Mapping>, StoreError>;
 
-    /// Claims the creation of the user's identity for the holder `attempt`, from `now` until `until`. A claim that ended by
-    /// `now` is taken over.
+    /// Claims the creation of the user's identity for `holder`, from `now` to `until`. A claim that expired by `now` is
+    /// taken over.
     async fn claim(
         &self,
-        user: &AppUser,
-        attempt: Uuid,
+        user: &UserId,
+        holder: Uuid,
         now: OffsetDateTime,
         until: OffsetDateTime,
     ) -> Result<Claim, StoreError>;
 
-    /// Stores the identity that `attempt` has created. Returns `None` if the claim was taken over, or the user removed: the
-    /// identity is among the retired ones then. Storing the same identity again changes nothing.
+    /// Stores the identity that `holder` created. Returns `None` if the claim was taken over or deleted; the identity is due
+    /// for deletion then. Completing with the same identity again changes nothing.
     async fn complete(
         &self,
-        user: &AppUser,
-        attempt: Uuid,
+        user: &UserId,
+        holder: Uuid,
         identity: &CommunicationUserIdentifier,
         now: OffsetDateTime,
     ) -> Result<Option<Mapping>, StoreError>;
 
-    /// Removes the claim of `attempt`. Returns `false` if it was taken over, or removed with the user.
-    async fn release(&self, user: &AppUser, attempt: Uuid) -> Result<bool, StoreError>;
+    /// Removes the claim of `holder`. Returns `false` if it was taken over or deleted.
+    async fn release(&self, user: &UserId, holder: Uuid) -> Result<bool, StoreError>;
 
-    /// Removes the claims that ended by `now`, and returns how many there were.
-    async fn release_ended(&self, now: OffsetDateTime) -> Result<u64, StoreError>;
+    /// Removes the claims that expired by `now`, and returns their number.
+    async fn release_expired(&self, now: OffsetDateTime) -> Result<u64, StoreError>;
 
-    /// Starts a new generation of the user's tokens and forgets the stored ones.
-    async fn forget_tokens(&self, user: &AppUser) -> Result<Option<Mapping>, StoreError>;
+    /// Deletes the user and their tokens. Their identity becomes due for deletion. Returns whether a claim was deleted,
+    /// whose holder may be creating an identity that cannot be [completed](Self::complete).
+    async fn delete_user(&self, user: &UserId, now: OffsetDateTime) -> Result<bool, StoreError>;
 
-    /// Removes the user and their tokens; their identity is among the retired ones until it is buried. Returns whether a claim
-    /// was removed: its holder may be creating an identity, and [completes](Self::complete) in vain.
-    async fn retire(&self, user: &AppUser, now: OffsetDateTime) -> Result<bool, StoreError>;
-
-    /// The identities to delete: of this user or, without one, of all users, retired at `before` or earlier,
-    /// the oldest first, at most `limit`.
-    async fn retired(
+    /// Returns the identities that became due for deletion by `now`, the oldest first and at most `limit`; those of one
+    /// user, or of all.
+    async fn due_deletions(
         &self,
-        user: Option<&AppUser>,
-        before: OffsetDateTime,
+        user: Option<&UserId>,
+        now: OffsetDateTime,
         limit: i64,
     ) -> Result<Vec<CommunicationUserIdentifier>, StoreError>;
 
-    /// Puts a retired identity behind all others, because it could not be deleted `now`.
-    async fn postpone(&self, identity: &CommunicationUserIdentifier, now: OffsetDateTime) -> Result<(), StoreError>;
+    /// Moves a failed deletion behind all others, as of `now`.
+    async fn postpone_deletion(
+        &self,
+        identity: &CommunicationUserIdentifier,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError>;
 
-    /// Forgets a retired identity, which has been deleted.
-    async fn bury(&self, identity: &CommunicationUserIdentifier) -> Result<(), StoreError>;
+    /// Removes an identity from those that are due for deletion.
+    async fn complete_deletion(&self, identity: &CommunicationUserIdentifier) -> Result<(), StoreError>;
 
-    /// The stored token of the user for these scopes, of this mapping's generation.
-    async fn token(&self, user: &AppUser, scopes: &str, mapping: &Mapping) -> Result<Option<SealedToken>, StoreError>;
+    /// Returns the user's token for these scopes, if it is of this mapping.
+    async fn find_token(
+        &self,
+        user: &UserId,
+        scopes: &str,
+        mapping: &Mapping,
+    ) -> Result<Option<SealedToken>, StoreError>;
 
-    /// Stores a token in place of the one for the same scopes, unless the user's mapping has changed.
+    /// Stores the user's token for these scopes, unless their mapping has changed.
     async fn put_token(
         &self,
-        user: &AppUser,
+        user: &UserId,
         scopes: &str,
         mapping: &Mapping,
         token: &SealedToken,
     ) -> Result<(), StoreError>;
 
-    /// Forgets the stored tokens that expired by `now`.
-    async fn forget_expired(&self, now: OffsetDateTime) -> Result<(), StoreError>;
+    /// Deletes the user's tokens and increments their generation. Returns the new mapping, if the user has an identity.
+    async fn delete_tokens(&self, user: &UserId) -> Result<Option<Mapping>, StoreError>;
 
-    /// Closes the connections, after what is under way.
+    /// Deletes the tokens that expired by `now`.
+    async fn delete_expired_tokens(&self, now: OffsetDateTime) -> Result<(), StoreError>;
+
+    /// Closes the connections when running operations have finished.
     async fn close(&self);
 }

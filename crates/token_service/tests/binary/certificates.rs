@@ -1,8 +1,8 @@
-//! A machine without CA certificates.
+//! A system without CA certificates.
 
 use crate::{
     process::{Ended, Process, command, directory},
-    setup::http,
+    support::http,
 };
 use std::{ffi::OsStr, fs, path::Path};
 use tokio::process::Command;
@@ -13,7 +13,7 @@ const ENTRA: &str = "endpoint = 'https://contoso.communication.azure.com'";
 const ISSUER: &str = "[issuer]\nkind = 'oidc'\nurl = 'https://login.contoso.com'\naudience = 'https://api.contoso.com'";
 const SIDECAR: &str = "credential = 'sidecar'\nsidecar_api = 'Acs'";
 
-/// The service where no certificate is found, as the environment of a process can say.
+/// Returns the command of a service whose environment hides the CA certificates.
 fn without_certificates(arguments: &[&OsStr]) -> Command {
     let mut command = command(arguments);
     command
@@ -26,7 +26,7 @@ fn without_certificates(arguments: &[&OsStr]) -> Command {
     command
 }
 
-/// Runs a service that cannot start, and returns how it ended.
+/// Runs a service that cannot start.
 async fn ended(directory: &Path, configuration: &str) -> Ended {
     let path = directory.join("service.toml");
     fs::write(&path, configuration).unwrap();
@@ -35,11 +35,11 @@ async fn ended(directory: &Path, configuration: &str) -> Ended {
     let ended = ended.err().unwrap_or_else(|| panic!("it runs: {configuration}"));
     assert_eq!(ended.stdout, "", "{configuration}");
     assert!(!ended.log.contains("panicked"), "{configuration}: {ended:?}");
-    let left: Vec<_> = fs::read_dir(directory)
+    let files: Vec<_> = fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
         .collect();
-    assert_eq!(left, ["service.toml"], "{configuration}");
+    assert_eq!(files, ["service.toml"], "{configuration}");
     ended
 }
 
@@ -96,7 +96,7 @@ async fn faults_of_the_configuration_come_first() {
 }
 
 #[tokio::test]
-async fn service_without_configuration_takes_no_certificates() {
+async fn service_without_configuration_needs_no_certificates() {
     let service = Process::spawn(&mut without_certificates(&[])).await.unwrap();
     let token = http().get(format!("{}?user=alice", service.text("tokenEndpoint")));
     let token = token.send().await.unwrap().text().await.unwrap();

@@ -1,54 +1,61 @@
-//! How the service ends.
+//! The drain of in-flight requests.
 
 use crate::{
-    gate::Gate,
     process::{Process, command, soon},
-    setup::{Setup, http},
+    setup::Setup,
+    support::{
+        gate::{CREATE, Gate, Stop},
+        http,
+    },
 };
 use reqwest::Response;
-use std::{ffi::OsStr, fs};
+use std::{ffi::OsStr, fs, sync::Arc};
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
 
-/// A service with a request that is under way until the gate is opened.
-struct UnderWay {
+/// A service with an in-flight request, which waits at a gate before the emulator.
+struct InFlight {
     setup: Setup,
-    gate: Gate,
+    _gate: Gate,
+    stop: Arc<Stop>,
     process: Process,
     request: JoinHandle<reqwest::Result<Response>>,
 }
 
-async fn under_way(drain_seconds: u32) -> UnderWay {
+async fn in_flight(drain_seconds: u32) -> InFlight {
     let setup = Setup::new().await;
-    let gate = Gate::start().await;
+    let gate = Gate::before(&setup.emulator).await;
+    let stop = gate.stop(CREATE);
     let configuration = setup.configuration_for(
-        gate.connection_string(),
+        &gate.connection_string(),
         "operations_listen = '127.0.0.1:0'",
         &format!("[shutdown]\ndrain_seconds = {drain_seconds}"),
     );
     let process = setup.start(&configuration).await;
     let request = http().post(process.url("api/user")).bearer_auth(setup.token("alice"));
     let request = tokio::spawn(request.send());
-    gate.arrived().await;
-    UnderWay {
+    soon("a request for the resource", stop.arrived()).await;
+    InFlight {
         setup,
-        gate,
+        _gate: gate,
+        stop,
         process,
         request,
     }
 }
 
 #[tokio::test]
-async fn requests_under_way_are_answered_before_the_end() {
-    let UnderWay {
+async fn in_flight_requests_are_answered_before_the_exit() {
+    let InFlight {
         setup,
-        gate,
+        _gate,
+        stop,
         mut process,
         request,
-    } = under_way(3600).await;
+    } = in_flight(3600).await;
     let ready = || http().get(process.operations_url("readyz")).send();
     assert_eq!(ready().await.unwrap().status(), 200);
 
@@ -67,51 +74,52 @@ async fn requests_under_way_are_answered_before_the_end() {
     assert_eq!(response.status(), 503);
     assert!(!request.is_finished());
 
-    gate.open();
-    let response = soon("the answer", request).await;
+    stop.open();
+    let response = soon("the reply", request).await;
     assert_eq!(response.unwrap().unwrap().status(), 201);
     let ended = process.ended().await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.log.contains("all requests have been answered"), "{ended:?}");
-    // What was answered is remembered.
+    // The identity was stored.
     let process = setup.start(&setup.configuration("", "")).await;
     let user = http().get(process.url("api/user")).bearer_auth(setup.token("alice"));
     assert_eq!(user.send().await.unwrap().status(), 200);
 }
 
 #[tokio::test]
-async fn requests_are_cut_off_when_their_time_is_over() {
-    let UnderWay {
-        process, request, gate, ..
-    } = under_way(0).await;
+async fn requests_are_cut_off_after_the_drain_timeout() {
+    let InFlight {
+        process,
+        request,
+        _gate,
+        ..
+    } = in_flight(0).await;
     process.signal("-TERM").await;
     let ended = process.ended().await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.log.contains("cut off"), "{ended:?}");
     assert!(soon("the end of the request", request).await.unwrap().is_err());
-    drop(gate);
 }
 
 #[tokio::test]
-async fn a_second_signal_ends_the_service_at_once() {
-    let UnderWay {
+async fn second_signal_stops_the_service_at_once() {
+    let InFlight {
         mut process,
         request,
-        gate,
+        _gate,
         ..
-    } = under_way(3600).await;
+    } = in_flight(3600).await;
     process.signal("-INT").await;
     process.logged("shutting down").await;
     process.signal("-INT").await;
     let ended = process.ended().await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(soon("the end of the request", request).await.unwrap().is_err());
-    drop(gate);
 }
 
-/// As a scan of ports or a client that has lost its network leaves it.
+/// A port scan, or a client that lost its network, leaves such a connection.
 #[tokio::test]
-async fn half_a_head_of_a_request_is_nothing_under_way() {
+async fn incomplete_head_is_not_in_flight() {
     let setup = Setup::new().await;
     for drain_seconds in [0, 3600] {
         let shutdown = format!("[shutdown]\ndrain_seconds = {drain_seconds}");
@@ -119,7 +127,7 @@ async fn half_a_head_of_a_request_is_nothing_under_way() {
         let address = process.text("endpoint").trim_start_matches("http://");
         let mut client = TcpStream::connect(address.trim_end_matches('/')).await.unwrap();
         client.write_all(b"GET / HTTP/1.1\r\nhost:").await.unwrap();
-        // Whoever is answered came later.
+        // This request came after the incomplete one.
         let ready = http().get(process.url("readyz")).send().await.unwrap();
         assert_eq!(ready.status(), 200);
         process.signal("-TERM").await;
@@ -131,9 +139,9 @@ async fn half_a_head_of_a_request_is_nothing_under_way() {
 }
 
 #[tokio::test]
-async fn a_service_that_waits_for_its_database_ends_when_it_is_told_to() {
+async fn service_stops_while_it_waits_for_its_database() {
     let setup = Setup::new().await;
-    // It accepts, and never says anything.
+    // It accepts connections, and sends nothing.
     let silent = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let database = format!("[database]\nurl = 'postgres://a@{}/b'", silent.local_addr().unwrap());
     let path = setup.directory.join("service.toml");

@@ -1,4 +1,4 @@
-//! A tenant of Entra ID, as far as a service asks it for anything.
+//! A tenant of Entra ID: its metadata, keys and tokens.
 
 use acs_identity_emulator::Uuid;
 use axum::{Json, Router, routing::get};
@@ -11,7 +11,7 @@ pub(crate) const TENANT: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
 pub(crate) const CLIENT: &str = "00001111-aaaa-2222-bbbb-3333cccc4444";
 
 pub(crate) struct Entra {
-    /// It signs, and its keys are the tenant's.
+    /// The signer of the tenant's tokens.
     issuer: TestIssuer,
     authority: String,
     server: AbortHandle,
@@ -42,7 +42,7 @@ impl Entra {
         }
     }
 
-    /// A configuration for this tenant, with sections behind those that it has.
+    /// Returns a configuration for this tenant. `sections` come after its own.
     pub(crate) fn configuration(&self, connection_string: &str, sections: &str) -> String {
         format!(
             "listen = '127.0.0.1:0'\n[acs]\nconnection_string = '{connection_string}'\n[issuer]\nkind = 'entra'\n\
@@ -51,7 +51,7 @@ impl Entra {
         )
     }
 
-    /// The token of a user for the service, with claims as [documented][claims]. `sub` is another one for each application.
+    /// Issues a user's token for the service, with the [documented claims][claims]. `sub` differs between applications.
     ///
     /// [claims]: https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
     pub(crate) fn token(&self, subject: &str, object_id: Uuid) -> String {

@@ -3,14 +3,14 @@
 use crate::process::{Process, command, directory};
 use tokio::process::Command;
 
-/// Starts a service without configuration, and returns what it invites to.
+/// Starts a service without configuration, and returns its printed lines.
 async fn start() -> (Process, Vec<String>) {
     let mut process = Process::spawn(command(&[]).current_dir(directory())).await.unwrap();
     let lines = process.lines_until("The requests to the emulator").await;
     (process, lines)
 }
 
-/// Runs a command as it was printed.
+/// Runs a printed command.
 async fn run(line: &str) -> String {
     let output = Command::new("sh")
         .args(["-c", line])
@@ -22,12 +22,12 @@ async fn run(line: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn status(answer: &str) -> &str {
-    answer.split(' ').nth(1).unwrap_or_default()
+fn status(reply: &str) -> &str {
+    reply.split(' ').nth(1).unwrap_or_default()
 }
 
 #[tokio::test]
-async fn the_printed_curl_commands_work_from_the_first_to_the_last() {
+async fn printed_commands_work() {
     let (process, lines) = start().await;
     assert_eq!(process.text("event"), "ready");
     let endpoint = process.text("endpoint").to_owned();
@@ -50,18 +50,18 @@ async fn the_printed_curl_commands_work_from_the_first_to_the_last() {
         ("openapi.json", "-s", "{\"openapi\":\"3."),
     ];
     assert_eq!(commands.len(), expected.len(), "{commands:#?}");
-    // They can be run again: the user is created anew.
+    // The second round creates the user again.
     for _ in 0..2 {
-        for (command, (path, method, answer)) in commands.iter().zip(expected) {
+        for (command, (path, method, reply)) in commands.iter().zip(expected) {
             assert!(
                 command.contains(&format!("{endpoint}{path}")) && command.contains(method),
                 "{command}"
             );
             let output = run(command).await;
-            if answer.len() == 3 && answer != "eyJ" {
-                assert_eq!(status(&output), answer, "{command}: {output}");
+            if reply.len() == 3 && reply != "eyJ" {
+                assert_eq!(status(&output), reply, "{command}: {output}");
             } else {
-                assert!(output.starts_with(answer), "{command}: {output}");
+                assert!(output.starts_with(reply), "{command}: {output}");
             }
         }
     }
@@ -80,7 +80,7 @@ async fn the_printed_curl_commands_work_from_the_first_to_the_last() {
 }
 
 #[tokio::test]
-async fn a_second_one_takes_another_port_and_says_so() {
+async fn second_service_takes_another_port() {
     let first = start().await;
     let second = start().await;
     assert_ne!(first.0.text("endpoint"), second.0.text("endpoint"));
@@ -94,13 +94,13 @@ async fn a_second_one_takes_another_port_and_says_so() {
             .to_owned();
         let says_so = lines.contains(&format!("Port 8080 is taken, so it is {port} this time."));
         assert_eq!(says_so, port != "8080", "{lines:?}");
-        let answer = run(&format!("curl -si {}", process.url("readyz"))).await;
-        assert_eq!(status(&answer), "200", "{answer}");
+        let reply = run(&format!("curl -si {}", process.url("readyz"))).await;
+        assert_eq!(status(&reply), "200", "{reply}");
     }
 }
 
 #[tokio::test]
-async fn users_are_told_apart() {
+async fn users_are_distinguished() {
     let (process, _) = start().await;
     let bearer = |user| {
         let url = process.url(&format!("local/token?user={user}"));
@@ -117,6 +117,6 @@ async fn users_are_told_apart() {
     );
     assert_eq!(status(&run(&format!("curl -si {user} {}", bearer("bob"))).await), "404");
     assert_eq!(status(&run(&format!("curl -si {user}")).await), "401");
-    let nobody = run(&format!("curl -si {}", process.url("local/token"))).await;
-    assert_eq!(status(&nobody), "400", "{nobody}");
+    let unnamed = run(&format!("curl -si {}", process.url("local/token"))).await;
+    assert_eq!(status(&unnamed), "400", "{unnamed}");
 }

@@ -1,17 +1,19 @@
-//! The binary, from outside: as a process, with real connections and signals.
+//! Tests of the program as a process, with real connections and signals.
 #![cfg(test)]
 #![cfg(unix)]
 
+mod acs_failures;
 #[cfg(target_os = "linux")]
 mod certificates;
-mod configured;
+mod configuration;
 mod drain;
 mod entra;
-mod gate;
 mod local;
 mod process;
-mod refusals;
 mod setup;
+mod startup;
+#[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "other tests use the rest of it")]
+mod support;
 mod teams;
 mod tls;
-mod trouble;

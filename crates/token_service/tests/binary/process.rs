@@ -10,13 +10,13 @@ use tokio::{
 };
 use uuid::Uuid;
 
-/// How long anything may take that a test waits for. Only a broken service takes as long.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// The limit of every wait. A working service is far below it.
+const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Waits for something that a broken service never does.
+/// Waits for a future, and panics after [`WAIT_TIMEOUT`].
 pub(crate) async fn soon<T>(what: &str, done: impl Future<Output = T>) -> T {
-    let done = timeout(PATIENCE, done).await;
-    done.unwrap_or_else(|_| panic!("not within {PATIENCE:?}: {what}"))
+    let done = timeout(WAIT_TIMEOUT, done).await;
+    done.unwrap_or_else(|_| panic!("not within {WAIT_TIMEOUT:?}: {what}"))
 }
 
 pub(crate) struct Process {
@@ -27,24 +27,24 @@ pub(crate) struct Process {
     log: UnboundedReceiver<String>,
 }
 
-/// How a service ended.
+/// The exit of a service.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
-    /// What it printed after what was read.
+    /// The output after the lines that were read.
     pub(crate) stdout: String,
-    /// What it logged after the lines that were waited for.
+    /// The log after the lines that were awaited.
     pub(crate) log: String,
 }
 
-/// A directory of this test's own.
+/// Creates a directory for a test.
 pub(crate) fn directory() -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(Uuid::new_v4().to_string());
     std::fs::create_dir_all(&path).unwrap();
     path
 }
 
-/// The service, with none of the environment's configuration.
+/// Returns the command of a service without the configuration of the environment.
 pub(crate) fn command(arguments: &[&OsStr]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_token_service"));
     command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
@@ -58,7 +58,7 @@ pub(crate) fn command(arguments: &[&OsStr]) -> Command {
 }
 
 impl Process {
-    /// Starts a service and waits until it is ready, or has ended instead.
+    /// Starts a service, and waits until it is ready or exits.
     pub(crate) async fn spawn(command: &mut Command) -> Result<Self, Ended> {
         let mut process = Self::begin(command);
         let mut line = String::new();
@@ -71,7 +71,7 @@ impl Process {
         Ok(process)
     }
 
-    /// Starts a service, which may never be ready.
+    /// Starts a service without waiting.
     pub(crate) fn begin(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
@@ -90,7 +90,7 @@ impl Process {
         }
     }
 
-    /// Lines of stdout, up to one that begins with `last`.
+    /// Reads lines of stdout, up to one that begins with `last`.
     pub(crate) async fn lines_until(&mut self, last: &str) -> Vec<String> {
         let mut lines = Vec::new();
         loop {
@@ -105,24 +105,24 @@ impl Process {
         }
     }
 
-    /// A member of the ready line.
+    /// Returns a member of the ready line.
     pub(crate) fn text(&self, name: &str) -> &str {
         self.ready[name]
             .as_str()
             .unwrap_or_else(|| panic!("no {name}: {}", self.ready))
     }
 
-    /// The URL of a path of the API.
+    /// Returns the URL of a path of the API.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.text("endpoint"))
     }
 
-    /// The URL of a path of the operations.
+    /// Returns the URL of a path for operators.
     pub(crate) fn operations_url(&self, path: &str) -> String {
         format!("{}{path}", self.text("operationsEndpoint"))
     }
 
-    /// Waits for the service to end.
+    /// Waits for the exit of the service.
     pub(crate) async fn ended(self) -> Ended {
         soon("the end of the service", self.end()).await
     }

@@ -1,18 +1,18 @@
-//! A configured service, with an emulator and an issuer of the test's own.
+//! A configured service with an emulator and an issuer.
 
-use crate::process::{Process, command, directory};
+use crate::{
+    process::{Process, command, directory},
+    support::AUDIENCE,
+};
 use acs_identity_emulator::Emulator;
-use reqwest::{Certificate, Client};
 use serde_json::json;
 use std::{ffi::OsStr, fs, path::PathBuf};
 use token_guard::testing::TestIssuer;
 
-pub(crate) const AUDIENCE: &str = "https://api.contoso.com";
-
 pub(crate) struct Setup {
     pub(crate) emulator: Emulator,
     pub(crate) issuer: TestIssuer,
-    /// Where the configuration and the database are.
+    /// The directory of the configuration and the database.
     pub(crate) directory: PathBuf,
 }
 
@@ -25,7 +25,7 @@ impl Setup {
         }
     }
 
-    /// A configuration that uses the emulator, with keys before all sections, and sections behind those that it has.
+    /// Returns a configuration for the emulator. `keys` come before all sections, and `sections` after its own.
     pub(crate) fn configuration(&self, keys: &str, sections: &str) -> String {
         self.configuration_for(&self.emulator.connection_string(), keys, sections)
     }
@@ -38,7 +38,7 @@ impl Setup {
         )
     }
 
-    /// Starts a service with this configuration, in the directory.
+    /// Starts a service with this configuration.
     pub(crate) async fn start(&self, configuration: &str) -> Process {
         let path = self.directory.join("service.toml");
         fs::write(&path, configuration).unwrap();
@@ -46,23 +46,8 @@ impl Setup {
         Process::spawn(command.current_dir(&self.directory)).await.unwrap()
     }
 
-    /// The token of a user.
+    /// Issues a user's token.
     pub(crate) fn token(&self, user: &str) -> String {
         self.issuer.token(json!({"sub": user, "aud": AUDIENCE})).unwrap()
     }
-}
-
-/// A client that goes to this machine without any proxy.
-pub(crate) fn http() -> Client {
-    Client::builder().no_proxy().build().unwrap()
-}
-
-/// A client that trusts one certificate, and has no connection yet.
-pub(crate) fn http_trusting(certificate: &str) -> Client {
-    let certificate = Certificate::from_pem(certificate.as_bytes()).unwrap();
-    Client::builder()
-        .no_proxy()
-        .tls_certs_only([certificate])
-        .build()
-        .unwrap()
 }

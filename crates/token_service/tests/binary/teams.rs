@@ -1,12 +1,13 @@
-//! Teams users, who are users of Entra ID.
+//! Teams users of Entra ID.
 
 use crate::{
     entra::Entra,
     process::Process,
-    setup::{Setup, http},
+    setup::Setup,
+    support::{TEAMS_SCOPES, http},
 };
 use acs_identity_emulator::{EntraTokenRequest, TokenStatus, Uuid};
-use entra_sidecar_double::{DownstreamApi, SidecarDouble};
+use fake_entra_sidecar::{DownstreamApi, FakeSidecar};
 use reqwest::Response;
 use serde_json::Value;
 
@@ -26,7 +27,7 @@ async fn member(response: Response, status: u16, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_user_of_entra_id_is_the_same_in_every_application() {
+async fn entra_user_is_the_same_in_every_application() {
     let setup = Setup::new().await;
     let entra = Entra::start().await;
     let process = setup
@@ -46,18 +47,14 @@ async fn a_user_of_entra_id_is_the_same_in_every_application() {
 }
 
 #[tokio::test]
-async fn the_sidecar_acquires_the_token_that_a_caller_does_not_send() {
+async fn sidecar_acquires_a_missing_entra_token() {
     let setup = Setup::new().await;
     let entra = Entra::start().await;
     let request = EntraTokenRequest::teams_user();
     let minted = setup.emulator.mint_entra_token(&request).await.unwrap();
     let for_teams = minted.token.clone();
-    let scopes = [
-        "https://auth.msft.communication.azure.com/Teams.ManageCalls",
-        "https://auth.msft.communication.azure.com/Teams.ManageChats",
-    ];
-    let api = DownstreamApi::new(scopes).tokens(move |_| Ok(for_teams.clone()));
-    let sidecar = SidecarDouble::builder()
+    let api = DownstreamApi::new(TEAMS_SCOPES).tokens(move |_| Ok(for_teams.clone()));
+    let sidecar = FakeSidecar::builder()
         .api("AcsTeams", api)
         .accept_callers(|_| true)
         .start()
@@ -75,22 +72,22 @@ async fn the_sidecar_acquires_the_token_that_a_caller_does_not_send() {
     let process = setup
         .start(&entra.configuration(&connection_string, &on_behalf_of))
         .await;
-    let answer = get(&process, "api/token/teams", &alice, None).await;
-    let token = member(answer, 201, "token").await;
+    let reply = get(&process, "api/token/teams", &alice, None).await;
+    let token = member(reply, 201, "token").await;
     assert_eq!(setup.emulator.token_status(&token), TokenStatus::Active);
     let received = sidecar.requests();
     assert_eq!(received.len(), 1, "{received:?}");
     assert!(received[0].path.ends_with("/AcsTeams"), "{received:?}");
-    // It is acquired on behalf of the caller.
+    // The token was acquired on behalf of the caller.
     assert_eq!(received[0].headers["authorization"], format!("Bearer {alice}"));
-    // What is acquired for somebody else goes nowhere.
-    let answer = get(&process, "api/token/teams", &bob, None).await;
-    assert_eq!(member(answer, 403, "reason").await, "other_user");
+    // A token of another user is not exchanged.
+    let reply = get(&process, "api/token/teams", &bob, None).await;
+    assert_eq!(member(reply, 403, "reason").await, "other_user");
 
     let process = setup.start(&entra.configuration(&connection_string, &teams)).await;
-    let answer = get(&process, "api/token/teams", &alice, None).await;
-    assert_eq!(member(answer, 400, "reason").await, "bad_request");
-    let answer = get(&process, "api/token/teams", &alice, Some(&minted.token)).await;
-    let token = member(answer, 201, "token").await;
+    let reply = get(&process, "api/token/teams", &alice, None).await;
+    assert_eq!(member(reply, 400, "reason").await, "bad_request");
+    let reply = get(&process, "api/token/teams", &alice, Some(&minted.token)).await;
+    let token = member(reply, 201, "token").await;
     assert_eq!(setup.emulator.token_status(&token), TokenStatus::Active);
 }

@@ -1,6 +1,6 @@
-//! TLS by files.
+//! TLS from files.
 
-use crate::setup::{Setup, http_trusting};
+use crate::{setup::Setup, support::http_trusting};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use std::{fs, path::Path};
 
@@ -13,7 +13,7 @@ fn renew(directory: &Path) -> String {
 }
 
 #[tokio::test]
-async fn connections_are_encrypted_and_a_renewed_certificate_needs_no_restart() {
+async fn renewed_certificate_needs_no_restart() {
     let setup = Setup::new().await;
     let first = renew(&setup.directory);
     let tls = "[tls]\ncertificate = 'service.pem'\nkey = 'service.key'";

@@ -1,8 +1,11 @@
-//! What the service writes to its log: in a process of its own, as a subscriber of one thread misses what other threads were
-//! the first to log.
+//! Tests of the service's log. They have their own process, as the subscriber of one thread misses events whose callsites
+//! another thread has registered first.
 #![cfg(test)]
 
 mod secrets;
 #[path = "../service/setup.rs"]
-#[expect(dead_code, reason = "the other tests use the rest of it")]
+#[expect(dead_code, reason = "other tests use the rest of it")]
 mod setup;
+#[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "other tests use the rest of it")]
+mod support;

@@ -1,6 +1,6 @@
-//! The log, which shows neither tokens nor ids of users.
+//! The log without tokens and ids of users.
 
-use crate::setup::{DatabaseFile, Options, World, send};
+use crate::setup::{DatabaseFile, Options, Setup, send};
 use acs_identity_emulator::Fault;
 use reqwest::Method;
 use serde_json::Value;
@@ -36,7 +36,7 @@ impl<'a> MakeWriter<'a> for Log {
 }
 
 impl Log {
-    /// Writes the log of this thread here.
+    /// Captures the log of this thread.
     fn start(&self) -> DefaultGuard {
         let subscriber = tracing_subscriber::fmt()
             .json()
@@ -52,72 +52,69 @@ impl Log {
 }
 
 #[tokio::test]
-async fn creation_that_was_given_up_is_a_warning() {
+async fn given_up_creation_is_a_warning() {
     let log = Log::default();
     let _guard = log.start();
-    let world = World::start().await;
-    world.emulator.inject(Fault::reset_after_commit().times(1)).unwrap();
-    let answer = world.post("/api/user", &world.caller("alice")).await;
-    answer.assert_error(503, "acs_unavailable");
+    let setup = Setup::start().await;
+    setup.emulator.inject(Fault::reset_after_commit().times(1)).unwrap();
+    let reply = setup.post("/api/user", &setup.caller("alice")).await;
+    reply.assert_error(503, "acs_unavailable");
     let log = log.text();
     let warning = log.lines().find(|line| line.contains("gave up")).expect(&log);
     let warning: Value = serde_json::from_str(warning).unwrap();
     assert_eq!(warning["level"], "WARN");
     assert_eq!(warning["fields"]["creations"], 1);
-    let identities = world.emulator.identities();
+    let identities = setup.emulator.identities();
     let user_part = identities[0].rsplit('_').next().unwrap();
     assert!(!log.contains(user_part) && !log.contains("alice"), "{log}");
 }
 
 #[tokio::test]
-async fn the_log_has_request_ids_and_neither_ids_nor_tokens_of_users() {
+async fn log_has_request_ids_but_no_user_ids_or_tokens() {
     let log = Log::default();
     let _guard = log.start();
 
     let file = DatabaseFile::new();
-    let options = Options {
-        database: file.url(),
-        ..Options::default()
-    };
+    let options = Options::with_database(&file);
     let keys = SealingKeys::new(["AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="]).unwrap();
-    let world = World::with(options, |builder| builder.sealing_keys(keys)).await;
+    let setup = Setup::with(options, |builder| builder.sealing_keys(keys)).await;
     let subject = "alice-5d1c9c1e";
-    let alice = world.caller(subject);
-    let identity = world.post("/api/user", &alice).await.text("/acsUserIdentity");
-    let token = world.get("/api/token", &alice).await.text("/token");
-    world
+    let alice = setup.caller(subject);
+    let identity = setup.post("/api/user", &alice).await.text("/acsUserIdentity");
+    let token = setup.get("/api/token", &alice).await.text("/token");
+    setup
         .post(&format!("/refreshToken/{identity}"), &alice)
         .await
         .assert_status(200);
-    world.delete("/api/token", &alice).await.assert_status(204);
+    setup.delete("/api/token", &alice).await.assert_status(204);
     for fault in [
         Fault::status(503),
         Fault::status(400),
         Fault::reset_before_commit(),
         Fault::html_body(),
     ] {
-        world.emulator.inject(fault).unwrap();
-        let answer = world.get("/api/token?scope=chat", &alice).await;
-        assert!(answer.status.is_server_error(), "{answer:?}");
+        setup.emulator.inject(fault).unwrap();
+        let reply = setup.get("/api/token?scope=chat", &alice).await;
+        assert!(reply.status.is_server_error(), "{reply:?}");
         assert!(
-            !answer.body.contains(subject) && !answer.body.contains(&identity),
-            "{answer:?}"
+            !reply.body.contains(subject) && !reply.body.contains(&identity),
+            "{reply:?}"
         );
-        assert!(!world.delete("/api/token", &alice).await.status.is_success());
-        world.emulator.clear_faults();
+        assert!(!setup.delete("/api/token", &alice).await.status.is_success());
+        setup.emulator.clear_faults();
     }
-    world.delete("/api/user", &alice).await.assert_status(204);
-    world.service.sweep().await.unwrap();
+    setup.delete("/api/user", &alice).await.assert_status(204);
+    setup.service.sweep().await.unwrap();
     send(
-        world
+        setup
             .request(Method::GET, "/api/user")
             .header("x-request-id", "request-4711")
             .bearer_auth(&alice),
     )
     .await;
-    world.service.close().await;
-    world
-        .get("/api/user", &world.caller("bob-77aa"))
+    setup.service.close().await;
+    setup
+        .get("/api/user", &setup.caller("bob-77aa"))
         .await
         .assert_error(503, "database");
 
@@ -130,6 +127,6 @@ async fn the_log_has_request_ids_and_neither_ids_nor_tokens_of_users() {
     let user_part = identity.rsplit('_').next().unwrap();
     let (signature, alice_signature) = (token.rsplit('.').next().unwrap(), alice.rsplit('.').next().unwrap());
     for secret in [subject, "bob-77aa", user_part, &signature[..20], &alice_signature[..20]] {
-        assert!(!log.contains(secret), "{secret} stands in the log: {log}");
+        assert!(!log.contains(secret), "{secret} is in the log: {log}");
     }
 }

@@ -1,6 +1,6 @@
-//! The contract of Microsoft's authentication sample: its routes, statuses and bodies.
+//! The routes below `/api`, with the contract of Microsoft's authentication sample.
 
-use crate::setup::{World, send};
+use crate::setup::{Setup, send};
 use acs_identity_emulator::TokenStatus;
 use azure_communication_identity::{CommunicationTokenScope, UnverifiedTokenClaims};
 use reqwest::Method;
@@ -8,57 +8,57 @@ use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 #[tokio::test]
-async fn a_user_is_found_after_they_were_created() {
-    let world = World::start().await;
-    let alice = world.caller("alice");
-    world.get("/api/user", &alice).await.assert_error(404, "no_identity");
+async fn created_user_is_found() {
+    let setup = Setup::start().await;
+    let alice = setup.caller("alice");
+    setup.get("/api/user", &alice).await.assert_error(404, "no_identity");
 
-    let created = world.post("/api/user", &alice).await;
+    let created = setup.post("/api/user", &alice).await;
     let identity = created.assert_status(201).text("/acsUserIdentity");
     assert_eq!(created.json(), json!({ "acsUserIdentity": identity }));
-    assert_eq!(world.emulator.identities(), std::slice::from_ref(&identity));
+    assert_eq!(setup.emulator.identities(), std::slice::from_ref(&identity));
 
     assert_eq!(
-        world.get("/api/user", &alice).await.assert_status(200).json(),
+        setup.get("/api/user", &alice).await.assert_status(200).json(),
         created.json()
     );
     assert_eq!(
-        world.post("/api/user", &alice).await.assert_status(200).json(),
+        setup.post("/api/user", &alice).await.assert_status(200).json(),
         created.json()
     );
-    assert_eq!(world.emulator.identity_count(), 1);
+    assert_eq!(setup.emulator.identity_count(), 1);
 }
 
 #[tokio::test]
-async fn users_have_identities_of_their_own() {
-    let world = World::start().await;
-    let alice = world
-        .post("/api/user", &world.caller("alice"))
+async fn users_have_different_identities() {
+    let setup = Setup::start().await;
+    let alice = setup
+        .post("/api/user", &setup.caller("alice"))
         .await
         .text("/acsUserIdentity");
-    let bob = world
-        .post("/api/user", &world.caller("bob"))
+    let bob = setup
+        .post("/api/user", &setup.caller("bob"))
         .await
         .text("/acsUserIdentity");
     assert_ne!(alice, bob);
 }
 
 #[tokio::test]
-async fn a_token_is_for_the_users_identity() {
-    let world = World::start().await;
-    let alice = world.caller("alice");
-    world.get("/api/token", &alice).await.assert_error(404, "no_identity");
-    assert_eq!(world.emulator.identity_count(), 0, "a token creates no user");
+async fn token_is_for_the_users_identity() {
+    let setup = Setup::start().await;
+    let alice = setup.caller("alice");
+    setup.get("/api/token", &alice).await.assert_error(404, "no_identity");
+    assert_eq!(setup.emulator.identity_count(), 0, "a token creates no user");
 
-    let identity = world.post("/api/user", &alice).await.text("/acsUserIdentity");
+    let identity = setup.post("/api/user", &alice).await.text("/acsUserIdentity");
     let before = OffsetDateTime::now_utc();
-    let answer = world.get("/api/token", &alice).await;
-    let (token, expires_on) = (answer.assert_status(201).text("/token"), answer.text("/expiresOn"));
+    let reply = setup.get("/api/token", &alice).await;
+    let (token, expires_on) = (reply.assert_status(201).text("/token"), reply.text("/expiresOn"));
     assert_eq!(
-        answer.json(),
+        reply.json(),
         json!({ "token": token, "expiresOn": expires_on, "user": { "communicationUserId": identity } })
     );
-    assert_eq!(world.emulator.token_status(&token), TokenStatus::Active);
+    assert_eq!(setup.emulator.token_status(&token), TokenStatus::Active);
     let lifetime = OffsetDateTime::parse(&expires_on, &Rfc3339).unwrap() - before;
     assert_eq!(lifetime.whole_minutes().abs_diff(24 * 60) / 2, 0, "{lifetime}");
 
@@ -74,22 +74,22 @@ async fn a_token_is_for_the_users_identity() {
 }
 
 #[tokio::test]
-async fn routes_and_methods_that_are_not_there_are_answered_in_the_same_shape() {
-    let world = World::start().await;
-    let alice = world.caller("alice");
-    world.get("/api/nothing", &alice).await.assert_error(404, "no_route");
-    let answer = send(world.request(Method::PUT, "/api/user").bearer_auth(&alice)).await;
-    answer.assert_error(405, "method_not_allowed");
+async fn unknown_routes_and_methods_are_failures() {
+    let setup = Setup::start().await;
+    let alice = setup.caller("alice");
+    setup.get("/api/nothing", &alice).await.assert_error(404, "no_route");
+    let reply = send(setup.request(Method::PUT, "/api/user").bearer_auth(&alice)).await;
+    reply.assert_error(405, "method_not_allowed");
     assert!(
-        answer.header("allow").is_some_and(|allow| allow.contains("DELETE")),
-        "{answer:?}"
+        reply.header("allow").is_some_and(|allow| allow.contains("DELETE")),
+        "{reply:?}"
     );
 }
 
 #[tokio::test]
-async fn the_description_names_every_route() {
-    let world = World::start().await;
-    let description = send(world.request(Method::GET, "/openapi.json")).await;
+async fn description_names_every_route() {
+    let setup = Setup::start().await;
+    let description = send(setup.request(Method::GET, "/openapi.json")).await;
     let description = description.assert_status(200).json();
     let operations: Vec<String> = description["paths"]
         .as_object()
@@ -125,19 +125,19 @@ async fn the_description_names_every_route() {
 }
 
 #[tokio::test]
-async fn the_description_says_what_every_answer_means() {
-    let world = World::start().await;
-    let description = send(world.request(Method::GET, "/openapi.json")).await.json();
-    let mut answers = 0;
+async fn description_explains_every_response() {
+    let setup = Setup::start().await;
+    let description = send(setup.request(Method::GET, "/openapi.json")).await.json();
+    let mut replies = 0;
     for (path, item) in description["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
-            for (status, answer) in operation["responses"].as_object().unwrap() {
-                let text = answer["description"].as_str().unwrap_or_default();
+            for (status, reply) in operation["responses"].as_object().unwrap() {
+                let text = reply["description"].as_str().unwrap_or_default();
                 assert!(!text.is_empty(), "{method} {path}: {status}");
-                answers += 1;
+                replies += 1;
             }
             assert!(operation["summary"].is_string(), "{method} {path}");
         }
     }
-    assert!(answers > 9 * 7, "each operation has the failures of all: {answers}");
+    assert!(replies > 9 * 7, "each operation has the common failures: {replies}");
 }

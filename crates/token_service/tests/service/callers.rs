@@ -1,13 +1,16 @@
-//! Who may call, and how often.
+//! Authentication, rate limits and CORS.
 
-use crate::setup::{AUDIENCE, Options, World, send};
+use crate::{
+    setup::{Options, Setup, send},
+    support::AUDIENCE,
+};
 use reqwest::Method;
 use serde_json::json;
 use std::{num::NonZeroU32, time::Duration};
 
 #[tokio::test]
-async fn callers_need_a_token_of_the_issuer_for_this_service() {
-    let world = World::start().await;
+async fn callers_need_a_token_for_this_service() {
+    let setup = Setup::start().await;
     for (method, path) in [
         (Method::GET, "/api/user"),
         (Method::POST, "/api/user"),
@@ -19,64 +22,64 @@ async fn callers_need_a_token_of_the_issuer_for_this_service() {
         (Method::POST, "/token"),
         (Method::POST, "/refreshToken/8:acs:x"),
     ] {
-        let answer = send(world.request(method.clone(), path)).await;
-        answer.assert_error(401, "auth.authorization_header_missing");
+        let reply = send(setup.request(method.clone(), path)).await;
+        reply.assert_error(401, "auth.authorization_header_missing");
         assert!(
-            answer
+            reply
                 .header("www-authenticate")
                 .is_some_and(|challenge| challenge.starts_with("Bearer"))
         );
-        let other = world.caller_with(&json!({ "sub": "alice", "aud": "https://other.contoso.com" }));
-        let answer = send(world.request(method, path).bearer_auth(other)).await;
-        answer.assert_status(401);
+        let other = setup.caller_with(&json!({ "sub": "alice", "aud": "https://other.contoso.com" }));
+        let reply = send(setup.request(method, path).bearer_auth(other)).await;
+        reply.assert_status(401);
     }
     let stranger = token_guard::testing::TestIssuer::start().await.unwrap();
     let forged = stranger.token(json!({ "sub": "alice", "aud": AUDIENCE })).unwrap();
-    world.get("/api/user", &forged).await.assert_status(401);
-    assert_eq!(world.emulator.identity_count(), 0);
+    setup.get("/api/user", &forged).await.assert_status(401);
+    assert_eq!(setup.emulator.identity_count(), 0);
 }
 
 #[tokio::test]
-async fn an_application_is_no_user() {
-    let world = World::start().await;
-    let daemon = world.caller_with(&json!({ "sub": "daemon", "client_id": "daemon" }));
-    world.post("/api/user", &daemon).await.assert_error(403, "not_a_user");
-    assert_eq!(world.emulator.identity_count(), 0);
+async fn application_is_not_a_user() {
+    let setup = Setup::start().await;
+    let daemon = setup.caller_with(&json!({ "sub": "daemon", "client_id": "daemon" }));
+    setup.post("/api/user", &daemon).await.assert_error(403, "not_a_user");
+    assert_eq!(setup.emulator.identity_count(), 0);
 }
 
 #[tokio::test]
-async fn a_caller_is_not_remembered_past_the_end_of_their_token() {
-    let world = World::start().await;
-    let alice = world.caller("alice");
-    world.post("/api/user", &alice).await.assert_status(201);
-    world.get("/api/token", &alice).await.assert_status(201);
-    world.clock.advance(Duration::from_secs(3600 + 61));
-    world.get("/api/token", &alice).await.assert_status(401);
-    world.get("/api/token", &world.caller("alice")).await.assert_status(201);
+async fn caller_is_not_cached_past_token_expiry() {
+    let setup = Setup::start().await;
+    let alice = setup.caller("alice");
+    setup.post("/api/user", &alice).await.assert_status(201);
+    setup.get("/api/token", &alice).await.assert_status(201);
+    setup.clock.advance(Duration::from_secs(3600 + 61));
+    setup.get("/api/token", &alice).await.assert_status(401);
+    setup.get("/api/token", &setup.caller("alice")).await.assert_status(201);
 }
 
 #[tokio::test]
-async fn a_caller_who_calls_too_often_is_told_when_to_come_back() {
+async fn rate_limited_caller_gets_retry_after() {
     let two = NonZeroU32::new(2).unwrap();
-    let world = World::with(Options::default(), |builder| builder.requests_per_minute(two)).await;
-    let alice = world.caller("alice");
-    world.get("/api/user", &alice).await.assert_status(404);
-    world.get("/api/user", &world.caller("alice")).await.assert_status(404);
-    let answer = world.get("/api/user", &alice).await;
-    answer.assert_error(429, "rate_limited");
-    let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+    let setup = Setup::with(Options::default(), |builder| builder.requests_per_minute(two)).await;
+    let alice = setup.caller("alice");
+    setup.get("/api/user", &alice).await.assert_status(404);
+    setup.get("/api/user", &setup.caller("alice")).await.assert_status(404);
+    let reply = setup.get("/api/user", &alice).await;
+    reply.assert_error(429, "rate_limited");
+    let wait: u64 = reply.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=30).contains(&wait), "{wait}");
-    world.get("/api/user", &world.caller("bob")).await.assert_status(404);
+    setup.get("/api/user", &setup.caller("bob")).await.assert_status(404);
 }
 
 #[tokio::test]
-async fn pages_of_allowed_origins_may_call() {
-    let world = World::with(Options::default(), |builder| {
+async fn pages_of_allowed_origins_can_call() {
+    let setup = Setup::with(Options::default(), |builder| {
         builder.allow_origins(["https://app.contoso.com".parse().unwrap()])
     })
     .await;
     let preflight = |origin: &'static str| {
-        world
+        setup
             .request(Method::OPTIONS, "/api/token")
             .header("origin", origin)
             .header("access-control-request-method", "GET")
@@ -98,16 +101,16 @@ async fn pages_of_allowed_origins_may_call() {
     let refused = send(preflight("https://evil.contoso.com")).await;
     assert_eq!(refused.header("access-control-allow-origin"), None);
 
-    // A failure can be read by the page, too.
-    let answer = send(
-        world
+    // The page can also read a failure.
+    let reply = send(
+        setup
             .request(Method::GET, "/api/token")
             .header("origin", "https://app.contoso.com"),
     )
     .await;
-    answer.assert_status(401);
+    reply.assert_status(401);
     assert_eq!(
-        answer.header("access-control-allow-origin"),
+        reply.header("access-control-allow-origin"),
         Some("https://app.contoso.com")
     );
 }

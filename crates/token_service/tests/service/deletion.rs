@@ -1,134 +1,125 @@
-//! Users who leave.
+//! Deletion of users and their identities.
 
-use crate::{
-    gate::Gate,
-    setup::{Options, World},
-};
+use crate::setup::Setup;
 use acs_identity_emulator::{Fault, Operation, TokenStatus};
 use axum::http::StatusCode;
 use std::time::Duration;
 
 #[tokio::test]
-async fn a_removed_user_has_no_identity_and_can_come_back() {
-    let world = World::start().await;
-    let alice = world.caller("alice");
-    let identity = world.post("/api/user", &alice).await.text("/acsUserIdentity");
-    let token = world.get("/api/token", &alice).await.text("/token");
+async fn deleted_user_has_no_identity_and_can_return() {
+    let setup = Setup::start().await;
+    let alice = setup.caller("alice");
+    let identity = setup.post("/api/user", &alice).await.text("/acsUserIdentity");
+    let token = setup.get("/api/token", &alice).await.text("/token");
 
-    world.delete("/api/user", &alice).await.assert_status(204);
-    assert_eq!(world.emulator.identity_count(), 0);
-    assert_eq!(world.emulator.token_status(&token), TokenStatus::IdentityDeleted);
-    world.get("/api/user", &alice).await.assert_error(404, "no_identity");
-    world.get("/api/token", &alice).await.assert_error(404, "no_identity");
-    world.delete("/api/user", &alice).await.assert_status(204);
+    setup.delete("/api/user", &alice).await.assert_status(204);
+    assert_eq!(setup.emulator.identity_count(), 0);
+    assert_eq!(setup.emulator.token_status(&token), TokenStatus::IdentityDeleted);
+    setup.get("/api/user", &alice).await.assert_error(404, "no_identity");
+    setup.get("/api/token", &alice).await.assert_error(404, "no_identity");
+    setup.delete("/api/user", &alice).await.assert_status(204);
 
-    let another = world.post("/api/user", &alice).await;
+    let another = setup.post("/api/user", &alice).await;
     assert_ne!(another.assert_status(201).text("/acsUserIdentity"), identity);
-    world.get("/api/token", &alice).await.assert_status(201);
+    setup.get("/api/token", &alice).await.assert_status(201);
 }
 
 #[tokio::test]
-async fn a_user_who_never_was_is_removed_all_the_same() {
-    let world = World::start().await;
-    world
-        .delete("/api/user", &world.caller("nobody"))
+async fn deleting_an_unknown_user_succeeds() {
+    let setup = Setup::start().await;
+    setup
+        .delete("/api/user", &setup.caller("unknown"))
         .await
         .assert_status(204);
 }
 
 #[tokio::test]
-async fn the_mapping_goes_first_and_a_repetition_deletes_the_identity() {
-    let world = World::start().await;
-    let alice = world.caller("alice");
-    world.post("/api/user", &alice).await.assert_status(201);
-    world
+async fn repeated_deletion_deletes_the_identity() {
+    let setup = Setup::start().await;
+    let alice = setup.caller("alice");
+    setup.post("/api/user", &alice).await.assert_status(201);
+    setup
         .emulator
         .inject(Fault::status(503).times(1).operation(Operation::DeleteIdentity))
         .unwrap();
-    world
+    setup
         .delete("/api/user", &alice)
         .await
         .assert_error(503, "acs_unavailable");
-    world.get("/api/user", &alice).await.assert_error(404, "no_identity");
-    assert_eq!(world.emulator.identity_count(), 1);
+    setup.get("/api/user", &alice).await.assert_error(404, "no_identity");
+    assert_eq!(setup.emulator.identity_count(), 1);
 
-    world.delete("/api/user", &alice).await.assert_status(204);
-    assert_eq!(world.emulator.identity_count(), 0);
+    setup.delete("/api/user", &alice).await.assert_status(204);
+    assert_eq!(setup.emulator.identity_count(), 0);
 }
 
 #[tokio::test]
-async fn the_sweep_deletes_what_a_removal_has_left() {
-    let world = World::start().await;
-    let alice = world.caller("alice");
-    world.post("/api/user", &alice).await.assert_status(201);
-    world
+async fn sweep_completes_a_failed_deletion() {
+    let setup = Setup::start().await;
+    let alice = setup.caller("alice");
+    setup.post("/api/user", &alice).await.assert_status(201);
+    setup
         .emulator
         .inject(Fault::status(503).times(2).operation(Operation::DeleteIdentity))
         .unwrap();
-    world
+    setup
         .delete("/api/user", &alice)
         .await
         .assert_error(503, "acs_unavailable");
     assert_eq!(
-        world.service.sweep().await.unwrap().deleted,
+        setup.service.sweep().await.unwrap().deleted,
         0,
-        "the request may still be at it"
+        "the deletion is left to the request for a minute"
     );
 
-    world.clock.advance(Duration::from_secs(61));
+    setup.clock.advance(Duration::from_secs(61));
     assert_eq!(
-        world.service.sweep().await.unwrap().failed,
+        setup.service.sweep().await.unwrap().failed,
         1,
         "the service is in trouble"
     );
-    world.clock.advance(Duration::from_secs(61));
-    assert_eq!(world.service.sweep().await.unwrap().deleted, 1);
-    assert_eq!(world.emulator.identity_count(), 0);
-    assert_eq!(world.service.sweep().await.unwrap(), token_service::Swept::default());
+    setup.clock.advance(Duration::from_secs(61));
+    assert_eq!(setup.service.sweep().await.unwrap().deleted, 1);
+    assert_eq!(setup.emulator.identity_count(), 0);
+    assert_eq!(setup.service.sweep().await.unwrap(), token_service::Swept::default());
 }
 
 #[tokio::test]
-async fn a_404_that_is_not_the_services_buries_nothing() {
-    let outer = World::start().await;
-    let gate = Gate::before(&outer.emulator).await;
-    let options = Options {
-        connection_string: Some(gate.connection_string()),
-        ..Options::default()
-    };
-    let world = outer.replica(options, |builder| builder).await;
-    let alice = world.caller("alice");
-    world.post("/api/user", &alice).await.assert_status(201);
-    gate.answer(StatusCode::NOT_FOUND, "text/html", "<h1>no such site</h1>");
-    world.delete("/api/user", &alice).await.assert_error(502, "acs_refused");
-    world.get("/api/user", &alice).await.assert_error(404, "no_identity");
-    assert_eq!(world.emulator.identity_count(), 1);
+async fn foreign_404_does_not_complete_a_deletion() {
+    let (setup, gate) = Setup::gated(|builder| builder).await;
+    let alice = setup.caller("alice");
+    setup.post("/api/user", &alice).await.assert_status(201);
+    gate.respond(StatusCode::NOT_FOUND, "text/html", "<h1>no such site</h1>");
+    setup.delete("/api/user", &alice).await.assert_error(502, "acs_refused");
+    setup.get("/api/user", &alice).await.assert_error(404, "no_identity");
+    assert_eq!(setup.emulator.identity_count(), 1);
 
-    world.clock.advance(Duration::from_secs(61));
-    assert_eq!(world.service.sweep().await.unwrap().deleted, 1);
-    assert_eq!(world.emulator.identity_count(), 0);
+    setup.clock.advance(Duration::from_secs(61));
+    assert_eq!(setup.service.sweep().await.unwrap().deleted, 1);
+    assert_eq!(setup.emulator.identity_count(), 0);
 }
 
 #[tokio::test]
-async fn an_identity_that_is_refused_holds_up_no_other() {
-    let world = World::start().await;
+async fn refused_deletion_does_not_block_others() {
+    let setup = Setup::start().await;
     for user in ["alice", "bob"] {
-        world.post("/api/user", &world.caller(user)).await.assert_status(201);
+        setup.post("/api/user", &setup.caller(user)).await.assert_status(201);
     }
-    world
+    setup
         .emulator
         .inject(Fault::status(400).times(3).operation(Operation::DeleteIdentity))
         .unwrap();
     for user in ["alice", "bob"] {
-        let answer = world.delete("/api/user", &world.caller(user)).await;
-        answer.assert_error(502, "acs_refused");
-        world.clock.advance(Duration::from_secs(1));
+        let reply = setup.delete("/api/user", &setup.caller(user)).await;
+        reply.assert_error(502, "acs_refused");
+        setup.clock.advance(Duration::from_secs(1));
     }
-    world.clock.advance(Duration::from_secs(61));
-    let swept = world.service.sweep().await.unwrap();
+    setup.clock.advance(Duration::from_secs(61));
+    let swept = setup.service.sweep().await.unwrap();
     assert_eq!((swept.deleted, swept.failed), (0, 1));
-    let swept = world.service.sweep().await.unwrap();
+    let swept = setup.service.sweep().await.unwrap();
     assert_eq!((swept.deleted, swept.failed), (1, 0), "the other one is first now");
-    world.clock.advance(Duration::from_secs(61));
-    assert_eq!(world.service.sweep().await.unwrap().deleted, 1);
-    assert_eq!(world.emulator.identity_count(), 0);
+    setup.clock.advance(Duration::from_secs(61));
+    assert_eq!(setup.service.sweep().await.unwrap().deleted, 1);
+    assert_eq!(setup.emulator.identity_count(), 0);
 }

@@ -1,16 +1,18 @@
-//! The service seen from outside: real requests, the emulator in the place of Azure Communication Services.
+//! Tests of the service with real requests, and the emulator in the place of Azure Communication Services.
 #![cfg(test)]
 
 mod api;
 mod callers;
+mod concurrency;
+mod creation;
 mod deletion;
-mod first_sign_in;
-mod gate;
+mod front_ends;
 mod operations;
 mod replicas;
 mod setup;
-mod storms;
+#[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "other tests use the rest of it")]
+mod support;
 mod teams;
 mod tokens;
-mod users;
-mod web_hero;
+mod user_ids;

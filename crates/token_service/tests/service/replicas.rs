@@ -1,8 +1,8 @@
-//! Services that share a database.
+//! Replicas with one database.
 
 use crate::{
-    gate::{Gate, REVOKE},
-    setup::{DatabaseFile, Options, World},
+    setup::{DatabaseFile, Options, Setup},
+    support::gate::{Gate, REVOKE},
 };
 use acs_identity_emulator::TokenStatus;
 use reqwest::Method;
@@ -13,24 +13,20 @@ fn keys() -> SealingKeys {
     SealingKeys::new(["AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="]).unwrap()
 }
 
-/// Two services with one database, and a token of alice in the memory of each.
+/// Two services with one database, and a token of alice in the cache of each.
 struct Two {
-    one: World,
-    other: World,
+    one: Setup,
+    other: Setup,
     alice: String,
-    /// The token that the other one has.
+    /// The cached token of the other one.
     token: String,
     _file: DatabaseFile,
 }
 
 async fn two() -> Two {
     let file = DatabaseFile::new();
-    let options = || Options {
-        database: file.url(),
-        ..Options::default()
-    };
-    let one = World::with(options(), |builder| builder).await;
-    let other = one.replica(options(), |builder| builder).await;
+    let one = Setup::with(Options::with_database(&file), |builder| builder).await;
+    let other = one.replica(Options::with_database(&file), |builder| builder).await;
     let alice = one.caller("alice");
     one.post("/api/user", &alice).await.assert_status(201);
     one.get("/api/token", &alice).await.assert_status(201);
@@ -46,13 +42,13 @@ async fn two() -> Two {
 }
 
 #[tokio::test]
-async fn a_token_that_another_replica_has_revoked_is_handed_out_for_five_seconds_at_most() {
+async fn token_revoked_by_a_replica_is_cached_for_five_seconds() {
     let two = two().await;
     two.one.delete("/api/token", &two.alice).await.assert_status(204);
     assert_eq!(two.one.emulator.token_status(&two.token), TokenStatus::Revoked);
     two.one.emulator.advance(Duration::from_secs(1));
     let token = async || two.other.get("/api/token", &two.alice).await.text("/token");
-    assert_eq!(token().await, two.token, "nobody has told this replica");
+    assert_eq!(token().await, two.token, "the replica does not know of the revocation");
     two.one.clock.advance(Duration::from_secs(5));
     let after = token().await;
     assert_ne!(after, two.token);
@@ -60,7 +56,7 @@ async fn a_token_that_another_replica_has_revoked_is_handed_out_for_five_seconds
 }
 
 #[tokio::test]
-async fn a_user_whom_another_replica_has_removed_gets_no_token_after_five_seconds() {
+async fn user_deleted_by_a_replica_is_cached_for_five_seconds() {
     let two = two().await;
     two.one.delete("/api/user", &two.alice).await.assert_status(204);
     two.one.clock.advance(Duration::from_secs(5));
@@ -68,24 +64,19 @@ async fn a_user_whom_another_replica_has_removed_gets_no_token_after_five_second
         .get("/api/token", &two.alice)
         .await
         .assert_error(404, "no_identity");
-    // Nor is it theirs when they come back.
+    // The old token is not handed out after the user has returned.
     two.one.post("/api/user", &two.alice).await.assert_status(201);
     let token = two.other.get("/api/token", &two.alice).await.text("/token");
     assert_eq!(two.one.emulator.token_status(&token), TokenStatus::Active);
 }
 
 #[tokio::test]
-async fn a_token_that_another_replica_gets_while_they_are_revoked_is_dropped() {
+async fn token_issued_during_a_revocation_is_dropped() {
     let file = DatabaseFile::new();
-    let options = |connection_string| Options {
-        database: file.url(),
-        connection_string,
-        ..Options::default()
-    };
-    let other = World::with(options(None), |builder| builder.sealing_keys(keys())).await;
+    let other = Setup::with(Options::with_database(&file), |builder| builder.sealing_keys(keys())).await;
     let gate = Gate::before(&other.emulator).await;
     let one = other
-        .replica(options(Some(gate.connection_string())), |builder| {
+        .replica(Options::with_database(&file).behind(&gate), |builder| {
             builder.sealing_keys(keys())
         })
         .await;

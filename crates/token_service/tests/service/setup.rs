@@ -1,5 +1,6 @@
-//! A service with its emulator and its issuer.
+//! A service in this process, with its emulator and its issuer.
 
+use crate::support::{AUDIENCE, gate::Gate, http};
 use acs_identity_emulator::Emulator;
 use axum::{
     body::{Body, to_bytes},
@@ -28,19 +29,16 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-/// What the tokens of callers are for.
-pub(crate) const AUDIENCE: &str = "https://api.contoso.com";
-
-/// More rounds of the runtime than a request has steps.
+/// Exceeds the number of tasks that a request passes through.
 const ROUNDS: usize = 50;
 
-/// What tests set up otherwise.
+/// The options of a [`Setup`].
 pub(crate) struct Options {
     pub(crate) database: String,
     pub(crate) limits: Option<ServiceLimits>,
-    /// Of the resource, unless it is the emulator itself.
+    /// The resource. `None` is the emulator.
     pub(crate) connection_string: Option<String>,
-    /// How long the identity client takes at most, with its tries.
+    /// The timeout of the identity client.
     pub(crate) acs_timeout: Duration,
 }
 
@@ -55,17 +53,32 @@ impl Default for Options {
     }
 }
 
-/// Options of a client that reaches the emulator whatever proxies the environment names, and tries once.
+impl Options {
+    /// Returns the options of a service with this database.
+    pub(crate) fn with_database(file: &DatabaseFile) -> Self {
+        Self {
+            database: file.url(),
+            ..Self::default()
+        }
+    }
+
+    /// Sends the service's calls through a gate.
+    pub(crate) fn behind(mut self, gate: &Gate) -> Self {
+        self.connection_string = Some(gate.connection_string());
+        self
+    }
+}
+
+/// Returns options of an identity client that ignores the proxies of the environment, and does not retry.
 pub(crate) fn direct() -> CommunicationIdentityClientOptions {
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let mut options = CommunicationIdentityClientOptions::default();
-    options.client_options.transport = Some(Transport::new(Arc::new(http)));
+    options.client_options.transport = Some(Transport::new(Arc::new(http())));
     options.client_options.retry = RetryOptions::none();
     options
 }
 
-/// A service that listens, and what it depends on.
-pub(crate) struct World {
+/// A listening service with its dependencies.
+pub(crate) struct Setup {
     pub(crate) emulator: Arc<Emulator>,
     pub(crate) issuer: Arc<TestIssuer>,
     pub(crate) clock: ManualClock,
@@ -74,22 +87,22 @@ pub(crate) struct World {
     http: reqwest::Client,
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
 }
 
-impl World {
+impl Setup {
     pub(crate) async fn start() -> Self {
         Self::with(Options::default(), |builder| builder).await
     }
 
     pub(crate) async fn with(
         options: Options,
-        set_up: impl FnOnce(TokenServiceBuilder) -> TokenServiceBuilder,
+        configure: impl FnOnce(TokenServiceBuilder) -> TokenServiceBuilder,
     ) -> Self {
         let emulator = Emulator::builder().start().await.unwrap();
         let issuer = TestIssuer::start().await.unwrap();
@@ -99,21 +112,29 @@ impl World {
             .as_secs();
         let clock = ManualClock::at(now);
         let issuer = issuer.with_clock(clock.clock());
-        Self::beside(Arc::new(emulator), Arc::new(issuer), clock, options, set_up).await
+        Self::beside(Arc::new(emulator), Arc::new(issuer), clock, options, configure).await
     }
 
-    /// Another service with the same emulator and issuer, such as a replica.
+    /// Starts a service behind a gate.
+    pub(crate) async fn gated(configure: impl FnOnce(TokenServiceBuilder) -> TokenServiceBuilder) -> (Self, Gate) {
+        let direct = Self::start().await;
+        let gate = Gate::before(&direct.emulator).await;
+        let setup = direct.replica(Options::default().behind(&gate), configure).await;
+        (setup, gate)
+    }
+
+    /// Starts another service with the same emulator and issuer, such as a replica.
     pub(crate) async fn replica(
         &self,
         options: Options,
-        set_up: impl FnOnce(TokenServiceBuilder) -> TokenServiceBuilder,
+        configure: impl FnOnce(TokenServiceBuilder) -> TokenServiceBuilder,
     ) -> Self {
         Self::beside(
             self.emulator.clone(),
             self.issuer.clone(),
             self.clock.clone(),
             options,
-            set_up,
+            configure,
         )
         .await
     }
@@ -123,7 +144,7 @@ impl World {
         issuer: Arc<TestIssuer>,
         clock: ManualClock,
         options: Options,
-        set_up: impl FnOnce(TokenServiceBuilder) -> TokenServiceBuilder,
+        configure: impl FnOnce(TokenServiceBuilder) -> TokenServiceBuilder,
     ) -> Self {
         let mut client_options = CommunicationIdentityClientOptions {
             timeout: Some(AzureDuration::try_from(options.acs_timeout).unwrap()),
@@ -149,7 +170,7 @@ impl World {
         if let Some(limits) = &options.limits {
             builder = builder.service_limits(limits);
         }
-        let service = set_up(builder).build();
+        let service = configure(builder).build();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let app = service.routes().merge(service.operations());
@@ -160,16 +181,16 @@ impl World {
             clock,
             service,
             url,
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            http: http(),
         }
     }
 
-    /// A token of a user of the app.
+    /// Issues a user's token.
     pub(crate) fn caller(&self, user: &str) -> String {
         self.caller_with(&json!({ "sub": user }))
     }
 
-    /// A token with these claims.
+    /// Issues a token with these claims.
     pub(crate) fn caller_with(&self, claims: &Value) -> String {
         let mut all = json!({ "aud": AUDIENCE, "client_id": "app" });
         all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
@@ -180,19 +201,19 @@ impl World {
         self.http.request(method, format!("{}{path}", self.url))
     }
 
-    pub(crate) async fn get(&self, path: &str, caller: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str, caller: &str) -> Reply {
         send(self.request(Method::GET, path).bearer_auth(caller)).await
     }
 
-    pub(crate) async fn post(&self, path: &str, caller: &str) -> Answer {
+    pub(crate) async fn post(&self, path: &str, caller: &str) -> Reply {
         send(self.request(Method::POST, path).bearer_auth(caller)).await
     }
 
-    pub(crate) async fn delete(&self, path: &str, caller: &str) -> Answer {
+    pub(crate) async fn delete(&self, path: &str, caller: &str) -> Reply {
         send(self.request(Method::DELETE, path).bearer_auth(caller)).await
     }
 
-    /// How many requests of this kind the emulator has had, of its last hundred.
+    /// Counts the requests of an operation in the emulator's log, which has the last hundred.
     pub(crate) async fn acs_requests(&self, operation: &str) -> usize {
         let url = format!("{}requests", self.emulator.control_endpoint());
         let requests: Value = self.http.get(url).send().await.unwrap().json().await.unwrap();
@@ -203,7 +224,7 @@ impl World {
             .count()
     }
 
-    /// How many calls of this kind the service has counted, whatever came of them.
+    /// Sums the service's metric of calls of an operation, over all outcomes.
     pub(crate) async fn acs_calls(&self, operation: &str) -> u64 {
         let series = format!(r#"token_service_acs_calls_total{{operation="{operation}","#);
         let text = send(self.request(Method::GET, "/metrics")).await.body;
@@ -213,16 +234,15 @@ impl World {
             .sum()
     }
 
-    /// Sends a request to the service without a connection, in a task of its own. It has got as far as it gets without any
-    /// answer from elsewhere when [`settled`] is done.
-    pub(crate) fn begin(&self, method: Method, path: &str, caller: &str) -> JoinHandle<Answer> {
+    /// Sends a request without a connection, in a new task. After [`settled`], it waits for a lock or for another process.
+    pub(crate) fn begin(&self, method: Method, path: &str, caller: &str) -> JoinHandle<Reply> {
         let request = Request::builder().method(method).uri(path);
         let request = request.header("authorization", format!("Bearer {caller}"));
-        let answering = self.service.routes().oneshot(request.body(Body::empty()).unwrap());
+        let responding = self.service.routes().oneshot(request.body(Body::empty()).unwrap());
         tokio::spawn(async move {
-            let (head, body) = answering.await.unwrap().into_parts();
+            let (head, body) = responding.await.unwrap().into_parts();
             let body = to_bytes(body, usize::MAX).await.unwrap();
-            Answer {
+            Reply {
                 status: head.status,
                 headers: head.headers,
                 body: String::from_utf8(body.to_vec()).unwrap(),
@@ -230,7 +250,7 @@ impl World {
         })
     }
 
-    /// A metric's value, by its name and labels as they are written.
+    /// Returns the value of a metric, by its name and labels.
     pub(crate) async fn metric(&self, series: &str) -> u64 {
         let text = send(self.request(Method::GET, "/metrics")).await.body;
         let line = text.lines().find_map(|line| line.strip_prefix(&format!("{series} ")));
@@ -238,24 +258,24 @@ impl World {
     }
 }
 
-/// Lets every task run until it waits for something from elsewhere, in a runtime of one thread.
+/// Runs every task until it waits for I/O, in a runtime of one thread.
 pub(crate) async fn settled() {
-    // Each round runs all tasks that can go on; a request waits in a task of its own, and its work in another.
+    // Each round runs all ready tasks. A request has one task, and its work another.
     for _ in 0..ROUNDS {
         yield_now().await;
     }
 }
 
-pub(crate) async fn send(request: reqwest::RequestBuilder) -> Answer {
+pub(crate) async fn send(request: reqwest::RequestBuilder) -> Reply {
     let response = request.send().await.unwrap();
-    Answer {
+    Reply {
         status: response.status(),
         headers: response.headers().clone(),
         body: response.text().await.unwrap(),
     }
 }
 
-impl Answer {
+impl Reply {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
@@ -276,7 +296,7 @@ impl Answer {
         self
     }
 
-    /// It is a failure in the shape of Microsoft's sample.
+    /// Asserts a failure in the shape of Microsoft's sample.
     #[track_caller]
     pub(crate) fn assert_error(&self, status: u16, reason: &str) -> &Self {
         self.assert_status(status);
@@ -292,7 +312,7 @@ impl Answer {
     }
 }
 
-/// A file that is gone at the end, with what SQLite puts beside it.
+/// A directory with a database file, which is removed on drop.
 pub(crate) struct DatabaseFile(pub(crate) PathBuf);
 
 impl DatabaseFile {
@@ -306,7 +326,7 @@ impl DatabaseFile {
         format!("sqlite://{}/service.db", self.0.display())
     }
 
-    /// Everything that stands in the files.
+    /// Returns the contents of all files.
     pub(crate) fn contents(&self) -> Vec<u8> {
         let files = std::fs::read_dir(&self.0).unwrap();
         files

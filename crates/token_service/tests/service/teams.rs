@@ -1,87 +1,86 @@
 //! Teams users.
 
-use crate::setup::{Options, World, send};
+use crate::{
+    setup::{Options, Setup, send},
+    support::TEAMS_SCOPES,
+};
 use acs_identity_emulator::{EntraToken, EntraTokenRequest, TokenStatus, Uuid};
 use entra_sidecar::SidecarClient;
-use entra_sidecar_double::{DownstreamApi, SidecarDouble, unsigned_token};
+use fake_entra_sidecar::{DownstreamApi, FakeSidecar, unsigned_token};
 use reqwest::Method;
 use serde_json::json;
-use token_service::{TeamsExchange, UserNaming};
+use token_service::{TeamsExchange, UserIdClaims};
 
 const HEADER: &str = "teams-user-aad-token";
-const SCOPES: [&str; 2] = [
-    "https://auth.msft.communication.azure.com/Teams.ManageCalls",
-    "https://auth.msft.communication.azure.com/Teams.ManageChats",
-];
 
-/// A service for this application, and a Teams user's Entra token.
-async fn world() -> (World, EntraToken) {
+/// Starts a service with Teams, and mints a Teams user's Entra token.
+async fn with_teams() -> (Setup, EntraToken) {
     let request = EntraTokenRequest::teams_user();
     let client_id = request.app_id.to_string();
-    let world = World::with(Options::default(), |builder| {
+    let setup = Setup::with(Options::default(), |builder| {
         builder
-            .user_naming(UserNaming::EntraObject)
+            .user_id_claims(UserIdClaims::EntraObject)
             .teams(TeamsExchange::new(client_id))
     })
     .await;
-    let token = world.emulator.mint_entra_token(&request).await.unwrap();
-    (world, token)
+    let token = setup.emulator.mint_entra_token(&request).await.unwrap();
+    (setup, token)
 }
 
-fn caller(world: &World, object_id: Uuid) -> String {
-    world.caller_with(&json!({ "sub": "pairwise", "oid": object_id, "tid": Uuid::nil() }))
+fn caller(setup: &Setup, object_id: Uuid) -> String {
+    setup.caller_with(&json!({ "sub": "pairwise", "oid": object_id, "tid": Uuid::nil() }))
 }
 
 #[tokio::test]
-async fn a_teams_user_exchanges_their_entra_token() {
-    let (world, entra) = world().await;
-    let request = world
+async fn teams_user_exchanges_their_entra_token() {
+    let (setup, entra) = with_teams().await;
+    let request = setup
         .request(Method::GET, "/api/token/teams")
-        .bearer_auth(caller(&world, entra.user_id));
-    let answer = send(request.header(HEADER, &entra.token)).await;
-    let token = answer.assert_status(201).text("/token");
+        .bearer_auth(caller(&setup, entra.user_id));
+    let reply = send(request.header(HEADER, &entra.token)).await;
+    let token = reply.assert_status(201).text("/token");
     assert_eq!(
-        answer.json(),
-        json!({ "token": token, "expiresOn": answer.text("/expiresOn") })
+        reply.json(),
+        json!({ "token": token, "expiresOn": reply.text("/expiresOn") })
     );
-    assert_eq!(world.emulator.token_status(&token), TokenStatus::Active);
+    assert_eq!(setup.emulator.token_status(&token), TokenStatus::Active);
 }
 
 #[tokio::test]
-async fn the_entra_token_has_to_be_the_callers() {
-    let (world, entra) = world().await;
+async fn entra_token_must_be_the_callers() {
+    let (setup, entra) = with_teams().await;
     let get = |caller: String, token: String| {
         send(
-            world
+            setup
                 .request(Method::GET, "/api/token/teams")
                 .bearer_auth(caller)
                 .header(HEADER, token),
         )
     };
-    get(caller(&world, Uuid::from_u128(1)), entra.token.clone())
+    get(caller(&setup, Uuid::from_u128(1)), entra.token.clone())
         .await
         .assert_error(403, "other_user");
-    get(world.caller("alice"), entra.token.clone())
+    get(setup.caller("alice"), entra.token.clone())
         .await
         .assert_error(403, "not_an_entra_user");
-    let own = caller(&world, entra.user_id);
+    let own = caller(&setup, entra.user_id);
     get(own.clone(), "rubbish".to_owned())
         .await
         .assert_error(400, "bad_request");
-    // Its claims are right, but nobody has signed it.
+    // The claims are right, but the token is not signed.
     let unsigned = unsigned_token(&json!({ "oid": entra.user_id }));
     get(own.clone(), unsigned)
         .await
         .assert_error(403, "teams_token_refused");
-    world
+    setup
         .get("/api/token/teams", &own)
         .await
         .assert_error(400, "bad_request");
 }
 
 #[tokio::test]
-async fn the_entra_token_has_to_be_for_this_application_and_for_teams() {
-    let (world, entra) = world().await;
+async fn entra_token_must_be_for_this_app_and_teams() {
+    let (setup, entra) = with_teams().await;
     let own = || EntraTokenRequest {
         user_id: entra.user_id,
         app_id: entra.app_id,
@@ -103,48 +102,48 @@ async fn the_entra_token_has_to_be_for_this_application_and_for_teams() {
         audience: Some("https://graph.microsoft.com".to_owned()),
         ..own()
     };
-    let caller = caller(&world, entra.user_id);
+    let caller = caller(&setup, entra.user_id);
     let exchange = async |request: &EntraTokenRequest| {
-        let token = world.emulator.mint_entra_token(request).await.unwrap().token;
-        let request = world.request(Method::GET, "/api/token/teams").bearer_auth(&caller);
+        let token = setup.emulator.mint_entra_token(request).await.unwrap().token;
+        let request = setup.request(Method::GET, "/api/token/teams").bearer_auth(&caller);
         send(request.header(HEADER, token)).await
     };
     exchange(&own()).await.assert_status(201);
     for refused in [another_application, without_permissions, expired, of_another_api] {
         exchange(&refused).await.assert_error(403, "teams_token_refused");
     }
-    assert_eq!(world.acs_calls("exchange").await, 5);
+    assert_eq!(setup.acs_calls("exchange").await, 5);
 }
 
-/// Elsewhere than at Entra ID, users may have a say in what `oid` is.
+/// Other issuers may let users choose their `oid`.
 #[tokio::test]
-async fn a_caller_of_another_issuer_is_no_teams_user() {
+async fn caller_of_another_issuer_is_not_a_teams_user() {
     let request = EntraTokenRequest::teams_user();
     let client_id = request.app_id.to_string();
-    let world = World::with(Options::default(), |builder| {
+    let setup = Setup::with(Options::default(), |builder| {
         builder.teams(TeamsExchange::new(client_id))
     })
     .await;
-    let entra = world.emulator.mint_entra_token(&request).await.unwrap();
-    let request = world
+    let entra = setup.emulator.mint_entra_token(&request).await.unwrap();
+    let request = setup
         .request(Method::GET, "/api/token/teams")
-        .bearer_auth(caller(&world, entra.user_id));
+        .bearer_auth(caller(&setup, entra.user_id));
     send(request.header(HEADER, &entra.token))
         .await
         .assert_error(403, "not_an_entra_user");
-    assert_eq!(world.acs_calls("exchange").await, 0);
+    assert_eq!(setup.acs_calls("exchange").await, 0);
 }
 
 #[tokio::test]
-async fn the_sidecar_acquires_the_token_that_a_caller_does_not_send() {
+async fn sidecar_acquires_a_missing_entra_token() {
     let request = EntraTokenRequest::teams_user();
     let (client_id, object_id) = (request.app_id.to_string(), request.user_id);
-    let outer = World::start().await;
+    let outer = Setup::start().await;
     let entra = outer.emulator.mint_entra_token(&request).await.unwrap();
-    let sidecar = SidecarDouble::builder()
+    let sidecar = FakeSidecar::builder()
         .api(
             "AcsTeams",
-            DownstreamApi::new(SCOPES).tokens(move |_| Ok(entra.token.clone())),
+            DownstreamApi::new(TEAMS_SCOPES).tokens(move |_| Ok(entra.token.clone())),
         )
         .accept_callers(|_| true)
         .start()
@@ -152,35 +151,35 @@ async fn the_sidecar_acquires_the_token_that_a_caller_does_not_send() {
         .unwrap();
     let client = SidecarClient::new(&sidecar.url(), None).unwrap();
     let teams = TeamsExchange::new(client_id).on_behalf_of(client, "AcsTeams");
-    let world = outer
+    let setup = outer
         .replica(Options::default(), |builder| {
-            builder.user_naming(UserNaming::EntraObject).teams(teams)
+            builder.user_id_claims(UserIdClaims::EntraObject).teams(teams)
         })
         .await;
 
-    let alice = caller(&world, object_id);
-    let token = world
+    let alice = caller(&setup, object_id);
+    let token = setup
         .get("/api/token/teams", &alice)
         .await
         .assert_status(201)
         .text("/token");
-    assert_eq!(world.emulator.token_status(&token), TokenStatus::Active);
+    assert_eq!(setup.emulator.token_status(&token), TokenStatus::Active);
     let acquisitions = sidecar.acquisitions();
     assert_eq!(acquisitions.len(), 1);
-    // A token that is acquired for somebody else goes nowhere.
-    world
-        .get("/api/token/teams", &caller(&world, Uuid::from_u128(1)))
+    // A token of another user is not exchanged.
+    setup
+        .get("/api/token/teams", &caller(&setup, Uuid::from_u128(1)))
         .await
         .assert_error(403, "other_user");
 }
 
 #[tokio::test]
-async fn a_sidecar_that_fails_is_told_apart() {
-    let outer = World::start().await;
-    let sidecar = SidecarDouble::builder()
+async fn sidecar_failure_has_its_reason() {
+    let outer = Setup::start().await;
+    let sidecar = FakeSidecar::builder()
         .api(
             "AcsTeams",
-            DownstreamApi::new(SCOPES)
+            DownstreamApi::new(TEAMS_SCOPES)
                 .tokens(|_| Err("AADSTS65001: The user or administrator has not consented".to_owned())),
         )
         .accept_callers(|_| true)
@@ -189,21 +188,21 @@ async fn a_sidecar_that_fails_is_told_apart() {
         .unwrap();
     let client = SidecarClient::new(&sidecar.url(), None).unwrap();
     let teams = TeamsExchange::new("app").on_behalf_of(client, "AcsTeams");
-    let world = outer
+    let setup = outer
         .replica(Options::default(), |builder| {
-            builder.user_naming(UserNaming::EntraObject).teams(teams)
+            builder.user_id_claims(UserIdClaims::EntraObject).teams(teams)
         })
         .await;
-    let answer = world.get("/api/token/teams", &caller(&world, Uuid::from_u128(1))).await;
-    answer.assert_error(401, "interaction_required");
-    assert!(!answer.body.contains("AADSTS"));
+    let reply = setup.get("/api/token/teams", &caller(&setup, Uuid::from_u128(1))).await;
+    reply.assert_error(401, "interaction_required");
+    assert!(!reply.body.contains("AADSTS"));
 }
 
 #[tokio::test]
-async fn a_service_without_teams_says_so() {
-    let world = World::start().await;
-    world
-        .get("/api/token/teams", &world.caller("alice"))
+async fn service_without_teams_answers_no_teams() {
+    let setup = Setup::start().await;
+    setup
+        .get("/api/token/teams", &setup.caller("alice"))
         .await
         .assert_error(404, "no_teams");
 }

@@ -8,7 +8,7 @@ use azure_core::{
 };
 use std::num::NonZeroU32;
 
-/// The Communication Services resource, and how it is used.
+/// The Communication Services resource and its limits.
 #[derive(Debug)]
 pub(crate) struct Acs {
     pub(crate) authentication: Authentication,

@@ -1,4 +1,4 @@
-//! Addresses of others.
+//! Addresses of other servers.
 
 use url::{Host, Url};
 
@@ -18,7 +18,7 @@ pub(super) fn secure_url(text: &str) -> Result<Url, &'static str> {
     Ok(url)
 }
 
-/// Whether a URL names this machine.
+/// Returns whether a URL's host is this machine.
 pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(domain)) => domain == "localhost",

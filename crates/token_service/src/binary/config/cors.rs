@@ -1,8 +1,8 @@
-//! `[cors]`: whose pages in a browser may use the API.
+//! `[cors]`: the origins of web pages that may call the API.
 
 use super::{address, given::Given};
 
-/// The origins of these pages.
+/// Reads the origins.
 pub(super) fn origins(given: &mut Given<'_>) -> Vec<String> {
     let origins = given.list("cors.origins").unwrap_or_default();
     let is_origin =

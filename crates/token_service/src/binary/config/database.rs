@@ -1,10 +1,10 @@
-//! `[database]`: where the identities of users are kept.
+//! `[database]`: the database of users' identities.
 
 use super::given::Given;
 use azure_core::credentials::Secret;
 use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
 
-/// The database, and how it is used.
+/// The database and its limit of connections.
 #[derive(Debug)]
 pub(crate) struct Database {
     pub(crate) url: Secret,
@@ -41,7 +41,7 @@ impl Database {
         })
     }
 
-    /// Whether replicas can use it together.
+    /// Returns whether replicas can share the database.
     pub(super) fn is_shared(&self) -> bool {
         !self.url.secret().starts_with("sqlite:")
     }

@@ -1,13 +1,13 @@
-//! What is wrong with the configuration.
+//! Faults of the configuration.
 
 use std::fmt::{self, Display, Formatter};
 
-/// Something that is wrong with the configuration. No fault shows a value, which could be a secret.
+/// A fault of the configuration. It shows no value, which could be a secret.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Fault {
-    /// The key, the variable or the file, as it was written.
+    /// The key, the variable or the file.
     subject: String,
-    /// What is wrong, and what to do.
+    /// The fault and its remedy.
     reason: String,
 }
 

@@ -1,4 +1,4 @@
-//! What the file and the environment give, each key with the type that it has to have.
+//! The values of the file and the environment, checked for the type of their key.
 
 use super::{
     fault::Fault,
@@ -7,10 +7,10 @@ use super::{
 use std::{collections::BTreeMap, ffi::OsString, io, ops::RangeInclusive, path::Path};
 use toml::{Table, Value};
 
-/// Reads a file, as far as it is no longer than what a configuration needs.
+/// Reads a file, up to the length limit of configuration files.
 pub(crate) type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<u8>>;
 
-/// The values that were given, and the faults that have been found so far.
+/// The given values, and the faults so far.
 pub(super) struct Given<'a> {
     values: BTreeMap<&'static str, Entry>,
     rules: Vec<Value>,
@@ -18,7 +18,7 @@ pub(super) struct Given<'a> {
     faults: Vec<Fault>,
 }
 
-/// There is a fault, and it has been noted.
+/// The mark of a fault that was recorded.
 #[derive(Debug)]
 pub(super) struct Faulty;
 
@@ -51,7 +51,7 @@ impl<'a> Given<'a> {
         }
     }
 
-    /// Takes what a file says, unless it cannot be read.
+    /// Adds the values of a file. Returns `false` if it cannot be read.
     pub(super) fn add_file(&mut self, path: &Path) -> bool {
         match self.table(path) {
             Ok(table) => {
@@ -128,7 +128,7 @@ impl<'a> Given<'a> {
         self.add(key, Origin::File, content);
     }
 
-    /// Takes what the environment says, which overrides the file.
+    /// Adds the values of the environment, which override the file.
     pub(super) fn add_environment(&mut self, variables: Vec<(String, OsString)>) {
         for (variable, value) in variables {
             let Some(key) = Key::of_variable(&variable) else {
@@ -165,26 +165,26 @@ impl<'a> Given<'a> {
         }
     }
 
-    /// Notes a fault of a key, by the name that it was given under.
+    /// Records a fault of a key, with the name that it was given by.
     pub(super) fn fault(&mut self, key: &str, reason: impl Into<String>) -> Faulty {
         let subject = self.name(key);
         self.faults.push(Fault::new(subject, reason));
         Faulty
     }
 
-    /// Notes that a key is missing.
+    /// Records that a key is missing.
     pub(super) fn missing(&mut self, key: &str, reason: &str) {
         let reason = format!("is missing (or set {}): {reason}", keys::variable(key));
         self.faults.push(Fault::new(key, reason));
     }
 
-    /// Notes a fault of something else.
+    /// Records a fault of another subject.
     pub(super) fn fault_of(&mut self, subject: &str, reason: impl Into<String>) -> Faulty {
         self.faults.push(Fault::new(subject, reason));
         Faulty
     }
 
-    /// The name that a key was given under.
+    /// Returns the name that a key was given by.
     pub(super) fn name(&self, key: &str) -> String {
         match self.values.get(key).map(|entry| entry.origin) {
             Some(Origin::Environment) => keys::variable(key),
@@ -192,7 +192,7 @@ impl<'a> Given<'a> {
         }
     }
 
-    /// Whether a key was given, with whichever value.
+    /// Returns whether a key was given.
     pub(super) fn has(&self, key: &str) -> bool {
         self.values.contains_key(key)
     }
@@ -232,8 +232,8 @@ impl<'a> Given<'a> {
         self.values.get(key)?.content.as_ref()
     }
 
-    /// A secret, from its key or from the file that another key names; only one of them may be given. White space around
-    /// the contents of a file does not count.
+    /// Returns a secret from its key, or from the file that another key names. Only one of them may be given. White space
+    /// around the contents of a file is ignored.
     pub(super) fn secret(&mut self, key: &'static str, file_key: &'static str) -> Option<String> {
         if self.contradict(key, file_key) {
             return None;
@@ -255,7 +255,7 @@ impl<'a> Given<'a> {
         }
     }
 
-    /// Notes a fault if both keys are given.
+    /// Records a fault if both keys are given.
     pub(super) fn contradict(&mut self, key: &'static str, other: &'static str) -> bool {
         let both = self.has(key) && self.has(other);
         if both {
@@ -322,7 +322,7 @@ pub(super) fn texts(value: Value) -> Result<Vec<String>, &'static str> {
     texts.ok_or("has to be a list of texts, such as [\"one\", \"two\"]")
 }
 
-/// The variables that are ours.
+/// Returns the variables of this program.
 pub(super) fn ours(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<(String, OsString)> {
     let mut ours: Vec<_> = variables
         .into_iter()

@@ -1,4 +1,4 @@
-//! `[issuer]`: who signs the tokens of callers.
+//! `[issuer]`: the issuer of callers' tokens.
 
 use super::{address, given::Given};
 use reqwest::Client;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 const DIRECTORY: &str = "it is the id of your directory (tenant)";
 const REGISTRATION: &str = "it is the application (client) id of this API's registration";
 
-/// The issuer of callers' tokens, and what they have to say.
+/// The issuer of callers' tokens, and the scope that it must grant.
 #[derive(Clone, Debug)]
 pub(crate) struct Issuer {
     pub(crate) kind: IssuerKind,
@@ -55,7 +55,7 @@ impl Issuer {
                 if other.is_some() {
                     given.fault("issuer.kind", format!("has to be {KINDS}"));
                 }
-                // Nobody knows what is missing, but what is given can be wrong.
+                // Without a kind, no key is missing, but the given ones can be wrong.
                 Self::checked_url(given);
                 checked_guid(given, "issuer.tenant_id", DIRECTORY);
                 checked_guid(given, "issuer.client_id", REGISTRATION);

@@ -8,19 +8,19 @@ pub(super) struct Key {
     pub(super) kind: Kind,
 }
 
-/// What a key takes.
+/// The type of a key's value.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Kind {
     Flag,
     List,
     Number,
-    /// The name or the address of something: an empty one is none.
+    /// A name or an address. An empty one is treated as absent.
     Text,
 }
 
-/// What the names of variables begin with.
+/// The prefix of the variables.
 pub(super) const PREFIX: &str = "TOKEN_SERVICE_";
-/// The variable that names the file. It is no key.
+/// The variable that names the file, without a key.
 pub(super) const FILE_VARIABLE: &str = "TOKEN_SERVICE_CONFIG";
 /// The tables that only the file can have.
 pub(super) const RULES: &str = "tokens.rules";
@@ -123,7 +123,7 @@ impl Key {
         sections.join(", ")
     }
 
-    /// Whether there is such a section.
+    /// Returns whether a section exists.
     pub(super) fn has_section(section: &str) -> bool {
         !Self::of_section(Some(section)).is_empty()
     }
@@ -134,7 +134,7 @@ pub(super) fn variable(name: &str) -> String {
     format!("{PREFIX}{}", name.replace('.', "_").to_ascii_uppercase())
 }
 
-/// What is said of a variable that no key has: the keys of the section that its name begins with.
+/// Describes the fault of an unknown variable, with the keys of the section that its name begins with.
 pub(super) fn unknown_variable(variable: &str) -> String {
     let section = KEYS
         .iter()
@@ -157,7 +157,7 @@ pub(super) fn unknown_variable(variable: &str) -> String {
     }
 }
 
-/// Whether Kubernetes sets such a variable of its own accord, for a Service by the name `token-service`
+/// Returns whether Kubernetes sets such a variable, for a Service with the name `token-service`
 /// (`TOKEN_SERVICE_SERVICE_HOST`, `TOKEN_SERVICE_PORT_8080_TCP` and others,
 /// [Accessing the Service](https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables)).
 pub(super) fn is_of_kubernetes(variable: &str) -> bool {

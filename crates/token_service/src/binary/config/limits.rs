@@ -1,4 +1,4 @@
-//! `[limits]`: what callers may ask of the service.
+//! `[limits]`: the limits of requests and connections.
 
 use super::given::Given;
 use std::{num::NonZeroU32, time::Duration};
@@ -9,7 +9,7 @@ pub(crate) struct Limits {
     pub(crate) requests_per_minute: NonZeroU32,
     pub(crate) request: Duration,
     pub(crate) body_bytes: usize,
-    /// How long a client may take for the head of a request, and how long a connection may be idle.
+    /// The limit for the head of a request, and for the pause between two requests.
     pub(crate) idle: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Where the service listens.
+//! The addresses of the listeners.
 
 use super::given::Given;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -42,7 +42,7 @@ impl Listeners {
     }
 }
 
-/// Whoever reads the plain text of a connection can use the tokens in it.
+/// Refuses plain http beyond loopback, as the tokens in it are readable on the network.
 fn check_plain_http(given: &mut Given<'_>, listen: Option<SocketAddr>) {
     if listen.is_some_and(|address| !address.ip().is_loopback()) {
         given.fault(

@@ -1,20 +1,7 @@
-//! `[log]`: what is logged, and how.
+//! `[log]`: the format and the filter of the log.
 
 use super::given::Given;
-use crate::logs;
-
-/// The log.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Log {
-    pub(crate) format: LogFormat,
-    pub(crate) filter: String,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum LogFormat {
-    Text,
-    Json,
-}
+use crate::logs::{self, Log, LogFormat};
 
 impl Log {
     pub(super) fn of(given: &mut Given<'_>) -> Option<Self> {

@@ -25,13 +25,12 @@ pub(crate) use fault::Fault;
 pub(crate) use given::ReadFile;
 pub(crate) use issuer::{Issuer, IssuerKind};
 pub(crate) use limits::Limits;
-pub(crate) use log::{Log, LogFormat};
 pub(crate) use sidecar::Sidecar;
 pub(crate) use teams::Teams;
 pub(crate) use tls::Tls;
 pub(crate) use tokens::Tokens;
 
-use crate::http;
+use crate::{http, logs::Log};
 use given::Given;
 use keys::FILE_VARIABLE;
 use listeners::Listeners;
@@ -57,17 +56,17 @@ pub(crate) struct Config {
     pub(crate) drain: Duration,
 }
 
-/// Reads the configuration: `None` if there is none at all.
+/// Reads the configuration. Returns `None` without a file and variables.
 ///
 /// # Arguments
 ///
 /// * `path` - The file, if the command line names it; the environment can name it, too.
-/// * `variables` - The environment. Variables of others are passed over.
-/// * `files` - What reads the files.
+/// * `variables` - The environment. Variables of other programs are ignored.
+/// * `files` - Reads the files.
 ///
 /// # Errors
 ///
-/// Every fault that there is.
+/// All faults.
 pub(crate) fn read(
     path: Option<PathBuf>,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
@@ -87,7 +86,7 @@ pub(crate) fn read(
     if let Some(path) = path
         && !given.add_file(&path)
     {
-        // Nobody knows what is missing.
+        // Without the file, no key is known to be missing.
         given.add_environment(variables);
         return Err(given.into_faults());
     }
@@ -99,7 +98,7 @@ pub(crate) fn read(
 }
 
 impl Config {
-    /// `None` after a fault; there can be one of others, too.
+    /// Reads all sections. Returns `None` after a fault.
     fn of(given: &mut Given<'_>) -> Option<Self> {
         // Checks send nothing, and find the same faults on a machine without certificates.
         let http = http::plain().map_err(|error| given.fault_of("the HTTP client", error.to_string()));

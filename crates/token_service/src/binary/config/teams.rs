@@ -2,7 +2,7 @@
 
 use super::{given::Given, issuer::guid};
 
-/// What Teams users get their tokens by.
+/// The exchange of Teams users' tokens.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Teams {
     pub(crate) client_id: String,

@@ -10,7 +10,7 @@ use std::{path::PathBuf, sync::Arc};
 pub(crate) struct Tls {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
-    /// What the files hold now.
+    /// The configuration from the files.
     pub(crate) server: Arc<ServerConfig>,
 }
 

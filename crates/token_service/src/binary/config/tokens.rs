@@ -1,4 +1,4 @@
-//! `[tokens]`: what the tokens of users may be for, and how long they last.
+//! `[tokens]`: the scopes and lifetimes of users' tokens.
 
 use super::{
     given::{self, Faulty, Given},
@@ -52,7 +52,7 @@ impl Tokens {
         })
     }
 
-    /// Who may have which tokens.
+    /// Builds the policy.
     pub(crate) fn policy(&self) -> Result<TokenPolicy, PolicyError> {
         let policy = TokenPolicy::new(self.default_scopes.clone(), self.allowed_scopes.clone(), self.lifetime)?;
         self.rules.iter().cloned().try_fold(policy, TokenPolicy::rule)
@@ -128,10 +128,10 @@ fn rule(given: &mut Given<'_>, rule: &str, mut table: Table) -> Option<TokenRule
     })
 }
 
-/// Makes a holder of its name.
+/// The constructor of a holder.
 type Kind = fn(String) -> RuleHolder;
 
-/// Whose rule it is.
+/// Reads the holder of a rule.
 fn holder(given: &mut Given<'_>, rule: &str, table: &mut Table) -> Result<RuleHolder, Faulty> {
     let kinds: [(&str, Kind); 3] = [
         ("client_id", RuleHolder::ClientId),

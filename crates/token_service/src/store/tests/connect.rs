@@ -1,8 +1,8 @@
-//! URLs, migrations, and several stores on one database.
+//! URLs, migrations, and several stores of one database.
 
 use super::{
     CLAIMED, NOW,
-    on_each::{Directory, on_each, on_each_server},
+    databases::{TempDir, on_each, on_each_shared},
     user,
 };
 use crate::store::{Claim, Store, StoreErrorKind};
@@ -11,7 +11,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 use uuid::Uuid;
 
 #[tokio::test]
-async fn a_url_that_cannot_be_used_is_not_told() {
+async fn unusable_url_is_not_shown() {
     let table = [
         ("mysql://app:secret@db/users", "sqlite:, postgres: or postgresql:"),
         ("secret", "sqlite:, postgres: or postgresql:"),
@@ -27,17 +27,17 @@ async fn a_url_that_cannot_be_used_is_not_told() {
             "parameter \"passphrase\" is unknown",
         ),
     ];
-    for (url, told) in table {
+    for (url, message) in table {
         let error = Store::connect(url, 1).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Configuration, "{url}");
         let text = format!("{error} {error:?}");
-        assert!(text.contains(told), "{url}: {text}");
+        assert!(text.contains(message), "{url}: {text}");
         assert!(!text.contains("secret"), "{url}: {text}");
     }
 }
 
 #[tokio::test]
-async fn a_server_that_refuses_connections_is_unavailable_at_once() {
+async fn refused_connection_is_unavailable_at_once() {
     let free = TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap();
     let refused = Store::connect(&format!("postgres://app:secret@{free}/users"), 1).await;
     let error = refused.unwrap_err();
@@ -47,8 +47,8 @@ async fn a_server_that_refuses_connections_is_unavailable_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_does_not_answer_is_unavailable_in_the_end() {
-    // It accepts, and never says anything.
+async fn silent_server_is_unavailable_after_five_seconds() {
+    // It accepts connections, and sends nothing.
     let silent = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("postgres://app:secret@{}/users", silent.local_addr().unwrap());
     let error = Store::connect(&url, 1).await.unwrap_err();
@@ -58,9 +58,9 @@ async fn a_server_that_does_not_answer_is_unavailable_in_the_end() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_not_there_is_created_unless_the_url_says_otherwise() {
-    let directory = Directory::new();
-    let url = directory.database();
+async fn missing_file_is_created_unless_mode_is_rw() {
+    let directory = TempDir::new();
+    let url = directory.database_url();
     let refused = Store::connect(&format!("{url}?mode=rw"), 1).await;
     assert_eq!(
         refused.unwrap_err().to_string(),
@@ -76,7 +76,7 @@ async fn a_file_that_is_not_there_is_created_unless_the_url_says_otherwise() {
 }
 
 #[tokio::test]
-async fn a_store_answers_until_it_is_closed() {
+async fn closed_store_is_unavailable() {
     on_each(async |store| {
         store.database.ping().await.unwrap();
         store.database.close().await;
@@ -91,8 +91,8 @@ async fn a_store_answers_until_it_is_closed() {
 }
 
 #[tokio::test]
-async fn what_was_stored_is_there_when_it_is_opened_again() {
-    on_each_server(async |url| {
+async fn values_persist_across_connections() {
+    on_each_shared(async |url| {
         let store = Store::connect(&url, 2).await.unwrap();
         let mapping = store.mapped(&user("ada"), "ada").await;
         store.database.close().await;
@@ -104,17 +104,17 @@ async fn what_was_stored_is_there_when_it_is_opened_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn several_replicas_may_be_the_first_at_once() {
-    on_each_server(async |url| {
+async fn concurrent_replicas_create_the_tables() {
+    on_each_shared(async |url| {
         all_connect(&url).await;
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn several_replicas_may_be_the_first_of_a_new_version_at_once() {
-    on_each_server(async |url| {
-        // An earlier version, which had no tables yet but knew of migrations.
+async fn concurrent_replicas_upgrade_the_tables() {
+    on_each_shared(async |url| {
+        // An earlier version with the table of migrations and no other.
         let earlier = Migrator::with_migrations(Vec::new());
         if url.starts_with("sqlite:") {
             let pool = SqlitePool::connect(&format!("{url}?mode=rwc")).await.unwrap();
@@ -142,8 +142,8 @@ async fn all_connect(url: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_of_the_claims_of_several_replicas_is_granted() {
-    on_each_server(async |url| {
+async fn one_claim_of_several_replicas_is_granted() {
+    on_each_shared(async |url| {
         let mut claims = JoinSet::new();
         for _ in 0..3 {
             let store = Store::connect(&url, 4).await.unwrap();

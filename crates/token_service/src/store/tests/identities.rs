@@ -1,6 +1,6 @@
-//! Claims, identities, and what is left of them.
+//! Claims, identities and deletions.
 
-use super::{CLAIMED, NOW, identity, on_each::on_each, user};
+use super::{CLAIMED, NOW, databases::on_each, identity, user};
 use crate::store::{Claim, Store, StoreErrorKind};
 use std::collections::HashSet;
 use time::Duration;
@@ -17,7 +17,7 @@ async fn first_claim_is_granted() {
         assert!(!store.granted(&ada, first, NOW).await);
 
         let other = store.database.claim(&ada, Uuid::new_v4(), NOW, NOW + CLAIMED).await;
-        assert!(matches!(other.unwrap(), Claim::Taken));
+        assert!(matches!(other.unwrap(), Claim::Held));
         assert_eq!(store.database.find(&ada).await.unwrap(), None);
         assert!(!store.granted(&user("bob"), Uuid::new_v4(), NOW).await);
 
@@ -28,20 +28,20 @@ async fn first_claim_is_granted() {
         let late = store
             .database
             .claim(&ada, Uuid::new_v4(), NOW + CLAIMED, NOW + 2 * CLAIMED);
-        assert!(matches!(late.await.unwrap(), Claim::Mapped(mapped) if mapped == mapping));
-        assert!(store.all_retired().await.is_empty());
+        assert!(matches!(late.await.unwrap(), Claim::Completed(mapped) if mapped == mapping));
+        assert!(store.all_due_deletions().await.is_empty());
     })
     .await;
 }
 
 #[tokio::test]
-async fn ended_claim_is_taken_over() {
+async fn expired_claim_is_taken_over() {
     on_each(async |store| {
         let (ada, first, second) = (user("ada"), Uuid::new_v4(), Uuid::new_v4());
         store.granted(&ada, first, NOW).await;
         let early = NOW + CLAIMED - MICROSECOND;
         let early = store.database.claim(&ada, second, early, early + CLAIMED).await;
-        assert!(matches!(early.unwrap(), Claim::Taken));
+        assert!(matches!(early.unwrap(), Claim::Held));
         assert!(store.granted(&ada, second, NOW + CLAIMED).await);
 
         let late = store
@@ -50,7 +50,7 @@ async fn ended_claim_is_taken_over() {
             .await;
         assert_eq!(late.unwrap(), None);
         assert_eq!(store.database.find(&ada).await.unwrap(), None);
-        assert_eq!(store.all_retired().await, [identity("late")]);
+        assert_eq!(store.all_due_deletions().await, [identity("late")]);
 
         let completed = store
             .database
@@ -62,7 +62,7 @@ async fn ended_claim_is_taken_over() {
             .complete(&ada, first, &identity("later"), NOW + 2 * CLAIMED)
             .await;
         assert_eq!(late.unwrap(), None);
-        assert_eq!(store.all_retired().await, [identity("late"), identity("later")]);
+        assert_eq!(store.all_due_deletions().await, [identity("late"), identity("later")]);
     })
     .await;
 }
@@ -76,7 +76,7 @@ async fn completing_again_changes_nothing() {
             let completed = store.database.complete(&ada, first, &identity("ada"), NOW).await;
             assert_eq!(completed.unwrap().unwrap().identity, identity("ada"));
         }
-        assert!(store.all_retired().await.is_empty());
+        assert!(store.all_due_deletions().await.is_empty());
         for now in [NOW, NOW + CLAIMED] {
             let late = store
                 .database
@@ -84,13 +84,16 @@ async fn completing_again_changes_nothing() {
                 .await;
             assert_eq!(late.unwrap(), None);
         }
-        assert_eq!(store.database.retired(None, NOW, 10).await.unwrap(), [identity("late")]);
+        assert_eq!(
+            store.database.due_deletions(None, NOW, 10).await.unwrap(),
+            [identity("late")]
+        );
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_claim_that_ended_is_still_its_holders_until_it_is_taken_over() {
+async fn expired_claim_can_be_completed_until_taken_over() {
     on_each(async |store| {
         let (ada, first) = (user("ada"), Uuid::new_v4());
         store.granted(&ada, first, NOW).await;
@@ -110,7 +113,7 @@ async fn claim_is_released_by_its_holder_only() {
         store.granted(&ada, first, NOW).await;
         assert!(!store.database.release(&ada, second).await.unwrap());
         let other = store.database.claim(&ada, second, NOW, NOW + CLAIMED).await;
-        assert!(matches!(other.unwrap(), Claim::Taken));
+        assert!(matches!(other.unwrap(), Claim::Held));
 
         assert!(store.database.release(&ada, first).await.unwrap());
         assert!(!store.database.release(&ada, first).await.unwrap());
@@ -127,7 +130,7 @@ async fn claim_is_released_by_its_holder_only() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_of_many_claims_at_once_is_granted() {
+async fn one_of_many_concurrent_claims_is_granted() {
     on_each(async |store| {
         let mut claims = JoinSet::new();
         for _ in 0..50 {
@@ -143,31 +146,31 @@ async fn one_of_many_claims_at_once_is_granted() {
             .iter()
             .filter(|claim| matches!(claim, Claim::Granted { .. }))
             .count();
-        let taken = claims.iter().filter(|claim| matches!(claim, Claim::Taken)).count();
+        let taken = claims.iter().filter(|claim| matches!(claim, Claim::Held)).count();
         assert_eq!((granted, taken), (1, 49));
     })
     .await;
 }
 
-/// Users come and go, and their tokens, all at once: every identity that was created is a user's, or is to be deleted.
+/// Concurrent tasks create and delete users and tokens. Each created identity is a user's, or is due for deletion.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_identity_is_lost_while_much_happens_at_once() {
+async fn no_identity_is_lost_under_concurrency() {
     const TASKS: usize = 8;
-    const TURNS: usize = 40;
+    const ROUNDS: usize = 40;
     on_each(async |store| {
         let mut tasks = JoinSet::new();
         for task in 0..TASKS {
             let store: Store = store.clone();
             tasks.spawn(async move {
                 let mut created = Vec::new();
-                for turn in 0..TURNS {
-                    let user = user(&((task + turn) % 3).to_string());
-                    let attempt = Uuid::new_v4();
-                    // The claims of others have always ended.
-                    let now = NOW + i32::try_from(turn).unwrap() * 2 * CLAIMED;
-                    if let Claim::Granted { .. } = store.database.claim(&user, attempt, now, now).await.unwrap() {
-                        let identity = identity(&attempt.to_string());
-                        store.database.complete(&user, attempt, &identity, NOW).await.unwrap();
+                for round in 0..ROUNDS {
+                    let user = user(&((task + round) % 3).to_string());
+                    let holder = Uuid::new_v4();
+                    // The claims of other tasks have always expired.
+                    let now = NOW + i32::try_from(round).unwrap() * 2 * CLAIMED;
+                    if let Claim::Granted { .. } = store.database.claim(&user, holder, now, now).await.unwrap() {
+                        let identity = identity(&holder.to_string());
+                        store.database.complete(&user, holder, &identity, NOW).await.unwrap();
                         created.push(identity);
                     }
                     if let Some(mapping) = store.database.find(&user).await.unwrap() {
@@ -175,9 +178,9 @@ async fn no_identity_is_lost_while_much_happens_at_once() {
                         store.database.put_token(&user, "chat", &mapping, &token).await.unwrap();
                         store.database.put_token(&user, "voip", &mapping, &token).await.unwrap();
                     }
-                    match (task + turn) % 4 {
-                        0 => drop(store.database.retire(&user, NOW).await.unwrap()),
-                        1 => drop(store.database.forget_tokens(&user).await.unwrap()),
+                    match (task + round) % 4 {
+                        0 => drop(store.database.delete_user(&user, NOW).await.unwrap()),
+                        1 => drop(store.database.delete_tokens(&user).await.unwrap()),
                         _ => {}
                     }
                 }
@@ -185,15 +188,15 @@ async fn no_identity_is_lost_while_much_happens_at_once() {
             });
         }
         let created: HashSet<_> = tasks.join_all().await.into_iter().flatten().collect();
-        let mut left: HashSet<_> = store
+        let mut found: HashSet<_> = store
             .database
-            .retired(None, NOW, 10_000)
+            .due_deletions(None, NOW, 10_000)
             .await
             .unwrap()
             .into_iter()
             .collect();
         for user in ["0", "1", "2"].map(user) {
-            left.extend(
+            found.extend(
                 store
                     .database
                     .find(&user)
@@ -203,100 +206,100 @@ async fn no_identity_is_lost_while_much_happens_at_once() {
             );
         }
         assert!(created.len() > 3);
-        assert_eq!(created, left);
+        assert_eq!(created, found);
     })
     .await;
 }
 
 #[tokio::test]
-async fn ended_claims_are_released_at_once() {
+async fn expired_claims_are_released() {
     on_each(async |store| {
         store.granted(&user("first"), Uuid::new_v4(), NOW).await;
         store.granted(&user("second"), Uuid::new_v4(), NOW).await;
         store.granted(&user("third"), Uuid::new_v4(), NOW + MICROSECOND).await;
         store.mapped(&user("ada"), "ada").await;
-        let released = async |now| store.database.release_ended(now).await.unwrap();
+        let released = async |now| store.database.release_expired(now).await.unwrap();
         let end = NOW + CLAIMED;
         assert_eq!(released(end - MICROSECOND).await, 0);
         assert_eq!(released(end).await, 2);
         assert_eq!(released(end).await, 0);
         assert!(!store.granted(&user("first"), Uuid::new_v4(), end).await);
         let third = store.database.claim(&user("third"), Uuid::new_v4(), end, end).await;
-        assert!(matches!(third.unwrap(), Claim::Taken));
+        assert!(matches!(third.unwrap(), Claim::Held));
         assert!(store.database.find(&user("ada")).await.unwrap().is_some());
     })
     .await;
 }
 
 #[tokio::test]
-async fn the_identity_of_a_removed_user_is_remembered_until_it_is_buried() {
+async fn identity_of_a_deleted_user_is_due_until_completed() {
     on_each(async |store| {
         let (ada, bob) = (user("ada"), user("bob"));
         store.mapped(&ada, "ada").await;
         store.mapped(&bob, "bob").await;
         for (user, now) in [(&bob, NOW + MICROSECOND), (&ada, NOW), (&ada, NOW + CLAIMED)] {
-            let claimed = store.database.retire(user, now).await.unwrap();
+            let claimed = store.database.delete_user(user, now).await.unwrap();
             assert!(!claimed, "there was an identity, or nothing");
         }
         assert_eq!(store.database.find(&ada).await.unwrap(), None);
 
-        assert_eq!(store.all_retired().await, [identity("ada"), identity("bob")]);
-        let retired = async |user, before, limit| store.database.retired(user, before, limit).await.unwrap();
-        assert_eq!(retired(None, NOW, 10).await, [identity("ada")]);
-        assert_eq!(retired(None, NOW + CLAIMED, 1).await, [identity("ada")]);
-        assert_eq!(retired(Some(&bob), NOW + MICROSECOND, 10).await, [identity("bob")]);
-        assert_eq!(retired(Some(&bob), NOW, 10).await, []);
+        assert_eq!(store.all_due_deletions().await, [identity("ada"), identity("bob")]);
+        let due = async |user, before, limit| store.database.due_deletions(user, before, limit).await.unwrap();
+        assert_eq!(due(None, NOW, 10).await, [identity("ada")]);
+        assert_eq!(due(None, NOW + CLAIMED, 1).await, [identity("ada")]);
+        assert_eq!(due(Some(&bob), NOW + MICROSECOND, 10).await, [identity("bob")]);
+        assert_eq!(due(Some(&bob), NOW, 10).await, []);
 
-        // A new identity is another one, and the old one is still to be deleted.
+        // A new identity does not change the deletion of the old one.
         let mapping = store.mapped(&ada, "again").await;
         assert_eq!((mapping.identity, mapping.generation), (identity("again"), 0));
-        store.database.retire(&ada, NOW).await.unwrap();
-        assert_eq!(retired(Some(&ada), NOW, 10).await, [identity("ada"), identity("again")]);
-        store.database.bury(&identity("ada")).await.unwrap();
-        store.database.bury(&identity("ada")).await.unwrap();
-        assert_eq!(store.all_retired().await, [identity("again"), identity("bob")]);
+        store.database.delete_user(&ada, NOW).await.unwrap();
+        assert_eq!(due(Some(&ada), NOW, 10).await, [identity("ada"), identity("again")]);
+        store.database.complete_deletion(&identity("ada")).await.unwrap();
+        store.database.complete_deletion(&identity("ada")).await.unwrap();
+        assert_eq!(store.all_due_deletions().await, [identity("again"), identity("bob")]);
     })
     .await;
 }
 
 #[tokio::test]
-async fn identity_of_a_removed_claim_is_retired() {
+async fn identity_of_a_deleted_claim_is_due() {
     on_each(async |store| {
         let (ada, first) = (user("ada"), Uuid::new_v4());
-        assert!(!store.database.retire(&ada, NOW).await.unwrap());
+        assert!(!store.database.delete_user(&ada, NOW).await.unwrap());
         store.granted(&ada, first, NOW).await;
-        assert!(store.database.retire(&ada, NOW).await.unwrap());
-        assert!(!store.database.retire(&ada, NOW).await.unwrap());
-        assert!(store.all_retired().await.is_empty());
+        assert!(store.database.delete_user(&ada, NOW).await.unwrap());
+        assert!(!store.database.delete_user(&ada, NOW).await.unwrap());
+        assert!(store.all_due_deletions().await.is_empty());
         let late = store.database.complete(&ada, first, &identity("late"), NOW).await;
         assert_eq!(late.unwrap(), None);
-        assert_eq!(store.all_retired().await, [identity("late")]);
+        assert_eq!(store.all_due_deletions().await, [identity("late")]);
         assert_eq!(store.database.find(&ada).await.unwrap(), None);
-        // They can come back.
+        // The user can return.
         assert!(!store.granted(&ada, Uuid::new_v4(), NOW).await);
     })
     .await;
 }
 
 #[tokio::test]
-async fn an_identity_that_cannot_be_deleted_goes_behind_the_others() {
+async fn postponed_deletion_comes_last() {
     on_each(async |store| {
         for name in ["ada", "bob"] {
             store.mapped(&user(name), name).await;
-            store.database.retire(&user(name), NOW).await.unwrap();
+            store.database.delete_user(&user(name), NOW).await.unwrap();
         }
         store
             .database
-            .postpone(&identity("ada"), NOW + MICROSECOND)
+            .postpone_deletion(&identity("ada"), NOW + MICROSECOND)
             .await
             .unwrap();
-        assert_eq!(store.all_retired().await, [identity("bob"), identity("ada")]);
+        assert_eq!(store.all_due_deletions().await, [identity("bob"), identity("ada")]);
     })
     .await;
 }
 
 #[tokio::test]
-async fn users_are_told_apart_to_the_last_character() {
+async fn ids_differ_by_any_character() {
     on_each(async |store| {
         let ids = [
             "ada",
@@ -327,30 +330,21 @@ async fn users_are_told_apart_to_the_last_character() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_is_refused_and_not_told() {
+async fn invalid_values_are_refused_without_showing_them() {
     on_each(async |store| {
         let mapping = store.mapped(&user("ada"), "ada").await;
         for id in ["secret".repeat(86), "sec\0ret".to_owned()] {
-            let (long, attempt, scopes) = (user(&id), Uuid::new_v4(), id.as_str());
+            let (holder, scopes) = (Uuid::new_v4(), id.as_str());
             let token = super::token("sealed", NOW);
             let database = &store.database;
             let refusals = [
-                database.find(&long).await.map(drop),
-                database.claim(&long, attempt, NOW, NOW).await.map(drop),
                 database
-                    .complete(&long, attempt, &identity("late"), NOW)
+                    .complete(&user("ada"), holder, &identity(&id), NOW)
                     .await
                     .map(drop),
-                database
-                    .complete(&user("ada"), attempt, &identity(&id), NOW)
-                    .await
-                    .map(drop),
-                database.release(&long, attempt).await.map(drop),
-                database.forget_tokens(&long).await.map(drop),
-                database.retire(&long, NOW).await.map(drop),
-                database.retired(Some(&long), NOW, 10).await.map(drop),
-                database.bury(&identity(&id)).await,
-                database.token(&user("ada"), scopes, &mapping).await.map(drop),
+                database.postpone_deletion(&identity(&id), NOW).await,
+                database.complete_deletion(&identity(&id)).await,
+                database.find_token(&user("ada"), scopes, &mapping).await.map(drop),
                 database.put_token(&user("ada"), scopes, &mapping, &token).await,
             ];
             for (row, refusal) in refusals.into_iter().enumerate() {
@@ -365,14 +359,14 @@ async fn what_does_not_fit_is_refused_and_not_told() {
 }
 
 #[tokio::test]
-async fn an_identity_is_one_users_only() {
+async fn identity_belongs_to_one_user() {
     on_each(async |store| {
-        let attempt = Uuid::new_v4();
+        let holder = Uuid::new_v4();
         store.mapped(&user("ada"), "secret").await;
-        store.granted(&user("bob"), attempt, NOW).await;
+        store.granted(&user("bob"), holder, NOW).await;
         let completed = store
             .database
-            .complete(&user("bob"), attempt, &identity("secret"), NOW)
+            .complete(&user("bob"), holder, &identity("secret"), NOW)
             .await;
         let error = completed.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Database);

@@ -1,13 +1,13 @@
-//! The store's operations on each database.
+//! The store's operations, on each database.
 
 mod connect;
+mod databases;
 mod identities;
-mod on_each;
 mod tokens;
 
 use crate::{
     store::{Claim, Mapping, SealedToken, Store},
-    user::AppUser,
+    user::UserId,
 };
 use azure_communication_identity::CommunicationUserIdentifier;
 use time::{Duration, OffsetDateTime, macros::datetime};
@@ -16,8 +16,8 @@ use uuid::Uuid;
 const NOW: OffsetDateTime = datetime!(2026-11-21 12:00:00.123456 UTC);
 const CLAIMED: Duration = Duration::seconds(30);
 
-fn user(id: &str) -> AppUser {
-    AppUser::stored(id.to_owned())
+fn user(id: &str) -> UserId {
+    UserId::new(id.to_owned()).unwrap()
 }
 
 fn identity(name: &str) -> CommunicationUserIdentifier {
@@ -34,29 +34,32 @@ fn token(sealed: &str, expires_on: OffsetDateTime) -> SealedToken {
 }
 
 impl Store {
-    /// Claims at `now`, which must be granted. Returns whether the claim was taken over.
-    async fn granted(&self, user: &AppUser, attempt: Uuid, now: OffsetDateTime) -> bool {
-        match self.database.claim(user, attempt, now, now + CLAIMED).await.unwrap() {
+    /// Claims at `now`, and returns whether the granted claim was taken over.
+    async fn granted(&self, user: &UserId, holder: Uuid, now: OffsetDateTime) -> bool {
+        match self.database.claim(user, holder, now, now + CLAIMED).await.unwrap() {
             Claim::Granted { taken_over } => taken_over,
             other => panic!("{other:?}"),
         }
     }
 
-    /// Has the user mapped to an identity of this name.
-    async fn mapped(&self, user: &AppUser, name: &str) -> Mapping {
-        let attempt = Uuid::new_v4();
-        self.granted(user, attempt, NOW).await;
-        let completed = self.database.complete(user, attempt, &identity(name), NOW).await;
+    /// Creates the user's identity, with this name.
+    async fn mapped(&self, user: &UserId, name: &str) -> Mapping {
+        let holder = Uuid::new_v4();
+        self.granted(user, holder, NOW).await;
+        let completed = self.database.complete(user, holder, &identity(name), NOW).await;
         completed.unwrap().unwrap()
     }
 
-    /// Everybody's identities that are left to be deleted, the oldest first.
-    async fn all_retired(&self) -> Vec<CommunicationUserIdentifier> {
-        self.database.retired(None, NOW + Duration::DAY, 100).await.unwrap()
+    /// Returns the due deletions of all users, the oldest first.
+    async fn all_due_deletions(&self) -> Vec<CommunicationUserIdentifier> {
+        self.database
+            .due_deletions(None, NOW + Duration::DAY, 100)
+            .await
+            .unwrap()
     }
 
-    async fn sealed(&self, user: &AppUser, scopes: &str, mapping: &Mapping) -> Option<Vec<u8>> {
-        let token = self.database.token(user, scopes, mapping).await.unwrap();
+    async fn sealed(&self, user: &UserId, scopes: &str, mapping: &Mapping) -> Option<Vec<u8>> {
+        let token = self.database.find_token(user, scopes, mapping).await.unwrap();
         token.map(|token| token.sealed)
     }
 }

@@ -1,11 +1,11 @@
 //! Stored tokens.
 
-use super::{NOW, identity, on_each::on_each, token, user};
+use super::{NOW, databases::on_each, identity, token, user};
 use crate::store::Mapping;
 use time::Duration;
 
 #[tokio::test]
-async fn a_token_is_found_by_user_scopes_and_mapping() {
+async fn token_is_found_by_user_scopes_and_mapping() {
     on_each(async |store| {
         let (ada, bob) = (user("ada"), user("bob"));
         let (adas, bobs) = (store.mapped(&ada, "ada").await, store.mapped(&bob, "bob").await);
@@ -15,7 +15,7 @@ async fn a_token_is_found_by_user_scopes_and_mapping() {
             expires_on: NOW + Duration::nanoseconds(999),
         };
         store.database.put_token(&ada, "chat", &adas, &stored).await.unwrap();
-        let found = store.database.token(&ada, "chat", &adas).await.unwrap().unwrap();
+        let found = store.database.find_token(&ada, "chat", &adas).await.unwrap().unwrap();
         assert_eq!((found.sealed.as_slice(), found.expires_on), (bytes.as_slice(), NOW));
 
         assert_eq!(store.sealed(&ada, "chat,voip", &adas).await, None);
@@ -32,7 +32,7 @@ async fn a_token_is_found_by_user_scopes_and_mapping() {
 }
 
 #[tokio::test]
-async fn a_token_takes_the_place_of_the_one_for_the_same_scopes() {
+async fn token_replaces_the_one_for_the_same_scopes() {
     on_each(async |store| {
         let ada = user("ada");
         let mapping = store.mapped(&ada, "ada").await;
@@ -47,7 +47,7 @@ async fn a_token_takes_the_place_of_the_one_for_the_same_scopes() {
 }
 
 #[tokio::test]
-async fn forgetting_tokens_starts_a_generation() {
+async fn deleting_tokens_increments_the_generation() {
     on_each(async |store| {
         let (ada, bob) = (user("ada"), user("bob"));
         let (first, bobs) = (store.mapped(&ada, "ada").await, store.mapped(&bob, "bob").await);
@@ -55,46 +55,46 @@ async fn forgetting_tokens_starts_a_generation() {
         store.database.put_token(&ada, "chat", &first, &stored).await.unwrap();
         store.database.put_token(&bob, "chat", &bobs, &stored).await.unwrap();
 
-        let second = store.database.forget_tokens(&ada).await.unwrap().unwrap();
+        let second = store.database.delete_tokens(&ada).await.unwrap().unwrap();
         assert_eq!((&second.identity, second.generation), (&first.identity, 1));
         assert_eq!(store.database.find(&ada).await.unwrap(), Some(second.clone()));
         assert_eq!(store.sealed(&ada, "chat", &first).await, None);
         assert_eq!(store.sealed(&ada, "chat", &second).await, None);
         assert!(store.sealed(&bob, "chat", &bobs).await.is_some());
 
-        // Issued before, stored after.
+        // The token was issued before the deletion, and is stored after it.
         store.database.put_token(&ada, "chat", &first, &stored).await.unwrap();
         assert_eq!(store.sealed(&ada, "chat", &first).await, None);
         assert_eq!(store.sealed(&ada, "chat", &second).await, None);
         store.database.put_token(&ada, "chat", &second, &stored).await.unwrap();
         assert!(store.sealed(&ada, "chat", &second).await.is_some());
-        assert_eq!(store.database.forget_tokens(&user("nobody")).await.unwrap(), None);
+        assert_eq!(store.database.delete_tokens(&user("unknown")).await.unwrap(), None);
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_claim_has_no_tokens_to_forget() {
+async fn claim_has_no_tokens_to_delete() {
     on_each(async |store| {
         let ada = user("ada");
         store.granted(&ada, uuid::Uuid::new_v4(), NOW).await;
-        assert_eq!(store.database.forget_tokens(&ada).await.unwrap(), None);
+        assert_eq!(store.database.delete_tokens(&ada).await.unwrap(), None);
     })
     .await;
 }
 
 #[tokio::test]
-async fn tokens_go_with_their_user() {
+async fn tokens_are_deleted_with_their_user() {
     on_each(async |store| {
         let ada = user("ada");
         let (first, stored) = (store.mapped(&ada, "ada").await, token("sealed", NOW));
         store.database.put_token(&ada, "chat", &first, &stored).await.unwrap();
-        store.database.retire(&ada, NOW).await.unwrap();
+        store.database.delete_user(&ada, NOW).await.unwrap();
         assert_eq!(store.sealed(&ada, "chat", &first).await, None);
         store.database.put_token(&ada, "chat", &first, &stored).await.unwrap();
         assert_eq!(store.sealed(&ada, "chat", &first).await, None);
 
-        // Of the same generation as before, but with another identity.
+        // The generation is the same, but the identity is another.
         let second = store.mapped(&ada, "again").await;
         assert_eq!(second.generation, first.generation);
         assert_eq!(store.sealed(&ada, "chat", &second).await, None);
@@ -105,7 +105,7 @@ async fn tokens_go_with_their_user() {
 }
 
 #[tokio::test]
-async fn expired_tokens_are_forgotten() {
+async fn expired_tokens_are_deleted() {
     on_each(async |store| {
         let ada = user("ada");
         let mapping = store.mapped(&ada, "ada").await;
@@ -116,7 +116,7 @@ async fn expired_tokens_are_forgotten() {
             .await
             .unwrap();
         store.database.put_token(&ada, "voip", &mapping, &valid).await.unwrap();
-        store.database.forget_expired(NOW).await.unwrap();
+        store.database.delete_expired_tokens(NOW).await.unwrap();
         assert_eq!(store.sealed(&ada, "chat", &mapping).await, None);
         assert_eq!(store.sealed(&ada, "voip", &mapping).await.unwrap(), b"valid");
     })

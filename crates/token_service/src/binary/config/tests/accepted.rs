@@ -1,4 +1,4 @@
-//! Configurations that are used, and what they say.
+//! Accepted configurations.
 
 use super::*;
 
@@ -123,7 +123,7 @@ fn full() -> Config {
 }
 
 #[test]
-fn every_key_of_what_surrounds_the_service_is_read_from_the_file() {
+fn keys_of_the_service_are_read_from_the_file() {
     let config = full();
     assert_eq!(config.listen, "0.0.0.0:8443".parse().unwrap());
     assert_eq!(config.operations_listen, Some("[::1]:9090".parse().unwrap()));
@@ -161,7 +161,7 @@ fn every_key_of_what_surrounds_the_service_is_read_from_the_file() {
 }
 
 #[test]
-fn every_key_of_what_users_get_is_read_from_the_file() {
+fn keys_of_users_are_read_from_the_file() {
     let config = full();
     assert_eq!(config.tokens.default_scopes, [Scope::ChatJoin]);
     assert_eq!(config.tokens.allowed_scopes.len(), 5);

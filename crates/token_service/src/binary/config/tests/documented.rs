@@ -1,11 +1,11 @@
-//! What the README and the example say of the configuration.
+//! Checks of the documentation and the example.
 
 use super::*;
 
 const EXAMPLE: &str = include_str!("../../../../token_service.toml");
-const README: &str = include_str!("../../../../README.md");
+const PAGE: &str = include_str!("../../../../docs/configuration.md");
 
-/// The keys of the example, with the line that each is on.
+/// Returns the keys of the example, with their lines.
 fn keys_of_the_example() -> Vec<(String, usize)> {
     let mut section = String::new();
     let mut keys = Vec::new();
@@ -23,7 +23,7 @@ fn keys_of_the_example() -> Vec<(String, usize)> {
 }
 
 #[test]
-fn the_example_is_accepted_and_has_every_key() {
+fn example_is_accepted_and_has_every_key() {
     let credentials = [("/etc/token_service/connection_string", CONNECTION_STRING)];
     read_with(Some(EXAMPLE), &[], &credentials).unwrap().unwrap();
 
@@ -34,7 +34,7 @@ fn the_example_is_accepted_and_has_every_key() {
     shown.sort_unstable();
     assert_eq!(shown, known);
 
-    // Each value is a good one, whatever it needs beside it or contradicts.
+    // Each value is valid, apart from other keys that it needs or contradicts.
     for (key, number) in &examples {
         let text: Vec<_> = EXAMPLE
             .lines()
@@ -63,12 +63,9 @@ fn the_example_is_accepted_and_has_every_key() {
     assert_eq!(config.tokens.rules.len(), 1);
 }
 
-/// The keys of the README's table, their variables and their defaults, as they stand there.
-fn rows_of_the_readme() -> Vec<[&'static str; 3]> {
-    let section = README.split_once("## Configuration\n").unwrap().1;
-    let section = section.split_once("\n## ").unwrap().0;
-    section
-        .lines()
+/// Returns the keys of the page's table, with their variables and defaults.
+fn rows_of_the_page() -> Vec<[&'static str; 3]> {
+    PAGE.lines()
         .filter(|line| line.starts_with("| `"))
         .map(|line| {
             let mut cells = line.trim_start_matches("| ").split(" | ").map(str::trim);
@@ -78,11 +75,11 @@ fn rows_of_the_readme() -> Vec<[&'static str; 3]> {
 }
 
 #[test]
-fn the_defaults_of_the_readme_are_what_is_used() {
+fn documented_defaults_are_used() {
     let shown = |config: &Config| format!("{config:?} {}", config.database.url.secret());
     let without = shown(&config(LEAST));
     let mut set = 0;
-    for [key, variable, default] in rows_of_the_readme() {
+    for [key, variable, default] in rows_of_the_page() {
         // What stands in code is a value; several are a list.
         let values: Vec<_> = default.split('`').skip(1).step_by(2).collect();
         if values.is_empty() {
@@ -101,8 +98,8 @@ fn the_defaults_of_the_readme_are_what_is_used() {
 }
 
 #[test]
-fn the_table_of_the_readme_has_every_key_and_its_variable() {
-    let rows: Vec<_> = rows_of_the_readme()
+fn table_has_every_key_and_its_variable() {
+    let rows: Vec<_> = rows_of_the_page()
         .into_iter()
         .map(|[key, variable, _]| (key.trim_matches('`').to_owned(), variable.trim_matches('`').to_owned()))
         .collect();

@@ -1,10 +1,11 @@
-//! Configurations from outside: what a file and an environment lead to.
+//! Configurations from files and environments.
 
 mod accepted;
 mod documented;
 mod refused;
 
 use super::*;
+use crate::logs::LogFormat;
 use azure_communication_identity::CommunicationTokenScope as Scope;
 use azure_core::time::Duration;
 use rcgen::{CertifiedKey, generate_simple_self_signed};

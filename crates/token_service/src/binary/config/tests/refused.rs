@@ -1,4 +1,4 @@
-//! Configurations that are refused, and what is said of them.
+//! Refused configurations and their faults.
 
 use super::*;
 
@@ -306,7 +306,7 @@ fn an_issuer_needs_what_its_kind_needs() {
 }
 
 #[test]
-fn what_is_given_of_an_issuer_is_checked_even_if_its_kind_is_not_known() {
+fn issuer_is_checked_without_a_known_kind() {
     let acs = LEAST.split_once("[issuer]").unwrap().0;
     for kind in ["", "kind = 'saml'", "kind = 1"] {
         let issuer = format!("{kind}\nurl = 'http://login.contoso.com'\ntenant_id = 'common'\nclient_id = 'x'");
@@ -327,7 +327,7 @@ fn what_is_given_of_an_issuer_is_checked_even_if_its_kind_is_not_known() {
 }
 
 #[test]
-fn every_fault_of_a_rule_is_listed_and_what_is_wrong_is_not_missing() {
+fn every_fault_of_a_rule_is_listed() {
     for (rule, subjects) in [
         (
             "role = 'a'\nclient_id = 'b'\nlifetime_minutes = 5",
@@ -511,7 +511,7 @@ fn replicas_need_a_database_that_they_share() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_a_fault_beside_those_of_the_environment() {
+fn unreadable_file_is_a_fault_beside_others() {
     let variables = [
         ("TOKEN_SERVICE_CONFIG", "/none.toml"),
         ("TOKEN_SERVICE_LIMITS_BODY_BYTES", "many"),

@@ -1,0 +1,155 @@
+//! The cached mapping and tokens of one user, and the lock for looking up more.
+
+use crate::{error::ApiError, policy::Grant, store::Mapping};
+use azure_communication_identity::CommunicationAccessToken;
+use azure_core::time::{Duration, OffsetDateTime};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+use tokio::{
+    sync::{Mutex, OwnedMutexGuard},
+    time::Instant,
+};
+
+/// The time for which a mapping is used without asking the database. It bounds how long a token is handed out that another
+/// replica has revoked.
+const MAPPING_TTL: Duration = Duration::seconds(5);
+
+/// The remaining lifetime that a token must exceed to be handed out. The clients of Azure Communication Services refresh ten
+/// minutes before the expiry.
+const MIN_REMAINING_LIFETIME: Duration = Duration::minutes(15);
+
+/// The cached state of one user.
+#[derive(Debug, Default)]
+pub(crate) struct CachedUser {
+    state: RwLock<Option<State>>,
+    lock: Arc<Mutex<LastFailure>>,
+}
+
+#[derive(Debug)]
+struct State {
+    mapping: Mapping,
+    checked_at: OffsetDateTime,
+    tokens: HashMap<Grant, Arc<CommunicationAccessToken>>,
+}
+
+/// The lock of a user. Its holder may ask the database or Azure Communication Services about that user.
+pub(crate) type UserLock = OwnedMutexGuard<LastFailure>;
+
+/// The failure of the last holder of a [`UserLock`], which concurrent requests for the same task share.
+#[derive(Debug, Default)]
+pub(crate) struct LastFailure(Option<Failure>);
+
+#[derive(Debug)]
+struct Failure {
+    task: SharedTask,
+    at: Instant,
+    error: ApiError,
+}
+
+/// A task whose failure concurrent requests share.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum SharedTask {
+    CreateIdentity,
+    GetToken(Grant),
+}
+
+impl CachedUser {
+    /// Waits for the user's lock.
+    pub(crate) async fn lock(&self) -> UserLock {
+        self.lock.clone().lock_owned().await
+    }
+
+    /// Waits for the user's lock to do `task`. Returns the failure of the same task if it failed during the wait, so that
+    /// concurrent requests do not retry one after another.
+    pub(crate) async fn lock_for(&self, task: &SharedTask) -> Result<UserLock, ApiError> {
+        let requested_at = Instant::now();
+        let lock = self.lock().await;
+        match &lock.0 {
+            Some(failure) if failure.task == *task && failure.at >= requested_at => Err(failure.error.clone()),
+            _ => Ok(lock),
+        }
+    }
+
+    /// Returns the mapping and a usable token, if the mapping was checked within [`MAPPING_TTL`].
+    pub(crate) fn token(&self, grant: &Grant, now: OffsetDateTime) -> Option<(Mapping, Arc<CommunicationAccessToken>)> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let state = state.as_ref().filter(|state| state.is_current(now))?;
+        Some((state.mapping.clone(), state.token(grant, now)?))
+    }
+
+    /// Caches the mapping of the database, and returns a usable token of it. Tokens of another mapping are dropped.
+    pub(crate) fn set_mapping(
+        &self,
+        mapping: &Mapping,
+        grant: &Grant,
+        now: OffsetDateTime,
+    ) -> Option<Arc<CommunicationAccessToken>> {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        match &mut *state {
+            Some(state) if state.mapping == *mapping => {
+                state.checked_at = now;
+                state.token(grant, now)
+            }
+            _ => {
+                *state = Some(State {
+                    mapping: mapping.clone(),
+                    checked_at: now,
+                    tokens: HashMap::new(),
+                });
+                None
+            }
+        }
+    }
+
+    /// Caches a token of this mapping, and drops unusable ones.
+    pub(crate) fn insert(
+        &self,
+        mapping: &Mapping,
+        grant: Grant,
+        token: Arc<CommunicationAccessToken>,
+        now: OffsetDateTime,
+    ) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(state) = state.as_mut().filter(|state| state.mapping == *mapping) {
+            state.tokens.retain(|_, token| is_usable(token.expires_on, now));
+            state.tokens.insert(grant, token);
+        }
+    }
+
+    /// Drops the mapping and all tokens.
+    pub(crate) fn clear(&self) {
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl State {
+    fn is_current(&self, now: OffsetDateTime) -> bool {
+        // A clock that was set back makes the age negative.
+        (Duration::ZERO..MAPPING_TTL).contains(&(now - self.checked_at))
+    }
+
+    fn token(&self, grant: &Grant, now: OffsetDateTime) -> Option<Arc<CommunicationAccessToken>> {
+        let token = self.tokens.get(grant)?;
+        is_usable(token.expires_on, now).then(|| token.clone())
+    }
+}
+
+impl LastFailure {
+    /// Records the outcome of a task. A failure of the service or its dependencies is shared; one of the caller is not.
+    pub(crate) fn record<T>(&mut self, task: SharedTask, outcome: Result<T, ApiError>) -> Result<T, ApiError> {
+        let shared = outcome.as_ref().err().filter(|error| error.is_upstream());
+        self.0 = shared.map(|error| Failure {
+            task,
+            at: Instant::now(),
+            error: error.clone(),
+        });
+        outcome
+    }
+}
+
+/// Returns whether a token lasts long enough to be handed out.
+pub(crate) fn is_usable(expires_on: OffsetDateTime, now: OffsetDateTime) -> bool {
+    expires_on - now > MIN_REMAINING_LIFETIME
+}

@@ -1,0 +1,147 @@
+//! Extractors of the handlers: the calling user, their rate limit, and the requested scopes.
+
+use super::ApiState;
+use crate::{error::ApiError, user::UserId};
+use axum::{
+    Json, RequestExt,
+    body::HttpBody,
+    extract::{FromRequest, FromRequestParts, Query, Request, rejection::JsonRejection},
+    http::{StatusCode, request::Parts},
+};
+use azure_communication_identity::CommunicationTokenScope;
+use governor::{DefaultKeyedRateLimiter, Quota, clock::Clock};
+use serde::Deserialize;
+use std::{
+    collections::BTreeSet,
+    fmt::{self, Debug, Formatter},
+    num::NonZeroU32,
+    sync::Arc,
+};
+use token_guard::Caller;
+use utoipa::{IntoParams, ToSchema};
+
+/// The user who is calling, with a checked token and within their rate limit.
+pub(crate) struct User {
+    pub(crate) id: UserId,
+    pub(crate) caller: Caller,
+}
+
+impl FromRequestParts<Arc<ApiState>> for User {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<ApiState>) -> Result<Self, ApiError> {
+        let caller = api.guard.authenticate(&parts.headers).await?;
+        if caller.is_application() {
+            let message = "an application calls for itself, and tokens are for users";
+            return Err(ApiError::new(StatusCode::FORBIDDEN, "not_a_user", message));
+        }
+        let id = api.user_id_claims.user_id(&caller)?;
+        api.rate_limit.check(&id)?;
+        Ok(Self { id, caller })
+    }
+}
+
+/// A limit on the requests of each user.
+pub(crate) struct RateLimit(DefaultKeyedRateLimiter<UserId>);
+
+impl RateLimit {
+    pub(crate) fn per_minute(requests: NonZeroU32) -> Self {
+        Self(DefaultKeyedRateLimiter::keyed(Quota::per_minute(requests)))
+    }
+
+    fn check(&self, user: &UserId) -> Result<(), ApiError> {
+        self.0.check_key(user).map_err(|too_soon| {
+            let wait = too_soon.wait_time_from(self.0.clock().now());
+            let message = "you have sent too many requests: try again later";
+            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message).retry_after(wait)
+        })
+    }
+
+    /// Forgets users who have their full quota again.
+    pub(crate) fn remove_idle(&self) {
+        self.0.retain_recent();
+        self.0.shrink_to_fit();
+    }
+}
+
+impl Debug for RateLimit {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("RateLimit")
+    }
+}
+
+/// The scopes of a token, in a query or in a body.
+#[derive(Deserialize, IntoParams, ToSchema)]
+#[into_params(parameter_in = Query)]
+#[schema(as = Scopes)]
+pub(super) struct ScopeList {
+    /// The scopes of the token, separated by commas: `chat`, `chat.join`, `chat.join.limited`, `voip`, `voip.join`.
+    #[param(
+        example = "chat,voip",
+        pattern = r"^[ ,]*((chat|chat\.join|chat\.join\.limited|voip|voip\.join)([ ,]+|$))*$"
+    )]
+    #[schema(
+        example = "chat,voip",
+        pattern = r"^[ ,]*((chat|chat\.join|chat\.join\.limited|voip|voip\.join)([ ,]+|$))*$"
+    )]
+    scope: Option<String>,
+}
+
+/// The scopes of the query. `None` requests the default ones.
+pub(super) struct QueryScopes(pub(super) Option<BTreeSet<CommunicationTokenScope>>);
+
+/// The scopes of the body or else of the query. `None` requests the default ones.
+pub(super) struct BodyScopes(pub(super) Option<BTreeSet<CommunicationTokenScope>>);
+
+impl ScopeList {
+    fn parse(self) -> Result<Option<BTreeSet<CommunicationTokenScope>>, ApiError> {
+        let list = self.scope.unwrap_or_default();
+        let scopes = list.split([',', ' ']).filter(|scope| !scope.is_empty());
+        let scopes: BTreeSet<_> = scopes.map(CommunicationTokenScope::from).collect();
+        if scopes
+            .iter()
+            .any(|scope| matches!(scope, CommunicationTokenScope::UnknownValue(_)))
+        {
+            let message = "a scope is unknown: there are chat, chat.join, chat.join.limited, voip and voip.join";
+            return Err(ApiError::new(StatusCode::BAD_REQUEST, "unknown_scope", message));
+        }
+        Ok(Some(scopes).filter(|scopes| !scopes.is_empty()))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for QueryScopes {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let query: Result<Query<ScopeList>, _> = Query::try_from_uri(&parts.uri);
+        let Query(list) =
+            query.map_err(|_| ApiError::bad_request("the query has to be ?scope=chat,voip, or nothing"))?;
+        Ok(Self(list.parse()?))
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for BodyScopes {
+    type Rejection = ApiError;
+
+    async fn from_request(mut request: Request, _: &S) -> Result<Self, ApiError> {
+        let QueryScopes(in_query) = request.extract_parts().await?;
+        // Some clients send a content type without a body.
+        if request.body().is_end_stream() {
+            return Ok(Self(in_query));
+        }
+        let body: Option<Json<Option<ScopeList>>> =
+            request.extract().await.map_err(|rejection| bad_body(&rejection))?;
+        match body {
+            Some(Json(Some(list))) => Ok(Self(list.parse()?.or(in_query))),
+            _ => Ok(Self(in_query)),
+        }
+    }
+}
+
+fn bad_body(rejection: &JsonRejection) -> ApiError {
+    let message = match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => "the body is too large",
+        _ => r#"the body has to be JSON, such as {"scope":"chat,voip"}, or nothing"#,
+    };
+    ApiError::new(rejection.status(), "bad_body", message)
+}

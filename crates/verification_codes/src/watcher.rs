@@ -1,0 +1,450 @@
+//! The watcher of the queue, which makes codes valid, and invalid at their expiry.
+//!
+//! A queue delivers a message at least once, and a watcher can end at any moment. So each step can be repeated without
+//! harm, and a message is deleted last: an interrupted one is delivered again, with the same result.
+
+use crate::{
+    azure::CloudError,
+    message::{Action, CodeMessage},
+    queue::{Delivery, Queue},
+    table::CodeTable,
+};
+use serde_json::json;
+use std::{error::Error, sync::Arc, time::Duration as StdDuration};
+use time::{Duration, OffsetDateTime};
+use tokio_util::sync::CancellationToken;
+
+/// The deliveries after which a message goes to the poison queue.
+const MAX_DELIVERIES: i64 = 5;
+
+/// The longest validity of a code. It exceeds the API's limit, as clocks can differ.
+const MAX_CODE_TTL: Duration = Duration::DAY;
+
+/// The first pause when the queue is empty. Each further one is twice as long, up to the watcher's maximum.
+const MIN_POLL_INTERVAL: StdDuration = StdDuration::from_millis(100);
+
+/// The bytes of a poison message that are kept. With its quotes escaped, the text must fit the 64 KiB of a message.
+const MAX_POISON_TEXT_BYTES: usize = 24 * 1024;
+
+/// Handles the messages of a queue. Several watchers can share one queue.
+pub(crate) struct Watcher {
+    queue: Arc<dyn Queue>,
+    table: CodeTable,
+    max_poll_interval: StdDuration,
+}
+
+impl Watcher {
+    /// Creates a watcher that polls the queue at least every `max_poll_interval`.
+    pub(crate) fn new(queue: Arc<dyn Queue>, table: CodeTable, max_poll_interval: StdDuration) -> Self {
+        Self {
+            queue,
+            table,
+            max_poll_interval,
+        }
+    }
+
+    /// Watches until `stop` is cancelled, and finishes the messages that it has received.
+    pub(crate) async fn run(&self, stop: &CancellationToken) {
+        let mut pause = StdDuration::ZERO;
+        loop {
+            pause = match self.poll(OffsetDateTime::now_utc()).await {
+                Ok(0) => (pause * 2).max(MIN_POLL_INTERVAL).min(self.max_poll_interval),
+                Ok(_) => StdDuration::ZERO,
+                Err(error) => {
+                    tracing::warn!(%error, "the queue gives no messages");
+                    self.max_poll_interval
+                }
+            };
+            let paused = stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+            if paused.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Handles the visible messages, and returns their number.
+    async fn poll(&self, now: OffsetDateTime) -> Result<usize, CloudError> {
+        let deliveries = self.queue.receive().await?;
+        for delivery in &deliveries {
+            if let Err(error) = self.handle(delivery, now).await {
+                let message = &delivery.receipt.message_id;
+                tracing::warn!(message, %error, "a message was not handled, and will come again");
+            }
+        }
+        Ok(deliveries.len())
+    }
+
+    async fn handle(&self, delivery: &Delivery, now: OffsetDateTime) -> Result<(), Box<dyn Error + Send + Sync>> {
+        match accept(delivery, now) {
+            Ok(message) => self.apply(&message, now).await?,
+            Err(reason) => {
+                let message = &delivery.receipt.message_id;
+                tracing::warn!(message, why = reason, "a message was set aside");
+                self.queue.send_poison(poison_note(delivery, &reason)).await?;
+            }
+        }
+        self.queue.delete(&delivery.receipt).await?;
+        Ok(())
+    }
+
+    async fn apply(&self, message: &CodeMessage, now: OffsetDateTime) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let CodeMessage { id, code_hash, .. } = message;
+        match message.action {
+            Action::Activate if message.expires_at <= now => {
+                tracing::info!(%id, "a code had expired before it was made valid");
+            }
+            Action::Activate => {
+                self.table.activate(code_hash, message.expires_at).await?;
+                let expire = CodeMessage {
+                    action: Action::Expire,
+                    ..message.clone()
+                };
+                let delay = seconds_until(message.expires_at, now);
+                self.queue.send(expire.to_text()?, delay).await?;
+                tracing::info!(%id, "a code was made valid, unless it had been");
+            }
+            Action::Expire => {
+                self.table.expire(code_hash).await?;
+                self.table.delete_old(now).await?;
+                tracing::info!(%id, "a code was made invalid, unless it was");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Parses a message, or returns the reason why it goes to the poison queue.
+fn accept(delivery: &Delivery, now: OffsetDateTime) -> Result<CodeMessage, String> {
+    let message = CodeMessage::parse(&delivery.text).map_err(|reason| reason.to_string())?;
+    if delivery.dequeue_count > MAX_DELIVERIES {
+        return Err(format!(
+            "it was received more than {MAX_DELIVERIES} times, and never handled to the end"
+        ));
+    }
+    if message.expires_at > now + MAX_CODE_TTL {
+        return Err("its code would be valid for more than a day".to_owned());
+    }
+    Ok(message)
+}
+
+/// Describes a message for the poison queue, with the reason and at most [`MAX_POISON_TEXT_BYTES`] of its text.
+fn poison_note(delivery: &Delivery, reason: &str) -> String {
+    let text = &delivery.text;
+    let kept = text
+        .get(..text.floor_char_boundary(MAX_POISON_TEXT_BYTES))
+        .unwrap_or_default();
+    json!({
+        "why": reason,
+        "message_id": delivery.receipt.message_id,
+        "dequeue_count": delivery.dequeue_count,
+        "text": kept,
+        "is_cut": kept.len() < text.len(),
+    })
+    .to_string()
+}
+
+/// Returns the time from `now` to `time`, rounded up to whole seconds.
+fn seconds_until(time: OffsetDateTime, now: OffsetDateTime) -> Duration {
+    let remaining = time - now;
+    Duration::seconds(remaining.whole_seconds() + i64::from(remaining.subsec_nanoseconds() > 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        code::{CodeHash, CodeHasher},
+        fakes::{FailFrom, FakeQueue},
+        queue::Receipt,
+    };
+    use serde_json::Value;
+    use time::macros::datetime;
+
+    const NOW: OffsetDateTime = datetime!(2026-08-01 12:00 UTC);
+    const EXPIRES: OffsetDateTime = datetime!(2026-08-01 12:10 UTC);
+    /// The time at which a message of [`NOW`] that was not deleted is delivered again.
+    const REDELIVERY: OffsetDateTime = datetime!(2026-08-01 12:00:30 UTC);
+
+    struct Setup {
+        queue: Arc<FakeQueue>,
+        table: CodeTable,
+        watcher: Watcher,
+    }
+
+    impl Setup {
+        async fn new() -> Self {
+            let queue = Arc::new(FakeQueue::default());
+            let table = CodeTable::in_memory().await;
+            let watcher = Watcher::new(queue.clone(), table.clone(), StdDuration::from_secs(2));
+            Self { queue, table, watcher }
+        }
+
+        /// Polls until the queue is empty at this time, or fails.
+        async fn watch(&self, now: OffsetDateTime) {
+            self.queue.set_time(now);
+            while self.watcher.poll(now).await.is_ok_and(|handled| handled > 0) {}
+        }
+
+        async fn verify(&self, now: OffsetDateTime) -> bool {
+            self.table.verify(&code(), now).await.unwrap()
+        }
+
+        fn poison(&self) -> Vec<Value> {
+            self.queue
+                .poison()
+                .iter()
+                .map(|note| serde_json::from_str(note).unwrap())
+                .collect()
+        }
+    }
+
+    fn code() -> CodeHash {
+        CodeHasher::new(b"key").hash(None, "ojE-161-pTv")
+    }
+
+    fn message(action: &str, expires_at: &str) -> String {
+        json!({
+            "id": "1b4e28ba-2fa1-4d2b-883f-0016d3cca427",
+            "code_hash": code(),
+            "action": action,
+            "expires_at": expires_at,
+        })
+        .to_string()
+    }
+
+    fn activate() -> String {
+        message("activate", "2026-08-01T12:10:00Z")
+    }
+
+    #[tokio::test]
+    async fn code_is_valid_from_its_message_to_its_expiry() {
+        let setup = Setup::new().await;
+        setup.queue.add(&activate());
+        assert!(!setup.verify(NOW).await);
+        setup.watch(NOW).await;
+        assert_eq!(setup.table.states().await, ["valid"]);
+        let hidden: Vec<Value> = setup
+            .queue
+            .texts()
+            .iter()
+            .map(|text| serde_json::from_str(text).unwrap())
+            .collect();
+        assert_eq!(
+            hidden,
+            [serde_json::from_str::<Value>(&message("expire", "2026-08-01T12:10:00Z")).unwrap()]
+        );
+
+        setup.watch(EXPIRES - Duration::SECOND).await;
+        assert_eq!(setup.table.states().await, ["valid"]);
+        setup.watch(EXPIRES).await;
+        assert_eq!(setup.table.states().await, ["expired"]);
+        assert!(setup.queue.texts().is_empty());
+        assert!(setup.poison().is_empty());
+    }
+
+    #[tokio::test]
+    async fn expire_message_is_not_early() {
+        let setup = Setup::new().await;
+        setup.queue.add(&activate());
+        setup.watch(NOW + Duration::milliseconds(1)).await;
+        setup.watch(EXPIRES - Duration::milliseconds(1)).await;
+        assert_eq!(setup.table.states().await, ["valid"]);
+        setup.watch(EXPIRES + Duration::SECOND).await;
+        assert_eq!(setup.table.states().await, ["expired"]);
+    }
+
+    #[tokio::test]
+    async fn repeated_message_changes_nothing() {
+        let setup = Setup::new().await;
+        setup.queue.add(&activate());
+        setup.queue.add(&activate());
+        setup.watch(NOW).await;
+        assert!(setup.verify(NOW).await);
+        setup.queue.add(&activate());
+        setup.watch(NOW).await;
+        assert!(!setup.verify(NOW).await);
+        setup.watch(EXPIRES).await;
+        setup.queue.add(&message("expire", "2026-08-01T12:10:00Z"));
+        setup.queue.add(&activate());
+        setup.watch(EXPIRES).await;
+        assert_eq!(setup.table.states().await, ["used"]);
+        assert!(setup.queue.texts().is_empty());
+    }
+
+    #[tokio::test]
+    async fn expired_code_never_becomes_valid() {
+        let setup = Setup::new().await;
+        setup.queue.add(&activate());
+        setup.watch(EXPIRES).await;
+        assert!(setup.table.states().await.is_empty());
+        assert!(setup.queue.texts().is_empty());
+    }
+
+    /// A watcher calls the queue three times for an activation: receive, send, delete. It ends before or after one of these
+    /// calls, and the watcher that replaces it does so too.
+    #[tokio::test]
+    async fn interrupted_activation_has_the_same_result() {
+        let failures: Vec<FailFrom> = (0..3)
+            .flat_map(|call| [FailFrom::Before(call), FailFrom::After(call)])
+            .collect();
+        for first in &failures {
+            for second in &failures {
+                let setup = Setup::new().await;
+                setup.queue.add(&activate());
+                setup.queue.fail_from(*first);
+                setup.watch(NOW).await;
+                setup.queue.fail_from(*second);
+                setup.watch(REDELIVERY).await;
+                setup.queue.recover();
+                let last = REDELIVERY + Duration::seconds(30);
+                setup.watch(last).await;
+
+                assert_eq!(setup.table.states().await, ["valid"], "{first:?} {second:?}");
+                assert!(
+                    setup.verify(last).await && !setup.verify(last).await,
+                    "{first:?} {second:?}"
+                );
+                setup.watch(EXPIRES).await;
+                assert_eq!(setup.table.states().await, ["used"], "{first:?} {second:?}");
+                assert!(setup.queue.texts().is_empty(), "{first:?} {second:?}");
+                assert!(setup.poison().is_empty(), "{first:?} {second:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn code_used_between_deliveries_stays_used() {
+        for moment in [FailFrom::Before(1), FailFrom::After(1), FailFrom::Before(2)] {
+            let setup = Setup::new().await;
+            setup.queue.add(&activate());
+            setup.queue.fail_from(moment);
+            setup.watch(NOW).await;
+            setup.queue.recover();
+            assert!(setup.verify(NOW).await, "{moment:?}");
+            setup.watch(REDELIVERY).await;
+            assert!(!setup.verify(REDELIVERY).await, "{moment:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn table_is_written_before_the_queue() {
+        let setup = Setup::new().await;
+        setup.table.destroy().await;
+        setup.queue.add(&activate());
+        setup.watch(NOW).await;
+        assert_eq!(setup.queue.texts(), [activate()]);
+    }
+
+    #[tokio::test]
+    async fn malformed_message_goes_to_the_poison_queue() {
+        let setup = Setup::new().await;
+        setup.queue.add("{'code': 'ojE-161-pTv'}");
+        setup.queue.add(&activate());
+        setup.watch(NOW).await;
+        let [note] = &setup.poison()[..] else {
+            panic!("not one note: {:?}", setup.poison());
+        };
+        assert_eq!(note["text"], "{'code': 'ojE-161-pTv'}");
+        assert_eq!(note["why"], "it is neither JSON nor the base64 of JSON");
+        assert_eq!(note["dequeue_count"], 1);
+        assert_eq!(note["is_cut"], false);
+        assert_eq!(setup.table.states().await, ["valid"]);
+    }
+
+    #[tokio::test]
+    async fn sixth_delivery_goes_to_the_poison_queue() {
+        let setup = Setup::new().await;
+        setup.queue.add(&activate());
+        let mut now = NOW;
+        for _ in 0..5 {
+            setup.queue.fail_from(FailFrom::Before(1));
+            setup.watch(now).await;
+            assert!(setup.poison().is_empty());
+            now += Duration::seconds(30);
+        }
+        setup.queue.recover();
+        setup.watch(now).await;
+        assert_eq!(setup.poison().len(), 1);
+        assert_eq!(setup.poison()[0]["text"], activate());
+        assert_eq!(setup.poison()[0]["dequeue_count"], 6);
+        assert!(setup.queue.texts().is_empty());
+    }
+
+    #[tokio::test]
+    async fn message_is_handled_on_the_fifth_delivery() {
+        let setup = Setup::new().await;
+        setup.queue.add(&activate());
+        let mut now = NOW;
+        for _ in 0..4 {
+            setup.queue.fail_from(FailFrom::Before(1));
+            setup.watch(now).await;
+            now += Duration::seconds(30);
+        }
+        setup.queue.recover();
+        setup.watch(now).await;
+        assert!(setup.poison().is_empty());
+        assert!(setup.verify(now).await);
+        assert_eq!(setup.queue.texts().len(), 1);
+    }
+
+    /// A watcher calls the queue three times for a poison message, too: receive, send, delete.
+    #[tokio::test]
+    async fn interrupted_poisoning_loses_no_message() {
+        for moment in (0..3).flat_map(|call| [FailFrom::Before(call), FailFrom::After(call)]) {
+            let setup = Setup::new().await;
+            setup.queue.add("hello");
+            setup.queue.fail_from(moment);
+            setup.watch(NOW).await;
+            setup.queue.recover();
+            setup.watch(REDELIVERY).await;
+            let notes = setup.poison();
+            // A message that was not deleted yet goes to the poison queue again.
+            assert!((1..=2).contains(&notes.len()), "{moment:?}");
+            assert!(notes.iter().all(|note| note["text"] == "hello"), "{moment:?}");
+            assert!(setup.queue.texts().is_empty(), "{moment:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn code_for_more_than_a_day_is_refused() {
+        let setup = Setup::new().await;
+        setup.queue.add(&message("activate", "2026-08-02T12:00:01Z"));
+        setup.watch(NOW).await;
+        assert_eq!(setup.poison()[0]["why"], "its code would be valid for more than a day");
+        assert!(setup.table.states().await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn watcher_stops_when_cancelled() {
+        let setup = Setup::new().await;
+        tokio::time::pause();
+        let stop = CancellationToken::new();
+        let (running, stopping) = (stop.clone(), async {
+            tokio::time::sleep(StdDuration::from_mins(1)).await;
+            stop.cancel();
+        });
+        tokio::join!(setup.watcher.run(&running), stopping);
+        // 0.1 + 0.2 + 0.4 + 0.8 + 1.6 seconds, and then every two.
+        assert!((30..=36).contains(&setup.queue.calls()), "{}", setup.queue.calls());
+    }
+
+    #[test]
+    fn poison_note_fits_a_message() {
+        for filling in ["\"", "가", "a"] {
+            let delivery = Delivery {
+                text: filling.repeat(64 * 1024 / filling.len()),
+                dequeue_count: 1,
+                receipt: Receipt {
+                    message_id: "1b4e28ba-2fa1-4d2b-883f-0016d3cca427".to_owned(),
+                    pop_receipt: String::new(),
+                },
+            };
+            let note = poison_note(&delivery, "it is neither JSON nor the base64 of JSON");
+            assert!(note.len() < 64 * 1024);
+            let note: Value = serde_json::from_str(&note).unwrap();
+            assert_eq!(note["is_cut"], true);
+            assert!(delivery.text.starts_with(note["text"].as_str().unwrap()));
+            assert!(note["text"].as_str().unwrap().len() > 24_000);
+        }
+    }
+}
