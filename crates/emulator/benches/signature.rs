@@ -1,12 +1,12 @@
-//! What it costs to check the signature of a request.
+//! The cost of checking the signature of a request.
 //!
 //! ```sh
 //! cargo bench -p acs_identity_emulator --bench signature
 //! ```
 //!
-//! Beside [`verify`], it measures what no implementation can do without: SHA-256 of the body, and HMAC-SHA256 of the text
-//! that the signature covers, from the same library. The rounds of both alternate, so that their ratio is right even on
-//! a busy machine.
+//! Beside [`verify`], it measures the work that no implementation can avoid: SHA-256 of the body, and HMAC-SHA256 of
+//! the text that the signature covers, from the same library. The rounds of both alternate, so that their ratio is
+//! right even on a busy machine.
 #![allow(clippy::print_stdout, reason = "a bench shows what it measures")]
 
 mod support;

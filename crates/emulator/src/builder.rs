@@ -1,27 +1,23 @@
 //! Options of an emulator.
 
 #[cfg(feature = "persistence")]
-use crate::data_file::DataFile;
+use crate::storage::DataFile;
 use crate::{
-    access_keys::AccessKeys,
-    assignments::Assignments,
-    certificate::Certificate,
-    clock::Clock,
-    data_error::DataError,
+    auth::{
+        AccessKeys,
+        signature::{AccessKey, Tolerance},
+    },
+    clock::{Clock, RevocationDelay},
+    control,
     emulator::Emulator,
-    endpoint::{Endpoint, Ports, Scheme},
     error::EmulatorError,
     faults::{Fault, Faults},
-    journal::Journal,
-    rate_limits::RateLimits,
-    registry::Registry,
+    http::{
+        self, Certificate, Endpoint, Ports, RateLimits, RequestLog, Scheme, Server, Service, WithdrawnVersions, bind,
+    },
+    identities::{Assignments, Registry},
     resource::Resource,
-    revocation_delay::RevocationDelay,
-    router::router,
-    server::{Server, bind},
-    service::WithdrawnVersions,
-    signature::Tolerance,
-    store::{Contents, Opened, SETTINGS},
+    storage::{Contents, DataError, DataFileError, Loaded, SETTINGS},
     tokens::{IssuedTokens, TokenAlgorithm, TokenKey},
 };
 #[cfg(feature = "persistence")]
@@ -35,7 +31,7 @@ use time::OffsetDateTime;
 use tokio_rustls::TlsAcceptor;
 use uuid::Uuid;
 
-/// The name under which the id of the resource is kept.
+/// The name of the record with the resource's id.
 const RESOURCE_ID: &str = "resourceId";
 
 /// Options of an emulator. Each has a default that suits a test.
@@ -59,6 +55,14 @@ pub struct EmulatorBuilder {
     withdrawn_versions: Vec<String>,
     #[cfg(feature = "persistence")]
     data: Option<PathBuf>,
+}
+
+impl Emulator {
+    /// Returns a builder with default options.
+    #[must_use]
+    pub fn builder() -> EmulatorBuilder {
+        EmulatorBuilder::default()
+    }
 }
 
 impl EmulatorBuilder {
@@ -89,7 +93,7 @@ impl EmulatorBuilder {
 
     /// The id of the resource, which is part of the ids of its identities. The default is random.
     ///
-    /// It has to be that in the data file, if there is one.
+    /// With a data file of a resource with another id, the emulator does not start.
     #[must_use]
     pub fn resource_id(self, resource_id: Uuid) -> Self {
         Self {
@@ -98,7 +102,7 @@ impl EmulatorBuilder {
         }
     }
 
-    /// Whether only the documented form of a signature is accepted. The default is no: see [`Tolerance`].
+    /// Accepts only the documented form of a signature if `strict` is true. The default is false: see [`Tolerance`].
     #[must_use]
     pub fn strict(self, strict: bool) -> Self {
         let tolerance = if strict {
@@ -109,7 +113,7 @@ impl EmulatorBuilder {
         Self { tolerance, ..self }
     }
 
-    /// The algorithm that tokens are signed with. The default is RS256, which the service uses.
+    /// The algorithm of token signatures. The default is RS256, which the service uses.
     ///
     /// If the key in the data file has another algorithm, a new one takes its place, and tokens that were
     /// issued before are unknown.
@@ -121,8 +125,8 @@ impl EmulatorBuilder {
         }
     }
 
-    /// The key that tokens are signed with, which also determines the algorithm. By default the emulator generates its
-    /// own. This one is not written to the data file.
+    /// The key that signs tokens, which also determines the algorithm. By default the emulator generates one. A given
+    /// key is not written to the data file.
     #[must_use]
     pub fn token_key(self, token_key: TokenKey) -> Self {
         Self {
@@ -131,9 +135,9 @@ impl EmulatorBuilder {
         }
     }
 
-    /// Whether bearer tokens are accepted without a check of their signatures, so that tokens of the real Entra ID can
-    /// be used. Their audience and expiry are still checked, and so is the signature of a Teams user's token, which is
-    /// in the body. The default is no.
+    /// Accepts bearer tokens without a check of their signatures if true, so that tokens of the real Entra ID can be
+    /// used. Their audience and expiry are still checked, and so is the signature of a Teams user's token, which is in
+    /// the body. The default is false.
     #[must_use]
     pub fn accept_unverified_bearer(self, accept_unverified_bearer: bool) -> Self {
         Self {
@@ -142,7 +146,7 @@ impl EmulatorBuilder {
         }
     }
 
-    /// Whether requests beyond the service's published limits are refused with 429. The default is no.
+    /// Refuses requests beyond the service's published limits with 429 if true. The default is false.
     ///
     /// The windows of the limits pass by the emulator's clock: [`Emulator::advance`] by 30 seconds ends them all.
     #[must_use]
@@ -150,8 +154,8 @@ impl EmulatorBuilder {
         Self { rate_limits, ..self }
     }
 
-    /// Whether the message of a 401 answer also says why the request is refused, and what to do about it. The service
-    /// does not say so. The default is no: the explanation is in the log and in the control surface's list only.
+    /// Adds the reason and the remedy to the message of a 401 if true, which the service does not do. By default, they
+    /// are in the log and in the control surface's list only.
     #[must_use]
     pub fn explain(self, explain: bool) -> Self {
         Self { explain, ..self }
@@ -164,14 +168,14 @@ impl EmulatorBuilder {
         self
     }
 
-    /// How far the emulator's clock is [ahead of the machine's](Emulator::set_clock_offset), or behind it if negative.
+    /// The [offset](Emulator::set_clock_offset) of the emulator's clock from the machine's, negative if it is behind.
     /// The default is zero.
     #[must_use]
     pub fn clock_offset(self, clock_offset: time::Duration) -> Self {
         Self { clock_offset, ..self }
     }
 
-    /// How long a revocation of tokens [takes](Emulator::set_revocation_delay) to have an effect. The default is
+    /// The [delay](Emulator::set_revocation_delay) after which a revocation of tokens takes effect. The default is
     /// zero.
     #[must_use]
     pub fn revocation_delay(self, revocation_delay: Duration) -> Self {
@@ -188,15 +192,15 @@ impl EmulatorBuilder {
         self
     }
 
-    /// The file that keeps identities, assignments, revocations and keys, so that an emulator that is started with it
-    /// again continues where this one ends, however it ends. The default is none. The file is created if it does not
-    /// exist, and no two emulators can use it at the same time.
+    /// The file in which identities, assignments, revocations and keys persist. An emulator that is started with it
+    /// again continues where this one ends, even if it is killed. By default there is no file. The file is created if
+    /// it does not exist, and only one emulator can use it at a time.
     ///
-    /// A change is on the disk before the request for it is answered. If it cannot be written, the answer is 500, and so
-    /// it is for every later change until the emulator is started again.
+    /// A change is on the disk before the response to its request is sent. If it cannot be written, the response is
+    /// 500, and so is the response to every later change until the emulator is started again.
     ///
-    /// The file contains the access keys and the private keys of tokens and of the https endpoint. Nobody but its owner
-    /// can read it, if the emulator has created it on a system with Unix permissions.
+    /// The file contains the access keys and the private keys of tokens and of the https endpoint. Where there are Unix
+    /// permissions, the emulator creates it readable by its owner only.
     #[cfg(feature = "persistence")]
     #[must_use]
     pub fn data(self, path: impl Into<PathBuf>) -> Self {
@@ -215,59 +219,56 @@ impl EmulatorBuilder {
     /// [`EmulatorError`] if the access key is not base64, if a fault is not valid, if a version to withdraw is unknown, if
     /// a port is taken, if the data file cannot be used, or if a random key or the certificate cannot be generated.
     pub async fn start(mut self) -> Result<Emulator, EmulatorError> {
+        let bind = async |port| bind(port).await.map_err(|source| EmulatorError::Bind { port, source });
         let (plain, http) = bind(self.port).await?;
         let (secured, https) = bind(self.https_port).await?;
         let ports = Ports { http, https };
         #[cfg(feature = "persistence")]
-        let opened = match &self.data {
+        let loaded = match &self.data {
             Some(path) => DataFile::open(path.clone()).await?,
-            None => Opened::default(),
+            None => Loaded::default(),
         };
         #[cfg(not(feature = "persistence"))]
-        let opened = Opened::default();
+        let loaded = Loaded::default();
         let (token_key, new_key) = match self.token_key.take() {
             Some(given) => (given, None),
-            None => TokenKey::open(self.token_algorithm, &opened)?,
+            None => TokenKey::load(self.token_algorithm, &loaded)?,
         };
-        let key_generated = token_key.generated();
+        let key_generation = token_key.generation_guard();
         self.token_key = Some(token_key);
-        let certificate = Certificate::open(&opened.contents, OffsetDateTime::now_utc())?;
+        let now = OffsetDateTime::now_utc();
+        let certificate = match Certificate::load(&loaded.contents, now)? {
+            Some(certificate) => certificate,
+            None => Certificate::generate(now)?,
+        };
         let ca_pem = certificate.ca_pem().to_owned();
         let tls = TlsAcceptor::from(Arc::new(certificate.server_config()?));
-        let resource = Arc::new(self.resource(Clock::default(), &opened)?);
+        let service = Arc::new(self.service(ports, Clock::default(), &loaded)?);
+        let resource = &service.resource;
         // Nothing but this write can fail from here on: a start that fails leaves the file as it was.
-        let kept = opened.store.write(|changes| {
+        let receipt = loaded.store.write(|changes| {
             changes.put(SETTINGS, RESOURCE_ID, &resource.id);
             resource.access_keys.put(changes);
             certificate.put(changes);
         });
-        opened.store.wait(kept).await?;
+        loaded.store.wait(receipt).await?;
         if let Some(new_key) = new_key {
-            tokio::spawn(new_key.keep(opened.store));
+            tokio::spawn(new_key.persist(loaded.store));
         }
         let router = |scheme| {
-            router(Endpoint {
-                scheme,
-                ports,
-                resource: resource.clone(),
-            })
+            let service = service.clone();
+            let endpoint = Endpoint { scheme, service };
+            control::router(&endpoint).fallback_service(http::router(&endpoint))
         };
         let mut server = Server::new();
         server.serve(plain, None, router(Scheme::Http));
         server.serve(secured, Some(tls), router(Scheme::Https));
-        Ok(Emulator::new(
-            resource,
-            server,
-            ports,
-            ca_pem,
-            opened.file,
-            key_generated,
-        ))
+        Ok(Emulator::new(service, server, ca_pem, loaded.file, key_generation))
     }
 
-    /// The resource that the emulator serves, whose time is that of `clock`. Nothing of it is written yet.
-    pub(crate) fn resource(self, clock: Clock, opened: &Opened) -> Result<Resource, EmulatorError> {
-        let access_key = self.access_key.map(|base64| base64.parse()).transpose()?;
+    /// The service that the emulator offers, whose time is that of `clock`. Nothing of it is written yet.
+    pub(crate) fn service(self, ports: Ports, clock: Clock, loaded: &Loaded) -> Result<Service, EmulatorError> {
+        let access_key: Option<AccessKey> = self.access_key.map(|base64| base64.parse()).transpose()?;
         let faults = Faults::default();
         for fault in self.faults {
             faults.inject(fault)?;
@@ -275,34 +276,43 @@ impl EmulatorBuilder {
         let withdrawn_versions = WithdrawnVersions::default();
         withdrawn_versions.set(&self.withdrawn_versions)?;
         clock.set_offset(self.clock_offset);
-        let id = resource_id(self.resource_id, &opened.contents)?;
+        let id = resource_id(self.resource_id, &loaded.contents)?;
+        let access_keys = match AccessKeys::load(access_key.as_ref(), loaded)? {
+            Some(access_keys) => access_keys,
+            None => AccessKeys::generate(access_key, loaded)?,
+        };
         let token_algorithm = self.token_algorithm.unwrap_or_default();
         let token_key = self.token_key.unwrap_or_else(|| TokenKey::generate(token_algorithm));
-        Ok(Resource {
+        let resource = Resource {
             id,
-            access_keys: AccessKeys::open(access_key, opened)?,
-            tolerance: self.tolerance,
-            accept_unverified_bearer: self.accept_unverified_bearer,
+            access_keys,
             token_key,
             clock,
-            registry: Registry::open(id, opened)?,
-            teams_extension_assignments: Assignments::open(opened)?,
-            entra_assignments: Assignments::open(opened)?,
-            rate_limits: RateLimits::new(self.rate_limits),
-            explain: self.explain,
+            registry: Registry::load(id, loaded)?,
+            teams_extension_assignments: Assignments::load(loaded)?,
+            entra_assignments: Assignments::load(loaded)?,
             serials: AtomicU64::new(0),
             issued: IssuedTokens::default(),
-            journal: Journal::default(),
-            faults,
             revocation_delay: RevocationDelay::new(self.revocation_delay),
+            store: loaded.store.clone(),
+        };
+        Ok(Service {
+            resource,
+            ports,
+            tolerance: self.tolerance,
+            accept_unverified_bearer: self.accept_unverified_bearer,
+            explain: self.explain,
+            faults,
+            rate_limits: RateLimits::new(self.rate_limits),
+            request_log: RequestLog::default(),
             withdrawn_versions,
-            store: opened.store.clone(),
         })
     }
 }
 
-/// The given id, which has to be the one that is kept, if there is one; otherwise that one, or a random one.
-fn resource_id(given: Option<Uuid>, contents: &Contents) -> Result<Uuid, EmulatorError> {
+/// The id in the data file, else the given one, else a random one. A given id that differs from that in the file is
+/// refused.
+fn resource_id(given: Option<Uuid>, contents: &Contents) -> Result<Uuid, DataFileError> {
     match (given, contents.setting(RESOURCE_ID)?) {
         (Some(given), Some(stored)) if given != stored => Err(contents.refused(DataError::OtherResource { stored })),
         (given, stored) => Ok(stored.or(given).unwrap_or_else(Uuid::new_v4)),
@@ -340,15 +350,15 @@ mod tests {
     use std::time::Duration;
     use tokio::time::timeout;
 
-    /// Only a failure takes this long.
-    const FOREVER: Duration = Duration::from_secs(60);
+    /// A limit that only a failure reaches.
+    const TIMEOUT: Duration = Duration::from_secs(60);
 
     #[tokio::test]
-    async fn what_needs_no_token_does_not_wait_for_the_token_key() {
+    async fn token_key_is_awaited_by_tokens_only() {
         let builder = Emulator::builder()
             .token_key(TokenKey::pending(TokenAlgorithm::Rs256))
             .accept_unverified_bearer(true);
-        let emulator = timeout(FOREVER, builder.start()).await.unwrap().unwrap();
+        let emulator = timeout(TIMEOUT, builder.start()).await.unwrap().unwrap();
 
         let another_key = TokenKey::generate(TokenAlgorithm::Es256);
         let bearer = EntraTokenRequest::service()
@@ -362,7 +372,7 @@ mod tests {
                 emulator.https_endpoint()
             ))
             .bearer_auth(bearer.token)
-            .timeout(FOREVER);
+            .timeout(TIMEOUT);
         assert_eq!(create.send().await.unwrap().status(), StatusCode::CREATED);
     }
 }

@@ -3,11 +3,10 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use time::{Duration, OffsetDateTime};
 
-/// The most that an emulator's clock can be off, and that a revocation can be delayed, so that sums of times stay within
-/// the calendar.
+/// The limit of a clock's offset and of a revocation's delay, so that sums of times stay within the calendar.
 pub const CENTURY: Duration = Duration::days(100 * 365);
 
-/// A clock, and how far ahead of it the emulator's is; negative if behind.
+/// The emulator's clock: that of the machine and an offset, negative if the emulator's is behind.
 #[derive(Debug)]
 pub(crate) struct Clock {
     base: fn() -> OffsetDateTime,
@@ -51,6 +50,30 @@ impl Default for Clock {
     }
 }
 
+/// The delay after which a revocation of tokens takes effect: zero by default, a century at most.
+#[derive(Debug, Default)]
+pub(crate) struct RevocationDelay(Mutex<Duration>);
+
+impl RevocationDelay {
+    pub(crate) fn new(delay: std::time::Duration) -> Self {
+        let new = Self::default();
+        new.set(delay.try_into().unwrap_or(Duration::MAX));
+        new
+    }
+
+    pub(crate) fn get(&self) -> Duration {
+        *self.lock()
+    }
+
+    pub(crate) fn set(&self, delay: Duration) {
+        *self.lock() = delay.clamp(Duration::ZERO, CENTURY);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Duration> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offset_takes_the_place_of_earlier_steps() {
+    fn offset_replaces_earlier_steps() {
         let clock = Clock::new(|| NOW);
         clock.advance(Duration::HOUR);
         clock.set_offset(Duration::minutes(-10));
@@ -78,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_moves_a_century_at_most() {
+    fn offset_is_a_century_at_most() {
         let clock = Clock::new(|| NOW);
         clock.advance(Duration::MAX);
         clock.advance(Duration::MAX);
@@ -86,9 +109,23 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_is_the_machines_unless_another_is_given() {
+    fn default_clock_is_the_machines() {
         let before = OffsetDateTime::now_utc();
         let now = Clock::default().now();
         assert!((before..=OffsetDateTime::now_utc()).contains(&now));
+    }
+
+    #[test]
+    fn delay_stays_within_bounds() {
+        let delay = RevocationDelay::default();
+        assert_eq!(delay.get(), Duration::ZERO);
+        for (given, expected) in [
+            (Duration::minutes(15), Duration::minutes(15)),
+            (Duration::MAX, CENTURY),
+            (Duration::MIN, Duration::ZERO),
+        ] {
+            delay.set(given);
+            assert_eq!(delay.get(), expected);
+        }
     }
 }

@@ -1,16 +1,13 @@
 //! A running emulator.
 
 use crate::{
-    access_keys::AccessKeyKind,
-    builder::EmulatorBuilder,
-    endpoint::{Ports, Scheme, connection_string},
+    auth::AccessKeyKind,
     error::EmulatorError,
     faults::{Fault, FaultId, InjectedFault, InvalidFault},
-    resource::{Resource, TokenStatus},
-    server::Server,
-    service::UnknownVersion,
-    store::OpenFile,
-    tokens::{EntraToken, EntraTokenRequest, Jwt, KeyGenerated},
+    http::{Scheme, Server, Service, UnknownVersion, connection_string},
+    resource::TokenStatus,
+    storage::OpenFile,
+    tokens::{EntraToken, EntraTokenRequest, Jwt, KeyGenerationGuard},
 };
 use std::{
     fmt::{self, Debug, Formatter},
@@ -40,39 +37,32 @@ use uuid::Uuid;
 /// # }
 /// ```
 pub struct Emulator {
-    resource: Arc<Resource>,
+    service: Arc<Service>,
     server: Server,
     endpoint: String,
     https_endpoint: String,
     ca_pem: String,
     /// Closed when requests have ended.
     file: Option<OpenFile>,
-    key_generated: KeyGenerated,
+    key_generation: KeyGenerationGuard,
 }
 
 impl Emulator {
-    /// Returns a builder with default options.
-    #[must_use]
-    pub fn builder() -> EmulatorBuilder {
-        EmulatorBuilder::default()
-    }
-
     pub(crate) fn new(
-        resource: Arc<Resource>,
+        service: Arc<Service>,
         server: Server,
-        ports: Ports,
         ca_pem: String,
         file: Option<OpenFile>,
-        key_generated: KeyGenerated,
+        key_generation: KeyGenerationGuard,
     ) -> Self {
         Self {
-            resource,
+            endpoint: service.ports.endpoint(Scheme::Http),
+            https_endpoint: service.ports.endpoint(Scheme::Https),
+            service,
             server,
-            endpoint: ports.endpoint(Scheme::Http),
-            https_endpoint: ports.endpoint(Scheme::Https),
             ca_pem,
             file,
-            key_generated,
+            key_generation,
         }
     }
 
@@ -84,7 +74,7 @@ impl Emulator {
 
     /// The https endpoint of the service, such as `https://127.0.0.1:49153/`.
     ///
-    /// Its certificate is also valid for `localhost` and `[::1]`. Clients have to trust [`ca_pem`](Self::ca_pem).
+    /// Its certificate is also valid for `localhost` and `[::1]`. Clients must trust [`ca_pem`](Self::ca_pem).
     #[must_use]
     pub fn https_endpoint(&self) -> &str {
         &self.https_endpoint
@@ -119,70 +109,76 @@ impl Emulator {
         self.access_key_of(AccessKeyKind::Primary)
     }
 
-    /// The secondary access key, in base64. It is as good as the primary one.
+    /// The secondary access key, in base64. It is as valid as the primary one.
     #[must_use]
     pub fn secondary_access_key(&self) -> String {
         self.access_key_of(AccessKeyKind::Secondary)
     }
 
     fn access_key_of(&self, kind: AccessKeyKind) -> String {
-        self.resource.access_keys.get(kind).key.as_base64().to_owned()
+        self.service.resource.access_keys.get(kind).key.as_base64().to_owned()
     }
 
-    /// Puts a random access key in place of one of the two. The old one and all tokens that were made with it are no
-    /// longer valid, [as documented].
+    /// Replaces one of the two access keys by a random one. The old key and all tokens that were made with it become
+    /// invalid, [as documented].
     ///
     /// # Errors
     ///
-    /// [`EmulatorError::Cryptography`] if there are no random bytes, [`EmulatorError::NotKept`] if the new key cannot be
+    /// [`EmulatorError::Cryptography`] if there are no random bytes, [`EmulatorError::NotPersisted`] if the new key cannot be
     /// written to the data file.
     ///
     /// [as documented]: https://learn.microsoft.com/azure/communication-services/concepts/identity-model
     pub async fn regenerate_access_key(&self, kind: AccessKeyKind) -> Result<(), EmulatorError> {
-        let changed = self.resource.access_keys.regenerate(kind)?;
-        Ok(self.resource.store.wait(changed).await?)
+        let receipt = self.service.resource.access_keys.regenerate(kind)?;
+        Ok(self.service.resource.store.wait(receipt).await?)
     }
 
     /// The id of the resource, which is part of the ids of its identities.
     #[must_use]
     pub fn resource_id(&self) -> Uuid {
-        self.resource.id
+        self.service.resource.id
     }
 
-    /// The CA certificate of the https endpoint, in PEM. Every emulator generates its own, but keeps it in its data file.
+    /// The CA certificate of the https endpoint, in PEM. Every emulator generates one, which persists in its data file.
     #[must_use]
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
     }
 
-    /// The number of identities. Users whom an assignment admits are not among them.
+    /// The number of identities. Users of Entra ID that an assignment admits are not counted.
     #[must_use]
     pub fn identity_count(&self) -> usize {
-        self.resource.registry.count()
+        self.service.resource.registry.count()
     }
 
-    /// The ids of all identities, oldest first: `8:acs:<resource>_<user>`. Users whom an assignment admits are not
-    /// among them.
+    /// The ids of all identities, oldest first: `8:acs:<resource>_<user>`. Users of Entra ID that an assignment admits
+    /// are not listed.
     #[must_use]
     pub fn identities(&self) -> Vec<String> {
-        self.resource.registry.ids().iter().map(ToString::to_string).collect()
+        self.service
+            .resource
+            .registry
+            .ids()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     /// The status of an access token of the service.
     #[must_use]
     pub fn token_status(&self, token: &str) -> TokenStatus {
-        Jwt::parse(token).map_or(TokenStatus::Unknown, |token| self.resource.token_status(&token))
+        Jwt::parse(token).map_or(TokenStatus::Unknown, |token| self.service.resource.token_status(&token))
     }
 
     /// Issues an access token in place of Microsoft Entra ID: a bearer token for the service, or the token of a user to
-    /// be exchanged. The emulator accepts it as it would accept one of Entra ID.
+    /// be exchanged. The emulator accepts it like one of Entra ID.
     ///
     /// # Errors
     ///
     /// [`EmulatorError::Cryptography`] if the token cannot be signed.
     pub async fn mint_entra_token(&self, request: &EntraTokenRequest) -> Result<EntraToken, EmulatorError> {
-        let key = self.resource.token_key.wait().await?;
-        Ok(request.mint(key, self.resource.clock.now())?)
+        let key = self.service.resource.token_key.wait().await?;
+        Ok(request.mint(key, self.service.resource.clock.now())?)
     }
 
     /// Moves the emulator's clock forward. It can be off by a century at most in total.
@@ -190,51 +186,53 @@ impl Emulator {
     /// Tokens expire by this clock, and the dates of signed requests are compared with it: a client that signs by the
     /// machine's clock is refused once it is more than five minutes behind.
     pub fn advance(&self, by: Duration) {
-        self.resource
+        self.service
+            .resource
             .clock
             .advance(by.try_into().unwrap_or(time::Duration::MAX));
     }
 
-    /// Sets how far the emulator's clock is ahead of the machine's, or behind it if `offset` is negative, whatever
-    /// [`advance`](Self::advance) has added before. It can be off by a century at most.
+    /// Sets the offset of the emulator's clock from the machine's, negative if it is behind. It replaces all that
+    /// [`advance`](Self::advance) has added. The limit is a century.
     ///
     /// The `Date` of responses is of this clock too, so that a client can correct its own.
     pub fn set_clock_offset(&self, offset: time::Duration) {
-        self.resource.clock.set_offset(offset);
+        self.service.resource.clock.set_offset(offset);
     }
 
-    /// Sets how long a revocation of tokens takes to have an effect, by the emulator's clock, as the service is
-    /// documented to take up to 15 minutes. Zero, the default, is at once; a century is the most.
+    /// Sets the delay after which a revocation of tokens takes effect, by the emulator's clock. The service is
+    /// documented to take up to 15 minutes. Zero, the default, is at once; a century is the limit.
     ///
     /// Revocations so far are not affected, nor is the deletion of an identity or an assignment, nor a regenerated
     /// access key.
     pub fn set_revocation_delay(&self, delay: Duration) {
-        self.resource
+        self.service
+            .resource
             .revocation_delay
             .set(delay.try_into().unwrap_or(time::Duration::MAX));
     }
 
-    /// No longer supports an api-version, such as `2023-10-01`: requests with it are answered with 400
-    /// `UnsupportedApiVersion`, and responses do not list it.
+    /// Withdraws an api-version, such as `2023-10-01`: requests with it are refused with 400 `UnsupportedApiVersion`,
+    /// and responses do not list it.
     ///
     /// # Errors
     ///
     /// [`UnknownVersion`] if the emulator has never supported it.
     pub fn withdraw_version(&self, version: &str) -> Result<(), UnknownVersion> {
-        self.resource.withdrawn_versions.add(version)
+        self.service.withdrawn_versions.add(version)
     }
 
-    /// Supports an api-version again that was [withdrawn](Self::withdraw_version).
+    /// Supports a [withdrawn](Self::withdraw_version) api-version again.
     ///
     /// # Errors
     ///
     /// [`UnknownVersion`] if the emulator has never supported it.
     pub fn restore_version(&self, version: &str) -> Result<(), UnknownVersion> {
-        self.resource.withdrawn_versions.remove(version)
+        self.service.withdrawn_versions.remove(version)
     }
 
-    /// Injects a fault, from the next request to the service on. It stays until it is removed, or until it has applied as
-    /// often as it may.
+    /// Injects a fault, from the next request to the service on. It stays until it is removed, or until it has applied
+    /// to as many requests as it may.
     ///
     /// ```
     /// use acs_identity_emulator::{Emulator, Fault};
@@ -258,31 +256,31 @@ impl Emulator {
     ///
     /// [`InvalidFault`] if one of its values is out of range, or has no meaning for its effect.
     pub fn inject(&self, fault: Fault) -> Result<FaultId, InvalidFault> {
-        Ok(self.resource.faults.inject(fault)?.id)
+        Ok(self.service.faults.inject(fault)?.id)
     }
 
     /// The faults, oldest first, with the number of requests that each has applied to.
     #[must_use]
     pub fn faults(&self) -> Vec<InjectedFault> {
-        self.resource.faults.list()
+        self.service.faults.list()
     }
 
-    /// Removes a fault; `false` if it is not in the list any more. Requests that it has applied to are not affected.
-    #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
+    /// Removes a fault; `false` if it is no longer in the list. Requests that it has applied to are not affected.
+    #[expect(clippy::must_use_candidate, reason = "it is called for its effect")]
     pub fn remove_fault(&self, id: FaultId) -> bool {
-        self.resource.faults.remove(id)
+        self.service.faults.remove(id)
     }
 
     /// Removes all faults.
     pub fn clear_faults(&self) {
-        self.resource.faults.clear();
+        self.service.faults.clear();
     }
 
     /// Stops listening, gives requests in progress up to five seconds to finish, and closes the data file.
     pub async fn shutdown(self) {
         self.server.shutdown().await;
         drop(self.file);
-        drop(self.key_generated);
+        drop(self.key_generation);
     }
 }
 
@@ -291,7 +289,7 @@ impl Debug for Emulator {
         f.debug_struct("Emulator")
             .field("endpoint", &self.endpoint)
             .field("https_endpoint", &self.https_endpoint)
-            .field("resource_id", &self.resource.id)
+            .field("resource_id", &self.service.resource.id)
             .field("identities", &self.identity_count())
             .finish_non_exhaustive()
     }

@@ -1,7 +1,10 @@
 //! Errors of the emulator itself.
 
 use crate::{
-    data_error::DataError, faults::InvalidFault, service::UnknownVersion, signature::InvalidAccessKey, store::NotKept,
+    auth::signature::InvalidAccessKey,
+    faults::InvalidFault,
+    http::UnknownVersion,
+    storage::{DataError, DataFileError, NotPersisted},
 };
 use aws_lc_rs::error::Unspecified;
 use std::{
@@ -11,7 +14,7 @@ use std::{
     path::PathBuf,
 };
 
-/// An emulator could not start, or could not do what it was asked.
+/// A failure to start an emulator, or of one of its methods.
 ///
 /// No variant contains a key.
 #[derive(Debug)]
@@ -38,12 +41,12 @@ pub enum EmulatorError {
     Data {
         /// The file.
         path: PathBuf,
-        /// Why it cannot be used, and what to do about it.
+        /// The reason and the remedy.
         source: DataError,
     },
     /// A change could not be written to the data file. The log has the reason. Start the emulator again to continue with
     /// what the file contains.
-    NotKept,
+    NotPersisted,
 }
 
 impl Display for EmulatorError {
@@ -56,7 +59,7 @@ impl Display for EmulatorError {
             Self::Certificate(source) => write!(f, "cannot generate a certificate: {source}"),
             Self::Cryptography => f.write_str("cannot generate a key or sign a token"),
             Self::Data { path, source } => write!(f, "cannot use the data file {}: {source}", path.display()),
-            Self::NotKept => f.write_str(
+            Self::NotPersisted => f.write_str(
                 "the change cannot be written to the data file; start the emulator again to continue with what the \
                  file contains",
             ),
@@ -73,7 +76,7 @@ impl Error for EmulatorError {
             Self::Bind { source, .. } => Some(source),
             Self::Certificate(source) => Some(source.as_ref()),
             Self::Data { source, .. } => Some(source),
-            Self::Cryptography | Self::NotKept => None,
+            Self::Cryptography | Self::NotPersisted => None,
         }
     }
 }
@@ -114,8 +117,14 @@ impl From<Unspecified> for EmulatorError {
     }
 }
 
-impl From<NotKept> for EmulatorError {
-    fn from(NotKept: NotKept) -> Self {
-        Self::NotKept
+impl From<DataFileError> for EmulatorError {
+    fn from(DataFileError { path, source }: DataFileError) -> Self {
+        Self::Data { path, source }
+    }
+}
+
+impl From<NotPersisted> for EmulatorError {
+    fn from(NotPersisted: NotPersisted) -> Self {
+        Self::NotPersisted
     }
 }

@@ -1,4 +1,4 @@
-//! JSON objects, and nothing else in their place.
+//! JSON objects, without the arrays that serde accepts in their place.
 
 use serde::{
     Deserialize, Deserializer,
@@ -9,7 +9,7 @@ use std::{
     marker::PhantomData,
 };
 
-/// A value that is written as a JSON object. On its own, serde also reads a struct from an array, by position.
+/// A value that is read from a JSON object only. serde alone also reads a struct from an array, by position.
 pub(crate) struct JsonObject<T>(pub(crate) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for JsonObject<T> {

@@ -1,6 +1,6 @@
 //! The emulator as a program: one JSON line on stdout when it is ready, a log on stderr.
 
-use acs_identity_emulator::{CENTURY, Emulator, EmulatorBuilder, Fault, TokenAlgorithm, Uuid};
+use acs_identity_emulator::{CENTURY, Emulator, EmulatorBuilder, Fault, TokenAlgorithm, Uuid, help};
 use clap::{Parser, builder::RangedI64ValueParser};
 use serde::Serialize;
 use std::{
@@ -32,7 +32,7 @@ controlEndpoint in a browser to see requests as they come. The log goes to stder
 /// Azure Communication Services Identity on loopback: checks signatures, issues signed tokens, needs no Azure account
 #[derive(Parser)]
 #[command(version, after_help = AFTER_HELP)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a separate option")]
 struct Options {
     /// Port for http; 0 takes any free port
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -41,36 +41,50 @@ struct Options {
     #[arg(long, value_name = "N", default_value_t = 0)]
     https_port: u16,
     /// Primary access key of the resource, in base64 [default: that of the data file, or random]
+    ///
+    /// The secondary key is random. A key that differs from the one in the data file takes its place, which revokes the
+    /// tokens that were made with that.
     #[arg(long, value_name = "BASE64")]
     access_key: Option<String>,
     /// Id of the resource [default: that of the data file, or random]
+    ///
+    /// It is part of the ids of identities, so an id other than that of the data file is refused.
     #[arg(long, value_name = "GUID")]
     resource_id: Option<Uuid>,
-    /// Write the CA certificate that https clients have to trust to this file, in PEM
+    /// Write the CA certificate that https clients must trust to this file, in PEM
     #[arg(long, value_name = "FILE")]
     ca_out: Option<PathBuf>,
     /// Accept only the documented form of a signature
+    ///
+    /// Without this option, signatures of official SDKs are accepted that deviate from it.
     #[arg(long)]
     strict: bool,
     /// Algorithm of token signatures: RS256 or ES256 [default: that of the data file, or RS256]
+    ///
+    /// With an algorithm other than that of the data file, earlier tokens are unknown.
     #[arg(long, value_name = "NAME", value_parser = token_algorithm)]
     token_algorithm: Option<TokenAlgorithm>,
     /// Do not check the signatures of bearer tokens; audience and expiry are still checked
+    ///
+    /// So tokens of the real Entra ID are accepted. The signature of a Teams user's token, which is in the body, is still
+    /// checked.
     #[arg(long)]
     accept_unverified_bearer: bool,
     /// Refuse requests beyond the service's published limits with 429
     #[arg(long)]
     rate_limits: bool,
     /// Say in the message of a 401 why the request is refused, and what to do about it
+    ///
+    /// Without this option, the explanation is in the log and under /_emulator/refusals only.
     #[arg(long)]
     explain: bool,
     /// Keep identities, assignments, revocations and keys in this file
+    ///
+    /// The file is created if it does not exist. It contains secrets.
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
-    /// Inject a fault into requests; can be repeated. TEXT is an effect: status=N, latency=250ms, reset-before-commit,
-    /// reset-after-commit, truncated-body or html-body; then, after commas, any of times=N, share=0.05, operation=NAME, for
-    /// status and html-body retry-after=SECONDS, for status code=NAME and after-commit, for html-body status=N
-    #[arg(long = "fault", value_name = "TEXT")]
+    /// Inject a fault into requests; can be repeated
+    #[arg(long = "fault", value_name = "TEXT", long_help = help::fault())]
     faults: Vec<Fault>,
     /// Set the emulator's clock ahead of the machine's, or behind it if negative
     #[arg(
@@ -85,11 +99,11 @@ struct Options {
     #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = seconds(0))]
     revocation_delay: i64,
     /// Do not support this api-version; can be repeated
-    #[arg(long = "withdraw-version", value_name = "VERSION")]
+    #[arg(long = "withdraw-version", value_name = "VERSION", long_help = help::withdraw_version())]
     withdrawn_versions: Vec<String>,
 }
 
-/// The most that the emulator's clock can be off.
+/// The limit of the clock's offset.
 const MAX_SECONDS: i64 = CENTURY.whole_seconds();
 
 fn seconds(min: i64) -> RangedI64ValueParser {
@@ -175,12 +189,12 @@ fn main() -> ExitCode {
 
 /// Prints on one line why the emulator cannot run.
 fn fail(reason: &str) -> ExitCode {
-    // If stderr is closed, the exit code is all that is left.
+    // If stderr is closed, only the exit code remains.
     writeln!(io::stderr(), "{reason}").ok();
     ExitCode::FAILURE
 }
 
-/// Lets the emulator have more connections than the few hundred that many systems allow a process at first.
+/// Raises the limit on open files, and so on connections, above the few hundred that many systems allow at first.
 #[cfg(unix)]
 fn allow_many_connections() {
     if let Err(error) = rlimit::increase_nofile_limit(MAX_OPEN_FILES) {
@@ -190,7 +204,7 @@ fn allow_many_connections() {
 
 async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let mut signals = StopSignals::listen()?;
-    // Opened first, as a start that fails should not have changed the data file.
+    // Opened first, so that a failure does not change the data file.
     let ca_out = options.ca_out.as_deref().map(CaFile::open).transpose()?;
     let emulator = options.builder().start().await?;
     if let Some(ca_out) = ca_out {
@@ -214,7 +228,7 @@ struct CaFile<'a> {
 }
 
 impl<'a> CaFile<'a> {
-    /// Opens the file, and leaves what it contains until there is something to write.
+    /// Opens the file without changing its contents.
     fn open(path: &'a Path) -> Result<Self, String> {
         let file = File::options().write(true).create(true).truncate(false).open(path);
         let file = file.map_err(|error| cannot_write(path, &error))?;
@@ -304,7 +318,7 @@ fn token_algorithm(name: &str) -> Result<TokenAlgorithm, &'static str> {
 mod tests {
     use super::*;
 
-    /// To exceed a limit takes hundreds of requests within thirty seconds, which a slow machine may not manage.
+    /// Exceeding a limit takes hundreds of requests in thirty seconds, too many for a slow machine.
     #[test]
     fn rates_are_limited_on_request() {
         for (arguments, limits) in [(&["emulator"][..], false), (&["emulator", "--rate-limits"], true)] {

@@ -1,22 +1,13 @@
 //! The Communication Services resource that an emulator serves.
 
 use crate::{
-    access_keys::{AccessKeys, KeyNumber},
-    assigned_user::{Access, AssignedUser},
-    assignments::Assignments,
-    clock::Clock,
-    faults::Faults,
-    identity_id::IdentityId,
-    journal::Journal,
-    rate_limits::{LimitExceeded, Quota, RateLimits},
-    registry::Registry,
-    revocation_delay::RevocationDelay,
-    service::WithdrawnVersions,
-    signature::Tolerance,
-    store::{NotKept, Store, Ticket},
+    auth::{AccessKeys, KeyNumber},
+    clock::{Clock, RevocationDelay},
+    identities::{Access, AssignedUser, Assignments, IdentityId, Registry},
+    storage::{NotPersisted, Receipt, Store},
     tokens::{
         AccessToken, EntraUserClaims, Holder, IssuedToken, IssuedTokens, Issuer, Jwt, Payload, TeamsUserClaims,
-        TokenKey, UserNumbers,
+        TokenKey, UserCounters,
     },
 };
 use aws_lc_rs::error::Unspecified;
@@ -25,12 +16,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use time::Duration;
 use uuid::Uuid;
 
-/// The state that requests share.
+/// The state of the resource.
 pub(crate) struct Resource {
     pub(crate) id: Uuid,
     pub(crate) access_keys: AccessKeys,
-    pub(crate) tolerance: Tolerance,
-    pub(crate) accept_unverified_bearer: bool,
     pub(crate) token_key: TokenKey,
     pub(crate) clock: Clock,
     pub(crate) registry: Registry,
@@ -38,17 +27,11 @@ pub(crate) struct Resource {
     pub(crate) teams_extension_assignments: Assignments<(Uuid, Uuid)>,
     /// By object id.
     pub(crate) entra_assignments: Assignments<Uuid>,
-    pub(crate) rate_limits: RateLimits,
-    /// Whether the messages of 401 answers contain the explanation.
-    pub(crate) explain: bool,
-    /// How many tokens of communication users have been issued.
+    /// The number of tokens issued to communication users.
     pub(crate) serials: AtomicU64,
     pub(crate) issued: IssuedTokens,
-    pub(crate) journal: Journal,
-    pub(crate) faults: Faults,
     pub(crate) revocation_delay: RevocationDelay,
-    pub(crate) withdrawn_versions: WithdrawnVersions,
-    /// Keeps the registry, the assignments and the keys.
+    /// Persists the registry, the assignments and the keys.
     pub(crate) store: Store,
 }
 
@@ -56,8 +39,8 @@ pub(crate) struct Resource {
 pub(crate) enum NotIssued {
     /// It could not be signed.
     NotSigned(Unspecified),
-    /// What it depends on could not be kept.
-    NotKept(NotKept),
+    /// A change that it depends on could not be persisted.
+    NotPersisted(NotPersisted),
 }
 
 /// The status of an access token.
@@ -79,11 +62,6 @@ pub enum TokenStatus {
 }
 
 impl Resource {
-    /// Counts a request against its quota.
-    pub(crate) fn count(&self, quota: Quota) -> Result<(), LimitExceeded> {
-        self.rate_limits.count(quota, self.clock.now())
-    }
-
     /// Creates an identity, with a token if there are scopes.
     pub(crate) async fn create_identity(
         &self,
@@ -92,14 +70,14 @@ impl Resource {
         key: KeyNumber,
     ) -> Result<(IdentityId, Option<AccessToken>), NotIssued> {
         if scopes.is_empty() {
-            let (id, changed) = self.registry.create(self.clock.now());
-            self.store.wait(changed).await?;
+            let (id, receipt) = self.registry.create(self.clock.now());
+            self.store.wait(receipt).await?;
             return Ok((id, None));
         }
         let issuer = self.issuer().await?;
-        let (id, changed) = self.registry.create(issuer.now);
-        let token = issuer.user_token(id, self.numbers(0, key), scopes, lifetime)?;
-        self.store.wait(changed).await?;
+        let (id, receipt) = self.registry.create(issuer.now);
+        let token = issuer.user_token(id, self.counters(0, key), scopes, lifetime)?;
+        self.store.wait(receipt).await?;
         Ok((id, Some(token)))
     }
 
@@ -112,17 +90,17 @@ impl Resource {
         key: KeyNumber,
     ) -> Result<Option<AccessToken>, NotIssued> {
         let issuer = self.issuer().await?;
-        let Some((revocations, changed)) = self.registry.revocations(id) else {
+        let Some((revocations, receipt)) = self.registry.revocations(id) else {
             return Ok(None);
         };
-        let token = issuer.user_token(id, self.numbers(revocations, key), scopes, lifetime)?;
-        self.store.wait(changed).await?;
+        let token = issuer.user_token(id, self.counters(revocations, key), scopes, lifetime)?;
+        self.store.wait(receipt).await?;
         Ok(Some(token))
     }
 
-    /// The numbers of the next token of a communication user.
-    fn numbers(&self, revocations: u64, key: KeyNumber) -> UserNumbers {
-        UserNumbers {
+    /// The counters of the next token of a communication user.
+    fn counters(&self, revocations: u64, key: KeyNumber) -> UserCounters {
+        UserCounters {
             revocations,
             key,
             serial: self.serials.fetch_add(1, Ordering::Relaxed),
@@ -130,12 +108,12 @@ impl Resource {
     }
 
     /// Revokes the tokens that have been issued to a communication user; `None` if there is no such user.
-    pub(crate) fn revoke_tokens(&self, id: IdentityId) -> Option<Ticket> {
+    pub(crate) fn revoke_tokens(&self, id: IdentityId) -> Option<Receipt> {
         let now = self.clock.now();
         self.registry.revoke_tokens(id, now + self.revocation_delay.get(), now)
     }
 
-    /// Issues a token in exchange for the Entra ID token of a Teams user.
+    /// Exchanges the Entra ID token of a Teams user for an access token.
     pub(crate) async fn issue_teams_user_token(
         &self,
         entra: &TeamsUserClaims,
@@ -144,7 +122,7 @@ impl Resource {
         Ok(self.issuer().await?.teams_user_token(entra, key)?)
     }
 
-    /// Issues a token in exchange for the Entra ID token of a user whom an assignment admits; `None` if none does.
+    /// Exchanges the Entra ID token of a user for an access token; `None` if no assignment admits the user.
     pub(crate) async fn issue_assigned_user_token(
         &self,
         access: Access,
@@ -153,20 +131,20 @@ impl Resource {
     ) -> Result<Option<(AssignedUser, AccessToken)>, NotIssued> {
         let issuer = self.issuer().await?;
         let assignment = match access {
-            Access::TeamsExtension => self.teams_extension_assignments.admitting(entra),
-            Access::Entra => self.entra_assignments.admitting(entra),
+            Access::TeamsExtension => self.teams_extension_assignments.admitting(&entra.user),
+            Access::Entra => self.entra_assignments.admitting(&entra.user),
         };
-        let Some((assignment, changed)) = assignment else {
+        let Some((assignment, receipt)) = assignment else {
             return Ok(None);
         };
         let user = AssignedUser {
             access,
             resource: self.id,
-            tenant: entra.tid,
-            user: entra.oid,
+            tenant: entra.user.tenant,
+            user: entra.user.user,
         };
         let token = issuer.assigned_user_token(&user, assignment, scopes, entra.exp)?;
-        self.store.wait(changed).await?;
+        self.store.wait(receipt).await?;
         Ok(Some((user, token)))
     }
 
@@ -188,9 +166,9 @@ impl Resource {
             return TokenStatus::Expired;
         }
         let revoked = match issued.holder {
-            Holder::User { id, numbers } => {
-                let revoked = self.registry.is_revoked(id, numbers.revocations, now);
-                revoked.map(|revoked| revoked || !self.access_keys.are_valid(numbers.key))
+            Holder::User { id, counters } => {
+                let revoked = self.registry.is_revoked(id, counters.revocations, now);
+                revoked.map(|revoked| revoked || !self.access_keys.are_valid(counters.key))
             }
             Holder::AssignedUser { access, assignment } => Some(!self.has_assignment(access, assignment)),
             Holder::TeamsUser { key } => Some(!self.access_keys.are_valid(key)),
@@ -209,10 +187,10 @@ impl Resource {
         }
     }
 
-    /// Waits for what every token depends on.
+    /// Waits for the token key and for the last regeneration of an access key, on which every token depends.
     async fn issuer(&self) -> Result<Issuer<'_>, NotIssued> {
         let key = self.token_key.wait().await?;
-        self.store.wait(self.access_keys.changed()).await?;
+        self.store.wait(self.access_keys.receipt()).await?;
         Ok(Issuer {
             key,
             resource_id: self.id,
@@ -228,8 +206,8 @@ impl From<Unspecified> for NotIssued {
     }
 }
 
-impl From<NotKept> for NotIssued {
-    fn from(error: NotKept) -> Self {
-        Self::NotKept(error)
+impl From<NotPersisted> for NotIssued {
+    fn from(error: NotPersisted) -> Self {
+        Self::NotPersisted(error)
     }
 }

@@ -1,5 +1,5 @@
-//! A client that costs the emulator as little as a client can: it never sleeps, as it would be the emulator's core that
-//! has to wake it for every response.
+//! A client that costs the emulator little: it never sleeps, as the emulator's core would have to wake it for every
+//! response.
 
 use crate::support::ToSign;
 use aws_lc_rs::hmac;
@@ -14,7 +14,7 @@ use std::{
 };
 use time::{OffsetDateTime, macros::format_description};
 
-/// Connections to one emulator, each with the token request of an identity of its own.
+/// Connections to one emulator, each with a token request of its identity.
 pub(crate) struct Client {
     connections: Vec<Connection>,
 }
@@ -101,7 +101,7 @@ impl Connection {
     }
 }
 
-/// The body of a response, which has to have this status; `None` if the response is not complete.
+/// The body of a response, which must have this status; `None` if the response is not complete.
 fn body<'a>(response: &'a [u8], status: &str) -> Result<Option<&'a str>, Box<dyn Error>> {
     let Some((head, body)) = str::from_utf8(response)?.split_once("\r\n\r\n") else {
         return Ok(None);

@@ -1,12 +1,12 @@
-//! How many token requests per second the emulator answers on one core, and how long it takes to start.
+//! Token requests per second on one core, and the time until the emulator is ready.
 //!
 //! ```sh
 //! cargo bench -p acs_identity_emulator --bench requests
 //! ```
 //!
 //! Every request asks for a chat token of an identity, and is signed beforehand; the emulator checks it like any other.
-//! One client sends them over connections that it keeps open, one request at a time on each, and the response to each has
-//! to be 200. The emulator has one core to itself and the client another, if `taskset` and a second core are there. The
+//! One client sends them over connections that it keeps open, one request at a time on each, and each response must be
+//! 200. The emulator has one core to itself and the client another, if `taskset` and a second core are there. The
 //! rounds of all cases alternate, so that a busy moment does not favour one.
 #![allow(clippy::print_stdout, reason = "a bench shows what it measures")]
 
@@ -31,7 +31,7 @@ const CONNECTIONS: usize = 32;
 const ROUNDS: usize = 9;
 const ROUND: Duration = Duration::from_secs(1);
 
-/// What is logged, and the `RUST_LOG` for it. The log is written to `/dev/null`.
+/// The amounts of log, and the `RUST_LOG` for each. The log is written to `/dev/null`.
 const LOGS: [(&str, Option<&str>); 2] = [("a line per request", None), ("warnings only", Some("warn"))];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -77,7 +77,7 @@ fn start() -> Result<f64, Box<dyn Error>> {
     Ok(started.elapsed().as_secs_f64() * 1e3)
 }
 
-/// An emulator, its client, and what was measured of them.
+/// An emulator, its client, and their measurements.
 struct Case {
     algorithm: &'static str,
     log: &'static str,

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-/// The unit in which Linux tells the CPU time of processes.
+/// The unit of the CPU time of processes in Linux.
 const TICK: Duration = Duration::from_millis(10);
 
 /// The number of a core.

@@ -39,7 +39,7 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// The spread of measurements; `None` if there are none.
+    /// The spread of measurements; `None` without any.
     pub(crate) fn of(mut measurements: Vec<f64>) -> Option<Self> {
         measurements.sort_by(f64::total_cmp);
         Some(Self {

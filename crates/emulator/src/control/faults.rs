@@ -2,13 +2,13 @@
 
 use super::{Result, invalid, object};
 use crate::{
-    endpoint::Endpoint,
     faults::{Fault, FaultId, InjectedFault},
-    service::{Answer, RequestBody, ServiceError},
+    http::{JsonResponse, RequestBody, Service, ServiceError},
 };
 use axum::extract::{Path, State, rejection::PathRejection};
 use http::StatusCode;
 use serde::Serialize;
+use std::sync::Arc;
 
 #[derive(Serialize)]
 pub(super) struct FaultList {
@@ -16,38 +16,38 @@ pub(super) struct FaultList {
 }
 
 /// `GET /_emulator/faults`
-pub(super) async fn list(State(Endpoint { resource, .. }): State<Endpoint>) -> Answer<FaultList> {
-    let faults = resource.faults.list();
-    Answer(StatusCode::OK, FaultList { faults })
+pub(super) async fn list(State(service): State<Arc<Service>>) -> JsonResponse<FaultList> {
+    let faults = service.faults.list();
+    JsonResponse(StatusCode::OK, FaultList { faults })
 }
 
 /// `POST /_emulator/faults`
 pub(super) async fn inject(
-    State(Endpoint { resource, .. }): State<Endpoint>,
+    State(service): State<Arc<Service>>,
     RequestBody(body): RequestBody,
 ) -> Result<InjectedFault> {
     let example = r#"{"effect":"status","status":503,"times":3}"#;
     let fault: Fault = object(&body, example)?;
-    let injected = resource.faults.inject(fault);
-    Ok(Answer(
+    let injected = service.faults.inject(fault);
+    Ok(JsonResponse(
         StatusCode::CREATED,
         injected.map_err(|error| invalid(format!("{error}.")))?,
     ))
 }
 
 /// `DELETE /_emulator/faults`
-pub(super) async fn clear(State(Endpoint { resource, .. }): State<Endpoint>) -> StatusCode {
-    resource.faults.clear();
+pub(super) async fn clear(State(service): State<Arc<Service>>) -> StatusCode {
+    service.faults.clear();
     StatusCode::NO_CONTENT
 }
 
 /// `DELETE /_emulator/faults/{id}`
 pub(super) async fn remove(
-    State(Endpoint { resource, .. }): State<Endpoint>,
+    State(service): State<Arc<Service>>,
     id: std::result::Result<Path<FaultId>, PathRejection>,
 ) -> std::result::Result<StatusCode, ServiceError> {
     match id {
-        Ok(Path(id)) if resource.faults.remove(id) => Ok(StatusCode::NO_CONTENT),
+        Ok(Path(id)) if service.faults.remove(id) => Ok(StatusCode::NO_CONTENT),
         _ => Err(ServiceError::not_found()),
     }
 }

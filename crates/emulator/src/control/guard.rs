@@ -1,9 +1,10 @@
-//! Restricts the control surface to programs on this machine, and keeps out pages in a browser.
+//! The guard of the control surface, which admits programs on this machine and no pages in a browser.
 //!
-//! A page of any site can make a browser send requests to loopback, but `Origin` or `Sec-Fetch-Site` gives it away. If the
-//! name of the site was rebound to 127.0.0.1, so that the browser sees a single origin, its `Host` does.
+//! A page of any site can make a browser send requests to loopback, but the request has its `Origin` or
+//! `Sec-Fetch-Site`. If the name of the site was rebound to 127.0.0.1, so that the browser sees a single origin, the
+//! request has its `Host`.
 
-use crate::{endpoint::Scheme, header, service::ServiceError};
+use crate::http::{Scheme, ServiceError, header_text};
 use axum::{
     extract::{Request, State},
     middleware::Next,
@@ -15,12 +16,12 @@ use http::{
     uri::Authority,
 };
 
-/// How a browser says which site a request comes from: `none` if from the person who uses it.
+/// The header in which a browser names the relation of the page to the site: `none` if a person typed the address.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// Tells browsers not to keep a response, nor to give it to other sites.
-pub(super) async fn keep_private(mut response: Response) -> Response {
+/// Adds headers that keep a response out of caches and from other sites.
+pub(super) async fn add_privacy_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -39,13 +40,13 @@ pub(super) async fn require_local(
         Err(ServiceError::new(StatusCode::FORBIDDEN, "Forbidden", message))
     };
     let headers = request.headers();
-    let Some(host) = header::text(headers, HOST).filter(|host| is_loopback(host)) else {
+    let Some(host) = header_text(headers, HOST).filter(|host| is_loopback(host)) else {
         return refuse("the Host is not 127.0.0.1, [::1] or localhost");
     };
-    if header::text(headers, SEC_FETCH_SITE).is_some_and(|site| !matches!(site, "same-origin" | "none")) {
+    if header_text(headers, SEC_FETCH_SITE).is_some_and(|site| !matches!(site, "same-origin" | "none")) {
         return refuse("a page of another site asks for it. Type the address, or paste it");
     }
-    if headers.contains_key(ORIGIN) && header::text(headers, ORIGIN) != Some(&format!("{scheme}://{host}")) {
+    if headers.contains_key(ORIGIN) && header_text(headers, ORIGIN) != Some(&format!("{scheme}://{host}")) {
         return refuse("the Origin is not the emulator's own");
     }
     Ok(next.run(request).await)

@@ -1,6 +1,5 @@
-//! The control surface: what tests and developers need and the real service does not offer.
+//! The control surface: requests for tests and developers that the service does not have.
 
-mod access_keys;
 mod faults;
 mod guard;
 mod page;
@@ -8,28 +7,34 @@ mod settings;
 mod state;
 mod tokens;
 
-use crate::{endpoint::Endpoint, json_object::JsonObject, service::ServiceError};
+use crate::{
+    http::{Endpoint, JsonResponse, Refusal, Service, ServiceError},
+    json_object::JsonObject,
+};
 use axum::{
     Router,
-    middleware::{from_fn_with_state, map_response},
+    extract::{Request, State},
+    middleware::{Next, from_fn_with_state, map_response},
+    response::Response,
     routing::{any, delete, get, post},
 };
 use http::StatusCode;
 use serde::de::DeserializeOwned;
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
+use tracing::{debug, field::display, info};
 
-type Result<T> = std::result::Result<crate::service::Answer<T>, ServiceError>;
+type Result<T> = std::result::Result<JsonResponse<T>, ServiceError>;
 
-pub(crate) fn router(endpoint: Endpoint) -> Router {
+pub(crate) fn router(endpoint: &Endpoint) -> Router {
     Router::new()
         .route("/_emulator/resource", get(state::resource))
         .route("/_emulator/requests", get(state::requests))
         .route("/_emulator/refusals", get(state::refusals))
         .route("/_emulator/identities", get(state::identities))
-        .route("/_emulator/access-keys", get(access_keys::list))
+        .route("/_emulator/access-keys", get(state::access_keys))
         .route(
             "/_emulator/access-keys/{kind}/regenerate",
-            post(access_keys::regenerate),
+            post(state::regenerate_access_key),
         )
         .route(
             "/_emulator/faults",
@@ -45,8 +50,28 @@ pub(crate) fn router(endpoint: Endpoint) -> Router {
         .method_not_allowed_fallback(|| async { ServiceError::method_not_allowed() })
         .merge(page::router())
         .layer(from_fn_with_state(endpoint.scheme, guard::require_local))
-        .layer(map_response(guard::keep_private))
-        .with_state(endpoint)
+        .layer(map_response(guard::add_privacy_headers))
+        .layer(from_fn_with_state(endpoint.service.clone(), log))
+        .with_state(endpoint.clone())
+}
+
+/// Logs a request to the control surface, a failure at a higher level, as a page that watches the emulator sends
+/// requests every second.
+async fn log(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let response = next.run(request).await;
+    let access_keys = &service.resource.access_keys;
+    let method = access_keys.redact(method.as_str());
+    let path = &*access_keys.redact(&path);
+    let status = response.status().as_u16();
+    if let Some(Refusal { code, reason, .. }) = response.extensions().get() {
+        let reason = reason.as_ref().map(display);
+        info!(%method, path, status, code = code.as_deref(), reason);
+    } else {
+        debug!(%method, path, status);
+    }
+    response
 }
 
 /// Reads a JSON object. serde's error names the members that are known; the example shows the rest.

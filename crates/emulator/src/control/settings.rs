@@ -3,13 +3,12 @@
 use super::{Result, invalid, object};
 use crate::{
     clock::CENTURY,
-    endpoint::Endpoint,
-    resource::Resource,
-    service::{Answer, RequestBody},
+    http::{JsonResponse, RequestBody, Service},
 };
 use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use time::Duration;
 
 const MAX_SECONDS: i64 = CENTURY.whole_seconds();
@@ -23,16 +22,16 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    fn of(resource: &Resource) -> Self {
+    fn of(service: &Service) -> Self {
         Self {
-            clock_offset_seconds: resource.clock.offset().whole_seconds(),
-            revocation_delay_seconds: resource.revocation_delay.get().whole_seconds(),
-            withdrawn_versions: resource.withdrawn_versions.names(),
+            clock_offset_seconds: service.resource.clock.offset().whole_seconds(),
+            revocation_delay_seconds: service.resource.revocation_delay.get().whole_seconds(),
+            withdrawn_versions: service.withdrawn_versions.names(),
         }
     }
 }
 
-/// Settings to change. Those that are not given stay as they are.
+/// Settings to change. Absent ones stay.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Change {
@@ -42,17 +41,14 @@ struct Change {
 }
 
 /// `GET /_emulator/settings`
-pub(super) async fn get(State(Endpoint { resource, .. }): State<Endpoint>) -> Answer<Settings> {
-    Answer(StatusCode::OK, Settings::of(&resource))
+pub(super) async fn get(State(service): State<Arc<Service>>) -> JsonResponse<Settings> {
+    JsonResponse(StatusCode::OK, Settings::of(&service))
 }
 
 /// `PATCH /_emulator/settings`
 ///
 /// Either all of the given settings change or none.
-pub(super) async fn change(
-    State(Endpoint { resource, .. }): State<Endpoint>,
-    RequestBody(body): RequestBody,
-) -> Result<Settings> {
+pub(super) async fn change(State(service): State<Arc<Service>>, RequestBody(body): RequestBody) -> Result<Settings> {
     let change: Change = object(
         &body,
         r#"{"clockOffsetSeconds":-600,"withdrawnVersions":["2023-10-01"]}"#,
@@ -70,14 +66,14 @@ pub(super) async fn change(
         )));
     }
     if let Some(versions) = &change.withdrawn_versions {
-        let known = resource.withdrawn_versions.set(versions);
+        let known = service.withdrawn_versions.set(versions);
         known.map_err(|error| invalid(format!("{error}.")))?;
     }
     if let Some(offset) = offset {
-        resource.clock.set_offset(offset);
+        service.resource.clock.set_offset(offset);
     }
     if let Some(delay) = delay {
-        resource.revocation_delay.set(delay);
+        service.resource.revocation_delay.set(delay);
     }
-    Ok(Answer(StatusCode::OK, Settings::of(&resource)))
+    Ok(JsonResponse(StatusCode::OK, Settings::of(&service)))
 }

@@ -1,19 +1,20 @@
-//! What the emulator holds, and what it was asked.
+//! The state of the emulator: the resource, its access keys and identities, and the last requests.
 
+use super::Result;
 use crate::{
-    endpoint::Endpoint,
-    http_date,
-    journal::Entry,
-    recent::Numbered,
-    service::{Answer, Identity},
+    auth::AccessKeyKind,
+    dates,
+    http::{Identity, JsonResponse, RequestRecord, Scheme, Service, ServiceError, connection_string},
+    ring_buffer::Numbered,
 };
-use axum::extract::State;
+use axum::extract::{Path, State, rejection::PathRejection};
 use http::StatusCode;
 use serde::Serialize;
+use std::sync::Arc;
 use uuid::Uuid;
 
-/// How many identities are listed.
-const IDENTITIES: usize = 100;
+/// The most identities in a list.
+const MAX_IDENTITIES: usize = 100;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -26,37 +27,65 @@ pub(super) struct Description {
 }
 
 /// `GET /_emulator/resource`
-pub(super) async fn resource(State(Endpoint { resource, .. }): State<Endpoint>) -> Answer<Description> {
+pub(super) async fn resource(State(service): State<Arc<Service>>) -> JsonResponse<Description> {
+    let resource = &service.resource;
     let description = Description {
         name: env!("CARGO_PKG_NAME"),
         version: env!("CARGO_PKG_VERSION"),
         resource_id: resource.id,
         identities: resource.registry.count(),
-        time: http_date::format(resource.clock.now()),
+        time: dates::format_http_date(resource.clock.now()),
     };
-    Answer(StatusCode::OK, description)
+    JsonResponse(StatusCode::OK, description)
 }
 
 #[derive(Serialize)]
-pub(super) struct RequestList {
-    requests: Vec<Numbered<Entry>>,
-}
-
-/// `GET /_emulator/requests`
-pub(super) async fn requests(State(Endpoint { resource, .. }): State<Endpoint>) -> Answer<RequestList> {
-    let requests = resource.journal.requests();
-    Answer(StatusCode::OK, RequestList { requests })
+pub(super) struct KeyPair {
+    primary: Credentials,
+    secondary: Credentials,
 }
 
 #[derive(Serialize)]
-pub(super) struct RefusalList {
-    refusals: Vec<Numbered<Entry>>,
+#[serde(rename_all = "camelCase")]
+pub(super) struct Credentials {
+    access_key: String,
+    connection_string: String,
+    https_connection_string: String,
 }
 
-/// `GET /_emulator/refusals`
-pub(super) async fn refusals(State(Endpoint { resource, .. }): State<Endpoint>) -> Answer<RefusalList> {
-    let refusals = resource.journal.refusals();
-    Answer(StatusCode::OK, RefusalList { refusals })
+impl Credentials {
+    fn of(service: &Service, kind: AccessKeyKind) -> Self {
+        let access_key = service.resource.access_keys.get(kind).key.as_base64().to_owned();
+        let string = |scheme| connection_string(&service.ports.endpoint(scheme), &access_key);
+        Self {
+            connection_string: string(Scheme::Http),
+            https_connection_string: string(Scheme::Https),
+            access_key,
+        }
+    }
+}
+
+/// `GET /_emulator/access-keys`
+pub(super) async fn access_keys(State(service): State<Arc<Service>>) -> JsonResponse<KeyPair> {
+    let pair = KeyPair {
+        primary: Credentials::of(&service, AccessKeyKind::Primary),
+        secondary: Credentials::of(&service, AccessKeyKind::Secondary),
+    };
+    JsonResponse(StatusCode::OK, pair)
+}
+
+/// `POST /_emulator/access-keys/{kind}/regenerate`
+pub(super) async fn regenerate_access_key(
+    State(service): State<Arc<Service>>,
+    kind: std::result::Result<Path<AccessKeyKind>, PathRejection>,
+) -> Result<Credentials> {
+    let Ok(Path(kind)) = kind else {
+        return Err(ServiceError::not_found());
+    };
+    let resource = &service.resource;
+    let receipt = resource.access_keys.regenerate(kind)?;
+    resource.store.wait(receipt).await?;
+    Ok(JsonResponse(StatusCode::OK, Credentials::of(&service, kind)))
 }
 
 #[derive(Serialize)]
@@ -67,8 +96,30 @@ pub(super) struct IdentityList {
 }
 
 /// `GET /_emulator/identities`
-pub(super) async fn identities(State(Endpoint { resource, .. }): State<Endpoint>) -> Answer<IdentityList> {
-    let (total, newest) = resource.registry.newest(IDENTITIES);
+pub(super) async fn identities(State(service): State<Arc<Service>>) -> JsonResponse<IdentityList> {
+    let (total, newest) = service.resource.registry.newest(MAX_IDENTITIES);
     let identities = newest.into_iter().map(|id| Identity { id: id.to_string() }).collect();
-    Answer(StatusCode::OK, IdentityList { total, identities })
+    JsonResponse(StatusCode::OK, IdentityList { total, identities })
+}
+
+#[derive(Serialize)]
+pub(super) struct RequestList {
+    requests: Vec<Numbered<RequestRecord>>,
+}
+
+/// `GET /_emulator/requests`
+pub(super) async fn requests(State(service): State<Arc<Service>>) -> JsonResponse<RequestList> {
+    let requests = service.request_log.requests();
+    JsonResponse(StatusCode::OK, RequestList { requests })
+}
+
+#[derive(Serialize)]
+pub(super) struct RefusalList {
+    refusals: Vec<Numbered<RequestRecord>>,
+}
+
+/// `GET /_emulator/refusals`
+pub(super) async fn refusals(State(service): State<Arc<Service>>) -> JsonResponse<RefusalList> {
+    let refusals = service.request_log.refusals();
+    JsonResponse(StatusCode::OK, RefusalList { refusals })
 }

@@ -1,18 +1,18 @@
-//! Tokens: those that were issued, and those that stand for tokens of Entra ID.
+//! The tokens that were issued, and tokens in place of those of Entra ID.
 
 use super::Result;
 use crate::{
-    endpoint::Endpoint,
+    http::{JsonResponse, RequestBody, Service, ServiceError},
     json_object::JsonObject,
-    recent::Numbered,
     resource::TokenStatus,
-    service::{Answer, RequestBody, ServiceError},
+    ring_buffer::Numbered,
     tokens::{EntraToken, EntraTokenRequest, Jwk, Jwt},
 };
 use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::sync::Arc;
 
 #[derive(Serialize)]
 pub(super) struct JwkSet {
@@ -20,9 +20,9 @@ pub(super) struct JwkSet {
 }
 
 /// `GET /_emulator/keys`
-pub(super) async fn keys(State(Endpoint { resource, .. }): State<Endpoint>) -> Result<JwkSet> {
-    let key = resource.token_key.wait().await?.jwk().clone();
-    Ok(Answer(StatusCode::OK, JwkSet { keys: [key] }))
+pub(super) async fn keys(State(service): State<Arc<Service>>) -> Result<JwkSet> {
+    let key = service.resource.token_key.wait().await?.jwk().clone();
+    Ok(JsonResponse(StatusCode::OK, JwkSet { keys: [key] }))
 }
 
 #[derive(Serialize)]
@@ -37,16 +37,16 @@ struct Token {
 }
 
 /// `GET /_emulator/tokens`
-pub(super) async fn list(State(Endpoint { resource, .. }): State<Endpoint>) -> Answer<TokenList> {
-    let issued = resource.issued.list();
+pub(super) async fn list(State(service): State<Arc<Service>>) -> JsonResponse<TokenList> {
+    let issued = service.resource.issued.list();
     let tokens = issued.into_iter().map(|Numbered { number, item }| {
-        let status = resource.status_of(&item);
+        let status = service.resource.status_of(&item);
         let claims = item.claims();
         let item = Token { status, claims };
         Numbered { number, item }
     });
     let tokens = tokens.collect();
-    Answer(StatusCode::OK, TokenList { tokens })
+    JsonResponse(StatusCode::OK, TokenList { tokens })
 }
 
 #[derive(Deserialize)]
@@ -64,7 +64,7 @@ pub(super) struct Introspection {
 
 /// `POST /_emulator/tokens/introspect`
 pub(super) async fn introspect(
-    State(Endpoint { resource, .. }): State<Endpoint>,
+    State(service): State<Arc<Service>>,
     RequestBody(body): RequestBody,
 ) -> Result<Introspection> {
     // serde's error could contain a token.
@@ -73,9 +73,9 @@ pub(super) async fn introspect(
     let token = Jwt::parse(&request.token);
     let status = token
         .as_ref()
-        .map_or(TokenStatus::Unknown, |token| resource.token_status(token));
+        .map_or(TokenStatus::Unknown, |token| service.resource.token_status(token));
     if matches!(status, TokenStatus::Revoked | TokenStatus::IdentityDeleted) {
-        resource.store.wait_for_all().await?;
+        service.resource.store.wait_for_all().await?;
     }
     let introspection = Introspection {
         active: status == TokenStatus::Active,
@@ -84,12 +84,12 @@ pub(super) async fn introspect(
             .filter(|_| status != TokenStatus::Unknown)
             .and_then(|token| token.payload().claims()),
     };
-    Ok(Answer(StatusCode::OK, introspection))
+    Ok(JsonResponse(StatusCode::OK, introspection))
 }
 
 /// `POST /_emulator/entra/tokens`
 pub(super) async fn mint_entra_token(
-    State(Endpoint { resource, .. }): State<Endpoint>,
+    State(service): State<Arc<Service>>,
     RequestBody(body): RequestBody,
 ) -> Result<EntraToken> {
     let JsonObject(request) = if body.is_empty() {
@@ -98,6 +98,9 @@ pub(super) async fn mint_entra_token(
         serde_json::from_slice(&body)
             .map_err(|error| ServiceError::new(StatusCode::BAD_REQUEST, "InvalidRequest", error.to_string()))?
     };
-    let key = resource.token_key.wait().await?;
-    Ok(Answer(StatusCode::OK, request.mint(key, resource.clock.now())?))
+    let key = service.resource.token_key.wait().await?;
+    Ok(JsonResponse(
+        StatusCode::OK,
+        request.mint(key, service.resource.clock.now())?,
+    ))
 }

@@ -1,10 +1,16 @@
-//! A fault as a user asks for it.
+//! A fault as the user describes it, and the names of the effects.
 
 use crate::operation::Operation;
 use serde::{Deserialize, Serialize};
-use std::{ops::Not, time::Duration};
+use std::{
+    borrow::Cow,
+    error::Error,
+    fmt::{self, Display, Formatter},
+    ops::Not,
+    time::Duration,
+};
 
-/// A fault to inject into requests to the service, so that a test can see what a client does about it.
+/// A fault to inject into requests to the service, which tests how a client reacts.
 ///
 /// By default, it applies to every request to the service. [`times`](Self::times), [`share`](Self::share) and
 /// [`operation`](Self::operation) restrict it, alone or together. It never applies to the control surface.
@@ -52,16 +58,57 @@ pub struct Fault {
     pub(super) operation: Option<Operation>,
 }
 
-/// The name of an effect.
+/// The name of an effect. `Display` and JSON are in camel case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum EffectName {
+pub(crate) enum EffectName {
     Status,
     Latency,
     ResetBeforeCommit,
     ResetAfterCommit,
     TruncatedBody,
     HtmlBody,
+}
+
+impl EffectName {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Status,
+        Self::Latency,
+        Self::ResetBeforeCommit,
+        Self::ResetAfterCommit,
+        Self::TruncatedBody,
+        Self::HtmlBody,
+    ];
+
+    /// The name in the text of a fault.
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Latency => "latency",
+            Self::ResetBeforeCommit => "reset-before-commit",
+            Self::ResetAfterCommit => "reset-after-commit",
+            Self::TruncatedBody => "truncated-body",
+            Self::HtmlBody => "html-body",
+        }
+    }
+
+    /// The description on the control page.
+    pub(crate) fn description(self) -> &'static str {
+        match self {
+            Self::Status => "answer with a status",
+            Self::Latency => "answer late",
+            Self::ResetBeforeCommit => "reset the connection, do nothing",
+            Self::ResetAfterCommit => "do it, then reset the connection",
+            Self::TruncatedBody => "send half of the body",
+            Self::HtmlBody => "answer with a gateway's HTML page",
+        }
+    }
+}
+
+impl Display for EffectName {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 impl Fault {
@@ -79,7 +126,7 @@ impl Fault {
         }
     }
 
-    /// Answers with this status, 400 to 599, and an error of the service's form that says that it was injected. The
+    /// Responds with this status, 400 to 599, and an error of the service's form that says that it was injected. The
     /// operation does not run, and the request is not authenticated; [`after_commit`](Self::after_commit) changes both.
     pub fn status(status: u16) -> Self {
         Self {
@@ -101,19 +148,19 @@ impl Fault {
         Self::new(EffectName::ResetBeforeCommit)
     }
 
-    /// Runs the operation, and then resets the connection in place of sending its answer.
+    /// Runs the operation, and then resets the connection in place of sending the response.
     pub fn reset_after_commit() -> Self {
         Self::new(EffectName::ResetAfterCommit)
     }
 
-    /// Runs the operation, sends the head of its answer with the length of the whole body, then the first half of the
-    /// body, and closes the connection. An answer without a body is sent as it is.
+    /// Runs the operation, sends the head of its response with the length of the whole body, then the first half of the
+    /// body, and closes the connection. A response without a body is sent unchanged.
     pub fn truncated_body() -> Self {
         Self::new(EffectName::TruncatedBody)
     }
 
-    /// Answers with a page of HTML and 502, as a gateway in front of the service does, and without the service's headers.
-    /// The operation does not run. For a page after it has run, there is [`after_commit`](Self::after_commit).
+    /// Responds with a page of HTML and 502, as a gateway in front of the service does, and without the service's
+    /// headers. The operation does not run. For a page after it has run, use [`after_commit`](Self::after_commit).
     pub fn html_body() -> Self {
         Self::new(EffectName::HtmlBody)
     }
@@ -147,13 +194,13 @@ impl Fault {
         }
     }
 
-    /// Runs the operation first, and sends a [`status`](Self::status) in place of its answer, as a gateway does that did not
-    /// get the answer in time: the identity exists, but the client gets a 503. It comes with a page of HTML and without the
-    /// service's headers; with a [`code`](Self::code), it has the service's form.
+    /// Runs the operation first, and sends a [`status`](Self::status) in place of its response, like a gateway that did
+    /// not get the response in time: the identity exists, but the client gets a 503. It comes with a page of HTML and
+    /// without the service's headers; with a [`code`](Self::code), it has the service's form.
     ///
-    /// The operation runs in full, including authentication and rate limits. If it is refused, nothing is committed, and
-    /// the client gets the status of the fault all the same, as from a gateway. The log and the list of requests have the
-    /// answer that was not sent.
+    /// The operation runs in full, including authentication and rate limits. If it is refused, nothing is committed,
+    /// and the client still gets the status of the fault, as from a gateway. The log and the list of requests have the
+    /// response that was not sent.
     pub fn after_commit(self) -> Self {
         Self {
             after_commit: true,
@@ -161,8 +208,7 @@ impl Fault {
         }
     }
 
-    /// Applies to so many requests, at least one, and no more: the next ones, unless a [`share`](Self::share) spreads
-    /// them.
+    /// Applies to this number of requests, at least one: the next ones, unless a [`share`](Self::share) spreads them.
     pub fn times(self, times: u64) -> Self {
         Self {
             times: Some(times),
@@ -181,7 +227,7 @@ impl Fault {
         }
     }
 
-    /// Applies to requests for this operation only. No others count.
+    /// Applies to requests for this operation only. Others do not count.
     pub fn operation(self, operation: Operation) -> Self {
         Self {
             operation: Some(operation),
@@ -189,3 +235,21 @@ impl Fault {
         }
     }
 }
+
+/// The error of a fault that makes no sense, or whose text cannot be read. `Display` says what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidFault(Cow<'static, str>);
+
+impl InvalidFault {
+    pub(super) fn new(message: impl Into<Cow<'static, str>>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl Display for InvalidFault {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for InvalidFault {}

@@ -1,20 +1,17 @@
-//! Faults on request, for tests of what a client does about them.
+//! Injected faults, for tests of how a client reacts to failures.
 //!
-//! A [`Fault`] is what a user asks for, in Rust, JSON or text. It is checked once, when it is injected; what is
-//! injected cannot be wrong any more.
+//! A [`Fault`] is the request of a user, in Rust, JSON or text. It is checked once, when it is injected.
 
-mod active;
-mod answers;
-mod carry_out;
 mod effect;
 mod fault;
-mod invalid;
+mod injected;
 mod occurrence;
 mod text;
-mod truncated;
 
-pub(crate) use active::Faults;
-pub use active::{FaultId, InjectedFault};
-pub(crate) use carry_out::Strike;
-pub use fault::Fault;
-pub use invalid::InvalidFault;
+pub(crate) use effect::{Effect, InjectedBody, InjectedResponse};
+pub(crate) use fault::EffectName;
+pub use fault::{Fault, InvalidFault};
+pub(crate) use injected::{AppliedFaults, Faults};
+pub use injected::{FaultId, InjectedFault};
+#[cfg(feature = "cli")]
+pub(crate) use text::{MODIFIERS, effects};

@@ -1,4 +1,4 @@
-//! Which requests a fault strikes.
+//! The requests that a fault applies to.
 
 use crate::{
     faults::{Fault, InvalidFault},
@@ -8,22 +8,22 @@ use crate::{
 /// The whole of a share. Sums of integers are exact, so that a share of 0.05 is 5 of 100, and not sometimes 4.
 const WHOLE: u32 = 1_000_000;
 
-/// Decides for each request in turn whether it is struck.
+/// Decides for each request in turn whether the fault applies to it.
 #[derive(Debug)]
 pub(super) struct Occurrence {
     operation: Option<Operation>,
-    /// How many more requests are struck; `None` for any number.
+    /// The number of further requests; `None` for any number.
     remaining: Option<u64>,
     /// In parts of [`WHOLE`].
     share: u32,
-    /// What the requests so far have added up to since the last that was struck, in the same parts.
+    /// The sum of the shares since the last request that it applied to, in the same parts.
     credit: u32,
 }
 
 impl Occurrence {
-    /// Whether the next request is struck, if it is for this operation.
-    pub(super) fn strikes(&mut self, operation: Option<Operation>) -> bool {
-        if self.is_over() || (self.operation.is_some() && self.operation != operation) {
+    /// Counts the next request, and returns whether the fault applies to it.
+    pub(super) fn applies(&mut self, operation: Option<Operation>) -> bool {
+        if self.is_exhausted() || (self.operation.is_some() && self.operation != operation) {
             return false;
         }
         self.credit += self.share;
@@ -41,8 +41,8 @@ impl Occurrence {
         self.remaining
     }
 
-    /// Whether no request will be struck any more.
-    pub(super) fn is_over(&self) -> bool {
+    /// Returns whether the fault applies to no further request.
+    pub(super) fn is_exhausted(&self) -> bool {
         self.remaining == Some(0)
     }
 }
@@ -83,26 +83,26 @@ fn parts(share: f64) -> Result<u32, InvalidFault> {
 mod tests {
     use super::*;
 
-    fn struck(fault: &Fault, requests: usize) -> Vec<usize> {
+    fn hits(fault: &Fault, requests: usize) -> Vec<usize> {
         let mut occurrence = Occurrence::try_from(fault).unwrap();
-        (1..=requests).filter(|_| occurrence.strikes(None)).collect()
+        (1..=requests).filter(|_| occurrence.applies(None)).collect()
     }
 
     #[test]
     fn a_share_is_spread_evenly() {
         let fault = Fault::html_body();
-        assert_eq!(struck(&fault.clone().share(0.05), 100), [20, 40, 60, 80, 100]);
-        assert_eq!(struck(&fault.clone().share(0.4), 10), [3, 5, 8, 10]);
-        assert_eq!(struck(&fault.clone().share(0.4).times(2), 10), [3, 5]);
-        assert_eq!(struck(&fault.clone().share(1.0), 3), [1, 2, 3]);
-        assert_eq!(struck(&fault.share(0.0), 1000).len(), 0);
+        assert_eq!(hits(&fault.clone().share(0.05), 100), [20, 40, 60, 80, 100]);
+        assert_eq!(hits(&fault.clone().share(0.4), 10), [3, 5, 8, 10]);
+        assert_eq!(hits(&fault.clone().share(0.4).times(2), 10), [3, 5]);
+        assert_eq!(hits(&fault.clone().share(1.0), 3), [1, 2, 3]);
+        assert_eq!(hits(&fault.share(0.0), 1000).len(), 0);
     }
 
     #[test]
     fn every_share_is_exact() {
         for percent in 0..=100_u32 {
             let fault = Fault::html_body().share(f64::from(percent) / 100.0);
-            assert_eq!(struck(&fault, 1000).len(), 10 * percent as usize, "{percent}");
+            assert_eq!(hits(&fault, 1000).len(), 10 * percent as usize, "{percent}");
         }
     }
 
@@ -117,10 +117,10 @@ mod tests {
             (Some(Operation::IssueToken), true),
             (Some(Operation::IssueToken), false),
         ];
-        for (operation, strikes) in operations {
-            assert_eq!(occurrence.strikes(operation), strikes);
+        for (operation, applies) in operations {
+            assert_eq!(occurrence.applies(operation), applies);
         }
-        assert!(occurrence.is_over());
+        assert!(occurrence.is_exhausted());
     }
 
     #[test]

@@ -1,11 +1,7 @@
 //! Faults as text: `status=503,retry-after=2,times=3`.
 
 use crate::{
-    faults::{
-        Fault, InvalidFault,
-        active::check,
-        fault::EffectName::{HtmlBody, Latency, ResetAfterCommit, ResetBeforeCommit, Status, TruncatedBody},
-    },
+    faults::{Fault, InvalidFault, fault::EffectName, injected::check},
     operation::Operation,
 };
 use serde::de::{Deserialize, IntoDeserializer, value};
@@ -15,8 +11,8 @@ use std::{
     str::FromStr,
 };
 
-const EFFECTS: &str = "status=N, latency=250ms, reset-before-commit, reset-after-commit, truncated-body or html-body";
-const MODIFIERS: &str = "status=N (of html-body), code=NAME, retry-after=SECONDS, after-commit, times=N, share=0.05 or \
+/// The parts that may follow an effect, in any order.
+pub(crate) const MODIFIERS: &str = "status=N (of html-body), code=NAME, retry-after=SECONDS, after-commit, times=N, share=0.05 or \
                          operation=NAME";
 
 impl FromStr for Fault {
@@ -37,25 +33,33 @@ impl FromStr for Fault {
     }
 }
 
-fn effect(part: (&str, Option<&str>)) -> Result<Fault, InvalidFault> {
-    Ok(match part {
-        ("status", Some(status)) => Fault {
-            status: Some(number("status", status)?),
-            ..Fault::new(Status)
-        },
-        ("latency", Some(latency)) => Fault {
+/// The effects with which a fault begins, as a list.
+pub(crate) fn effects() -> String {
+    let [first @ .., last] = EffectName::ALL.map(|effect| match effect {
+        EffectName::Status => "status=N",
+        EffectName::Latency => "latency=250ms",
+        effect => effect.text(),
+    });
+    format!("{} or {last}", first.join(", "))
+}
+
+fn effect((name, value): (&str, Option<&str>)) -> Result<Fault, InvalidFault> {
+    let effect = EffectName::ALL.into_iter().find(|effect| effect.text() == name);
+    match (effect, value) {
+        (Some(effect @ EffectName::Status), Some(status)) => Ok(Fault {
+            status: Some(number(name, status)?),
+            ..Fault::new(effect)
+        }),
+        (Some(effect @ EffectName::Latency), Some(latency)) => Ok(Fault {
             milliseconds: Some(milliseconds(latency)?),
-            ..Fault::new(Latency)
-        },
-        ("reset-before-commit", None) => Fault::new(ResetBeforeCommit),
-        ("reset-after-commit", None) => Fault::new(ResetAfterCommit),
-        ("truncated-body", None) => Fault::new(TruncatedBody),
-        ("html-body", None) => Fault::new(HtmlBody),
-        (name, _) => {
-            let message = format!("a fault cannot begin with `{name}`: begin with {EFFECTS}");
-            return Err(InvalidFault::new(message));
+            ..Fault::new(effect)
+        }),
+        (None | Some(EffectName::Status | EffectName::Latency), _) | (_, Some(_)) => {
+            let message = format!("a fault cannot begin with `{name}`: begin with {}", effects());
+            Err(InvalidFault::new(message))
         }
-    })
+        (Some(effect), None) => Ok(Fault::new(effect)),
+    }
 }
 
 fn modify(fault: &mut Fault, name: &str, value: Option<&str>) -> Result<(), InvalidFault> {
@@ -94,22 +98,19 @@ fn milliseconds(text: &str) -> Result<u64, InvalidFault> {
 
 fn operation(name: &str) -> Result<Operation, InvalidFault> {
     let name: value::StrDeserializer<'_, value::Error> = name.into_deserializer();
-    // The error lists all of them.
+    // The error lists all operations.
     Operation::deserialize(name).map_err(|error| InvalidFault::new(format!("no operation of a fault: {error}")))
 }
 
 impl Display for Fault {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.effect {
-            Status => "status",
-            Latency => "latency",
-            ResetBeforeCommit => "reset-before-commit",
-            ResetAfterCommit => "reset-after-commit",
-            TruncatedBody => "truncated-body",
-            HtmlBody => "html-body",
-        })?;
+        f.write_str(self.effect.text())?;
         if let Some(status) = self.status {
-            f.write_str(if self.effect == Status { "=" } else { ",status=" })?;
+            f.write_str(if self.effect == EffectName::Status {
+                "="
+            } else {
+                ",status="
+            })?;
             write!(f, "{status}")?;
         }
         if let Some(milliseconds) = self.milliseconds {

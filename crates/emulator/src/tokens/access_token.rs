@@ -4,15 +4,14 @@
 //! as observed: in users' tokens since 2023 and Teams users' tokens since 2024.
 
 use crate::{
-    access_keys::KeyNumber,
-    assigned_user::AssignedUser,
-    identity_id::IdentityId,
-    recent::Recent,
-    timestamp,
+    auth::KeyNumber,
+    dates,
+    identities::{Access, AssignedUser, IdentityId},
+    ring_buffer::RingBuffer,
     tokens::{Payload, SigningKey, TeamsUserClaims, jwt},
 };
 use aws_lc_rs::error::Unspecified;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt::{self, Debug, Formatter};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -21,12 +20,12 @@ use uuid::Uuid;
 const REGION: &str = "amer";
 const RESOURCE_LOCATION: &str = "unitedstates";
 
-/// A token and when it expires, in the service's JSON form. `Debug` does not show the token.
+/// A token and its expiry, in the service's JSON form. `Debug` does not show the token.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AccessToken {
     token: String,
-    #[serde(serialize_with = "timestamp::serialize")]
+    #[serde(serialize_with = "dates::serialize_timestamp")]
     expires_on: OffsetDateTime,
 }
 
@@ -38,21 +37,21 @@ impl Debug for AccessToken {
     }
 }
 
-/// The numbers that a communication user's token carries.
+/// The counters that a communication user's token carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct UserNumbers {
-    /// How often the identity's tokens had been revoked.
+pub(crate) struct UserCounters {
+    /// The number of revocations before it was issued.
     pub(crate) revocations: u64,
     /// The access key that the token was made with.
     pub(crate) key: KeyNumber,
-    /// Tells the token apart from the identity's others.
+    /// A number that distinguishes tokens of the same second.
     pub(crate) serial: u64,
 }
 
-impl UserNumbers {
-    /// Reads the numbers of a token; `None` if it is not the token of a communication user.
-    pub(super) fn read(payload: &Payload) -> Option<Self> {
-        let [revocations, key, serial] = payload.numbers()?;
+impl UserCounters {
+    /// Reads the counters of a token; `None` if it is not the token of a communication user.
+    fn read(payload: &Payload) -> Option<Self> {
+        let [revocations, key, serial] = payload.counters()?;
         Some(Self {
             revocations,
             key: KeyNumber(key),
@@ -66,15 +65,15 @@ impl UserNumbers {
     }
 }
 
-/// The claims of the last tokens.
-pub(crate) type IssuedTokens = Recent<Payload, 100>;
+/// The claims of the last tokens, for the control surface.
+pub(crate) type IssuedTokens = RingBuffer<Payload, 100>;
 
 /// Issues tokens at one moment.
 pub(crate) struct Issuer<'a> {
     pub(crate) key: &'a SigningKey,
     pub(crate) resource_id: Uuid,
     pub(crate) now: OffsetDateTime,
-    /// Where the claims of tokens are kept for people to look at.
+    /// The claims of the last tokens, to which each token is added.
     pub(crate) issued: &'a IssuedTokens,
 }
 
@@ -117,20 +116,20 @@ impl Issuer<'_> {
     pub(crate) fn user_token(
         &self,
         id: IdentityId,
-        numbers: UserNumbers,
+        counters: UserCounters,
         scopes: &[String],
         lifetime: Duration,
     ) -> Result<AccessToken, Unspecified> {
         self.acs_token(
             id.skype_id(),
-            &numbers.as_array(),
+            &counters.as_array(),
             scopes.join(","),
             self.now + lifetime,
         )
     }
 
-    /// Signs a token of a user whom the assignment with this number admits. It expires with the Entra ID token that it
-    /// is exchanged for.
+    /// Signs a token of a user that the assignment with this number admits. It expires with the Entra ID token that is
+    /// exchanged.
     pub(crate) fn assigned_user_token(
         &self,
         user: &AssignedUser,
@@ -144,7 +143,7 @@ impl Issuer<'_> {
     fn acs_token(
         &self,
         skypeid: String,
-        numbers: &[u64],
+        counters: &[u64],
         acs_scope: String,
         expires_on: OffsetDateTime,
     ) -> Result<AccessToken, Unspecified> {
@@ -160,10 +159,10 @@ impl Issuer<'_> {
             resource_location: RESOURCE_LOCATION,
             iat,
         };
-        self.sign(&claims, numbers, expires_on)
+        self.sign(&claims, counters, expires_on)
     }
 
-    /// Signs a token of a Teams user, which expires with the Entra ID token that it is exchanged for.
+    /// Signs a token of a Teams user. It expires with the Entra ID token that is exchanged.
     pub(crate) fn teams_user_token(
         &self,
         entra: &TeamsUserClaims,
@@ -187,16 +186,71 @@ impl Issuer<'_> {
         self.sign(&claims, &[key], entra.exp)
     }
 
-    /// Signs a token that carries numbers as white space.
+    /// Signs a token that carries counters as white space.
     fn sign(
         &self,
         claims: &impl Serialize,
-        numbers: &[u64],
+        counters: &[u64],
         expires_on: OffsetDateTime,
     ) -> Result<AccessToken, Unspecified> {
-        let payload = Payload::new(claims, numbers)?;
+        let payload = Payload::new(claims, counters)?;
         let token = jwt::sign(&payload, self.key)?;
         self.issued.add(payload);
         Ok(AccessToken { token, expires_on })
+    }
+}
+
+/// The parts of an issued token that decide its status.
+pub(crate) struct IssuedToken {
+    pub(crate) holder: Holder,
+    pub(crate) resource_id: Uuid,
+    pub(crate) exp: i64,
+}
+
+/// The holder of a token.
+pub(crate) enum Holder {
+    User {
+        id: IdentityId,
+        counters: UserCounters,
+    },
+    /// A user that the assignment with this number admitted.
+    AssignedUser {
+        access: Access,
+        assignment: u64,
+    },
+    TeamsUser {
+        key: KeyNumber,
+    },
+}
+
+impl IssuedToken {
+    /// Reads the claims of a token; `None` if they are not those of an access token.
+    pub(crate) fn read(payload: &Payload) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Claims {
+            skypeid: String,
+            exp: i64,
+            #[serde(rename = "resourceId")]
+            resource_id: Uuid,
+        }
+
+        let claims: Claims = payload.claims()?;
+        let holder = if claims.skypeid.starts_with("orgid:") {
+            let [key] = payload.counters()?;
+            Holder::TeamsUser { key: KeyNumber(key) }
+        } else if let Some(access) = Access::of_skype_id(&claims.skypeid) {
+            let [assignment] = payload.counters()?;
+            Holder::AssignedUser { access, assignment }
+        } else {
+            Holder::User {
+                id: IdentityId::parse_skype_id(&claims.skypeid)?,
+                counters: UserCounters::read(payload)?,
+            }
+        };
+        Some(Self {
+            holder,
+            resource_id: claims.resource_id,
+            exp: claims.exp,
+        })
     }
 }

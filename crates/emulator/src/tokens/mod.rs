@@ -1,31 +1,22 @@
 //! The tokens that the emulator issues and checks.
 
 mod access_token;
-mod entra;
-mod entra_check;
-mod entra_claims;
-mod entra_kind;
-mod issued_token;
+mod entra_token;
+mod entra_validation;
 mod jwt;
-mod kept_key;
-mod key;
-mod numbers;
-mod payload;
-mod permissions;
 mod signing_key;
+mod token_key;
+mod whitespace_counters;
 
-pub use entra::{EntraToken, EntraTokenRequest};
-pub use entra_kind::EntraTokenKind;
-pub use key::{TokenAlgorithm, TokenKey};
+pub use entra_token::{EntraToken, EntraTokenKind, EntraTokenRequest};
+pub use signing_key::TokenAlgorithm;
+pub use token_key::TokenKey;
 
-pub(crate) use access_token::{AccessToken, IssuedTokens, Issuer, UserNumbers};
-pub(crate) use entra_check::{
-    ENTRA_USER_AUDIENCES, EntraTokenError, SERVICE_AUDIENCES, Signatures, TEAMS_AUDIENCES, TEAMS_EXTENSION_AUDIENCES,
-    check,
+pub(crate) use access_token::{AccessToken, Holder, IssuedToken, IssuedTokens, Issuer, UserCounters};
+pub(crate) use entra_validation::{
+    ENTRA_USER_AUDIENCES, EntraTokenError, EntraUserClaims, SERVICE_AUDIENCES, Signatures, TEAMS_AUDIENCES,
+    TEAMS_EXTENSION_AUDIENCES, TeamsUserClaims, validate,
 };
-pub(crate) use entra_claims::{EntraUserClaims, TeamsUserClaims};
-pub(crate) use issued_token::{Holder, IssuedToken};
-pub(crate) use jwt::Jwt;
-pub(crate) use key::KeyGenerated;
-pub(crate) use payload::Payload;
+pub(crate) use jwt::{Jwt, Payload};
 pub(crate) use signing_key::{Jwk, SigningKey};
+pub(crate) use token_key::KeyGenerationGuard;

@@ -1,7 +1,7 @@
 //! Authentication by signature and by bearer token.
 
 use crate::{
-    client::{Answer, Client, VERSION, builder, start},
+    client::{Client, Response, VERSION, builder, start},
     signer,
 };
 use acs_identity_emulator::EntraTokenRequest;
@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 const DENIED: &str = "Denied by the resource provider.";
 
 #[tokio::test]
-async fn a_missing_or_malformed_authentication_is_denied() {
+async fn missing_or_malformed_authentication_is_denied() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let target = format!("/identities{VERSION}");
@@ -33,13 +33,13 @@ async fn a_missing_or_malformed_authentication_is_denied() {
         without("x-ms-content-sha256"),
         client.signed_at("2026-08-01T00:00:00Z", "POST", &target, ""),
     ] {
-        assert_denied(&Answer::of(request).await, DENIED);
+        assert_denied(&Response::of(request).await, DENIED);
     }
     assert_eq!(emulator.identity_count(), 0);
 }
 
 #[tokio::test]
-async fn a_request_signed_otherwise_or_with_another_key_is_denied() {
+async fn wrong_signature_or_key_is_denied() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let stranger = Client {
@@ -53,22 +53,22 @@ async fn a_request_signed_otherwise_or_with_another_key_is_denied() {
         .build_split();
     let mut request = request.unwrap();
     request.url_mut().set_query(Some("api-version=2022-10-01"));
-    assert_denied(&Answer::of(RequestBuilder::from_parts(http, request)).await, DENIED);
+    assert_denied(&Response::of(RequestBuilder::from_parts(http, request)).await, DENIED);
 }
 
 #[tokio::test]
-async fn a_body_other_than_the_hashed_one_is_named() {
+async fn body_other_than_the_hashed_one_is_named() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let request = client
         .signed("POST", &format!("/identities{VERSION}"), "{}")
         .body("{ }");
     let message = "Request 'x-ms-content-sha256' differs from generated content hash.";
-    assert_denied(&Answer::of(request).await, message);
+    assert_denied(&Response::of(request).await, message);
 }
 
 #[tokio::test]
-async fn a_signed_request_is_valid_for_minutes_only() {
+async fn signed_request_is_valid_for_minutes() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let target = format!("/identities{VERSION}");
@@ -83,7 +83,7 @@ async fn a_signed_request_is_valid_for_minutes_only() {
     // A client that takes the time from responses is accepted again.
     let date = late.header("date").unwrap();
     assert_eq!(
-        Answer::of(client.signed_at(date, "POST", &target, "")).await.status,
+        Response::of(client.signed_at(date, "POST", &target, "")).await.status,
         201
     );
 
@@ -94,7 +94,7 @@ async fn a_signed_request_is_valid_for_minutes_only() {
 }
 
 #[tokio::test]
-async fn authentication_comes_before_everything_else() {
+async fn authentication_comes_first() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     for target in [
@@ -103,12 +103,12 @@ async fn authentication_comes_before_everything_else() {
         "/nowhere",
         "/teamsUser/:exchangeAccessToken",
     ] {
-        assert_denied(&Answer::of(client.unsigned("POST", target, "{")).await, DENIED);
+        assert_denied(&Response::of(client.unsigned("POST", target, "{")).await, DENIED);
     }
 }
 
 #[tokio::test]
-async fn a_bearer_token_is_accepted_only_over_https() {
+async fn bearer_token_needs_https() {
     let emulator = start().await;
     let (http, https) = (Client::over_http(&emulator), Client::over_https(&emulator));
     for audience in [
@@ -127,7 +127,7 @@ async fn a_bearer_token_is_accepted_only_over_https() {
 }
 
 #[tokio::test]
-async fn a_bearer_token_that_is_not_valid_is_denied() {
+async fn invalid_bearer_token_is_denied() {
     let emulator = start().await;
     let https = Client::over_https(&emulator);
     let service = EntraTokenRequest::service;
@@ -166,7 +166,7 @@ async fn a_bearer_token_that_is_not_valid_is_denied() {
 }
 
 #[tokio::test]
-async fn an_unverified_bearer_token_is_still_checked_for_audience_and_expiry() {
+async fn unverified_bearer_needs_audience_and_expiry() {
     let emulator = builder().accept_unverified_bearer(true).start().await.unwrap();
     let https = Client::over_https(&emulator);
     let mint = async |request: &EntraTokenRequest| {
@@ -189,8 +189,8 @@ async fn an_unverified_bearer_token_is_still_checked_for_audience_and_expiry() {
     }
 }
 
-async fn create_as_bearer(client: &Client, token: &str) -> Answer {
-    Answer::of(
+async fn create_as_bearer(client: &Client, token: &str) -> Response {
+    Response::of(
         client
             .unsigned("POST", &format!("/identities{VERSION}"), "")
             .bearer_auth(token),
@@ -199,13 +199,13 @@ async fn create_as_bearer(client: &Client, token: &str) -> Answer {
 }
 
 #[track_caller]
-fn assert_denied(answer: &Answer, message: &str) {
-    answer.assert_error(401, "Denied", message, None);
-    assert_eq!(answer.header("api-supported-versions"), None);
+fn assert_denied(response: &Response, message: &str) {
+    response.assert_error(401, "Denied", message, None);
+    assert_eq!(response.header("api-supported-versions"), None);
 }
 
 #[tokio::test]
-async fn the_signature_covers_the_date_that_is_sent() {
+async fn signature_covers_the_date_sent() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let target = format!("/identities{VERSION}");
@@ -213,5 +213,5 @@ async fn the_signature_covers_the_date_that_is_sent() {
     let (http, request) = client.signed("POST", &target, "").build_split();
     let mut request = request.unwrap();
     request.headers_mut().insert("x-ms-date", later.parse().unwrap());
-    assert_denied(&Answer::of(RequestBuilder::from_parts(http, request)).await, DENIED);
+    assert_denied(&Response::of(RequestBuilder::from_parts(http, request)).await, DENIED);
 }

@@ -1,4 +1,4 @@
-//! Bytes that are no request, and connections that send none.
+//! Bytes that are not a request, and connections that send none.
 
 use crate::{
     client::VERSION,
@@ -19,20 +19,20 @@ use tokio::{
     time::timeout,
 };
 
-/// Only a failure takes this long.
-const FOREVER: Duration = Duration::from_secs(60);
+/// A limit that only a failure reaches.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Sends bytes and nothing after them, and reads until the emulator closes the connection.
-async fn answer_to(address: &str, bytes: &[u8]) -> Vec<u8> {
+async fn response_to(address: &str, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).await.unwrap();
     // The emulator may close the connection before it has read everything.
     if stream.write_all(bytes).await.is_ok() {
         stream.shutdown().await.ok();
     }
-    let mut answer = Vec::new();
-    let read = timeout(FOREVER, stream.read_to_end(&mut answer)).await;
+    let mut response = Vec::new();
+    let read = timeout(TIMEOUT, stream.read_to_end(&mut response)).await;
     read.unwrap().ok();
-    answer
+    response
 }
 
 /// The request with bytes put in, taken out or changed.
@@ -50,7 +50,7 @@ fn damaged(request: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
 }
 
 #[tokio::test]
-async fn any_bytes_get_an_http_error_or_a_closed_connection() {
+async fn any_bytes_get_an_error_or_a_closed_connection() {
     let process = Process::start(&["--token-algorithm", "ES256"]).await;
     let client = process.client();
     let id = client.create().await;
@@ -73,19 +73,19 @@ async fn any_bytes_get_an_http_error_or_a_closed_connection() {
     for _ in 0..500 {
         let bytes = bytes.new_tree(&mut runner).unwrap().current();
         let shown = String::from_utf8_lossy(&bytes);
-        let answer = answer_to(client.host(), &bytes).await;
-        if let Some(status) = answer.strip_prefix(b"HTTP/1.1 ") {
+        let response = response_to(client.host(), &bytes).await;
+        if let Some(status) = response.strip_prefix(b"HTTP/1.1 ") {
             let status: u16 = str::from_utf8(&status[..3]).unwrap().parse().unwrap();
-            // Damage may hit what is not significant, such as a space after a header.
+            // Damage may hit an insignificant byte, such as a space after a header.
             assert!(status < 500 || status == 505, "{status}: {shown:?}");
             statuses.push(status);
         } else {
-            assert_eq!(answer, b"", "{shown:?}");
+            assert_eq!(response, b"", "{shown:?}");
         }
-        let answer = answer_to(address(process.text("httpsEndpoint")), &bytes).await;
-        assert!(!answer.starts_with(b"HTTP"), "{shown:?}");
+        let response = response_to(address(process.text("httpsEndpoint")), &bytes).await;
+        assert!(!response.starts_with(b"HTTP"), "{shown:?}");
     }
-    // Not all of it was so bad that it was not read.
+    // Part of it was good enough to be read.
     for status in [400, 401] {
         assert!(statuses.contains(&status), "{statuses:?}");
     }
@@ -98,7 +98,7 @@ async fn any_bytes_get_an_http_error_or_a_closed_connection() {
 /// Most systems allow a process fewer open files than this at first, and more on request.
 #[cfg(unix)]
 #[tokio::test]
-async fn a_thousand_idle_connections_do_not_stop_service() {
+async fn thousand_idle_connections_do_not_stop_service() {
     const IDLE: usize = 1000;
     // As many for these tests, and as many again for other tests that run at the same time.
     rlimit::increase_nofile_limit(3 * IDLE as u64).unwrap();
@@ -119,8 +119,8 @@ async fn a_thousand_idle_connections_do_not_stop_service() {
         idle.push(stream);
     }
     let client = process.client();
-    let id = timeout(FOREVER, client.create()).await.unwrap();
-    timeout(FOREVER, client.issue_chat(&id)).await.unwrap();
+    let id = timeout(TIMEOUT, client.create()).await.unwrap();
+    timeout(TIMEOUT, client.issue_chat(&id)).await.unwrap();
     // None of them was closed to make room.
     for stream in &idle {
         assert!(

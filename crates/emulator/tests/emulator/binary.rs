@@ -1,7 +1,7 @@
 //! The binary: its options, its output and its end.
 
 use crate::{
-    client::{Answer, VERSION, decode, start},
+    client::{Response, VERSION, decode, start},
     process::{Ended, Process, command, temporary},
     signer::{KEY, ToSign, now},
 };
@@ -12,7 +12,7 @@ use std::net::{Ipv4Addr, TcpListener};
 const RESOURCE: &str = "11111111-1111-1111-1111-111111111111";
 
 #[tokio::test]
-async fn it_announces_itself_and_serves_over_http_and_https() {
+async fn ready_line_names_both_endpoints() {
     let (process, ca_pem) = Process::start_with_ca(&["--access-key", KEY, "--resource-id", RESOURCE]).await;
     assert_eq!(process.text("event"), "ready");
     let (endpoint, https_endpoint) = (process.text("endpoint"), process.text("httpsEndpoint"));
@@ -46,7 +46,7 @@ async fn it_announces_itself_and_serves_over_http_and_https() {
 }
 
 #[tokio::test]
-async fn it_listens_on_the_given_ports() {
+async fn given_ports_are_used() {
     // Another process can take a port before the emulator does.
     for _ in 0..10 {
         let free = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
@@ -67,7 +67,7 @@ async fn it_listens_on_the_given_ports() {
 }
 
 #[tokio::test]
-async fn strict_and_unverified_bearer_change_what_is_accepted() {
+async fn strict_and_unverified_bearer_are_options() {
     let target = format!("/identities{VERSION}");
     let foreign = start()
         .await
@@ -88,19 +88,19 @@ async fn strict_and_unverified_bearer_change_what_is_accepted() {
             date: &now(),
             body: b"",
         };
-        let answer = Answer::of(process.client().signed_as(&without_port)).await;
-        assert_eq!(answer.status, as_java_signs, "{arguments:?}");
+        let response = Response::of(process.client().signed_as(&without_port)).await;
+        assert_eq!(response.status, as_java_signs, "{arguments:?}");
 
         let bearer = process
             .https_client(&ca_pem)
             .unsigned("POST", &target, "")
             .bearer_auth(&foreign.token);
-        assert_eq!(Answer::of(bearer).await.status, foreign_bearer, "{arguments:?}");
+        assert_eq!(Response::of(bearer).await.status, foreign_bearer, "{arguments:?}");
     }
 }
 
 #[tokio::test]
-async fn it_signs_tokens_with_the_given_algorithm() {
+async fn token_algorithm_is_an_option() {
     let process = Process::start(&["--token-algorithm", "ES256"]).await;
     let client = process.client();
     let token = client.issue_chat(&client.create().await).await;
@@ -108,7 +108,7 @@ async fn it_signs_tokens_with_the_given_algorithm() {
 }
 
 #[tokio::test]
-async fn it_warns_of_a_body_that_it_ignores() {
+async fn ignored_body_is_warned_of() {
     let process = Process::start(&[]).await;
     let client = process.client();
     let mut request = client
@@ -127,7 +127,7 @@ async fn it_warns_of_a_body_that_it_ignores() {
 }
 
 #[tokio::test]
-async fn faults_and_settings_are_there_from_the_beginning() {
+async fn faults_and_settings_are_options() {
     let process = Process::start(&[
         "--fault",
         "status=503,retry-after=2,times=1",
@@ -149,14 +149,14 @@ async fn faults_and_settings_are_there_from_the_beginning() {
     .await;
     let client = process.client();
     let target = format!("/identities{VERSION}");
-    let answer = client.send("POST", &target, "").await;
-    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("2")));
+    let response = client.send("POST", &target, "").await;
+    assert_eq!((response.status, response.header("retry-after")), (503, Some("2")));
     let id = client.create().await;
     let deletion = client.signed("DELETE", &format!("/identities/{id}{VERSION}"), "");
     deletion.send().await.unwrap_err();
     assert_eq!(client.revoke(&id).await.text("/error/code"), "Busy");
 
-    let get = async |path| Answer::of(client.unsigned("GET", path, "")).await.body;
+    let get = async |path| Response::of(client.unsigned("GET", path, "")).await.body;
     let settings = get("/_emulator/settings").await;
     let expected = json!({
         "clockOffsetSeconds": -60,
@@ -198,7 +198,7 @@ async fn faults_and_settings_are_there_from_the_beginning() {
 }
 
 #[tokio::test]
-async fn a_failure_to_start_is_one_line() {
+async fn failure_to_start_is_one_line() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let nowhere = temporary("missing/ca.pem");
@@ -253,6 +253,9 @@ async fn help_and_version_are_not_errors() {
         ("--help", "--clock-offset <SECONDS>"),
         ("--help", "--revocation-delay <SECONDS>"),
         ("--help", "--withdraw-version <VERSION>"),
+        ("--help", "reset-after-commit"),
+        ("--help", "deleteEntraAssignment"),
+        ("--help", "2026-09-23"),
         ("--version", env!("CARGO_PKG_VERSION")),
     ] {
         let output = command(&[argument]).output().await.unwrap();
@@ -268,7 +271,7 @@ mod signals {
     use tokio::io::AsyncWriteExt;
 
     #[tokio::test]
-    async fn a_signal_ends_it_whatever_connections_are_idle() {
+    async fn signal_ends_it_despite_idle_connections() {
         for signal in ["-INT", "-TERM"] {
             let process = Process::start(&[]).await;
             let client = process.client();
@@ -282,7 +285,7 @@ mod signals {
     }
 
     #[tokio::test]
-    async fn the_first_signal_lets_a_request_in_progress_finish() {
+    async fn first_signal_lets_a_request_finish() {
         let mut process = Process::start(&[]).await;
         let mut upload = begin_upload(process.client().host()).await;
         process.signal("-TERM").await;
@@ -293,7 +296,7 @@ mod signals {
     }
 
     #[tokio::test]
-    async fn a_second_signal_does_not_wait_for_requests_in_progress() {
+    async fn second_signal_ends_it_at_once() {
         for (first, second) in [("-TERM", "-TERM"), ("-INT", "-TERM"), ("-TERM", "-INT")] {
             let mut process = Process::start(&[]).await;
             let upload = begin_upload(process.client().host()).await;
@@ -301,7 +304,7 @@ mod signals {
             process.logged("a second signal ends the emulator at once").await;
             process.signal(second).await;
             let ended = process.ended().await;
-            // The emulator logs it when it has waited as long as it does without a second signal.
+            // The emulator logs it after the whole timeout of a shutdown.
             assert_eq!(
                 (ended.code, ended.log.contains("cut off")),
                 (Some(0), false),

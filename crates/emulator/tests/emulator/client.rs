@@ -1,4 +1,4 @@
-//! A client of the service, small but real.
+//! A minimal client of the service.
 
 use crate::signer::{self, ToSign};
 use acs_identity_emulator::{Emulator, EmulatorBuilder, TokenAlgorithm, TokenKey};
@@ -45,20 +45,20 @@ pub(crate) fn http() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
-/// The same, trusting only these CA certificates.
+/// An http client that also trusts only these CA certificates.
 pub(crate) fn http_trusting(ca_pem: &str) -> reqwest::Client {
     let ca = Certificate::from_pem_bundle(ca_pem.as_bytes()).unwrap();
     let builder = reqwest::Client::builder().no_proxy().tls_certs_only(ca);
     builder.build().unwrap()
 }
 
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
 }
 
-impl Answer {
+impl Response {
     pub(crate) async fn of(request: RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -92,7 +92,7 @@ impl Answer {
         assert_eq!((self.status, &self.body), (status, &json!({"error": error})));
     }
 
-    /// Asserts that the control surface refuses a body, and tells this remedy.
+    /// Asserts that the control surface refuses a body, and names this remedy.
     #[track_caller]
     pub(crate) fn assert_invalid_request(&self, remedy: &str) {
         let (code, message) = (self.text("/error/code"), self.text("/error/message"));
@@ -138,7 +138,7 @@ impl Client {
         request.header("content-type", "application/json").body(body.to_owned())
     }
 
-    /// A request that is sent to this endpoint and signed as `to_sign`, whichever host that names.
+    /// A request to this endpoint, signed as `to_sign`, which may name another host.
     pub(crate) fn signed_as(&self, to_sign: &ToSign<'_>) -> RequestBuilder {
         self.unsigned(to_sign.method, to_sign.target, str::from_utf8(to_sign.body).unwrap())
             .header("x-ms-date", to_sign.date)
@@ -161,17 +161,17 @@ impl Client {
         self.signed_at(&signer::now(), method, target, body)
     }
 
-    pub(crate) async fn send(&self, method: &str, target: &str, body: &str) -> Answer {
-        Answer::of(self.signed(method, target, body)).await
+    pub(crate) async fn send(&self, method: &str, target: &str, body: &str) -> Response {
+        Response::of(self.signed(method, target, body)).await
     }
 
-    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Response {
         self.send("POST", &format!("{path}{VERSION}"), &body.to_string()).await
     }
 
     /// Exchanges a user's own Entra ID token.
-    pub(crate) async fn exchange_own(&self, target: &str, token: &str) -> Answer {
-        Answer::of(self.unsigned("POST", target, "{}").bearer_auth(token)).await
+    pub(crate) async fn exchange_own(&self, target: &str, token: &str) -> Response {
+        Response::of(self.unsigned("POST", target, "{}").bearer_auth(token)).await
     }
 
     pub(crate) async fn create(&self) -> String {
@@ -180,7 +180,7 @@ impl Client {
             .text("/identity/id")
     }
 
-    pub(crate) async fn issue(&self, id: &str, body: Value) -> Answer {
+    pub(crate) async fn issue(&self, id: &str, body: Value) -> Response {
         self.post(&format!("/identities/{id}/:issueAccessToken"), body).await
     }
 
@@ -188,12 +188,12 @@ impl Client {
         self.issue(id, json!({"scopes": ["chat"]})).await.text("/token")
     }
 
-    pub(crate) async fn revoke(&self, id: &str) -> Answer {
+    pub(crate) async fn revoke(&self, id: &str) -> Response {
         self.send("POST", &format!("/identities/{id}/:revokeAccessTokens{VERSION}"), "")
             .await
     }
 
-    pub(crate) async fn delete(&self, id: &str) -> Answer {
+    pub(crate) async fn delete(&self, id: &str) -> Response {
         self.send("DELETE", &format!("/identities/{id}{VERSION}"), "").await
     }
 }

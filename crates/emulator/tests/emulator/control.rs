@@ -1,7 +1,7 @@
-//! The control surface and who may use it.
+//! The control surface and its guard.
 
 use crate::{
-    client::{Answer, Client, VERSION, VERSIONS, decode, decode_bytes, http, start},
+    client::{Client, Response, VERSION, VERSIONS, decode, decode_bytes, http, start},
     wire::{address, exchange},
 };
 use acs_identity_emulator::{AccessKeyKind, Emulator, Operation, TokenAlgorithm, TokenStatus};
@@ -12,13 +12,13 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-async fn get(emulator: &Emulator, path: &str) -> Answer {
-    Answer::of(http().get(format!("{}{path}", emulator.control_endpoint()))).await
+async fn get(emulator: &Emulator, path: &str) -> Response {
+    Response::of(http().get(format!("{}{path}", emulator.control_endpoint()))).await
 }
 
-async fn post(emulator: &Emulator, path: &str, body: impl ToString) -> Answer {
+async fn post(emulator: &Emulator, path: &str, body: impl ToString) -> Response {
     let url = format!("{}{path}", emulator.control_endpoint());
-    Answer::of(http().post(url).body(body.to_string())).await
+    Response::of(http().post(url).body(body.to_string())).await
 }
 
 #[tokio::test]
@@ -30,9 +30,9 @@ async fn the_resource_is_described() {
     assert_eq!(resource.body["resourceId"], json!(emulator.resource_id()));
     assert_eq!(resource.body["identities"], 1);
     for (path, status) in [("keys/", 404), ("nothing", 404), ("entra/tokens", 405)] {
-        let answer = get(&emulator, path).await;
+        let response = get(&emulator, path).await;
         assert_eq!(
-            (answer.status, answer.body.get("error").is_some()),
+            (response.status, response.body.get("error").is_some()),
             (status, true),
             "{path}"
         );
@@ -72,7 +72,7 @@ async fn the_published_keys_verify_the_tokens() {
 }
 
 #[tokio::test]
-async fn introspection_tells_the_status_of_a_token() {
+async fn introspection_returns_the_status() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let id = client.create().await;
@@ -97,13 +97,13 @@ async fn introspection_tells_the_status_of_a_token() {
     assert_eq!(introspect("a.b.c").await, json!({"active": false, "status": "unknown"}));
 
     for bad in [json!({}), json!("secret"), json!(["secret"]), Value::Null] {
-        let answer = post(&emulator, "tokens/introspect", bad).await;
-        answer.assert_error(400, "InvalidRequest", r#"Send {"token":"..."}."#, None);
+        let response = post(&emulator, "tokens/introspect", bad).await;
+        response.assert_error(400, "InvalidRequest", r#"Send {"token":"..."}."#, None);
     }
 }
 
 #[tokio::test]
-async fn entra_tokens_are_issued_with_default_or_given_claims() {
+async fn entra_tokens_have_default_or_given_claims() {
     let emulator = start().await;
     let https = Client::over_https(&emulator);
     for body in ["", "{}", r#"{"kind":"service"}"#] {
@@ -111,7 +111,7 @@ async fn entra_tokens_are_issued_with_default_or_given_claims() {
         let bearer = https
             .unsigned("POST", &format!("/identities{VERSION}"), "")
             .bearer_auth(minted.text("/token"));
-        assert_eq!(Answer::of(bearer).await.status, 201, "{body}");
+        assert_eq!(Response::of(bearer).await.status, 201, "{body}");
     }
 
     let teams_user = post(&emulator, "entra/tokens", r#"{"kind":"teamsUser"}"#).await;
@@ -149,9 +149,9 @@ async fn entra_tokens_are_issued_with_default_or_given_claims() {
         r#"{"appID":""}"#,
         r#"{"appId":"x"}"#,
     ] {
-        let answer = post(&emulator, "entra/tokens", bad).await;
+        let response = post(&emulator, "entra/tokens", bad).await;
         assert_eq!(
-            (answer.status, answer.text("/error/code").as_str()),
+            (response.status, response.text("/error/code").as_str()),
             (400, "InvalidRequest"),
             "{bad}"
         );
@@ -194,25 +194,25 @@ async fn pages_in_a_browser_are_refused() {
             ("GET", "/nothing"),
         ] {
             let request = format!("{method} /_emulator{path} HTTP/1.1\r\n{headers}\r\nConnection: close\r\n\r\n");
-            let answer = exchange(emulator.endpoint(), &request).await;
+            let response = exchange(emulator.endpoint(), &request).await;
             let status = if status == 200 && path == "/nothing" {
                 404
             } else {
                 status
             };
             assert!(
-                answer.starts_with(&format!("HTTP/1.1 {status} ")),
-                "{path}: {headers}: {answer}"
+                response.starts_with(&format!("HTTP/1.1 {status} ")),
+                "{path}: {headers}: {response}"
             );
         }
     }
 }
 
 #[tokio::test]
-async fn the_control_surface_is_available_over_https() {
+async fn control_surface_is_available_over_https() {
     let emulator = start().await;
     let https = Client::over_https(&emulator);
-    let index = Answer::of(https.http.get(format!("{}/_emulator/resource", https.origin))).await;
+    let index = Response::of(https.http.get(format!("{}/_emulator/resource", https.origin))).await;
     assert_eq!(index.status, 200);
 }
 
@@ -229,7 +229,7 @@ async fn the_newest_identities_are_listed_first() {
 }
 
 #[tokio::test]
-async fn requests_are_listed_with_the_identity_that_they_made_or_name() {
+async fn requests_are_listed_with_their_identity() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let id = client.create().await;
@@ -262,7 +262,7 @@ async fn requests_are_listed_with_the_identity_that_they_made_or_name() {
 }
 
 #[tokio::test]
-async fn issued_tokens_are_listed_with_their_status_and_not_shown() {
+async fn issued_tokens_are_listed_by_claims_and_status() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let id = client.create().await;
@@ -279,7 +279,7 @@ async fn issued_tokens_are_listed_with_their_status_and_not_shown() {
 }
 
 #[tokio::test]
-async fn an_access_key_can_be_regenerated_while_the_other_is_in_use() {
+async fn access_key_is_regenerated_beside_the_other() {
     let emulator = start().await;
     let before = get(&emulator, "access-keys").await.body;
     let client = |keys: &Value, kind: &str| {
@@ -324,7 +324,7 @@ async fn an_access_key_can_be_regenerated_while_the_other_is_in_use() {
 }
 
 #[tokio::test]
-async fn the_page_is_kept_to_itself() {
+async fn page_is_private() {
     let emulator = start().await;
     for (path, content_type) in [
         ("", "text/html; charset=utf-8"),
@@ -359,13 +359,13 @@ async fn the_page_is_kept_to_itself() {
 async fn the_page_is_found_without_the_slash() {
     let emulator = start().await;
     let request = "GET /_emulator HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    let answer = exchange(emulator.endpoint(), request).await;
-    assert!(answer.starts_with("HTTP/1.1 308 "), "{answer}");
-    assert!(answer.contains("\r\nlocation: /_emulator/\r\n"), "{answer}");
+    let response = exchange(emulator.endpoint(), request).await;
+    assert!(response.starts_with("HTTP/1.1 308 "), "{response}");
+    assert!(response.contains("\r\nlocation: /_emulator/\r\n"), "{response}");
 }
 
 #[tokio::test]
-async fn the_page_offers_every_version_and_operation() {
+async fn page_offers_every_version_and_operation() {
     let emulator = start().await;
     let page = http().get(emulator.control_endpoint()).send().await.unwrap();
     let page = page.text().await.unwrap();

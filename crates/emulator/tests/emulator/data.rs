@@ -1,4 +1,4 @@
-//! What an emulator keeps in its data file.
+//! State that persists in the data file.
 
 use crate::{
     client::{Client, PREVIEW, VERSION, decode, http, http_trusting},
@@ -17,7 +17,7 @@ use std::{
 
 const MINUTES_15: Duration = Duration::from_secs(15 * 60);
 
-/// A path in the temporary directory of this crate's tests. The file is removed in the end.
+/// A path in the temporary directory of this crate's tests. The file is removed at the end.
 pub(crate) struct Temporary(PathBuf);
 
 impl Temporary {
@@ -79,7 +79,7 @@ async fn restarted_after(end: impl AsyncFn(Emulator)) {
         assert_eq!(emulator.token_status(&token), status);
     }
 
-    // Ids and revocations go on from where they were.
+    // Ids and revocations continue.
     let client = Client::over_http(&emulator);
     let successor = client.create().await;
     assert_eq!(emulator.identities(), [plain, revoked.clone(), successor]);
@@ -90,18 +90,18 @@ async fn restarted_after(end: impl AsyncFn(Emulator)) {
 }
 
 #[tokio::test]
-async fn identities_and_revocations_are_there_after_a_shutdown() {
+async fn identities_and_revocations_survive_a_shutdown() {
     restarted_after(Emulator::shutdown).await;
 }
 
-/// In the same process, and at once.
+/// In the same process, without a delay.
 #[tokio::test]
-async fn identities_and_revocations_are_there_after_a_drop() {
+async fn identities_and_revocations_survive_a_drop() {
     restarted_after(async |emulator| drop(emulator)).await;
 }
 
 #[tokio::test]
-async fn a_revocation_can_take_effect_after_a_restart() {
+async fn revocation_can_take_effect_after_a_restart() {
     let path = Temporary::new();
     let emulator = start(&path).await;
     emulator.set_revocation_delay(MINUTES_15);
@@ -118,7 +118,7 @@ async fn a_revocation_can_take_effect_after_a_restart() {
 }
 
 #[tokio::test]
-async fn both_access_keys_stay() {
+async fn both_access_keys_survive() {
     let path = Temporary::new();
     let emulator = start(&path).await;
     let with = |emulator: &Emulator, key: String| Client::new(http(), emulator.endpoint(), &key);
@@ -146,7 +146,7 @@ async fn both_access_keys_stay() {
     ] {
         assert_eq!(emulator.token_status(token), status);
     }
-    // The number of a key does not come back either.
+    // Nor is the number of a key reused.
     emulator.regenerate_access_key(AccessKeyKind::Primary).await.unwrap();
     let token = Client::over_http(&emulator).issue_chat(&id).await;
     assert_eq!(emulator.token_status(&token), TokenStatus::Active);
@@ -160,7 +160,7 @@ async fn both_access_keys_stay() {
 }
 
 #[tokio::test]
-async fn a_given_access_key_takes_the_place_of_the_primary_one() {
+async fn given_access_key_replaces_the_primary() {
     let path = Temporary::new();
     let emulator = start(&path).await;
     let secondary = emulator.secondary_access_key();
@@ -186,7 +186,7 @@ async fn a_given_access_key_takes_the_place_of_the_primary_one() {
 }
 
 #[tokio::test]
-async fn tokens_of_either_algorithm_stay_valid_until_another_is_given() {
+async fn tokens_stay_valid_unless_the_algorithm_changes() {
     for (algorithm, other) in [
         (TokenAlgorithm::Rs256, TokenAlgorithm::Es256),
         (TokenAlgorithm::Es256, TokenAlgorithm::Rs256),
@@ -217,7 +217,7 @@ async fn tokens_of_either_algorithm_stay_valid_until_another_is_given() {
 }
 
 #[tokio::test]
-async fn a_token_key_without_an_algorithm_is_of_rsa() {
+async fn default_token_key_is_rsa() {
     let path = Temporary::new();
     let emulator = Emulator::builder().data(&*path).start().await.unwrap();
     let client = Client::over_http(&emulator);
@@ -226,7 +226,7 @@ async fn a_token_key_without_an_algorithm_is_of_rsa() {
 }
 
 #[tokio::test]
-async fn a_given_token_key_is_used_and_not_kept() {
+async fn given_token_key_is_not_persisted() {
     let path = Temporary::new();
     let emulator = start(&path).await;
     let client = Client::over_http(&emulator);
@@ -247,7 +247,7 @@ async fn a_given_token_key_is_used_and_not_kept() {
 }
 
 #[tokio::test]
-async fn the_ca_has_to_be_trusted_only_once() {
+async fn ca_is_trusted_only_once() {
     let path = Temporary::new();
     let emulator = start(&path).await;
     let ca_pem = emulator.ca_pem().to_owned();
@@ -263,7 +263,7 @@ async fn the_ca_has_to_be_trusted_only_once() {
     client.create().await;
 }
 
-/// A user of Entra ID or Teams Phone extensibility whom an assignment admits.
+/// An assigned user of Entra ID or Teams Phone extensibility.
 struct Assigned {
     assignment: String,
     body: Value,
@@ -306,13 +306,13 @@ impl Assigned {
 
     async fn exchange(&self, emulator: &Emulator) -> String {
         let client = Client::over_https(emulator);
-        let answer = client.exchange_own(&self.exchange, &self.entra_token).await;
-        answer.text("/accessToken/token")
+        let response = client.exchange_own(&self.exchange, &self.entra_token).await;
+        response.text("/accessToken/token")
     }
 }
 
 #[tokio::test]
-async fn assignments_of_both_kinds_stay_with_their_tokens() {
+async fn assignments_and_their_tokens_survive() {
     for (request, is_entra) in [
         (EntraTokenRequest::entra_user as fn() -> EntraTokenRequest, true),
         (EntraTokenRequest::teams_extension_user, false),
@@ -334,11 +334,11 @@ async fn assignments_of_both_kinds_stay_with_their_tokens() {
         let client = Client::over_http(&emulator);
         assert_eq!(client.send("GET", &stays.assignment, "").await.body, assignment);
         assert_eq!(client.send("GET", &goes.assignment, "").await.status, 404);
-        // A new assignment does not bring the tokens of the deleted one back.
+        // A new assignment does not restore the tokens of the deleted one.
         assert_eq!(goes.put(&emulator).await, 201);
         let statuses = tokens.map(|token| emulator.token_status(&token));
         assert_eq!(statuses, [TokenStatus::Active, TokenStatus::Revoked]);
-        // One for the same principal keeps the tokens.
+        // One for the same principal does not revoke the tokens.
         let token = stays.exchange(&emulator).await;
         assert_eq!(stays.put(&emulator).await, 200);
         emulator.shutdown().await;
@@ -346,9 +346,9 @@ async fn assignments_of_both_kinds_stay_with_their_tokens() {
     }
 }
 
-/// As a process that is killed then leaves it.
+/// A process that is killed then leaves the file so.
 #[tokio::test]
-async fn a_file_that_was_not_created_completely_is_created_again() {
+async fn incomplete_file_is_created_again() {
     let path = Temporary::new();
     let incomplete = PathBuf::from(format!("{}.incomplete", path.display()));
     fs::write(&incomplete, vec![0; 1_589_248]).unwrap();
@@ -369,7 +369,7 @@ async fn an_empty_file_is_used() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn nobody_but_the_owner_can_read_the_file() {
+async fn only_the_owner_can_read_the_file() {
     use std::{fs::Permissions, os::unix::fs::PermissionsExt};
 
     let (new, empty) = (Temporary::new(), Temporary::new());

@@ -5,11 +5,7 @@ use crate::process::{Process, command};
 use crate::{client::Client, data::Temporary, signer::KEY};
 use acs_identity_emulator::{DataError, Emulator, EmulatorBuilder, EmulatorError, Fault, TokenAlgorithm, Uuid};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableHandle};
-use std::{
-    collections::BTreeMap,
-    fs::{self, OpenOptions},
-    path::Path,
-};
+use std::{collections::BTreeMap, fs, path::Path};
 use tokio::task::JoinSet;
 
 const FORMATS: TableDefinition<'_, &str, u64> = TableDefinition::new("acs_identity_emulator");
@@ -19,7 +15,7 @@ fn builder(path: &Path) -> EmulatorBuilder {
     Emulator::builder().data(path).token_algorithm(TokenAlgorithm::Es256)
 }
 
-/// Why the emulator does not start. The error names the file.
+/// The reason why the emulator does not start. The error names the file.
 async fn refusal(builder: EmulatorBuilder, path: &Path) -> (DataError, String) {
     let error = builder.start().await.unwrap_err();
     let message = error.to_string();
@@ -36,7 +32,7 @@ async fn refusal(builder: EmulatorBuilder, path: &Path) -> (DataError, String) {
     }
 }
 
-/// A file that an emulator has left.
+/// A file that an emulator has used.
 async fn used() -> Temporary {
     let path = Temporary::new();
     builder(&path).start().await.unwrap().shutdown().await;
@@ -66,7 +62,7 @@ fn file_of_redb_2() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_file_that_is_in_use_is_refused() {
+async fn file_in_use_is_refused() {
     let path = Temporary::new();
     let emulator = builder(&path).start().await.unwrap();
     let (error, message) = refusal(builder(&path), &path).await;
@@ -98,7 +94,7 @@ async fn one_of_many_starts_creates_the_file() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_data_file_is_refused_and_left_alone() {
+async fn other_files_are_refused_and_unchanged() {
     let text = Temporary::new();
     fs::write(&*text, "to be or not to be ".repeat(1000)).unwrap();
     let of_another_program = Temporary::new();
@@ -124,7 +120,7 @@ async fn what_is_not_a_data_file_is_refused_and_left_alone() {
         refuse(&path).await;
         assert!(before == fs::read(&*path).unwrap());
     }
-    // Whether a database is an emulator's, its tables say.
+    // A database is an emulator's by its tables.
     for path in [of_another_program, without_format] {
         let before = tables(&path);
         refuse(&path).await;
@@ -141,7 +137,7 @@ fn tables(path: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_file_of_a_newer_format_is_refused() {
+async fn newer_format_is_refused() {
     let path = used().await;
     edit(&path, |writer| {
         writer.open_table(FORMATS).unwrap().insert("format", 2).unwrap();
@@ -152,7 +148,7 @@ async fn a_file_of_a_newer_format_is_refused() {
 }
 
 #[tokio::test]
-async fn another_resource_id_is_refused_and_the_files_own_is_not() {
+async fn other_resource_id_is_refused() {
     let path = Temporary::new();
     let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
     builder(&path).resource_id(one).start().await.unwrap();
@@ -167,7 +163,7 @@ async fn another_resource_id_is_refused_and_the_files_own_is_not() {
 }
 
 #[tokio::test]
-async fn a_file_that_was_cut_short_is_refused() {
+async fn truncated_file_is_refused() {
     let path = used().await;
     let complete = fs::read(&*path).unwrap();
     for len in [
@@ -192,9 +188,9 @@ async fn a_file_that_was_cut_short_is_refused() {
     }
 }
 
-/// The database mends what a kill leaves, so a cut of pages that hold nothing goes unnoticed.
+/// The database repairs the file after a kill, so a cut of unused pages goes unnoticed.
 #[tokio::test]
-async fn a_file_cut_short_after_a_kill_is_refused_or_whole() {
+async fn file_truncated_after_a_kill_is_refused_or_whole() {
     let path = Temporary::new();
     let emulator = builder(&path).start().await.unwrap();
     let client = Client::over_http(&emulator);
@@ -224,9 +220,9 @@ async fn a_file_cut_short_after_a_kill_is_refused_or_whole() {
 
 #[cfg(feature = "cli")]
 #[tokio::test]
-async fn a_process_says_on_one_line_that_its_file_was_cut_short() {
+async fn process_reports_a_truncated_file_on_one_line() {
     let path = used().await;
-    let file = OpenOptions::new().write(true).open(&*path).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(&*path).unwrap();
     file.set_len(fs::metadata(&*path).unwrap().len() / 2).unwrap();
     let mut command = command(&["--data", path.to_str().unwrap()]);
     let Err(ended) = Process::spawn(command.env("RUST_BACKTRACE", "1")).await else {
@@ -238,7 +234,7 @@ async fn a_process_says_on_one_line_that_its_file_was_cut_short() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_link_to_nothing_is_refused_and_stays() {
+async fn dangling_link_is_refused_and_stays() {
     let (path, target) = (Temporary::new(), Temporary::new());
     std::os::unix::fs::symlink(&*target, &*path).unwrap();
     let (_, message) = refusal(builder(&path), &path).await;
@@ -254,7 +250,7 @@ async fn a_link_to_nothing_is_refused_and_stays() {
 }
 
 #[tokio::test]
-async fn a_damaged_record_is_refused_and_not_shown() {
+async fn damaged_record_is_refused_and_redacted() {
     for name in [
         "settings/accessKeys",
         "settings/tokenKey",
@@ -291,7 +287,7 @@ fn records(path: &Path) -> BTreeMap<String, Vec<u8>> {
 
 /// The options ask for another access key and another token key.
 #[tokio::test]
-async fn a_start_that_fails_leaves_the_records_as_they_were() {
+async fn failed_start_leaves_the_records() {
     let changing = |path: &Path| builder(path).access_key(KEY).token_algorithm(TokenAlgorithm::Rs256);
     for name in [
         "settings/accessKeys",
@@ -325,7 +321,7 @@ async fn a_start_that_fails_leaves_the_records_as_they_were() {
 
 #[cfg(feature = "cli")]
 #[tokio::test]
-async fn a_ca_file_that_cannot_be_written_leaves_the_records_as_they_were() {
+async fn unwritable_ca_file_leaves_the_records() {
     let path = used().await;
     let before = records(&path);
     let ca_out = path.join("ca.pem");
@@ -347,7 +343,7 @@ async fn a_ca_file_that_cannot_be_written_leaves_the_records_as_they_were() {
 }
 
 #[tokio::test]
-async fn a_directory_that_does_not_exist_is_refused() {
+async fn missing_directory_is_refused() {
     let path = Temporary::new();
     let inside = path.join("data.redb");
     let (error, _) = refusal(builder(&inside), &inside).await;

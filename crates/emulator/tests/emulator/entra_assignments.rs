@@ -1,6 +1,6 @@
 //! Assignments of users, groups and tenants of Entra ID.
 
-use crate::client::{Answer, Client, PREVIEW, start};
+use crate::client::{Client, PREVIEW, Response, start};
 use serde_json::{Value, json};
 
 const TENANT: &str = "3f14cf17-84d5-42c2-8689-a6365c474b4e";
@@ -11,22 +11,22 @@ fn target(object_id: &str) -> String {
     format!("/access/entra/assignments/{object_id}{PREVIEW}")
 }
 
-async fn put(client: &Client, object_id: &str, body: Value) -> Answer {
+async fn put(client: &Client, object_id: &str, body: Value) -> Response {
     client.send("PUT", &target(object_id), &body.to_string()).await
 }
 
-async fn get(client: &Client, object_id: &str) -> Answer {
+async fn get(client: &Client, object_id: &str) -> Response {
     client.send("GET", &target(object_id), "").await
 }
 
-async fn list(client: &Client) -> Answer {
+async fn list(client: &Client) -> Response {
     client
         .send("GET", &format!("/access/entra/assignments{PREVIEW}"), "")
         .await
 }
 
 #[tokio::test]
-async fn an_assignment_is_created_replaced_and_deleted() {
+async fn assignment_is_created_replaced_and_deleted() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     assert_not_found(&get(&client, OBJECT).await);
@@ -36,15 +36,15 @@ async fn an_assignment_is_created_replaced_and_deleted() {
         ("tenant", json!([]), 200),
     ] {
         let body = json!({"principalType": principal_type, "tenantId": TENANT, "clientIds": client_ids});
-        let answer = put(&client, OBJECT, body).await;
+        let response = put(&client, OBJECT, body).await;
         let expected = json!({
             "objectId": OBJECT,
             "tenantId": TENANT,
             "principalType": principal_type,
             "clientIds": client_ids,
         });
-        assert_eq!((answer.status, &answer.body), (status, &expected));
-        assert_eq!(answer.header("api-supported-versions"), Some("2025-03-02-preview"));
+        assert_eq!((response.status, &response.body), (status, &expected));
+        assert_eq!(response.header("api-supported-versions"), Some("2025-03-02-preview"));
         let read = get(&client, OBJECT).await;
         assert_eq!((read.status, &read.body), (200, &expected));
     }
@@ -74,7 +74,7 @@ async fn the_list_has_every_assignment() {
 }
 
 #[tokio::test]
-async fn members_and_ids_are_checked_before_anything_is_stored() {
+async fn members_and_ids_are_checked_first() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let good = json!({"principalType": "user", "tenantId": TENANT, "clientIds": [CLIENT]});
@@ -119,8 +119,8 @@ async fn members_and_ids_are_checked_before_anything_is_stored() {
     );
     for bad in ["x", "%FF"] {
         for (method, body) in [("GET", ""), ("DELETE", ""), ("PUT", good.to_string().as_str())] {
-            let answer = client.send(method, &target(bad), body).await;
-            answer.assert_error(400, "ValidationError", &malformed("ObjectId"), Some("objectId"));
+            let response = client.send(method, &target(bad), body).await;
+            response.assert_error(400, "ValidationError", &malformed("ObjectId"), Some("objectId"));
         }
     }
     assert_eq!(list(&client).await.body, json!({"value": []}));
@@ -139,7 +139,7 @@ async fn assignments_need_authentication_and_a_method() {
             405
         );
         assert_eq!(
-            Answer::of(client.unsigned("GET", &format!("{path}{PREVIEW}"), ""))
+            Response::of(client.unsigned("GET", &format!("{path}{PREVIEW}"), ""))
                 .await
                 .status,
             401
@@ -148,6 +148,6 @@ async fn assignments_need_authentication_and_a_method() {
 }
 
 #[track_caller]
-fn assert_not_found(answer: &Answer) {
-    answer.assert_error(404, "NotFound", "There is no such assignment.", None);
+fn assert_not_found(response: &Response) {
+    response.assert_error(404, "NotFound", "There is no such assignment.", None);
 }

@@ -1,7 +1,7 @@
 //! The exchange of tokens of users of Entra ID.
 
 use crate::{
-    client::{Answer, PREVIEW, USER_CLAIMS, VERSION, decode, names_in_order, start},
+    client::{PREVIEW, Response, USER_CLAIMS, VERSION, decode, names_in_order, start},
     user::{User, assert_forbidden, assert_not_admitted, assert_not_valid},
 };
 use acs_identity_emulator::{EntraToken, EntraTokenRequest, TokenStatus, Uuid};
@@ -37,19 +37,19 @@ async fn assigned_user() -> User {
 
 /// Names and values as in tokens of 2025.
 #[tokio::test]
-async fn a_users_token_has_the_services_shape_and_expires_with_the_entra_token() {
+async fn token_has_the_services_form_and_entra_expiry() {
     let user = assigned_user().await;
     let EntraToken { tenant_id, user_id, .. } = user.entra;
     let resource_id = user.emulator.resource_id();
-    let answer = user.exchange(&user.entra.token).await;
-    let token = answer.text("/accessToken/token");
+    let response = user.exchange(&user.entra.token).await;
+    let token = response.text("/accessToken/token");
     let id = format!("{resource_id}_wf_{tenant_id}_{user_id}");
     let expected = json!({
         "identity": {"id": format!("8:acs:{id}")},
-        "accessToken": {"token": token, "expiresOn": answer.text("/accessToken/expiresOn")},
+        "accessToken": {"token": token, "expiresOn": response.text("/accessToken/expiresOn")},
     });
-    assert_eq!((answer.status, &answer.body), (200, &expected));
-    assert_eq!(answer.header("api-supported-versions"), Some("2025-03-02-preview"));
+    assert_eq!((response.status, &response.body), (200, &expected));
+    assert_eq!(response.header("api-supported-versions"), Some("2025-03-02-preview"));
 
     assert_eq!(names_in_order(&token, 1), USER_CLAIMS);
     let claims = decode(&token, 1);
@@ -100,7 +100,7 @@ async fn permissions_become_scopes() {
 }
 
 #[tokio::test]
-async fn the_token_is_for_the_clients_application() {
+async fn token_is_for_the_clients_application() {
     let user = assigned_user().await;
     for (audience, is_accepted) in [
         ("https://communication.azure.com/clients", true),
@@ -110,15 +110,15 @@ async fn the_token_is_for_the_clients_application() {
         ("1fd5118e-2576-4263-8130-9503064c837a", false),
     ] {
         let token = user.mint(|request| request.audience = Some(audience.to_owned())).await;
-        let answer = user.exchange(&token).await;
+        let response = user.exchange(&token).await;
         if is_accepted {
-            assert_eq!(answer.status, 200, "{audience}");
+            assert_eq!(response.status, 200, "{audience}");
         } else {
-            assert_not_valid(&answer);
+            assert_not_valid(&response);
         }
     }
     assert_eq!(
-        Answer::of(user.https.unsigned("POST", EXCHANGE, "{}"))
+        Response::of(user.https.unsigned("POST", EXCHANGE, "{}"))
             .await
             .text("/error/code"),
         "Denied"
@@ -126,7 +126,7 @@ async fn the_token_is_for_the_clients_application() {
 }
 
 #[tokio::test]
-async fn users_groups_and_tenants_are_admitted_with_their_applications() {
+async fn users_groups_and_tenants_are_admitted() {
     let user = new_user().await;
     let EntraToken {
         tenant_id,
@@ -154,18 +154,18 @@ async fn users_groups_and_tenants_are_admitted_with_their_applications() {
     ] {
         let body = json!({"principalType": principal_type, "tenantId": tenant_id, "clientIds": client_ids});
         user.put(&assignment(object_id), &body).await;
-        let answer = user.exchange(&user.entra.token).await;
+        let response = user.exchange(&user.entra.token).await;
         if is_admitted {
-            assert_eq!(answer.status, 200, "{body}");
+            assert_eq!(response.status, 200, "{body}");
         } else {
-            assert_not_admitted(&answer);
+            assert_not_admitted(&response);
         }
         user.delete(&assignment(object_id)).await;
     }
 }
 
 #[tokio::test]
-async fn deleting_the_narrowest_assignment_that_admits_a_user_revokes_its_tokens() {
+async fn deleting_the_narrowest_assignment_revokes_tokens() {
     let user = new_user().await;
     let EntraToken { tenant_id, user_id, .. } = user.entra;
     let group = Uuid::from_u128(1);
@@ -194,7 +194,7 @@ async fn deleting_the_narrowest_assignment_that_admits_a_user_revokes_its_tokens
 }
 
 #[tokio::test]
-async fn assignments_of_one_kind_do_not_keep_tokens_of_the_other_active() {
+async fn assignment_kinds_do_not_mix() {
     let teams_extension_exchange = format!("/access/teamsExtension/:exchangeAccessToken{VERSION}");
     let (active, revoked) = (TokenStatus::Active, TokenStatus::Revoked);
     for deletes_entra in [true, false] {
@@ -225,7 +225,7 @@ async fn assignments_of_one_kind_do_not_keep_tokens_of_the_other_active() {
 }
 
 #[tokio::test]
-async fn an_assignment_that_is_replaced_keeps_its_tokens_unless_it_is_of_another_principal() {
+async fn replacement_keeps_tokens_of_the_same_principal() {
     let user = new_user().await;
     let EntraToken {
         tenant_id,
@@ -246,18 +246,18 @@ async fn an_assignment_that_is_replaced_keeps_its_tokens_unless_it_is_of_another
         let token = user.exchanged().await;
         assert_eq!(put(principal_type, new_tenant, client_ids).await, 200);
         assert_eq!(user.emulator.token_status(&token), expected, "{principal_type}");
-        // It has been revoked for good.
+        // The revocation is permanent.
         put("user", tenant_id, &[app_id]).await;
         assert_eq!(user.emulator.token_status(&token), expected, "{principal_type}");
     }
 }
 
 #[tokio::test]
-async fn the_body_of_the_exchange_is_an_object_or_nothing() {
+async fn exchange_takes_an_object_or_no_body() {
     let user = assigned_user().await;
     for (body, status) in [("", 200), ("null", 200), ("{}", 200), ("[]", 400), ("[", 422)] {
         let request = user.https.unsigned("POST", EXCHANGE, body);
-        let answer = Answer::of(request.bearer_auth(&user.entra.token)).await;
-        assert_eq!(answer.status, status, "{body}");
+        let response = Response::of(request.bearer_auth(&user.entra.token)).await;
+        assert_eq!(response.status, status, "{body}");
     }
 }

@@ -16,7 +16,7 @@ const TARGET: &str = "/identities/8%3Aacs%3Aa/:issueAccessToken?api-version=2023
 const HASH: &str = "J+doRQjtFVYLx3qOvzptwBLjQWqy6OEWEEk1TY1+rT4=";
 const DATE: &str = "Sat, 01 Aug 2026 00:00:00 GMT";
 
-/// What the client sends, and signs rightly unless a test makes the mistake.
+/// The request of the client, which is signed rightly unless a test makes the mistake.
 fn request() -> ToSign<'static> {
     ToSign {
         target: TARGET,
@@ -33,7 +33,7 @@ fn key() -> Vec<u8> {
     BASE64_STANDARD.decode(KEY).unwrap()
 }
 
-/// The explanation of a request, which shows no secret whatever it is.
+/// Explains a request, and asserts that no secret is shown.
 #[track_caller]
 fn explain(request: &SignedRequest<'_>, tolerance: Tolerance) -> Explanation {
     let explanation = explain_for(request, &KEY.parse().unwrap(), NOW, tolerance).unwrap();
@@ -65,7 +65,7 @@ fn explain(request: &SignedRequest<'_>, tolerance: Tolerance) -> Explanation {
     explanation
 }
 
-/// `signed` is what the client has signed in place of the string to sign.
+/// `signed` is the string that the client signed in place of the string to sign.
 #[track_caller]
 fn assert_mistake(request: &SignedRequest<'_>, part: &str, mistake: Mistake, signed: Option<&str>) {
     let explanation = explain(request, Tolerance::Strict);
@@ -86,7 +86,7 @@ fn assert_mistake(request: &SignedRequest<'_>, part: &str, mistake: Mistake, sig
 }
 
 #[test]
-fn what_is_signed_by_mistake_is_named() {
+fn mistakes_in_the_string_to_sign_are_named() {
     let other = |target: &str, host: &str| format!("POST\n{target}\n{DATE};{host};{HASH}");
     let decoded = "/identities/8:acs:a/:issueAccessToken?api-version=2023-10-01";
     let host = "localhost:8443";
@@ -122,7 +122,7 @@ fn what_is_signed_by_mistake_is_named() {
 }
 
 #[test]
-fn a_key_that_is_not_decoded_is_named() {
+fn undecoded_key_is_named() {
     let message = format!("POST\n{TARGET}\n{DATE};localhost:8443;{HASH}");
     let authorization = header(&BASE64_STANDARD.encode(hmac(&message, KEY.as_bytes())));
     assert_mistake(
@@ -134,7 +134,7 @@ fn a_key_that_is_not_decoded_is_named() {
 }
 
 #[test]
-fn a_signature_in_hexadecimal_is_named() {
+fn hex_signature_is_named() {
     let message = format!("POST\n{TARGET}\n{DATE};localhost:8443;{HASH}");
     let signature = hex(&hmac(&message, &key()));
     for signature in [signature.to_ascii_uppercase(), signature] {
@@ -148,7 +148,7 @@ fn a_signature_in_hexadecimal_is_named() {
 }
 
 #[test]
-fn a_body_hash_in_hexadecimal_is_named() {
+fn hex_body_hash_is_named() {
     let hash = "27e7684508ed15560bc77a8ebf3a6dc012e3416ab2e8e1161049354d8d7ead3e";
     let message = format!("POST\n{TARGET}\n{DATE};localhost:8443;{hash}");
     let authorization = header(&BASE64_STANDARD.encode(hmac(&message, &key())));
@@ -161,7 +161,7 @@ fn a_body_hash_in_hexadecimal_is_named() {
 }
 
 #[test]
-fn a_body_that_was_changed_after_it_was_hashed_is_named() {
+fn body_changed_after_hashing_is_named() {
     let authorization = request().authorization(KEY);
     for (body, mistake) in [
         (&b"{ \"scopes\":\n[\"chat\"] }"[..], Mistake::ReserialisedBody),
@@ -193,7 +193,7 @@ fn a_body_that_was_changed_after_it_was_hashed_is_named() {
 /// The hashes are those that Node.js and Python compute of `JSON.stringify(body, null, 2)` and `json.dumps(body, indent=2)`,
 /// and the same with 4.
 #[test]
-fn an_indented_body_that_is_sent_in_one_line_is_named() {
+fn indented_body_sent_compact_is_named() {
     let sent = ToSign {
         body: br#"{"createTokenWithScopes":["chat","voip"],"expiresInMinutes":60}"#,
         ..request()
@@ -210,7 +210,7 @@ fn an_indented_body_that_is_sent_in_one_line_is_named() {
 }
 
 #[test]
-fn a_date_header_that_is_signed_is_named() {
+fn signed_date_header_is_named() {
     let signed_date = "Sat, 01 Aug 2026 00:00:01 GMT";
     let dated = ToSign {
         date: signed_date,
@@ -234,7 +234,7 @@ fn a_date_header_that_is_signed_is_named() {
 }
 
 #[test]
-fn a_local_time_is_told_from_a_wrong_clock() {
+fn local_time_differs_from_a_wrong_clock() {
     for (seconds, mistake) in [
         (7200, Some(Mistake::LocalTime)),
         (-18_010, Some(Mistake::LocalTime)),
@@ -310,7 +310,7 @@ fn every_other_error_names_its_part() {
 }
 
 #[test]
-fn the_string_to_sign_is_that_of_the_documents() {
+fn string_to_sign_is_the_documented_one() {
     let other_key = request().authorization("b3RoZXI=");
     let sent = signed(&request(), HASH, &other_key);
     let explanation = explain(&sent, Tolerance::OfficialClients);
@@ -342,7 +342,7 @@ fn the_string_to_sign_is_that_of_the_documents() {
 }
 
 #[test]
-fn no_secret_in_the_wrong_place_is_shown() {
+fn misplaced_secrets_are_redacted() {
     let authorization = request().authorization("b3RoZXI=");
     let signature = request().signature("b3RoZXI=");
     let target = format!("/{KEY}/{signature}?token=s3cr3t&api-version=s3cr3t&s3cr3t");
@@ -366,7 +366,7 @@ fn no_secret_in_the_wrong_place_is_shown() {
 }
 
 #[test]
-fn long_and_broken_values_stay_short_and_on_one_line() {
+fn long_and_broken_values_are_one_short_line() {
     let authorization = request().authorization(KEY);
     let (target, host) = (format!("/{}", "a".repeat(9000)), "b\r\n".repeat(9000));
     let sent = SignedRequest {
@@ -381,7 +381,7 @@ fn long_and_broken_values_stay_short_and_on_one_line() {
 }
 
 #[test]
-fn what_is_accepted_needs_no_explanation() {
+fn accepted_request_has_no_explanation() {
     let authorization = request().authorization(KEY);
     let sent = signed(&request(), HASH, &authorization);
     assert_eq!(explain_for(&sent, &KEY.parse().unwrap(), NOW, Tolerance::Strict), None);

@@ -1,10 +1,10 @@
 //! Faults at the control surface.
 
-use crate::client::{Answer, Client, VERSION, start};
+use crate::client::{Client, Response, VERSION, start};
 use serde_json::json;
 
-async fn control(client: &Client, method: &str, path: &str, body: impl ToString) -> Answer {
-    Answer::of(client.unsigned(method, &format!("/_emulator/{path}"), &body.to_string())).await
+async fn control(client: &Client, method: &str, path: &str, body: impl ToString) -> Response {
+    Response::of(client.unsigned(method, &format!("/_emulator/{path}"), &body.to_string())).await
 }
 
 #[tokio::test]
@@ -34,8 +34,8 @@ async fn faults_are_injected_listed_and_removed() {
         expected.push(entry);
     }
     let send = async || client.send("POST", &format!("/identities{VERSION}"), "").await;
-    let answer = send().await;
-    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("2")));
+    let response = send().await;
+    assert_eq!((response.status, response.header("retry-after")), (503, Some("2")));
     assert_eq!(send().await.status, 503);
     expected[0]["hits"] = 2.into();
     expected[0]["remaining"] = 1.into();
@@ -55,7 +55,7 @@ async fn faults_are_injected_listed_and_removed() {
 }
 
 #[tokio::test]
-async fn a_fault_that_makes_no_sense_is_explained() {
+async fn invalid_fault_is_explained() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     for (body, remedy) in [
@@ -99,8 +99,8 @@ async fn a_fault_that_makes_no_sense_is_explained() {
         (r#"{"effect":"htmlBody","times":0}"#, "give a number from 1 on"),
         (r#"{"effect":"htmlBody","share":-1}"#, "from 0 to 1"),
     ] {
-        let answer = control(&client, "POST", "faults", body).await;
-        answer.assert_invalid_request(remedy);
+        let response = control(&client, "POST", "faults", body).await;
+        response.assert_invalid_request(remedy);
     }
     assert_eq!(emulator.faults(), []);
 }

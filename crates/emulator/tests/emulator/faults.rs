@@ -1,12 +1,11 @@
-//! Injected faults, as clients meet them.
+//! Injected faults, as a client sees them.
 
 use crate::{
-    client::{Answer, Client, VERSION, builder, http, start},
+    client::{Client, Response, VERSION, builder, http, start},
     signer::{self, ToSign},
     wire::{address, raw_request},
 };
 use acs_identity_emulator::{Emulator, EmulatorError, Fault, Operation, TokenStatus};
-use reqwest::Response;
 use serde_json::{Value, json};
 use std::{
     error::Error,
@@ -33,11 +32,11 @@ async fn create(client: &Client) -> u16 {
     client.send("POST", &format!("/identities{VERSION}"), "").await.status
 }
 
-async fn creation(client: &Client) -> reqwest::Result<Response> {
+async fn creation(client: &Client) -> reqwest::Result<reqwest::Response> {
     client.signed("POST", &format!("/identities{VERSION}"), "").send().await
 }
 
-/// Sends a creation over a connection of its own.
+/// Sends a creation over a new connection.
 async fn send_creation(emulator: &Emulator) -> TcpStream {
     let target = format!("/identities{VERSION}");
     let to_sign = ToSign {
@@ -53,12 +52,12 @@ async fn send_creation(emulator: &Emulator) -> TcpStream {
     stream
 }
 
-/// What was read until a connection ended, and how it ended.
+/// The bytes that were read until a connection ended, and the error at its end.
 async fn raw_creation(emulator: &Emulator) -> (String, io::Result<usize>) {
     let mut stream = send_creation(emulator).await;
-    let mut answer = Vec::new();
-    let ended = stream.read_to_end(&mut answer).await;
-    (String::from_utf8(answer).unwrap(), ended)
+    let mut response = Vec::new();
+    let ended = stream.read_to_end(&mut response).await;
+    (String::from_utf8(response).unwrap(), ended)
 }
 
 fn io_kind(error: &(dyn Error + 'static)) -> Option<ErrorKind> {
@@ -66,60 +65,60 @@ fn io_kind(error: &(dyn Error + 'static)) -> Option<ErrorKind> {
     error.source().and_then(io_kind).or(io)
 }
 
-async fn control(client: &Client, path: &str) -> Answer {
-    Answer::of(client.unsigned("GET", &format!("/_emulator/{path}"), "")).await
+async fn control(client: &Client, path: &str) -> Response {
+    Response::of(client.unsigned("GET", &format!("/_emulator/{path}"), "")).await
 }
 
 #[tokio::test]
-async fn a_status_is_answered_so_many_times_before_anything_else() {
+async fn status_applies_before_anything_else() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     inject(&emulator, Fault::status(503).times(2));
     for _ in 0..2 {
-        let answer = client.send("POST", &format!("/identities{VERSION}"), "").await;
+        let response = client.send("POST", &format!("/identities{VERSION}"), "").await;
         let message = "This error was injected by the emulator: status=503,times=2.";
-        answer.assert_error(503, "ServiceUnavailable", message, None);
-        assert!(answer.header("ms-cv").is_some());
-        assert_eq!(answer.header("retry-after"), None);
+        response.assert_error(503, "ServiceUnavailable", message, None);
+        assert!(response.header("ms-cv").is_some());
+        assert_eq!(response.header("retry-after"), None);
     }
     assert_eq!(emulator.identity_count(), 0);
     assert_eq!(create(&client).await, 201);
     assert_eq!(hits(&emulator), [(2, Some(0))]);
 
-    // As a gateway would, it does not authenticate.
+    // Like a gateway, it does not authenticate.
     inject(&emulator, Fault::status(500));
-    assert_eq!(Answer::of(client.unsigned("GET", "/nothing", "")).await.status, 500);
+    assert_eq!(Response::of(client.unsigned("GET", "/nothing", "")).await.status, 500);
 }
 
 #[tokio::test]
-async fn too_many_requests_are_answered_as_by_a_rate_limit() {
+async fn injected_429_looks_like_a_rate_limit() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     inject(&emulator, Fault::status(429).retry_after(Duration::from_millis(6500)));
-    let answer = client.send("POST", &format!("/identities{VERSION}"), "").await;
-    assert_eq!((answer.status, answer.header("retry-after")), (429, Some("7")));
-    assert_eq!(answer.text("/error/code"), "TooManyRequests");
+    let response = client.send("POST", &format!("/identities{VERSION}"), "").await;
+    assert_eq!((response.status, response.header("retry-after")), (429, Some("7")));
+    assert_eq!(response.text("/error/code"), "TooManyRequests");
 }
 
 #[tokio::test]
-async fn a_share_of_requests_is_struck_evenly() {
+async fn share_is_spread_evenly() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     inject(&emulator, Fault::status(502).share(0.05));
-    let mut struck = Vec::new();
+    let mut hit = Vec::new();
     for number in 1..=100 {
         match create(&client).await {
-            502 => struck.push(number),
+            502 => hit.push(number),
             status => assert_eq!(status, 201),
         }
     }
-    assert_eq!(struck, [20, 40, 60, 80, 100]);
+    assert_eq!(hit, [20, 40, 60, 80, 100]);
     assert_eq!(hits(&emulator), [(5, None)]);
     assert_eq!(emulator.identity_count(), 95);
 }
 
 #[tokio::test]
-async fn a_fault_can_concern_one_operation() {
+async fn fault_can_apply_to_one_operation() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     inject(
@@ -134,9 +133,9 @@ async fn a_fault_can_concern_one_operation() {
 }
 
 #[tokio::test]
-async fn a_fault_waits_for_the_whole_request() {
+async fn fault_waits_for_the_whole_request() {
     let emulator = start().await;
-    for (fault, answer, ended) in [
+    for (fault, response, ended) in [
         (Fault::status(503), "HTTP/1.1 503 ", None),
         (Fault::html_body(), "HTTP/1.1 502 ", None),
         (Fault::reset_before_commit(), "", Some(ErrorKind::ConnectionReset)),
@@ -152,18 +151,18 @@ async fn a_fault_waits_for_the_whole_request() {
         stream.write_all(b"{}").await.unwrap();
         let mut rest = Vec::new();
         let result = stream.read_to_end(&mut rest).await;
-        assert!(str::from_utf8(&rest).unwrap().starts_with(answer));
+        assert!(str::from_utf8(&rest).unwrap().starts_with(response));
         assert_eq!(result.err().map(|error| error.kind()), ended);
     }
 }
 
 #[tokio::test]
-async fn a_reset_before_the_commit_leaves_nothing_behind() {
+async fn reset_before_commit_changes_nothing() {
     let emulator = start().await;
     inject(&emulator, Fault::reset_before_commit());
-    let (answer, ended) = raw_creation(&emulator).await;
+    let (response, ended) = raw_creation(&emulator).await;
     assert_eq!(
-        (answer.as_str(), ended.unwrap_err().kind()),
+        (response.as_str(), ended.unwrap_err().kind()),
         ("", ErrorKind::ConnectionReset)
     );
 
@@ -174,12 +173,12 @@ async fn a_reset_before_the_commit_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_reset_after_the_commit_withholds_only_the_answer() {
+async fn reset_after_commit_withholds_the_response() {
     let emulator = start().await;
     inject(&emulator, Fault::reset_after_commit().times(2));
-    let (answer, ended) = raw_creation(&emulator).await;
+    let (response, ended) = raw_creation(&emulator).await;
     assert_eq!(
-        (answer.as_str(), ended.unwrap_err().kind()),
+        (response.as_str(), ended.unwrap_err().kind()),
         ("", ErrorKind::ConnectionReset)
     );
     assert_eq!(emulator.identity_count(), 1);
@@ -192,9 +191,9 @@ async fn a_reset_after_the_commit_withholds_only_the_answer() {
     assert_eq!(create(&https).await, 201);
 }
 
-/// As of a gateway that did not get the answer in time.
+/// Like the status of a gateway that did not get the response in time.
 #[tokio::test]
-async fn a_status_after_the_commit_withholds_only_the_answer() {
+async fn status_after_commit_withholds_the_response() {
     let emulator = start().await;
     let wait = Duration::from_secs(3);
     for (fault, title, retry_after) in [
@@ -225,23 +224,23 @@ async fn a_status_after_the_commit_withholds_only_the_answer() {
 }
 
 #[tokio::test]
-async fn a_code_makes_a_status_after_the_commit_the_services() {
+async fn code_gives_after_commit_the_services_form() {
     let emulator = start().await;
     inject(
         &emulator,
         "status=503,code=Busy,after-commit,retry-after=2".parse().unwrap(),
     );
     let client = Client::over_http(&emulator);
-    let answer = client.send("POST", &format!("/identities{VERSION}"), "").await;
+    let response = client.send("POST", &format!("/identities{VERSION}"), "").await;
     let message = "This error was injected by the emulator: status=503,code=Busy,retry-after=2,after-commit.";
-    answer.assert_error(503, "Busy", message, None);
-    assert_eq!(answer.header("retry-after"), Some("2"));
-    assert!(answer.header("ms-cv").is_some());
+    response.assert_error(503, "Busy", message, None);
+    assert_eq!(response.header("retry-after"), Some("2"));
+    assert!(response.header("ms-cv").is_some());
     assert_eq!(emulator.identity_count(), 1);
 }
 
 #[tokio::test]
-async fn a_page_of_html_has_any_status() {
+async fn html_page_has_any_status() {
     let emulator = start().await;
     for (fault, title, retry_after) in [
         (Fault::html_body(), "502 Bad Gateway", None),
@@ -259,7 +258,7 @@ async fn a_page_of_html_has_any_status() {
     assert_eq!(emulator.identity_count(), 0);
 }
 
-async fn assert_page(response: Response, title: &str, retry_after: Option<&str>) {
+async fn assert_page(response: reqwest::Response, title: &str, retry_after: Option<&str>) {
     assert_eq!(response.status().as_str(), &title[..3]);
     let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap());
     assert_eq!(header("content-type"), Some("text/html; charset=utf-8"));
@@ -270,11 +269,11 @@ async fn assert_page(response: Response, title: &str, retry_after: Option<&str>)
 }
 
 #[tokio::test]
-async fn a_refusal_is_hidden_by_a_status_after_the_commit() {
+async fn status_after_commit_replaces_a_refusal() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     inject(&emulator, Fault::status(503).code("Busy").after_commit());
-    let unsigned = Answer::of(client.unsigned("POST", &format!("/identities{VERSION}"), "")).await;
+    let unsigned = Response::of(client.unsigned("POST", &format!("/identities{VERSION}"), "")).await;
     assert_eq!(unsigned.status, 503);
     let unsupported = client.send("POST", "/identities?api-version=1.0", "").await;
     assert_eq!(unsupported.status, 503);
@@ -292,23 +291,23 @@ async fn a_refusal_is_hidden_by_a_status_after_the_commit() {
 }
 
 #[tokio::test]
-async fn an_error_has_the_code_that_the_fault_names() {
+async fn error_has_the_code_of_the_fault() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     inject(&emulator, Fault::status(409).code("Such A \\ Code"));
-    let answer = client.send("POST", &format!("/identities{VERSION}"), "").await;
+    let response = client.send("POST", &format!("/identities{VERSION}"), "").await;
     let message = r"This error was injected by the emulator: status=409,code=Such A \ Code.";
-    answer.assert_error(409, r"Such A \ Code", message, None);
+    response.assert_error(409, r"Such A \ Code", message, None);
     let list = control(&client, "requests").await.body;
     assert_eq!(list["requests"][0]["code"], r"Such A \ Code");
 }
 
 #[tokio::test]
-async fn a_truncated_body_is_shorter_than_its_length() {
+async fn truncated_body_is_shorter_than_its_length() {
     let emulator = start().await;
     inject(&emulator, Fault::truncated_body());
-    let (answer, _) = raw_creation(&emulator).await;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let (response, _) = raw_creation(&emulator).await;
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 201 Created\r\n"), "{head}");
     let (_, length) = head.split_once("\r\ncontent-length: ").unwrap();
     let length: usize = length.lines().next().unwrap().parse().unwrap();
@@ -321,7 +320,7 @@ async fn a_truncated_body_is_shorter_than_its_length() {
     response.text().await.unwrap_err();
     assert_eq!(emulator.identity_count(), 2);
 
-    // An error has no length of its own.
+    // An error is sent in chunks, without a length.
     let client = Client::over_http(&emulator);
     let refused = client.unsigned("POST", "/identities", "").send().await.unwrap();
     assert_eq!(refused.status(), 401);
@@ -331,7 +330,7 @@ async fn a_truncated_body_is_shorter_than_its_length() {
 }
 
 #[tokio::test]
-async fn an_answer_without_a_body_is_not_truncated() {
+async fn empty_body_is_not_truncated() {
     let emulator = start().await;
     let id = Client::over_http(&emulator).create().await;
     inject(&emulator, Fault::truncated_body());
@@ -349,21 +348,21 @@ async fn an_answer_without_a_body_is_not_truncated() {
     let mut stream = TcpStream::connect(to_sign.host).await.unwrap();
     for _ in 0..2 {
         stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = Vec::new();
-        while !answer.ends_with(b"\r\n\r\n") {
-            assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0);
+        let mut response = Vec::new();
+        while !response.ends_with(b"\r\n\r\n") {
+            assert_ne!(stream.read_buf(&mut response).await.unwrap(), 0);
         }
-        let answer = String::from_utf8(answer).unwrap();
+        let response = String::from_utf8(response).unwrap();
         assert!(
-            answer.starts_with("HTTP/1.1 204 ") && !answer.contains("content-length"),
-            "{answer}"
+            response.starts_with("HTTP/1.1 204 ") && !response.contains("content-length"),
+            "{response}"
         );
     }
     assert_eq!(hits(&emulator), [(2, None)]);
 }
 
 #[tokio::test]
-async fn a_page_of_html_is_not_the_services() {
+async fn html_page_has_no_service_headers() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     inject(&emulator, Fault::html_body());
@@ -379,7 +378,7 @@ async fn a_page_of_html_is_not_the_services() {
 
 /// The paused clock advances only when everything waits for a timer.
 #[tokio::test]
-async fn a_latency_comes_before_the_operation_and_on_top_of_other_faults() {
+async fn latency_precedes_the_operation_and_adds_up() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     inject(&emulator, Fault::latency(Duration::from_secs(300)));
@@ -397,7 +396,7 @@ async fn a_latency_comes_before_the_operation_and_on_top_of_other_faults() {
 }
 
 #[tokio::test]
-async fn faults_can_be_there_from_the_beginning_and_be_removed() {
+async fn builder_faults_apply_until_removed() {
     let emulator = builder()
         .fault(Fault::status(500))
         .fault("reset-after-commit".parse().unwrap())
@@ -418,7 +417,7 @@ async fn faults_can_be_there_from_the_beginning_and_be_removed() {
 }
 
 #[tokio::test]
-async fn a_fault_that_makes_no_sense_is_refused() {
+async fn invalid_fault_is_refused() {
     let second = Duration::from_secs(1);
     let emulator = start().await;
     for (fault, remedy) in [
@@ -473,7 +472,7 @@ async fn a_fault_that_makes_no_sense_is_refused() {
 }
 
 #[tokio::test]
-async fn faults_do_not_touch_the_control_surface() {
+async fn faults_spare_the_control_surface() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     inject(&emulator, Fault::reset_before_commit());
@@ -485,7 +484,7 @@ async fn faults_do_not_touch_the_control_surface() {
 }
 
 #[tokio::test]
-async fn the_list_of_requests_tells_what_struck_them() {
+async fn request_list_names_the_faults() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let id = client.create().await;
@@ -507,7 +506,7 @@ async fn the_list_of_requests_tells_what_struck_them() {
     assert_eq!(creation(&client).await.unwrap().status(), 502);
 
     let list = control(&client, "requests").await.body;
-    let told: Vec<_> = list["requests"].as_array().unwrap().iter().map(told).collect();
+    let summaries: Vec<_> = list["requests"].as_array().unwrap().iter().map(summary).collect();
     let expected = [
         json!(["createIdentity", 502, null, "status=502,after-commit,times=1"]),
         json!([
@@ -526,7 +525,7 @@ async fn the_list_of_requests_tells_what_struck_them() {
         json!(["createIdentity", 429, "TooManyRequests", "status=429,times=1"]),
         json!(["createIdentity", 201, null, null]),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(summaries, expected);
     for (request, member, is_there) in [
         (0, "code", false),
         (3, "status", false),
@@ -544,21 +543,21 @@ async fn the_list_of_requests_tells_what_struck_them() {
     }
 }
 
-fn told(request: &Value) -> Value {
+fn summary(request: &Value) -> Value {
     let members = ["operation", "status", "code", "fault"];
     members.iter().map(|member| request[member].clone()).collect()
 }
 
-/// A client that does not wait for a late answer is what latencies are for.
+/// Latencies are for clients that do not wait for a late response.
 #[tokio::test]
-async fn a_request_that_its_client_gives_up_is_listed_without_a_status() {
+async fn abandoned_request_is_listed_without_a_status() {
     let emulator = start().await;
     inject(&emulator, Fault::latency(Duration::from_secs(600)));
     let stream = send_creation(&emulator).await;
     let until = async |is_so: &dyn Fn(&Value) -> bool| {
         let url = format!("{}requests", emulator.control_endpoint());
         loop {
-            let list = Answer::of(http().get(&url)).await.body;
+            let list = Response::of(http().get(&url)).await.body;
             if hits(&emulator) == [(1, None)] && is_so(&list["requests"]) {
                 return list["requests"][0].clone();
             }

@@ -7,7 +7,7 @@ use crate::{
 use acs_identity_emulator::TokenStatus;
 
 #[tokio::test]
-async fn a_client_that_trusts_the_ca_is_served_under_either_name() {
+async fn certificate_is_valid_for_each_name() {
     let emulator = start().await;
     let client = Client::over_https(&emulator);
     for name in ["127.0.0.1", "localhost"] {
@@ -26,7 +26,7 @@ async fn a_client_that_trusts_the_ca_is_served_under_either_name() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_trust_the_ca_rejects_the_certificate() {
+async fn certificate_is_rejected_without_the_ca() {
     let (emulator, other) = (start().await, start().await);
     for ca_pem in [other.ca_pem(), ""] {
         let request = http_trusting(ca_pem).get(emulator.https_endpoint());
@@ -36,10 +36,10 @@ async fn a_client_that_does_not_trust_the_ca_rejects_the_certificate() {
 }
 
 #[tokio::test]
-async fn the_https_port_does_not_serve_plain_http() {
+async fn https_port_refuses_plain_http() {
     let emulator = start().await;
     let request = "GET /_emulator/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    let answer = exchange(emulator.https_endpoint(), request).await;
+    let response = exchange(emulator.https_endpoint(), request).await;
     // The first byte of a TLS alert.
-    assert!(answer.starts_with('\u{15}'), "{answer:?}");
+    assert!(response.starts_with('\u{15}'), "{response:?}");
 }

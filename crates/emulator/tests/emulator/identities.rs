@@ -1,6 +1,6 @@
 //! Identities and access tokens, operation by operation.
 
-use crate::client::{Answer, Client, PREVIEW, VERSION, start};
+use crate::client::{Client, PREVIEW, Response, VERSION, start};
 use acs_identity_emulator::TokenStatus;
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ const NOT_OWNED: (u16, &str, &str, Option<&str>) = (
 );
 
 #[tokio::test]
-async fn an_identity_is_created_with_and_without_a_token() {
+async fn identity_is_created_with_and_without_token() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     for without in [
@@ -71,7 +71,7 @@ async fn ids_name_the_resource_and_sort_by_age() {
 }
 
 #[tokio::test]
-async fn an_id_may_be_percent_encoded_in_the_path() {
+async fn id_may_be_percent_encoded() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let encoded = client.create().await.replace(':', "%3A");
@@ -82,7 +82,7 @@ async fn an_id_may_be_percent_encoded_in_the_path() {
 }
 
 #[tokio::test]
-async fn ids_that_are_foreign_invented_or_deleted_are_not_owned() {
+async fn foreign_and_deleted_ids_are_not_owned() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let deleted = client.create().await;
@@ -91,14 +91,14 @@ async fn ids_that_are_foreign_invented_or_deleted_are_not_owned() {
     let foreign = Client::over_http(&other).create().await;
     let anonymous = "8:teamsvisitor:00000000-0000-0000-0000-000000000000".to_owned();
     for id in [deleted, foreign, anonymous, "x".to_owned(), "%FF".to_owned()] {
-        for answer in [
+        for response in [
             client.issue(&id, json!({"scopes": ["chat"]})).await,
             client.revoke(&id).await,
             client.delete(&id).await,
         ] {
             let (status, code, message, target) = NOT_OWNED;
-            answer.assert_error(status, code, message, target);
-            assert_eq!(answer.header("api-supported-versions"), None);
+            response.assert_error(status, code, message, target);
+            assert_eq!(response.header("api-supported-versions"), None);
         }
     }
     assert_eq!(other.identity_count(), 1);
@@ -110,14 +110,14 @@ async fn tokens_need_scopes_that_exist() {
     let client = Client::over_http(&emulator);
     let id = client.create().await;
     for none in [json!({}), json!({"scopes": null}), Value::Null] {
-        let answer = client.issue(&id, none).await;
-        answer.assert_error(
+        let response = client.issue(&id, none).await;
+        response.assert_error(
             400,
             "ValidationError",
             "Scopes: The Scopes field is required.",
             Some("Scopes"),
         );
-        assert_eq!(answer.header("api-supported-versions"), None);
+        assert_eq!(response.header("api-supported-versions"), None);
     }
     let empty = client.issue(&id, json!({"scopes": []})).await;
     empty.assert_error(
@@ -138,7 +138,7 @@ async fn tokens_need_scopes_that_exist() {
 }
 
 #[tokio::test]
-async fn a_lifetime_is_an_hour_to_a_day() {
+async fn lifetime_is_an_hour_to_a_day() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let id = client.create().await;
@@ -154,16 +154,16 @@ async fn a_lifetime_is_an_hour_to_a_day() {
             format!("ExpiresInMinutes value {minutes} is invalid. Value must be within the [60, 1440] interval.");
         let issue = json!({"scopes": ["chat"], "expiresInMinutes": minutes});
         let create = json!({"createTokenWithScopes": ["chat"], "expiresInMinutes": minutes});
-        for answer in [client.issue(&id, issue).await, client.post("/identities", create).await] {
-            answer.assert_error(400, "ValidationError", &message, Some("ExpiresInMinutes"));
-            assert!(answer.header("api-supported-versions").is_some());
+        for response in [client.issue(&id, issue).await, client.post("/identities", create).await] {
+            response.assert_error(400, "ValidationError", &message, Some("ExpiresInMinutes"));
+            assert!(response.header("api-supported-versions").is_some());
         }
     }
     assert_eq!(emulator.identity_count(), identities);
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_declared_json_is_ignored() {
+async fn body_without_json_content_type_is_ignored() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let id = client.create().await;
@@ -190,7 +190,7 @@ async fn a_body_that_is_not_declared_json_is_ignored() {
 }
 
 #[tokio::test]
-async fn text_that_is_not_json_is_distinguished_from_json_of_another_form() {
+async fn invalid_json_and_wrong_form_differ() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     for (body, status, code) in [
@@ -207,21 +207,21 @@ async fn text_that_is_not_json_is_distinguished_from_json_of_another_form() {
         (r#"[["chat"],60,null"#, 422, "InvalidJson"),
         (r#"{"createTokenWithScopes":"secret","#, 422, "InvalidJson"),
     ] {
-        let answer = client.send("POST", &format!("/identities{VERSION}"), body).await;
+        let response = client.send("POST", &format!("/identities{VERSION}"), body).await;
         assert_eq!(
-            (answer.status, answer.text("/error/code").as_str()),
+            (response.status, response.text("/error/code").as_str()),
             (status, code),
             "{body}"
         );
-        assert!(!answer.body.to_string().contains("secret"), "{body}");
+        assert!(!response.body.to_string().contains("secret"), "{body}");
     }
     assert_eq!(emulator.identity_count(), 0);
 
     let id = client.create().await;
     for body in [json!([["chat"], 60]), json!([["chat"]])] {
-        let answer = client.issue(&id, body.clone()).await;
+        let response = client.issue(&id, body.clone()).await;
         assert_eq!(
-            (answer.status, answer.text("/error/code").as_str()),
+            (response.status, response.text("/error/code").as_str()),
             (400, "ValidationError"),
             "{body}"
         );
@@ -229,7 +229,7 @@ async fn text_that_is_not_json_is_distinguished_from_json_of_another_form() {
 }
 
 #[tokio::test]
-async fn what_is_not_an_operation_is_not_found_or_not_allowed() {
+async fn other_requests_are_not_found_or_not_allowed() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let id = client.create().await;
@@ -242,10 +242,10 @@ async fn what_is_not_an_operation_is_not_found_or_not_allowed() {
         ("POST", format!("/identities/{id}/:issue"), 404),
         ("POST", format!("/identities/{id}/issueAccessToken"), 404),
     ] {
-        let answer: Answer = client.send(method, &format!("{path}{VERSION}"), "").await;
-        assert_eq!(answer.status, status, "{method} {path}");
-        assert!(answer.body.pointer("/error/message").is_some(), "{method} {path}");
-        assert_eq!(answer.header("api-supported-versions"), None, "{method} {path}");
+        let response: Response = client.send(method, &format!("{path}{VERSION}"), "").await;
+        assert_eq!(response.status, status, "{method} {path}");
+        assert!(response.body.pointer("/error/message").is_some(), "{method} {path}");
+        assert_eq!(response.header("api-supported-versions"), None, "{method} {path}");
     }
     assert_eq!(emulator.identity_count(), 1);
 }

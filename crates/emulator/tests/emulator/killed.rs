@@ -1,10 +1,10 @@
 //! An emulator with a data file that is killed while it writes.
 //!
-//! The emulator runs as a process under load, and is killed after some number of answers. Started again, it has to have
-//! everything that it answered for. `KILLS` sets how often; the default is a short form for every day.
+//! The emulator runs as a process under load, and is killed after a number of responses. Started again, it must have
+//! every change that it responded to. `KILLS` sets the number of rounds; the default is a short form for every day.
 
 use crate::{
-    client::{Answer, Client, VERSION},
+    client::{Client, Response, VERSION},
     data::Temporary,
     process::Process,
 };
@@ -15,19 +15,19 @@ use tokio::{
     task::JoinSet,
 };
 
-/// How many clients send requests at the same time.
+/// The number of clients that send requests at the same time.
 const CLIENTS: usize = 8;
 
-/// How far an operation got.
+/// The state of an operation when the emulator was killed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Done {
     No,
-    /// The emulator was killed before it answered, so it may have been done or not.
+    /// The emulator was killed before the response, so it may have been done or not.
     Perhaps,
     Yes,
 }
 
-/// An identity whose creation was answered, and what became of it.
+/// An identity whose creation was confirmed, and its later operations.
 #[derive(Debug)]
 struct Identity {
     id: String,
@@ -39,7 +39,7 @@ struct Identity {
 
 #[expect(clippy::print_stdout, reason = "`.ci/soak` shows what was found")]
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_that_was_answered_is_there_after_a_kill() {
+async fn confirmed_changes_survive_a_kill() {
     let kills = env::var("KILLS").map_or(3, |kills| kills.parse().unwrap());
     let path = Temporary::new();
     let mut identities = Vec::new();
@@ -59,7 +59,7 @@ async fn everything_that_was_answered_is_there_after_a_kill() {
     );
     println!(
         "killed {kills} times while {CLIENTS} clients were at work: {} creations, {revoked} revocations and {deleted} \
-         deletions were answered, and none is lost",
+         deletions were responded, and none is lost",
         identities.len()
     );
     assert!(revoked > 0 && deleted > 0);
@@ -69,14 +69,14 @@ async fn start(path: &Temporary) -> Process {
     Process::start(&["--data", path.to_str().unwrap(), "--token-algorithm", "ES256"]).await
 }
 
-/// Sends requests until the emulator has answered so many of them and is killed.
-async fn load(mut process: Process, answers: usize, identities: &mut Vec<Identity>) {
-    let (answered, mut count) = mpsc::unbounded_channel();
+/// Sends requests until the emulator has sent this many responses and is killed.
+async fn load(mut process: Process, responses: usize, identities: &mut Vec<Identity>) {
+    let (responded, mut count) = mpsc::unbounded_channel();
     let mut clients = JoinSet::new();
     for _ in 0..CLIENTS {
-        clients.spawn(work(process.client(), answered.clone()));
+        clients.spawn(work(process.client(), responded.clone()));
     }
-    for _ in 0..answers {
+    for _ in 0..responses {
         count.recv().await.unwrap();
     }
     process.kill();
@@ -86,14 +86,14 @@ async fn load(mut process: Process, answers: usize, identities: &mut Vec<Identit
 }
 
 /// Creates identities, and revokes the tokens of some and deletes some, until a request is cut off.
-async fn work(client: Client, answered: UnboundedSender<()>) -> Vec<Identity> {
+async fn work(client: Client, responded: UnboundedSender<()>) -> Vec<Identity> {
     let mut identities: Vec<Identity> = Vec::new();
     for number in 0.. {
         let Some(identity) = create(&client).await else {
             break;
         };
         identities.push(identity);
-        answered.send(()).ok();
+        responded.send(()).ok();
 
         let Identity {
             id,
@@ -116,24 +116,24 @@ async fn work(client: Client, answered: UnboundedSender<()>) -> Vec<Identity> {
         };
         assert_eq!(status, 204, "{method} {path}");
         *done = Done::Yes;
-        answered.send(()).ok();
+        responded.send(()).ok();
     }
     identities
 }
 
 async fn create(client: &Client) -> Option<Identity> {
     let body = r#"{"createTokenWithScopes":["chat"]}"#;
-    let (status, answer) = send(client, "POST", &format!("/identities{VERSION}"), body).await?;
-    assert_eq!(status, 201, "{answer}");
+    let (status, response) = send(client, "POST", &format!("/identities{VERSION}"), body).await?;
+    assert_eq!(status, 201, "{response}");
     Some(Identity {
-        id: answer["identity"]["id"].as_str().unwrap().to_owned(),
-        token: answer["accessToken"]["token"].as_str().unwrap().to_owned(),
+        id: response["identity"]["id"].as_str().unwrap().to_owned(),
+        token: response["accessToken"]["token"].as_str().unwrap().to_owned(),
         revocation: Done::No,
         deletion: Done::No,
     })
 }
 
-/// The whole answer; `None` if the emulator was killed before it.
+/// The whole response; `None` if the emulator was killed before it.
 async fn send(client: &Client, method: &str, target: &str, body: &str) -> Option<(u16, Value)> {
     let response = client.signed(method, target, body).send().await.ok()?;
     let status = response.status().as_u16();
@@ -141,13 +141,13 @@ async fn send(client: &Client, method: &str, target: &str, body: &str) -> Option
     Some((status, serde_json::from_slice(&body).unwrap_or_default()))
 }
 
-/// Asserts that everything that was answered is there.
+/// Asserts that every confirmed change has persisted.
 async fn check(process: &Process, identities: &[Identity]) {
     let client = process.client();
     let introspect = format!("{}tokens/introspect", process.text("controlEndpoint"));
     for identity in identities {
         let request = client.http.post(&introspect).json(&json!({"token": identity.token}));
-        let status = Answer::of(request).await.text("/status");
+        let status = Response::of(request).await.text("/status");
         match (identity.deletion, identity.revocation) {
             (Done::Yes, _) => assert_eq!(status, "identityDeleted", "{identity:?}"),
             (Done::Perhaps, _) => {}

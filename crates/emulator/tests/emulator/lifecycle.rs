@@ -1,4 +1,4 @@
-//! Starting, stopping, and what an emulator tells about itself.
+//! Start, shutdown, and the properties of an emulator.
 
 use crate::{
     client::{Client, builder, decode, start},
@@ -15,11 +15,11 @@ use tokio::{
     time::{self, Instant},
 };
 
-/// How long a shutdown waits for requests in progress.
-const GRACE: Duration = Duration::from_secs(5);
+/// The time that a shutdown waits for requests in progress.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[test]
-fn an_emulator_can_be_shared_between_threads() {
+fn emulator_is_shared_between_threads() {
     fn shareable<T: Send + Sync + Debug>() {}
     shareable::<Emulator>();
     shareable::<EmulatorBuilder>();
@@ -27,7 +27,7 @@ fn an_emulator_can_be_shared_between_threads() {
 }
 
 #[tokio::test]
-async fn two_emulators_have_nothing_in_common() {
+async fn two_emulators_share_nothing() {
     let (one, other) = (start().await, start().await);
     assert_ne!(one.access_key(), other.access_key());
     assert_ne!(one.resource_id(), other.resource_id());
@@ -36,7 +36,7 @@ async fn two_emulators_have_nothing_in_common() {
 }
 
 #[tokio::test]
-async fn an_emulator_has_the_given_key_and_id() {
+async fn emulator_has_the_given_key_and_id() {
     let resource_id = Uuid::from_u128(7);
     let emulator = builder()
         .access_key(KEY)
@@ -67,7 +67,7 @@ async fn an_emulator_has_the_given_key_and_id() {
 }
 
 #[tokio::test]
-async fn a_token_key_can_be_shared() {
+async fn token_key_can_be_shared() {
     let key = TokenKey::generate(TokenAlgorithm::Es256);
     assert_eq!(key.algorithm(), TokenAlgorithm::Es256);
     let mut kids = Vec::new();
@@ -81,7 +81,7 @@ async fn a_token_key_can_be_shared() {
 }
 
 #[tokio::test]
-async fn the_first_token_waits_for_the_key() {
+async fn first_token_waits_for_the_key() {
     let emulator = Emulator::builder().start().await.unwrap();
     let client = Client::over_http(&emulator);
     let id = client.create().await;
@@ -89,7 +89,7 @@ async fn the_first_token_waits_for_the_key() {
 }
 
 #[tokio::test]
-async fn a_wrong_option_is_named() {
+async fn wrong_option_is_named() {
     let error = builder().access_key("secret").start().await.unwrap_err();
     assert!(matches!(error, EmulatorError::AccessKey(_)), "{error:?}");
     assert!(!format!("{error} {error:?}").contains("secret"));
@@ -112,12 +112,12 @@ async fn a_wrong_option_is_named() {
 }
 
 #[tokio::test]
-async fn shutting_down_frees_the_ports() {
+async fn shutdown_frees_the_ports() {
     assert_frees_the_ports(Emulator::shutdown).await;
 }
 
 #[tokio::test]
-async fn dropping_closes_connections_and_frees_the_ports() {
+async fn drop_closes_connections_and_frees_the_ports() {
     assert_frees_the_ports(async |emulator: Emulator| {
         let mut idle = TcpStream::connect(address(emulator.endpoint())).await.unwrap();
         drop(emulator);
@@ -127,27 +127,27 @@ async fn dropping_closes_connections_and_frees_the_ports() {
 }
 
 #[tokio::test]
-async fn shutting_down_does_not_wait_for_idle_connections() {
+async fn shutdown_ignores_idle_connections() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     client.create().await;
     let mut silent = TcpStream::connect(address(emulator.endpoint())).await.unwrap();
-    assert!(time_to_shut_down(emulator).await < GRACE);
+    assert!(time_to_shut_down(emulator).await < SHUTDOWN_TIMEOUT);
     assert_eq!(silent.read(&mut [0; 1]).await.unwrap_or(0), 0);
 }
 
 #[tokio::test]
-async fn shutting_down_does_not_wait_for_a_stalled_handshake() {
+async fn shutdown_ignores_a_stalled_handshake() {
     let emulator = start().await;
     let mut stream = TcpStream::connect(address(emulator.https_endpoint())).await.unwrap();
     stream.write_all(&client_hello()).await.unwrap();
-    // The emulator answers, so the handshake has begun. It is never finished.
+    // The emulator responds, so the handshake has begun. It is never finished.
     stream.read_u8().await.unwrap();
-    assert!(time_to_shut_down(emulator).await < GRACE);
+    assert!(time_to_shut_down(emulator).await < SHUTDOWN_TIMEOUT);
 }
 
 #[tokio::test]
-async fn shutting_down_lets_a_request_in_progress_finish() {
+async fn shutdown_lets_a_request_finish() {
     let emulator = start().await;
     let mut stream = begin_upload(address(emulator.endpoint())).await;
     let shutdown = tokio::spawn(emulator.shutdown());
@@ -158,14 +158,14 @@ async fn shutting_down_lets_a_request_in_progress_finish() {
 }
 
 #[tokio::test]
-async fn shutting_down_cuts_a_stalled_request_off() {
+async fn shutdown_cuts_a_stalled_request_off() {
     let emulator = start().await;
     let mut stream = begin_upload(address(emulator.endpoint())).await;
-    assert_eq!(time_to_shut_down(emulator).await.as_secs(), GRACE.as_secs());
+    assert_eq!(time_to_shut_down(emulator).await.as_secs(), SHUTDOWN_TIMEOUT.as_secs());
     assert_eq!(stream.read(&mut [0; 1]).await.unwrap_or(0), 0);
 }
 
-/// Asserts that both ports are free after one of several tries, as another process may take a port in between.
+/// Asserts that both ports are free after one of several attempts, as another process may take a port in between.
 async fn assert_frees_the_ports(end: impl AsyncFn(Emulator)) {
     for _ in 0..10 {
         let emulator = start().await;

@@ -1,5 +1,5 @@
-//! The emulator from outside: over real sockets, with requests signed by another implementation than its own, and
-//! responses compared with recordings of the real service.
+//! The emulator from outside: over real sockets, with requests that another implementation signs, and responses
+//! compared with recordings of the service.
 #![cfg(test)]
 
 mod authentication;

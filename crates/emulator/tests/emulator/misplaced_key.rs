@@ -1,9 +1,9 @@
-//! The access keys are not shown, wherever a client puts them.
+//! Access keys that a client puts in the wrong place are redacted.
 
 #[cfg(feature = "cli")]
 use crate::process::Process;
 use crate::{
-    client::{Answer, Client, VERSION, builder, http},
+    client::{Client, Response, VERSION, builder, http},
     redaction::assert_hides,
     signer::{KEY, ToSign, now},
 };
@@ -11,7 +11,7 @@ use crate::{
 use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use reqwest::RequestBuilder;
 
-/// Requests with `key` in their path, date, host or method. None is authenticated.
+/// Requests with `key` in their path, date, host or method. None of them is authenticated.
 fn misplaced(client: &Client, key: &str) -> Vec<RequestBuilder> {
     let encoded = key.replace('+', "%2B").replace('/', "%2F").replace('=', "%3d");
     let request = |method, path: &str, host, date: &str| {
@@ -31,7 +31,7 @@ fn misplaced(client: &Client, key: &str) -> Vec<RequestBuilder> {
         format!("/identities/{encoded}"),
         format!("/identities/{}", encoded.replace('%', "%25")),
         format!("/identities/{}/:issueAccessToken", key.trim_end_matches('=')),
-        // Where the path is cut, which is after 300 characters.
+        // The path is cut after 300 characters.
         format!("/{}{key}", "a".repeat(280)),
     ];
     let mut requests: Vec<_> = paths.iter().map(|path| request("GET", path, host, &date)).collect();
@@ -49,7 +49,7 @@ fn misplaced(client: &Client, key: &str) -> Vec<RequestBuilder> {
     requests
 }
 
-/// Sends all requests, and returns the responses and what the control surface shows of the requests.
+/// Sends all requests, and returns the responses and the lists of the control surface.
 async fn send_misplaced(client: &Client, control: &str, keys: [&str; 2]) -> String {
     let stranger = Client {
         access_key: "b3RoZXI=".to_owned(),
@@ -58,20 +58,20 @@ async fn send_misplaced(client: &Client, control: &str, keys: [&str; 2]) -> Stri
     let mut shown = String::new();
     for key in keys {
         for request in misplaced(&stranger, key) {
-            let answer = Answer::of(request).await;
-            assert_eq!(answer.status, 401, "{}", answer.body);
-            shown += &answer.body.to_string();
+            let response = Response::of(request).await;
+            assert_eq!(response.status, 401, "{}", response.body);
+            shown += &response.body.to_string();
         }
     }
     for list in ["requests", "refusals"] {
-        let list = Answer::of(http().get(format!("{control}{list}"))).await;
+        let list = Response::of(http().get(format!("{control}{list}"))).await;
         shown += &list.body.to_string();
     }
     shown
 }
 
 #[tokio::test]
-async fn neither_key_is_shown_in_a_response_or_a_list() {
+async fn keys_are_redacted_in_responses_and_lists() {
     let emulator = builder().access_key(KEY).explain(true).start().await.unwrap();
     let client = Client::over_http(&emulator);
     let secondary = emulator.secondary_access_key();
@@ -84,7 +84,7 @@ async fn neither_key_is_shown_in_a_response_or_a_list() {
 }
 
 #[tokio::test]
-async fn neither_key_is_shown_as_an_api_version() {
+async fn keys_are_redacted_as_api_version() {
     let emulator = builder().access_key(KEY).start().await.unwrap();
     let client = Client::over_http(&emulator);
     let secondary = emulator.secondary_access_key();
@@ -100,19 +100,19 @@ async fn neither_key_is_shown_as_an_api_version() {
 
 #[cfg(feature = "cli")]
 #[tokio::test]
-async fn neither_key_is_logged() {
+async fn keys_are_redacted_in_the_log() {
     for arguments in [&["--access-key", KEY][..], &["--access-key", KEY, "--explain"]] {
         let process = Process::start(arguments).await;
         let (client, control) = (process.client(), process.text("controlEndpoint").to_owned());
-        let keys = Answer::of(http().get(format!("{control}access-keys"))).await;
+        let keys = Response::of(http().get(format!("{control}access-keys"))).await;
         let secondary = keys.text("/secondary/accessKey");
         let shown = send_misplaced(&client, &control, [KEY, &secondary]).await;
         assert_hides(&shown, &[KEY.to_owned(), secondary.clone()]);
         for key in [KEY, &secondary] {
-            Answer::of(http().get(format!("{control};accesskey={key}"))).await;
+            Response::of(http().get(format!("{control};accesskey={key}"))).await;
             let target = format!("/identities/{}/:issueAccessToken{VERSION}", key.replace('/', "%2F"));
             let text = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/plain"))]);
-            Answer::of(client.signed("POST", &target, "{}").headers(text)).await;
+            Response::of(client.signed("POST", &target, "{}").headers(text)).await;
         }
         let log = process.into_log().await;
         assert!(

@@ -17,13 +17,13 @@ pub(crate) struct Process {
     log: UnboundedReceiver<String>,
 }
 
-/// How an emulator ended.
+/// The end of an emulator.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
-    /// What it printed after the ready line.
+    /// The output after the ready line.
     pub(crate) stdout: String,
-    /// What it logged after the lines that were waited for.
+    /// The log after the lines that were waited for.
     pub(crate) log: String,
 }
 

@@ -1,6 +1,6 @@
 //! Every recorded exchange with the real service, compared with the emulator.
 
-use crate::client::{Answer, Client, start};
+use crate::client::{Client, Response, start};
 use acs_identity_emulator::{Emulator, EntraToken, EntraTokenRequest};
 use serde::Deserialize;
 use serde_json::Value;
@@ -37,7 +37,7 @@ struct RecordedResponse {
 }
 
 #[tokio::test]
-async fn the_emulator_answers_as_the_service_did() {
+async fn responses_match_the_recordings() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/recordings");
     let mut replayed = 0;
     for file in fs::read_dir(folder).unwrap() {
@@ -56,7 +56,7 @@ async fn replay(recording: &Recording) {
     for exchange in &recording.exchanges {
         let request = &exchange.request;
         let path = request.path.replace("sanitized", &identity);
-        // Where the version was not recorded, any that the operation supported at the time will do.
+        // If the version was not recorded, any that the operation supported at the time is right.
         let query = request
             .query
             .split_once(' ')
@@ -70,14 +70,13 @@ async fn replay(recording: &Recording) {
             .signed(&request.method, &format!("{path}?{query}"), &body)
             .header("x-ms-client-request-id", "1f9a")
             .header("x-ms-return-client-request-id", "true");
-        let answer = Answer::of(sent).await;
+        let response = Response::of(sent).await;
         assert!(request.header_names.iter().any(|name| name == "x-ms-content-sha256"));
-        assert_same(recording, &exchange.response, &answer);
+        assert_same(recording, &exchange.response, &response);
     }
 }
 
-/// The identity that `sanitized` stands for in paths: one of the resource, unless the recording is about one that is
-/// not.
+/// The identity that `sanitized` stands for in paths: one of the resource, unless the recording is about another's.
 async fn identity(recording: &Recording, client: &Client) -> String {
     if recording.name.contains("foreign") {
         Client::over_http(&start().await).create().await
@@ -114,27 +113,27 @@ fn fill_in(body: &Value, entra: &EntraToken) -> Value {
     body
 }
 
-fn assert_same(recording: &Recording, recorded: &RecordedResponse, answer: &Answer) {
+fn assert_same(recording: &Recording, recorded: &RecordedResponse, response: &Response) {
     let name = &recording.name;
-    assert_eq!(answer.status, recorded.status, "{name}");
+    assert_eq!(response.status, recorded.status, "{name}");
     if recorded.status < 400 {
-        assert_eq!(shape(&answer.body), shape(&recorded.body), "{name}");
+        assert_eq!(shape(&response.body), shape(&recorded.body), "{name}");
     } else {
-        assert_eq!(answer.body, recorded.body, "{name}");
+        assert_eq!(response.body, recorded.body, "{name}");
     }
     // Some files say that their names are assumed.
     if recording.header_names_basis.starts_with("observed") {
         let recorded: BTreeSet<_> = recorded.header_names.iter().map(|name| name.to_lowercase()).collect();
-        let answered: BTreeSet<_> = answer.headers.keys().map(ToString::to_string).collect();
-        assert_eq!(answered, recorded, "{name}");
+        let responded: BTreeSet<_> = response.headers.keys().map(ToString::to_string).collect();
+        assert_eq!(responded, recorded, "{name}");
     }
     for (header, value) in recorded.header_values_seen.as_object().unwrap() {
-        let answered = answer.header(header);
+        let responded = response.header(header);
         match header.as_str() {
             // Times and versions have changed since.
-            "X-Processing-Time" => assert!(answered.is_some_and(|time| time.ends_with("ms")), "{name}"),
-            "api-supported-versions" => assert!(answered.is_some_and(|list| list.contains("2022-10-01")), "{name}"),
-            _ => assert_eq!(answered, value.as_str(), "{name}: {header}"),
+            "X-Processing-Time" => assert!(responded.is_some_and(|time| time.ends_with("ms")), "{name}"),
+            "api-supported-versions" => assert!(responded.is_some_and(|list| list.contains("2022-10-01")), "{name}"),
+            _ => assert_eq!(responded, value.as_str(), "{name}: {header}"),
         }
     }
 }

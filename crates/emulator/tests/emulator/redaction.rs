@@ -1,4 +1,4 @@
-//! No secret is logged or shown by `Debug`.
+//! Secrets are in no log and in no `Debug` output.
 
 use crate::{
     client::builder,
@@ -6,7 +6,7 @@ use crate::{
 };
 #[cfg(feature = "cli")]
 use crate::{
-    client::{Answer, Client, PREVIEW, VERSION, http},
+    client::{Client, PREVIEW, Response, VERSION, http},
     data::Temporary,
     process::{Process, command, temporary},
 };
@@ -66,7 +66,7 @@ async fn debug_shows_no_secret() {
 
 #[cfg(feature = "cli")]
 #[tokio::test]
-async fn the_log_contains_no_part_of_a_secret_at_any_level() {
+async fn no_log_level_contains_a_secret() {
     let ca = temporary(&format!("{}.pem", Uuid::new_v4()));
     let data = Temporary::new();
     let arguments = [
@@ -88,7 +88,7 @@ async fn the_log_contains_no_part_of_a_secret_at_any_level() {
         ..client.clone()
     };
     let control = process.text("controlEndpoint");
-    let mint = async |body| Answer::of(http().post(format!("{control}entra/tokens")).body(body)).await;
+    let mint = async |body| Response::of(http().post(format!("{control}entra/tokens")).body(body)).await;
     let entra = mint(r#"{"kind":"teamsUser"}"#).await;
     let entra_token = entra.text("/token");
     let mut secrets = vec![KEY.to_owned(), entra_token.clone()];
@@ -112,14 +112,14 @@ async fn the_log_contains_no_part_of_a_secret_at_any_level() {
             let request = request.unwrap();
             let authorization = request.headers()["authorization"].to_str().unwrap();
             secrets.push(authorization.rsplit_once("Signature=").unwrap().1.to_owned());
-            let answer = Answer::of(RequestBuilder::from_parts(http, request)).await;
+            let response = Response::of(RequestBuilder::from_parts(http, request)).await;
             let token = ["/token", "/accessToken/token"]
                 .iter()
-                .find_map(|token| answer.body.pointer(token));
+                .find_map(|token| response.body.pointer(token));
             secrets.extend(token.and_then(|token| token.as_str()).map(ToOwned::to_owned));
         }
     }
-    Answer::of(client.unsigned("POST", "/", "").bearer_auth(&entra_token)).await;
+    Response::of(client.unsigned("POST", "/", "").bearer_auth(&entra_token)).await;
 
     let user = mint(r#"{"kind":"entraUser"}"#).await;
     let assignment = json!({
@@ -131,9 +131,9 @@ async fn the_log_contains_no_part_of_a_secret_at_any_level() {
     client.send("PUT", &target, &assignment.to_string()).await;
     let exchange = format!("/access/entra/:exchangeAccessToken{PREVIEW}");
     for client in [&client, &https] {
-        let answer = client.exchange_own(&exchange, &user.text("/token")).await;
+        let response = client.exchange_own(&exchange, &user.text("/token")).await;
         secrets.extend(
-            answer
+            response
                 .body
                 .pointer("/accessToken/token")
                 .and_then(|token| token.as_str())

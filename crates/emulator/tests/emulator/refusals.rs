@@ -3,7 +3,7 @@
 #[cfg(feature = "cli")]
 use crate::process::Process;
 use crate::{
-    client::{Answer, Client, PREVIEW, VERSION, builder, http, start},
+    client::{Client, PREVIEW, Response, VERSION, builder, http, start},
     redaction::assert_hides,
     signer::{self, ToSign},
 };
@@ -17,7 +17,7 @@ const SLASH: &str = "host: the signature is right for the host with a slash at i
 const NOT_OWNED: &str = "Provided identity doesn't belong to the resource.";
 
 /// A creation whose host is signed with the endpoint's slash.
-async fn create_with_slash(client: &Client, date: &str) -> Answer {
+async fn create_with_slash(client: &Client, date: &str) -> Response {
     let to_sign = ToSign {
         method: "POST",
         target: &format!("/identities{VERSION}"),
@@ -25,10 +25,10 @@ async fn create_with_slash(client: &Client, date: &str) -> Answer {
         date,
         body: b"",
     };
-    Answer::of(client.signed_as(&to_sign)).await
+    Response::of(client.signed_as(&to_sign)).await
 }
 
-/// The signature that `create_with_slash` should have had.
+/// The right signature for `create_with_slash`.
 fn right_signature(client: &Client, date: &str) -> String {
     let to_sign = ToSign {
         method: "POST",
@@ -41,13 +41,13 @@ fn right_signature(client: &Client, date: &str) -> String {
 }
 
 async fn refusals(emulator: &Emulator) -> Vec<Value> {
-    let list = Answer::of(http().get(format!("{}refusals", emulator.control_endpoint()))).await;
+    let list = Response::of(http().get(format!("{}refusals", emulator.control_endpoint()))).await;
     assert_eq!(list.status, 200);
     list.body["refusals"].as_array().unwrap().clone()
 }
 
 #[tokio::test]
-async fn a_refusal_is_listed_with_its_explanation() {
+async fn refusal_is_listed_with_its_explanation() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     client.create().await;
@@ -83,7 +83,7 @@ async fn a_refusal_is_listed_with_its_explanation() {
 }
 
 #[tokio::test]
-async fn a_mistake_is_named_whichever_key_it_is_made_with() {
+async fn mistake_is_named_for_either_key() {
     let emulator = builder().explain(true).start().await.unwrap();
     for access_key in [emulator.access_key(), emulator.secondary_access_key()] {
         let client = Client {
@@ -98,7 +98,7 @@ async fn a_mistake_is_named_whichever_key_it_is_made_with() {
             date: &signer::now(),
             body: body.as_bytes(),
         };
-        let reserialised = Answer::of(client.signed_as(&to_sign).body(sent)).await;
+        let reserialised = Response::of(client.signed_as(&to_sign).body(sent)).await;
         let message = reserialised.text("/error/message");
         assert!(message.contains("the same JSON with other white space"), "{message}");
         assert!(message.contains("The client signed `POST"), "{message}");
@@ -109,7 +109,7 @@ async fn a_mistake_is_named_whichever_key_it_is_made_with() {
 }
 
 #[tokio::test]
-async fn an_id_that_is_not_owned_is_explained() {
+async fn unowned_id_is_explained() {
     let emulator = builder().explain(true).start().await.unwrap();
     let client = Client::over_http(&emulator);
     let deleted = client.create().await;
@@ -148,12 +148,12 @@ async fn an_id_that_is_not_owned_is_explained() {
             "the path does not contain the id of an identity".to_owned(),
         ),
     ] {
-        for answer in [
+        for response in [
             client.issue(&id, json!({"scopes": ["chat"]})).await,
             client.revoke(&id).await,
             client.delete(&id).await,
         ] {
-            let message = answer.text("/error/message");
+            let message = response.text("/error/message");
             assert!(
                 message.starts_with(&format!("{NOT_OWNED} identity: {reason}")),
                 "{message}"
@@ -166,12 +166,12 @@ async fn an_id_that_is_not_owned_is_explained() {
 }
 
 #[tokio::test]
-async fn a_path_that_is_not_found_is_explained() {
+async fn unknown_path_is_explained() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     for path in ["/Identities", "/identities/", "//identities"] {
         assert_eq!(client.send("POST", &format!("{path}{VERSION}"), "").await.status, 404);
-        let requests = Answer::of(http().get(format!("{}requests", emulator.control_endpoint()))).await;
+        let requests = Response::of(http().get(format!("{}requests", emulator.control_endpoint()))).await;
         let explanation = requests.text("/requests/0/explanation");
         assert!(
             explanation.starts_with("path: no operation has it. Paths are case-sensitive"),
@@ -186,7 +186,7 @@ async fn only_the_last_fifty_refusals_are_listed() {
     let client = Client::over_http(&emulator);
     for number in 0..53 {
         assert_eq!(
-            Answer::of(client.unsigned("GET", &format!("/{number}?secret"), ""))
+            Response::of(client.unsigned("GET", &format!("/{number}?secret"), ""))
                 .await
                 .status,
             401
@@ -200,7 +200,7 @@ async fn only_the_last_fifty_refusals_are_listed() {
 }
 
 #[tokio::test]
-async fn a_refused_bearer_token_is_explained_and_not_shown() {
+async fn refused_bearer_token_is_explained_and_redacted() {
     let emulator = builder().explain(true).start().await.unwrap();
     let (http, https) = (Client::over_http(&emulator), Client::over_https(&emulator));
     let service = EntraTokenRequest::service();
@@ -249,9 +249,9 @@ async fn a_refused_bearer_token_is_explained_and_not_shown() {
             "is for another audience. Ask",
         ),
     ] {
-        let answer = Answer::of(request).await;
-        let message = answer.text("/error/message");
-        assert!(answer.status == 401 && message.contains(part), "{message}");
+        let response = Response::of(request).await;
+        let message = response.text("/error/message");
+        assert!(response.status == 401 && message.contains(part), "{message}");
         let listed = refusals(&emulator).await.remove(0);
         let explanation = listed["explanation"].as_str().unwrap();
         assert!(message.ends_with(&format!(". {explanation}")), "{message}");
@@ -268,12 +268,12 @@ async fn a_refused_bearer_token_is_explained_and_not_shown() {
 }
 
 #[tokio::test]
-async fn the_response_explains_only_on_request() {
+async fn response_explains_only_on_request() {
     for explain in [false, true] {
         let emulator = builder().explain(explain).start().await.unwrap();
         let client = Client::over_http(&emulator);
-        let answer = create_with_slash(&client, &signer::now()).await;
-        let message = answer.text("/error/message");
+        let response = create_with_slash(&client, &signer::now()).await;
+        let message = response.text("/error/message");
         let expected = if explain {
             format!("{DENIED} {SLASH}")
         } else {
@@ -283,7 +283,10 @@ async fn the_response_explains_only_on_request() {
             message.starts_with(&expected) && (explain || message == expected),
             "{message}"
         );
-        assert_eq!((answer.status, answer.text("/error/code").as_str()), (401, "Denied"));
+        assert_eq!(
+            (response.status, response.text("/error/code").as_str()),
+            (401, "Denied")
+        );
 
         let foreign = client.delete("8:acs:11111111-1111-1111-1111-111111111111_a").await;
         let message = foreign.text("/error/message");
@@ -296,19 +299,19 @@ async fn the_response_explains_only_on_request() {
 }
 
 #[tokio::test]
-async fn neither_the_key_nor_a_signature_is_in_a_response_or_the_list() {
+async fn secrets_are_in_no_response_or_list() {
     let emulator = builder().explain(true).start().await.unwrap();
     let client = Client::over_http(&emulator);
     let date = signer::now();
-    let answer = create_with_slash(&client, &date).await;
-    let shown = format!("{} {:?}", answer.body, refusals(&emulator).await);
+    let response = create_with_slash(&client, &date).await;
+    let shown = format!("{} {:?}", response.body, refusals(&emulator).await);
     assert!(shown.contains("the host with a slash"), "{shown}");
     assert_hides(&shown, &[client.access_key.clone(), right_signature(&client, &date)]);
 }
 
 #[cfg(feature = "cli")]
 #[tokio::test]
-async fn the_binary_explains_in_its_log_and_with_its_option_in_responses() {
+async fn binary_explains_in_log_and_on_request() {
     for arguments in [&[][..], &["--explain"]] {
         let process = Process::start(arguments).await;
         let client = process.client();

@@ -1,7 +1,7 @@
-//! Settings that change what clients meet: the clock, the delay of revocations, withdrawn api-versions.
+//! Settings that clients notice: the clock, the delay of revocations, withdrawn api-versions.
 
 use crate::{
-    client::{Answer, Client, PREVIEW, VERSION, VERSIONS, builder, listed, start},
+    client::{Client, PREVIEW, Response, VERSION, VERSIONS, builder, listed, start},
     signer::http_date,
 };
 use acs_identity_emulator::{AccessKeyKind, EmulatorError, TokenStatus};
@@ -12,15 +12,17 @@ use time::OffsetDateTime;
 const MINUTE: Duration = Duration::from_secs(60);
 
 async fn get(client: &Client) -> Value {
-    Answer::of(client.unsigned("GET", "/_emulator/settings", "")).await.body
+    Response::of(client.unsigned("GET", "/_emulator/settings", ""))
+        .await
+        .body
 }
 
-async fn change(client: &Client, change: impl ToString) -> Answer {
-    Answer::of(client.unsigned("PATCH", "/_emulator/settings", &change.to_string())).await
+async fn change(client: &Client, change: impl ToString) -> Response {
+    Response::of(client.unsigned("PATCH", "/_emulator/settings", &change.to_string())).await
 }
 
 #[tokio::test]
-async fn a_revocation_takes_effect_after_its_delay() {
+async fn revocation_takes_effect_after_its_delay() {
     let emulator = builder().revocation_delay(15 * MINUTE).start().await.unwrap();
     let client = Client::over_http(&emulator);
     let id = client.create().await;
@@ -36,7 +38,7 @@ async fn a_revocation_takes_effect_after_its_delay() {
 }
 
 #[tokio::test]
-async fn only_revocations_are_delayed_and_only_from_then_on() {
+async fn only_later_revocations_are_delayed() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let ids = [client.create().await, client.create().await, client.create().await];
@@ -57,20 +59,20 @@ async fn only_revocations_are_delayed_and_only_from_then_on() {
 }
 
 #[tokio::test]
-async fn the_clock_can_be_off_from_the_beginning() {
+async fn clock_offset_is_an_option() {
     let offset = time::Duration::minutes(-20);
     let emulator = builder().clock_offset(offset).start().await.unwrap();
     let client = Client::over_http(&emulator);
     let target = format!("/identities{VERSION}");
     for (offset, status) in [(time::Duration::ZERO, 401), (offset, 201)] {
         let date = http_date(OffsetDateTime::now_utc() + offset);
-        let answer = Answer::of(client.signed_at(&date, "POST", &target, "")).await;
-        assert_eq!(answer.status, status);
+        let response = Response::of(client.signed_at(&date, "POST", &target, "")).await;
+        assert_eq!(response.status, status);
     }
 }
 
 #[tokio::test]
-async fn a_date_that_is_off_by_the_emulators_own_clock_is_not_blamed_on_the_client() {
+async fn emulators_own_clock_is_named_in_the_explanation() {
     let target = format!("/identities{VERSION}");
     for (minutes, offset) in [(60, "3600 s ahead of"), (-60, "3600 s behind")] {
         let clock_offset = time::Duration::minutes(minutes);
@@ -92,14 +94,14 @@ async fn a_date_that_is_off_by_the_emulators_own_clock_is_not_blamed_on_the_clie
         }
 
         let followed = client.signed_at(refused.header("date").unwrap(), "POST", &target, "");
-        assert_eq!(Answer::of(followed).await.status, 201);
+        assert_eq!(Response::of(followed).await.status, 201);
         let reset = r#"{"clockOffsetSeconds":0}"#;
         assert!(message.contains(reset), "{message}");
         assert_eq!(change(&client, reset).await.status, 200);
         client.create().await;
 
         let local = http_date(OffsetDateTime::now_utc() + clock_offset);
-        let refused = Answer::of(client.signed_at(&local, "POST", &target, "")).await;
+        let refused = Response::of(client.signed_at(&local, "POST", &target, "")).await;
         let message = refused.text("/error/message");
         assert!(
             message.contains("time zone") && !message.contains("This emulator's"),
@@ -109,7 +111,7 @@ async fn a_date_that_is_off_by_the_emulators_own_clock_is_not_blamed_on_the_clie
 }
 
 #[tokio::test]
-async fn a_withdrawn_version_is_refused_and_not_listed() {
+async fn withdrawn_version_is_refused_and_unlisted() {
     let emulator = builder().withdraw_version("2021-03-07").start().await.unwrap();
     let client = Client::over_http(&emulator);
     let send = async |version| {
@@ -119,20 +121,20 @@ async fn a_withdrawn_version_is_refused_and_not_listed() {
     };
     let create = async || send("2023-10-01").await;
 
-    let answer = create().await;
-    assert_eq!(answer.status, 201);
+    let response = create().await;
+    assert_eq!(response.status, 201);
     let supported = listed(|version| version != "2021-03-07");
-    assert_eq!(answer.header("api-supported-versions"), Some(&*supported));
+    assert_eq!(response.header("api-supported-versions"), Some(&*supported));
 
     emulator.withdraw_version("2023-10-01").unwrap();
-    let answer = create().await;
+    let response = create().await;
     let message = format!(
         "The HTTP resource that matches the request URI '{}/identities' does not support the API version '2023-10-01'.",
         client.origin
     );
-    answer.assert_error(400, "UnsupportedApiVersion", &message, None);
+    response.assert_error(400, "UnsupportedApiVersion", &message, None);
     let supported = listed(|version| !["2021-03-07", "2023-10-01"].contains(&version));
-    assert_eq!(answer.header("api-supported-versions"), Some(&*supported));
+    assert_eq!(response.header("api-supported-versions"), Some(&*supported));
     assert_eq!(send("2021-03-07").await.status, 400);
     assert_eq!(send("2025-06-30").await.status, 201);
 
@@ -141,7 +143,7 @@ async fn a_withdrawn_version_is_refused_and_not_listed() {
 }
 
 #[tokio::test]
-async fn operations_without_a_version_left_list_none() {
+async fn operations_without_versions_list_none() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let list = async || {
@@ -154,12 +156,15 @@ async fn operations_without_a_version_left_list_none() {
         Some("2025-03-02-preview")
     );
     emulator.withdraw_version("2025-03-02-preview").unwrap();
-    let answer = list().await;
-    assert_eq!((answer.status, answer.header("api-supported-versions")), (400, None));
+    let response = list().await;
+    assert_eq!(
+        (response.status, response.header("api-supported-versions")),
+        (400, None)
+    );
 }
 
 #[tokio::test]
-async fn an_unknown_version_is_refused_with_those_that_are_known() {
+async fn unknown_version_is_refused_with_the_known() {
     let known = VERSIONS.join(", ");
     let emulator = start().await;
     let expected = format!("`2024-01-01` is no api-version of the emulator: name one of {known}");
@@ -203,7 +208,7 @@ async fn only_the_given_settings_change() {
 }
 
 #[tokio::test]
-async fn a_wrong_setting_changes_nothing() {
+async fn wrong_setting_changes_nothing() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let before = get(&client).await;
@@ -227,8 +232,8 @@ async fn a_wrong_setting_changes_nothing() {
             "at least 0",
         ),
     ] {
-        let answer = change(&client, body).await;
-        answer.assert_invalid_request(remedy);
+        let response = change(&client, body).await;
+        response.assert_invalid_request(remedy);
     }
     assert_eq!(get(&client).await, before);
 }

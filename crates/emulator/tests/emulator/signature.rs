@@ -91,7 +91,7 @@ fn golden_vectors_verify() {
 }
 
 #[test]
-fn the_body_hash_is_that_of_the_recording() {
+fn body_hash_matches_the_recording() {
     let body = br#"{"scopes":["chat","chat.join","chat.join.limited"]}"#;
     let to_sign = ToSign { body, ..to_sign() };
     assert_eq!(to_sign.content_hash(), "QziQYUDMgIYVSma8wG3LMAnXSiYWam3twpYxBdYMKYU=");
@@ -99,7 +99,7 @@ fn the_body_hash_is_that_of_the_recording() {
 }
 
 #[test]
-fn a_missing_header_is_named() {
+fn missing_header_is_named() {
     for (name, take) in [
         (
             "Authorization",
@@ -114,7 +114,7 @@ fn a_missing_header_is_named() {
 }
 
 #[test]
-fn a_malformed_authorization_is_distinguished_from_an_unsupported_one() {
+fn malformed_and_unsupported_authorization_differ() {
     const LIST: &str = "SignedHeaders=x-ms-date;host;x-ms-content-sha256";
     for malformed in [
         String::new(),
@@ -144,7 +144,7 @@ fn a_malformed_authorization_is_distinguished_from_an_unsupported_one() {
 }
 
 #[test]
-fn the_date_may_be_five_minutes_off_and_not_a_second_more() {
+fn date_may_be_five_minutes_off() {
     for (seconds, expected) in [
         (0, None),
         (300, None),
@@ -180,7 +180,7 @@ fn the_date_may_be_five_minutes_off_and_not_a_second_more() {
 }
 
 #[test]
-fn another_body_is_distinguished_from_another_signature() {
+fn wrong_body_and_wrong_signature_differ() {
     assert_eq!(
         verify_good(&to_sign(), |request| request.body = b"other"),
         Err(SignatureError::BodyHashMismatch)
@@ -196,7 +196,7 @@ fn another_body_is_distinguished_from_another_signature() {
 }
 
 #[test]
-fn the_older_list_signs_the_date_header_unless_strict() {
+fn older_list_signs_the_date_header() {
     let to_sign = to_sign();
     let (hash, authorization) = (
         to_sign.content_hash(),
@@ -221,7 +221,7 @@ fn the_older_list_signs_the_date_header_unless_strict() {
 }
 
 #[test]
-fn an_error_names_the_header_or_the_skew() {
+fn error_names_the_header_or_the_skew() {
     let text = |error: SignatureError| error.to_string();
     assert_eq!(
         text(SignatureError::MissingHeader("Host")),

@@ -1,4 +1,4 @@
-//! Signs requests as a client does, with `RustCrypto` where the emulator uses AWS-LC.
+//! A signer of requests, with `RustCrypto` where the emulator uses AWS-LC.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -8,7 +8,7 @@ use time::{OffsetDateTime, macros::format_description};
 /// The access key of tests that set one.
 pub(crate) const KEY: &str = "bG9jYWwtZW11bGF0b3ItdGVzdC1rZXktMzItYnl0ZXM=";
 
-/// What a client signs.
+/// The parts of a request that a client signs.
 #[derive(Clone, Copy)]
 pub(crate) struct ToSign<'a> {
     pub(crate) method: &'a str,
@@ -41,7 +41,7 @@ impl ToSign<'_> {
     }
 }
 
-/// The HMAC of a text, which need not be a right string to sign, under a key, which need not be the decoded one.
+/// The HMAC of any text under any key, so that tests can sign wrongly.
 pub(crate) fn hmac(message: &str, key: &[u8]) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
     mac.update(message.as_bytes());

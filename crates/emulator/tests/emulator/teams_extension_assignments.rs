@@ -1,6 +1,6 @@
 //! Assignments to Teams Phone extensibility.
 
-use crate::client::{Answer, Client, VERSION, start};
+use crate::client::{Client, Response, VERSION, start};
 use acs_identity_emulator::EntraTokenRequest;
 use serde_json::{Value, json};
 
@@ -12,20 +12,20 @@ fn target(tenant_id: &str, object_id: &str) -> String {
     format!("/access/teamsExtension/tenants/{tenant_id}/assignments/{object_id}{VERSION}")
 }
 
-async fn put(client: &Client, body: Value) -> Answer {
+async fn put(client: &Client, body: Value) -> Response {
     client.send("PUT", &target(TENANT, OBJECT), &body.to_string()).await
 }
 
-async fn get(client: &Client) -> Answer {
+async fn get(client: &Client) -> Response {
     client.send("GET", &target(TENANT, OBJECT), "").await
 }
 
-async fn delete(client: &Client) -> Answer {
+async fn delete(client: &Client) -> Response {
     client.send("DELETE", &target(TENANT, OBJECT), "").await
 }
 
 #[tokio::test]
-async fn an_assignment_is_created_replaced_and_deleted() {
+async fn assignment_is_created_replaced_and_deleted() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     assert_not_found(&get(&client).await);
@@ -59,7 +59,7 @@ async fn an_assignment_is_created_replaced_and_deleted() {
 }
 
 #[tokio::test]
-async fn an_assignment_is_of_one_user_in_one_tenant() {
+async fn assignment_is_of_one_user_in_one_tenant() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     put(&client, json!({"principalType": "user"})).await;
@@ -114,7 +114,7 @@ async fn ids_are_guids() {
 }
 
 #[tokio::test]
-async fn members_are_checked_before_anything_is_stored() {
+async fn members_are_checked_first() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let required = "PrincipalType: The PrincipalType field is required.";
@@ -158,7 +158,7 @@ async fn assignments_need_authentication_and_a_method() {
     let mint = async |request| emulator.mint_entra_token(&request).await.unwrap().token;
     let put_as = async |token: &str| {
         let put = https.unsigned("PUT", &target(TENANT, OBJECT), r#"{"principalType":"user"}"#);
-        Answer::of(put.bearer_auth(token)).await.status
+        Response::of(put.bearer_auth(token)).await.status
     };
     assert_eq!(put_as(&mint(EntraTokenRequest::service()).await).await, 201);
     assert_eq!(
@@ -166,7 +166,7 @@ async fn assignments_need_authentication_and_a_method() {
         401
     );
     let unsigned = https.unsigned("DELETE", &target(TENANT, OBJECT), "");
-    assert_eq!(Answer::of(unsigned).await.status, 401);
+    assert_eq!(Response::of(unsigned).await.status, 401);
     assert_eq!(get(&https).await.status, 200);
 
     let path = format!("/access/teamsExtension/tenants/{TENANT}/assignments/{OBJECT}");
@@ -174,6 +174,6 @@ async fn assignments_need_authentication_and_a_method() {
 }
 
 #[track_caller]
-fn assert_not_found(answer: &Answer) {
-    answer.assert_error(404, "NotFound", "There is no such assignment.", None);
+fn assert_not_found(response: &Response) {
+    response.assert_error(404, "NotFound", "There is no such assignment.", None);
 }

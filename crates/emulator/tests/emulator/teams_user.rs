@@ -1,7 +1,7 @@
 //! The exchange of Teams users' tokens.
 
 use crate::{
-    client::{Answer, Client, builder, decode, names_in_order, start},
+    client::{Client, Response, builder, decode, names_in_order, start},
     user::assert_forbidden,
 };
 use acs_identity_emulator::{AccessKeyKind, Emulator, EntraToken, EntraTokenRequest, TokenStatus, Uuid};
@@ -11,7 +11,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 const NOT_VALID: &str = "Provided access token is not valid.";
 
-async fn exchange(emulator: &Emulator, body: Value) -> Answer {
+async fn exchange(emulator: &Emulator, body: Value) -> Response {
     Client::over_http(emulator)
         .post("/teamsUser/:exchangeAccessToken", body)
         .await
@@ -22,7 +22,7 @@ async fn mint(emulator: &Emulator, request: EntraTokenRequest) -> EntraToken {
 }
 
 #[tokio::test]
-async fn a_teams_users_token_has_the_services_shape_and_expires_with_the_entra_token() {
+async fn token_has_the_services_form_and_entra_expiry() {
     let emulator = start().await;
     let entra = mint(
         &emulator,
@@ -33,9 +33,9 @@ async fn a_teams_users_token_has_the_services_shape_and_expires_with_the_entra_t
     )
     .await;
     let body = json!({"token": entra.token, "appId": entra.app_id, "userId": entra.user_id});
-    let answer = exchange(&emulator, body).await;
-    assert_eq!(answer.status, 200);
-    let token = answer.text("/token");
+    let response = exchange(&emulator, body).await;
+    assert_eq!(response.status, 200);
+    let token = response.text("/token");
 
     let names = [
         "skypeid",
@@ -70,7 +70,7 @@ async fn a_teams_users_token_has_the_services_shape_and_expires_with_the_entra_t
     });
     assert_eq!(claims, expected);
 
-    let expires_on = OffsetDateTime::parse(&answer.text("/expiresOn"), &Rfc3339).unwrap();
+    let expires_on = OffsetDateTime::parse(&response.text("/expiresOn"), &Rfc3339).unwrap();
     assert_eq!(expires_on.unix_timestamp(), claims["exp"].as_i64().unwrap());
     assert_eq!(emulator.token_status(&token), TokenStatus::Active);
     emulator.regenerate_access_key(AccessKeyKind::Primary).await.unwrap();
@@ -80,7 +80,7 @@ async fn a_teams_users_token_has_the_services_shape_and_expires_with_the_entra_t
 }
 
 #[tokio::test]
-async fn the_token_is_checked_before_the_ids() {
+async fn token_is_checked_before_the_ids() {
     let emulator = start().await;
     let expired = EntraTokenRequest {
         expires_in_seconds: -1,
@@ -104,9 +104,9 @@ async fn the_token_is_checked_before_the_ids() {
             (json!(null), json!("x")),
         ] {
             let body = json!({"token": token, "appId": app_id, "userId": user_id});
-            let answer = exchange(&emulator, body).await;
-            answer.assert_error(401, "InvalidAccessToken", NOT_VALID, None);
-            assert_eq!(answer.header("api-supported-versions"), None);
+            let response = exchange(&emulator, body).await;
+            response.assert_error(401, "InvalidAccessToken", NOT_VALID, None);
+            assert_eq!(response.header("api-supported-versions"), None);
         }
     }
     exchange(&emulator, json!({}))
@@ -115,7 +115,7 @@ async fn the_token_is_checked_before_the_ids() {
 }
 
 #[tokio::test]
-async fn the_ids_have_to_be_the_tokens_own() {
+async fn ids_must_be_those_of_the_token() {
     let emulator = start().await;
     let entra = mint(&emulator, EntraTokenRequest::teams_user()).await;
     let (app_id, user_id, other) = (json!(entra.app_id), json!(entra.user_id), json!(Uuid::nil()));
@@ -183,16 +183,16 @@ async fn the_ids_have_to_be_the_tokens_own() {
         (user_id, app_id, "AAD application is not the expected one.", "appId"),
     ];
     for (app_id, user_id, message, target) in rows {
-        let answer = exchange(
+        let response = exchange(
             &emulator,
             json!({"token": entra.token, "appId": app_id, "userId": user_id}),
         )
         .await;
-        answer.assert_error(400, "ValidationError", message, Some(target));
+        response.assert_error(400, "ValidationError", message, Some(target));
         // Model binding, which names the field in Pascal case, does not list versions.
         let by_model_binding = target.starts_with(char::is_uppercase);
         assert_eq!(
-            answer.header("api-supported-versions").is_none(),
+            response.header("api-supported-versions").is_none(),
             by_model_binding,
             "{message}"
         );
@@ -200,7 +200,7 @@ async fn the_ids_have_to_be_the_tokens_own() {
 }
 
 #[tokio::test]
-async fn the_token_needs_both_permissions() {
+async fn token_needs_both_permissions() {
     let emulator = start().await;
     let exchange_with = async |scopes: &[&str], app_id: Option<Uuid>| {
         let request = EntraTokenRequest {
@@ -228,7 +228,7 @@ async fn the_token_needs_both_permissions() {
 }
 
 #[tokio::test]
-async fn a_token_for_teams_phone_is_not_one_of_a_teams_user() {
+async fn teams_phone_token_is_no_teams_user_token() {
     let emulator = start().await;
     let entra = mint(&emulator, EntraTokenRequest::teams_extension_user()).await;
     let body = json!({"token": entra.token, "appId": entra.app_id, "userId": entra.user_id});
@@ -236,7 +236,7 @@ async fn a_token_for_teams_phone_is_not_one_of_a_teams_user() {
 }
 
 #[tokio::test]
-async fn the_signature_is_checked_where_those_of_bearer_tokens_are_not() {
+async fn token_in_the_body_needs_a_signature() {
     let emulator = builder().accept_unverified_bearer(true).start().await.unwrap();
     let entra = mint(&emulator, EntraTokenRequest::teams_user()).await;
     let forged = format!("{}.AAAA", entra.token.rsplit_once('.').unwrap().0);
@@ -247,12 +247,12 @@ async fn the_signature_is_checked_where_those_of_bearer_tokens_are_not() {
 }
 
 #[tokio::test]
-async fn the_members_of_the_body_have_names() {
+async fn body_members_have_names() {
     let emulator = start().await;
     let entra = mint(&emulator, EntraTokenRequest::teams_user()).await;
-    let answer = exchange(&emulator, json!([entra.token, entra.app_id, entra.user_id])).await;
+    let response = exchange(&emulator, json!([entra.token, entra.app_id, entra.user_id])).await;
     assert_eq!(
-        (answer.status, answer.text("/error/code").as_str()),
+        (response.status, response.text("/error/code").as_str()),
         (400, "ValidationError")
     );
 }

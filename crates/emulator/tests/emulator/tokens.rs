@@ -9,14 +9,14 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// Names, order and values as in the service's own tokens of 2023 and later.
 #[tokio::test]
-async fn a_users_token_has_the_services_shape() {
+async fn token_has_the_services_form() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let id = client.create().await;
     let before = OffsetDateTime::now_utc();
     let body = json!({"scopes": ["chat.join.limited", "voip"], "expiresInMinutes": 90});
-    let answer = client.issue(&id, body).await;
-    let token = answer.text("/token");
+    let response = client.issue(&id, body).await;
+    let token = response.text("/token");
 
     let header = decode(&token, 0);
     assert_eq!(names_in_order(&token, 0), ["alg", "kid", "x5t", "typ"]);
@@ -47,7 +47,7 @@ async fn a_users_token_has_the_services_shape() {
     });
     assert_eq!(claims, expected);
 
-    let expires_on = answer.text("/expiresOn");
+    let expires_on = response.text("/expiresOn");
     let fraction = expires_on
         .strip_suffix("+00:00")
         .and_then(|time| time.split('.').nth(1));
@@ -59,7 +59,7 @@ async fn a_users_token_has_the_services_shape() {
 }
 
 #[tokio::test]
-async fn a_token_expires_after_a_day_by_default() {
+async fn token_expires_after_a_day_by_default() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let token = client.issue_chat(&client.create().await).await;
@@ -76,7 +76,7 @@ async fn a_token_expires_after_a_day_by_default() {
 }
 
 #[tokio::test]
-async fn revocation_affects_earlier_tokens_of_the_identity_only() {
+async fn revocation_affects_earlier_tokens_only() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let (id, bystander) = (client.create().await, client.create().await);
@@ -93,7 +93,7 @@ async fn revocation_affects_earlier_tokens_of_the_identity_only() {
 }
 
 #[tokio::test]
-async fn tokens_issued_in_quick_succession_differ_in_white_space_only() {
+async fn tokens_of_one_second_differ_in_white_space() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let id = client.create().await;
@@ -111,7 +111,7 @@ async fn tokens_issued_in_quick_succession_differ_in_white_space_only() {
 }
 
 #[tokio::test]
-async fn the_tokens_of_a_deleted_identity_are_not_active() {
+async fn tokens_of_a_deleted_identity_are_inactive() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let id = client.create().await;
@@ -121,7 +121,7 @@ async fn the_tokens_of_a_deleted_identity_are_not_active() {
 }
 
 #[tokio::test]
-async fn tokens_that_the_emulator_did_not_issue_are_unknown() {
+async fn foreign_tokens_are_unknown() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let token = client.issue_chat(&client.create().await).await;

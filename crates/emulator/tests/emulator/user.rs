@@ -1,6 +1,6 @@
-//! A user of Entra ID who exchanges its own token.
+//! A user of Entra ID that exchanges its token.
 
-use crate::client::{Answer, Client};
+use crate::client::{Client, Response};
 use acs_identity_emulator::{Emulator, EntraToken, EntraTokenRequest};
 use serde_json::Value;
 
@@ -24,14 +24,14 @@ impl User {
         }
     }
 
-    /// A token of the same user, or of another if the request says so.
+    /// A token of the same user, or of another if `change` says so.
     pub(crate) async fn mint(&self, change: impl FnOnce(&mut EntraTokenRequest)) -> String {
         let mut request = self.request.clone();
         change(&mut request);
         self.emulator.mint_entra_token(&request).await.unwrap().token
     }
 
-    pub(crate) async fn exchange(&self, token: &str) -> Answer {
+    pub(crate) async fn exchange(&self, token: &str) -> Response {
         self.https.exchange_own(self.exchange, token).await
     }
 
@@ -51,18 +51,18 @@ impl User {
 }
 
 #[track_caller]
-pub(crate) fn assert_not_valid(answer: &Answer) {
-    answer.assert_error(401, "InvalidAccessToken", "Provided access token is not valid.", None);
-    assert_eq!(answer.header("api-supported-versions"), None);
+pub(crate) fn assert_not_valid(response: &Response) {
+    response.assert_error(401, "InvalidAccessToken", "Provided access token is not valid.", None);
+    assert_eq!(response.header("api-supported-versions"), None);
 }
 
 #[track_caller]
-pub(crate) fn assert_forbidden(answer: &Answer, message: &str) {
-    answer.assert_error(403, "Forbidden", message, None);
-    assert_eq!(answer.header("api-supported-versions"), None);
+pub(crate) fn assert_forbidden(response: &Response, message: &str) {
+    response.assert_error(403, "Forbidden", message, None);
+    assert_eq!(response.header("api-supported-versions"), None);
 }
 
 #[track_caller]
-pub(crate) fn assert_not_admitted(answer: &Answer) {
-    assert_forbidden(answer, "No assignment admits the user with this application.");
+pub(crate) fn assert_not_admitted(response: &Response) {
+    assert_forbidden(response, "No assignment admits the user with this application.");
 }

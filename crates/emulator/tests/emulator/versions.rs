@@ -1,6 +1,6 @@
 //! The api-versions of each operation.
 
-use crate::client::{Answer, Client, VERSIONS, listed, start};
+use crate::client::{Client, Response, VERSIONS, listed, start};
 use acs_identity_emulator::EntraTokenRequest;
 
 type Supports = fn(&str) -> bool;
@@ -52,11 +52,11 @@ async fn every_operation_has_its_api_versions() {
 }
 
 /// Asserts that an operation has these versions and no others, and that the refusal of another lists them.
-async fn assert_versions(send: impl AsyncFn(&str) -> Answer, supports: Supports, operation: &str) {
+async fn assert_versions(send: impl AsyncFn(&str) -> Response, supports: Supports, operation: &str) {
     let mut served = Vec::new();
     for version in VERSIONS {
-        let answer = send(&format!("?api-version={version}")).await;
-        if answer
+        let response = send(&format!("?api-version={version}")).await;
+        if response
             .body
             .pointer("/error/code")
             .is_none_or(|code| code != "UnsupportedApiVersion")
@@ -78,7 +78,7 @@ async fn assert_versions(send: impl AsyncFn(&str) -> Answer, supports: Supports,
 }
 
 #[tokio::test]
-async fn answers_list_the_versions_and_refusals_name_theirs() {
+async fn responses_list_the_supported_versions() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let create = async |query: &str| client.send("POST", &format!("/identities{query}"), "").await;

@@ -1,7 +1,7 @@
 //! Requests and responses as bytes.
 
 use crate::{
-    client::{Answer, Client, VERSION, start},
+    client::{Client, Response, VERSION, start},
     signer::{self, ToSign},
 };
 use tokio::{
@@ -18,10 +18,10 @@ pub(crate) async fn exchange(endpoint: &str, request: &str) -> String {
 
 /// Reads until the emulator closes the connection.
 pub(crate) async fn rest(stream: &mut TcpStream) -> String {
-    let mut answer = Vec::new();
+    let mut response = Vec::new();
     // The emulator resets a connection if it has not read the whole request, but only after its response.
-    stream.read_to_end(&mut answer).await.ok();
-    String::from_utf8(answer).unwrap()
+    stream.read_to_end(&mut response).await.ok();
+    String::from_utf8(response).unwrap()
 }
 
 /// Host and port of an endpoint: `127.0.0.1:49152`.
@@ -35,8 +35,8 @@ pub(crate) async fn begin_upload(address: &str) -> TcpStream {
     let head =
         "POST /_emulator/entra/tokens HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
-    let mut answer = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
-    stream.read_exact(&mut answer).await.unwrap();
+    let mut response = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+    stream.read_exact(&mut response).await.unwrap();
     stream
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn raw_request(
 }
 
 #[tokio::test]
-async fn responses_are_framed_as_those_of_the_service() {
+async fn responses_are_framed_like_the_services() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let id = client.create().await;
@@ -104,7 +104,7 @@ async fn responses_are_framed_as_those_of_the_service() {
 }
 
 #[tokio::test]
-async fn the_clients_request_id_is_returned_on_request() {
+async fn client_request_id_is_returned_on_request() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let send = async |wanted: Option<&str>| {
@@ -114,7 +114,7 @@ async fn the_clients_request_id_is_returned_on_request() {
         if let Some(wanted) = wanted {
             request = request.header("x-ms-return-client-request-id", wanted);
         }
-        Answer::of(request).await
+        Response::of(request).await
     };
     assert_eq!(send(Some("true")).await.header("x-ms-client-request-id"), Some("1f9a"));
     assert_eq!(send(Some("false")).await.header("x-ms-client-request-id"), None);
@@ -134,7 +134,7 @@ async fn requests_are_bounded() {
         (413, "PayloadTooLarge")
     );
     let control = client.unsigned("POST", "/_emulator/tokens/introspect", &body(64 * 1024 + 1));
-    let control = Answer::of(control).await;
+    let control = Response::of(control).await;
     assert_eq!(
         (control.status, control.text("/error/code").as_str()),
         (413, "PayloadTooLarge")
@@ -155,7 +155,7 @@ async fn requests_are_bounded() {
 }
 
 #[tokio::test]
-async fn a_broken_body_is_not_mistaken_for_a_long_one() {
+async fn broken_body_differs_from_a_long_one() {
     let emulator = start().await;
     let long = format!("10001\r\n{}\r\n0\r\n\r\n", " ".repeat(0x10001));
     for path in ["/identities", "/_emulator/entra/tokens"] {
@@ -169,17 +169,17 @@ async fn a_broken_body_is_not_mistaken_for_a_long_one() {
             let mut stream = TcpStream::connect(address(emulator.endpoint())).await.unwrap();
             stream.write_all((head + body).as_bytes()).await.unwrap();
             stream.shutdown().await.unwrap();
-            let answer = rest(&mut stream).await;
+            let response = rest(&mut stream).await;
             assert!(
-                answer.starts_with(&format!("HTTP/1.1 {expected}\r\n")),
-                "{path} {body:.20}: {answer}"
+                response.starts_with(&format!("HTTP/1.1 {expected}\r\n")),
+                "{path} {body:.20}: {response}"
             );
         }
     }
 }
 
 #[tokio::test]
-async fn a_connection_serves_many_requests() {
+async fn connection_serves_many_requests() {
     let emulator = start().await;
     let mut stream = TcpStream::connect(address(emulator.endpoint())).await.unwrap();
     for _ in 0..3 {
@@ -187,10 +187,10 @@ async fn a_connection_serves_many_requests() {
             .write_all(b"GET /_emulator/resource HTTP/1.1\r\nHost: localhost\r\n\r\n")
             .await
             .unwrap();
-        let mut answer = Vec::new();
-        while !answer.ends_with(b"}") {
-            assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0);
+        let mut response = Vec::new();
+        while !response.ends_with(b"}") {
+            assert_ne!(stream.read_buf(&mut response).await.unwrap(), 0);
         }
-        assert!(answer.starts_with(b"HTTP/1.1 200 "));
+        assert!(response.starts_with(b"HTTP/1.1 200 "));
     }
 }

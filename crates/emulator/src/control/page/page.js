@@ -1,6 +1,6 @@
 // Shows what the control surface lists, once a second, and switches faults on and off.
 //
-// Whatever comes from a request becomes the text of an element, never markup.
+// Text from a request becomes the text of an element, never markup.
 
 const INTERVAL = 1000;
 
@@ -28,8 +28,8 @@ async function call(method, path, body) {
 }
 
 /**
- * Makes the children of a list those of `items`, in their order. Elements of items that stay are kept, and with them what
- * has the focus and what is unfolded; `build` makes a new one. An item whose JSON has changed is built anew.
+ * Makes the children of a list those of `items`, in their order. Elements of items that stay are reused, so
+ * that focus and open details survive; `build` makes the others. An item whose JSON has changed is built anew.
  */
 function sync(parent, items, key, build) {
   const old = new Map([...parent.children].filter((child) => child.item).map((child) => [child.key, child]));
@@ -71,7 +71,7 @@ function list(heading, items, key, build) {
 
 const time = (iso) => make("time", { dateTime: iso, title: iso, textContent: iso.slice(11, 19) });
 
-/** When a token was issued, and for how long. */
+/** The time of issue and the lifetime of a token. */
 function lifetime({ iat, exp }) {
   const [issued, expires] = [iat, exp].map((seconds) => new Date(seconds * 1000).toISOString());
   const minutes = Math.round((exp - iat) / 60);
@@ -86,14 +86,14 @@ const identity = (id) => make("span", { className: "mono", title: id }, shortId(
 function request(item) {
   const { status, fault } = item;
   const kind = status === undefined ? "bad" : status < 300 ? "good" : status < 500 ? "warn" : "bad";
-  const told = [status ?? "reset", item.code].filter(Boolean).join(" ");
+  const outcome = [status ?? "reset", item.code].filter(Boolean).join(" ");
   const name = item.operation ?? `${item.method} ${item.path}`;
   const rows = [
     make(
       "tr",
       {},
       make("td", {}, time(item.time)),
-      make("td", { className: kind }, told),
+      make("td", { className: kind }, outcome),
       make("td", { title: `${item.method} ${item.path}` }, name),
       make("td", { className: "identity" }, item.identity ? identity(item.identity) : ""),
       make("td", { className: "number" }, `${item.durationMs.toFixed(item.durationMs < 10 ? 1 : 0)} ms`),
@@ -125,7 +125,7 @@ function token({ status, claims }) {
   );
 }
 
-/** How the members of a fault read. */
+/** The words for the members of a fault. */
 const FAULT_WORDS = {
   effect: (effect) => $(`#fault option[value="${effect}"]`).textContent,
   status: (status) => `${status}`,
@@ -186,7 +186,7 @@ function accessKey(fieldset) {
   };
 }
 
-/** Asks in a dialog, and tells whether the answer is yes. */
+/** Asks in a dialog, and returns whether it is confirmed. */
 function sure(question) {
   const dialog = $("#sure");
   $("#sure-question").textContent = question;
@@ -197,7 +197,7 @@ function sure(question) {
   });
 }
 
-/** Does something on behalf of a button, then shows the new state. A failure is told next to the button, or on top. */
+/** Runs the action of a button, then shows the new state. A failure is shown next to the button, or on top. */
 async function act(button, action) {
   const alert = (button.form && $("[role=alert]", button.form)) ?? $("#trouble");
   try {
@@ -258,7 +258,7 @@ function settingsForm() {
       revocationDelaySeconds: Number(data.get("revocationDelaySeconds")),
       withdrawnVersions: data.getAll("withdrawnVersions"),
     };
-    // What is as it was shown may have been changed elsewhere since.
+    // A value that was not edited may have been changed elsewhere since.
     const isChanged = ([name, value]) => JSON.stringify(value) !== JSON.stringify(shownSettings[name]);
     const changes = Object.fromEntries(Object.entries(chosen).filter(isChanged));
     act(event.submitter ?? $("button", form), async () => {
@@ -271,7 +271,7 @@ function settingsForm() {
 
 let shownSettings;
 
-/** Fills in the settings, but not while somebody is changing them. */
+/** Fills in the settings, unless they are being edited. */
 function settings(now) {
   const form = $("#setting");
   if (form.dataset.touched) {
@@ -305,7 +305,7 @@ async function refresh() {
   settings(now);
 }
 
-/** Shows the state again and again, as long as the page is looked at and nobody has stopped it. */
+/** Shows the state every second while the page is visible and not paused. */
 async function watch() {
   const trouble = $("#trouble");
   for (;;) {

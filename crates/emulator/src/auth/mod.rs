@@ -1,0 +1,8 @@
+//! Access keys, and the signatures that clients make with them.
+
+mod access_keys;
+mod redaction;
+pub mod signature;
+
+pub use access_keys::AccessKeyKind;
+pub(crate) use access_keys::{AccessKeys, KeyNumber, NumberedKey};

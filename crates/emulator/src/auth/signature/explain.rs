@@ -1,0 +1,277 @@
+//! Explanations of refused requests.
+
+use crate::auth::{
+    redaction::Secrets,
+    signature::{
+        AccessKey, Mistake, SignatureError, SignedRequest, Tolerance, mistake,
+        string_to_sign::{StringToSign, content_hash},
+        verify::{Authorization, DateHeader, verify},
+    },
+};
+use std::{
+    borrow::Cow,
+    fmt::{self, Display, Formatter},
+};
+use time::OffsetDateTime;
+
+/// The reason why a request is refused, and the remedy.
+///
+/// `Display` is one line: the part that differs, the mistake, the remedy in one sentence, the string to sign, and the
+/// string that the client signed. It contains neither the access key nor a signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    error: SignatureError,
+    mistake: Option<Mistake>,
+    string_to_sign: String,
+    signed_instead: Option<String>,
+}
+
+/// Explains why [`verify()`] refuses `request`; `None` if it does not.
+///
+/// It compares the signature with those of known mistakes, and names the mistake that gives it.
+///
+/// ```
+/// use acs_identity_emulator::signature::{AccessKey, Mistake, SignedRequest, Tolerance, explain};
+/// use time::macros::datetime;
+///
+/// let key: AccessKey = "bG9jYWwtZW11bGF0b3ItdGVzdC1rZXktMzItYnl0ZXM=".parse()?;
+/// let request = SignedRequest {
+///     method: "POST",
+///     target: "/identities?api-version=2023-10-01",
+///     host: Some("localhost:8443"),
+///     x_ms_date: Some("Sat, 01 Aug 2026 00:00:00 GMT"),
+///     date: None,
+///     content_sha256: Some("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
+///     authorization: Some(
+///         "HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256\
+///          &Signature=ADea6itoH23CxQjaUQgDiFo/KOKhAk7r2NnvY3EdnV4=",
+///     ),
+///     body: b"",
+/// };
+/// let now = datetime!(2026-08-01 00:00:00 UTC);
+///
+/// let Some(explanation) = explain(&request, &key, now, Tolerance::default()) else {
+///     return Err("it is not refused".into());
+/// };
+/// assert_eq!(explanation.mistake(), Some(Mistake::TrailingSlashInHost));
+/// assert_eq!(
+///     explanation.to_string(),
+///     "host: the signature is right for the host with a slash at its end. Sign the host without the endpoint's \
+///      trailing slash. The string to sign is `POST\\n/identities?api-version=2023-10-01\\n\
+///      Sat, 01 Aug 2026 00:00:00 GMT;localhost:8443;47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=`. The client signed \
+///      `POST\\n/identities?api-version=2023-10-01\\n\
+///      Sat, 01 Aug 2026 00:00:00 GMT;localhost:8443/;47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=`.",
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub fn explain(
+    request: &SignedRequest<'_>,
+    key: &AccessKey,
+    now: OffsetDateTime,
+    tolerance: Tolerance,
+) -> Option<Explanation> {
+    explain_for_any(request, &[key], now, tolerance)
+}
+
+/// Explains a request to a resource with several keys, all of them redacted. Of the explanations by each key, the most
+/// precise is returned, and the first of equal ones.
+pub(crate) fn explain_for_any(
+    request: &SignedRequest<'_>,
+    keys: &[&AccessKey],
+    now: OffsetDateTime,
+    tolerance: Tolerance,
+) -> Option<Explanation> {
+    let secrets = Secrets::new(keys.iter().map(|key| key.as_base64()), request.authorization);
+    let explanations = keys
+        .iter()
+        .map(|key| explain_for(request, key, &secrets, now, tolerance));
+    let explanations: Vec<_> = explanations.collect::<Option<_>>()?;
+    let precision = |explanation: &Explanation| (explanation.mistake.is_some(), explanation.signed_instead.is_some());
+    // Of equals, `max_by_key` returns the last.
+    explanations.into_iter().rev().max_by_key(precision)
+}
+
+fn explain_for(
+    request: &SignedRequest<'_>,
+    key: &AccessKey,
+    secrets: &Secrets<'_>,
+    now: OffsetDateTime,
+    tolerance: Tolerance,
+) -> Option<Explanation> {
+    let error = verify(request, key, now, tolerance).err()?;
+    let authorization = request
+        .authorization
+        .and_then(|header| Authorization::parse(header).ok());
+    let request = &SignedRequest {
+        x_ms_date: to_be_signed(request, authorization.as_ref(), tolerance),
+        ..*request
+    };
+    let string_to_sign = format!(
+        r"{}\n{}\n{};{};{}",
+        secrets.header(Some(request.method)),
+        secrets.target(request.target),
+        secrets.header(request.x_ms_date),
+        secrets.header(request.host),
+        content_hash(request.body),
+    );
+    let found = find_mistake(&error, request, authorization.as_ref(), key, tolerance);
+    let (mistake, signed) = found.map_or((None, None), |(mistake, signed)| (Some(mistake), signed));
+    let signed_instead = signed.map(|signed| secrets.string_to_sign(&signed));
+    Some(Explanation {
+        mistake,
+        error,
+        signed_instead: signed_instead.filter(|signed| *signed != string_to_sign),
+        string_to_sign,
+    })
+}
+
+/// The date that the client must sign.
+fn to_be_signed<'a>(
+    request: &SignedRequest<'a>,
+    authorization: Option<&Authorization>,
+    tolerance: Tolerance,
+) -> Option<&'a str> {
+    let is_date_listed = authorization.is_some_and(|authorization| authorization.date_header == DateHeader::Date);
+    if is_date_listed && tolerance == Tolerance::OfficialClients {
+        request.date
+    } else {
+        request.x_ms_date
+    }
+}
+
+/// The mistake of the client, and the string that it signed, if that is known.
+fn find_mistake(
+    error: &SignatureError,
+    request: &SignedRequest<'_>,
+    authorization: Option<&Authorization>,
+    key: &AccessKey,
+    tolerance: Tolerance,
+) -> Option<(Mistake, Option<String>)> {
+    if let SignatureError::ClockSkew { ahead } = error {
+        return mistake::is_local_time(*ahead).then_some((Mistake::LocalTime, None));
+    }
+    let authorization = authorization?;
+    let hash = request.content_sha256?;
+    let right = StringToSign {
+        method: request.method,
+        target: request.target,
+        // If it is missing, the only date that can be signed is that of `Date`.
+        date: request.x_ms_date.unwrap_or_default(),
+        host: request.host?,
+        hash,
+    };
+    match error {
+        SignatureError::BodyHashMismatch => {
+            let is_signed = right.is_signed(key, &authorization.signature, tolerance);
+            let mistake = mistake::in_body_hash(hash, request.body, is_signed)?;
+            Some((mistake, is_signed.then(|| right.to_string())))
+        }
+        SignatureError::SignatureMismatch
+        | SignatureError::UnsupportedSignedHeaders
+        | SignatureError::MissingHeader("x-ms-date") => {
+            let (mistake, signed) = mistake::in_signature(request, right, authorization, key)?;
+            Some((mistake, Some(signed)))
+        }
+        _ => None,
+    }
+}
+
+impl Explanation {
+    /// The error of [`verify()`].
+    #[must_use]
+    pub fn error(&self) -> &SignatureError {
+        &self.error
+    }
+
+    /// The known mistake that explains the request; `None` if there is no such mistake.
+    #[must_use]
+    pub fn mistake(&self) -> Option<Mistake> {
+        self.mistake
+    }
+
+    /// The part that differs: `Authorization`, `date`, `host`, `path`, `query`, `verb`, `body hash`, `key`,
+    /// `signature` or `string to sign`; or the missing header.
+    #[must_use]
+    pub fn part(&self) -> &'static str {
+        match (self.mistake, &self.error) {
+            (Some(mistake), _) => mistake.part(),
+            (None, SignatureError::MissingHeader(name)) => name,
+            (None, SignatureError::MalformedAuthorization | SignatureError::UnsupportedSignedHeaders) => {
+                "Authorization"
+            }
+            (None, SignatureError::MalformedDate | SignatureError::ClockSkew { .. }) => "date",
+            (None, SignatureError::BodyHashMismatch) => "body hash",
+            (None, SignatureError::SignatureMismatch) => "signature",
+        }
+    }
+
+    /// The remedy, in one sentence.
+    #[must_use]
+    pub fn remedy(&self) -> Cow<'static, str> {
+        let remedy = match (self.mistake, &self.error) {
+            (Some(mistake), _) => mistake.remedy(),
+            (None, SignatureError::MissingHeader("Authorization") | SignatureError::MalformedAuthorization) => {
+                "Send `HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature=` and the signature in \
+                 padded base64."
+            }
+            (None, SignatureError::MissingHeader(name)) => {
+                return format!("Send the header {name} with the value that was signed.").into();
+            }
+            (None, SignatureError::UnsupportedSignedHeaders) => {
+                "List `x-ms-date;host;x-ms-content-sha256`, and sign their values in this order."
+            }
+            (None, SignatureError::MalformedDate) => {
+                "Write the date in UTC as in `Sat, 01 Aug 2026 00:00:00 GMT`, with two digits for the day."
+            }
+            (None, SignatureError::ClockSkew { .. }) => "Set the client's clock, and sign each attempt anew.",
+            (None, SignatureError::BodyHashMismatch) => "Send the SHA-256 of the very bytes of the body, in base64.",
+            (None, SignatureError::SignatureMismatch) => {
+                "Compare the string that the client signs with this one, and if they are equal, the access keys."
+            }
+        };
+        remedy.into()
+    }
+
+    /// The string to sign that follows from the request, for a person to compare: a newline is written as `\n`, long
+    /// values are cut, and of the query only the api-version is shown.
+    #[must_use]
+    pub fn string_to_sign(&self) -> &str {
+        &self.string_to_sign
+    }
+
+    /// The string that the client signed in its place, written in the same way; `None` if it is the same or not known.
+    #[must_use]
+    pub fn signed_instead(&self) -> Option<&str> {
+        self.signed_instead.as_deref()
+    }
+}
+
+impl Display for Explanation {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.part())?;
+        match (self.mistake, &self.error) {
+            (Some(Mistake::LocalTime), error) => write!(f, "{error}; {}", Mistake::LocalTime)?,
+            (Some(mistake), _) => write!(f, "{mistake}")?,
+            (None, SignatureError::SignatureMismatch) => {
+                write!(f, "{}; no known mistake gives it", self.error)?;
+            }
+            // Where the part is a header, the error would name it again.
+            (None, SignatureError::MissingHeader(_)) => f.write_str("the header is missing")?,
+            (None, SignatureError::MalformedAuthorization) => {
+                f.write_str("it is not `HMAC-SHA256 SignedHeaders=...&Signature=<base64>`")?;
+            }
+            (None, error) => write!(f, "{error}")?,
+        }
+        write!(
+            f,
+            ". {} The string to sign is `{}`.",
+            self.remedy(),
+            self.string_to_sign
+        )?;
+        match &self.signed_instead {
+            Some(signed) => write!(f, " The client signed `{signed}`."),
+            None => Ok(()),
+        }
+    }
+}

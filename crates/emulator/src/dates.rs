@@ -1,0 +1,96 @@
+//! Dates and times as HTTP headers, responses, tokens and the data file have them.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error, ser};
+use time::{
+    OffsetDateTime, PrimitiveDateTime, UtcOffset, format_description::BorrowedFormatItem, macros::format_description,
+};
+
+/// `Sat, 01 Aug 2026 00:00:00 GMT`
+const HTTP_DATE: &[BorrowedFormatItem<'_>] =
+    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+
+/// Parses a date. The day needs two digits, as it does for the service: Java's SDK could not use the built-in
+/// formatter, which writes one. Any weekday is accepted, as that of the documentation's example is wrong.
+pub(crate) fn parse_http_date(date: &str) -> Option<OffsetDateTime> {
+    let date = PrimitiveDateTime::parse(date, HTTP_DATE).ok()?;
+    Some(date.assume_utc())
+}
+
+/// Formats a date, to the second.
+pub(crate) fn format_http_date(date: OffsetDateTime) -> String {
+    // Formatting fails only for years of more than four digits, which the clock cannot reach.
+    date.to_offset(UtcOffset::UTC).format(HTTP_DATE).unwrap_or_default()
+}
+
+/// `2026-08-01T00:00:00.1234567+00:00`, as .NET formats a time.
+const TIMESTAMP: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:7]+00:00");
+
+/// Serializes a time; for `#[serde(serialize_with)]`.
+pub(crate) fn serialize_timestamp<S: Serializer>(time: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
+    let text = time
+        .to_offset(UtcOffset::UTC)
+        .format(TIMESTAMP)
+        .map_err(ser::Error::custom)?;
+    serializer.serialize_str(&text)
+}
+
+/// Deserializes a time from whole seconds since 1970; for `#[serde(deserialize_with)]`.
+pub(crate) fn deserialize_unix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OffsetDateTime, D::Error> {
+    OffsetDateTime::from_unix_timestamp(i64::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+/// A time in a record: nanoseconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StoredTime(pub(crate) OffsetDateTime);
+
+impl Serialize for StoredTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let nanoseconds = i64::try_from(self.0.unix_timestamp_nanos()).map_err(ser::Error::custom)?;
+        serializer.serialize_i64(nanoseconds)
+    }
+}
+
+impl<'de> Deserialize<'de> for StoredTime {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let nanoseconds = i64::deserialize(deserializer)?;
+        let time = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds.into());
+        time.map(Self).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    #[test]
+    fn dates_are_formatted_and_parsed() {
+        let date = datetime!(2026-08-01 02:00:00 +02:00);
+        assert_eq!(format_http_date(date), "Sat, 01 Aug 2026 00:00:00 GMT");
+        assert_eq!(parse_http_date("Sat, 01 Aug 2026 00:00:00 GMT"), Some(date));
+    }
+
+    #[test]
+    fn documented_date_with_wrong_weekday_is_accepted() {
+        assert_eq!(
+            parse_http_date("Fri, 08 Apr 2015 03:52:31 GMT"),
+            Some(datetime!(2015-04-08 03:52:31 UTC))
+        );
+    }
+
+    #[test]
+    fn other_forms_are_refused() {
+        for bad in [
+            "",
+            "Sat, 1 Aug 2026 00:00:00 GMT",
+            "Sat, 01 Aug 2026 00:00:00 UTC",
+            "Sat, 01 Aug 2026 00:00:00",
+            "Sat, 32 Aug 2026 00:00:00 GMT",
+            "2026-08-01T00:00:00Z",
+            "Sat, 01 Aug 2026 00:00:00 GMT ",
+        ] {
+            assert_eq!(parse_http_date(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The service over HTTP: its listeners, the layers that every request passes, and its operations.
+//!
+//! A request passes `listener`, `router`, `record`, `headers`, `authentication` and `api_version`, in this order, before
+//! it reaches one of the `operations`.
+
+mod api_version;
+mod authentication;
+mod certificate;
+mod fault_injection;
+mod headers;
+mod listener;
+mod operations;
+mod rate_limits;
+mod record;
+mod request;
+mod response;
+mod router;
+
+use crate::{auth::signature::Tolerance, faults::Faults, resource::Resource};
+use axum::extract::FromRef;
+use std::{
+    fmt::{self, Display, Formatter},
+    sync::Arc,
+};
+
+pub use api_version::UnknownVersion;
+pub(crate) use api_version::{API_VERSIONS, WithdrawnVersions};
+pub(crate) use certificate::Certificate;
+pub(crate) use headers::header_text;
+pub(crate) use listener::{Server, bind};
+pub(crate) use rate_limits::RateLimits;
+pub(crate) use record::{RequestLog, RequestRecord};
+pub(crate) use request::RequestBody;
+pub(crate) use response::{Identity, JsonResponse, Refusal, ServiceError};
+pub(crate) use router::router;
+
+/// The state that requests share: the resource, and how the emulator serves it.
+pub(crate) struct Service {
+    pub(crate) resource: Resource,
+    pub(crate) ports: Ports,
+    pub(crate) tolerance: Tolerance,
+    pub(crate) accept_unverified_bearer: bool,
+    /// True if the message of a 401 contains its explanation.
+    pub(crate) explain: bool,
+    pub(crate) faults: Faults,
+    pub(crate) rate_limits: RateLimits,
+    pub(crate) request_log: RequestLog,
+    pub(crate) withdrawn_versions: WithdrawnVersions,
+}
+
+/// The service as one listener offers it.
+#[derive(Clone)]
+pub(crate) struct Endpoint {
+    pub(crate) scheme: Scheme,
+    pub(crate) service: Arc<Service>,
+}
+
+impl FromRef<Endpoint> for Arc<Service> {
+    fn from_ref(endpoint: &Endpoint) -> Self {
+        endpoint.service.clone()
+    }
+}
+
+/// The ports of both listeners.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ports {
+    pub(crate) http: u16,
+    pub(crate) https: u16,
+}
+
+impl Ports {
+    /// The endpoint with this protocol, such as `http://127.0.0.1:49152/`.
+    pub(crate) fn endpoint(self, scheme: Scheme) -> String {
+        let port = match scheme {
+            Scheme::Http => self.http,
+            Scheme::Https => self.https,
+        };
+        format!("{scheme}://127.0.0.1:{port}/")
+    }
+}
+
+/// The protocol of a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Http,
+    Https,
+}
+
+impl Display for Scheme {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        })
+    }
+}
+
+/// The connection string of an endpoint.
+pub(crate) fn connection_string(endpoint: &str, access_key: &str) -> String {
+    format!("endpoint={endpoint};accesskey={access_key}")
+}
