@@ -78,7 +78,11 @@ pub fn read<'a, T: Default + DeserializeOwned>(
     let mut report = Report::new(program, files);
     // What a variable overrides in the file is not a key of the settings, and has no fault.
     let variables = variables(&known, environment, &mut report);
-    let file = Layer { report: &mut report }.table("", file);
+    let layer = &mut Layer {
+        known: &known,
+        report: &mut report,
+    };
+    let file = layer.table("", file);
     let layers = Figment::from(Serialized::defaults(file)).merge(Serialized::defaults(variables));
     let settings = match layers.extract() {
         Ok(merged) => deserialize(merged, &known, &mut report),
@@ -152,7 +156,7 @@ fn reason(path: &str, kind: &Kind, known: &[Key]) -> String {
         Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) | Kind::InvalidLength(_, expected) => {
             match expected.as_str() {
                 "a boolean" => "must be true or false".to_owned(),
-                "a string" | "path string" => "must be a text in quotes".to_owned(),
+                "a string" | "path string" | "enum" => "must be a text in quotes".to_owned(),
                 "a sequence" => format!("must be tables, `[[{path}]]`"),
                 expected if expected.starts_with("struct ") => format!("must be a section, `[{path}]`"),
                 expected => format!("must be {expected}"),
@@ -169,6 +173,7 @@ fn reason(path: &str, kind: &Kind, known: &[Key]) -> String {
 
 /// The texts of a layer, without white space around them. Empty ones are left out, and those in quotes are faults.
 struct Layer<'r, 'a> {
+    known: &'r [Key],
     report: &'r mut Report<'a>,
 }
 
@@ -188,6 +193,12 @@ impl Layer<'_, '_> {
     /// Numbers and flags become texts, as those of variables are.
     fn value(&mut self, path: &str, value: toml::Value) -> Option<Value> {
         let text = match value {
+            // figment takes a table for a variant of an enum, with its name as the value.
+            toml::Value::Table(_) if self.known.iter().any(|key| key.name == path) => {
+                self.report.give(path, path.to_owned());
+                self.report.fault(path, "must be a value, but is a table");
+                return None;
+            }
             toml::Value::Table(table) => return Some(self.table(path, table).into()),
             toml::Value::Array(values) => {
                 self.report.give(path, path.to_owned());

@@ -530,7 +530,7 @@ mod tests {
             ("KEY_VAULT_URI", "did you mean KEY_VAULT_URL?"),
             ("STORAGE_QUEUE_NAME", "did you mean STORAGE_QUEUE_URL?"),
             ("THIRD_PARTY_KEY", "set the variable that is meant, and unset this one"),
-            ("CODE_TTL", "did you mean CODE_TTL_SECONDS?"),
+            ("CODE_TTL_SECOND", "did you mean CODE_TTL_SECONDS?"),
         ] {
             assert_eq!(
                 faults(&[(name, "something")]),

@@ -1,7 +1,8 @@
 //! Configurations that are refused.
 
 use crate::process::{command, directory};
-use std::fs;
+use std::{fs, time::Duration};
+use tokio::time::timeout;
 
 /// The least that a configuration needs, to be followed by sections other than these.
 pub(crate) const LEAST: &str = r#"
@@ -20,7 +21,9 @@ pub(crate) async fn faults(text: &str, variables: &[(&str, &str)]) -> Vec<String
     fs::write(&path, text).unwrap();
     let mut command = command(&["--config".as_ref(), path.as_os_str()]);
     let command = command.current_dir(&directory).envs(variables.iter().copied());
-    let output = command.output().await.unwrap();
+    // A service that starts does not end.
+    let output = timeout(Duration::from_mins(1), command.kill_on_drop(true).output()).await;
+    let output = output.expect(text).unwrap();
     let log = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{text}: {variables:?}: {log}");
     assert_eq!(output.stdout, b"");

@@ -271,6 +271,12 @@ fn a_variable_names_the_file_unless_the_command_line_does() {
     assert!(faults[0].starts_with("listen: "), "{faults:?}");
     let padded = [("TOKEN_SERVICE_CONFIG", " /etc/ts.toml\n")];
     assert!(read_with(None, &padded, &files).unwrap().is_some());
+    let quoted = [("TOKEN_SERVICE_CONFIG", "\"/etc/ts.toml\"")];
+    let faults = read_with(None, &quoted, &files).unwrap_err();
+    assert!(
+        faults[0].starts_with("TOKEN_SERVICE_CONFIG: stands in quotes"),
+        "{faults:?}"
+    );
 }
 
 #[test]
