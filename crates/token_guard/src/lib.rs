@@ -2,11 +2,13 @@
 
 mod algorithm;
 mod bearer;
+mod bounded;
 mod builder;
 mod caller;
 mod clock;
 mod entra;
 mod error;
+mod evidence;
 #[cfg(any(feature = "actix", feature = "axum"))]
 mod extractors;
 mod guard;

@@ -142,16 +142,6 @@ fn claims(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
             claims(json!({"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}})),
             "401 invalid_token SenderConstrained",
         ),
-        (
-            "scope is an array",
-            claims(json!({"scope": ["admin"]})),
-            "401 invalid_token Malformed",
-        ),
-        (
-            "roles is an object",
-            claims(json!({"roles": {"admin": true}})),
-            "401 invalid_token Malformed",
-        ),
     ]
 }
 
@@ -166,10 +156,10 @@ fn times(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
         ),
         (
             "exp is the leeway past",
-            claims(json!({"exp": NOW - 10})),
+            claims(json!({"exp": NOW - 30})),
             "401 invalid_token Expired",
         ),
-        ("exp is within the leeway", claims(json!({"exp": NOW - 9})), OK),
+        ("exp is within the leeway", claims(json!({"exp": NOW - 29})), OK),
         ("exp has a fraction", claims(json!({"exp": 1_800_000_300.5})), OK),
         (
             "exp is a text",
@@ -198,15 +188,15 @@ fn times(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
         ),
         (
             "nbf is in the future",
-            claims(json!({"nbf": NOW + 30})),
+            claims(json!({"nbf": NOW + 60})),
             "401 invalid_token NotYetValid",
         ),
         (
             "nbf is past the leeway",
-            claims(json!({"nbf": NOW + 11})),
+            claims(json!({"nbf": NOW + 31})),
             "401 invalid_token NotYetValid",
         ),
-        ("nbf is within the leeway", claims(json!({"nbf": NOW + 10})), OK),
+        ("nbf is within the leeway", claims(json!({"nbf": NOW + 30})), OK),
         (
             "nbf is a text",
             claims(json!({"nbf": "0"})),
@@ -602,7 +592,9 @@ async fn algorithm_verified_with_its_own_keys_only() {
         (&rsa, "twice", "RS256", OK),
         (&rsa, "twice", "PS256", OK),
         (&rsa, "twice", "RS384", "401 invalid_token Algorithm"),
-        (&rsa, "rsa", "PS256", "401 invalid_token Algorithm"),
+        (&rsa, "rsa", "PS256", OK),
+        (&rsa, "rsa", "PS512", OK),
+        (&rsa, "rsa", "RS512", OK),
         (&rsa, "PS256", "RS256", "401 invalid_token Algorithm"),
         (&p256, "p384", "ES384", "401 invalid_token Signature"),
         (&p384, "p256", "ES256", "401 invalid_token Signature"),
@@ -637,16 +629,17 @@ async fn leeway_bounds_clock_differences() {
     for (members, expected) in [
         (json!({"exp": NOW + 1}), [OK, OK]),
         (json!({"exp": NOW}), [expired, OK]),
-        (json!({"exp": NOW - 59}), [expired, OK]),
-        (json!({"exp": NOW - 60}), [expired, expired]),
+        (json!({"exp": NOW - 299}), [expired, OK]),
+        (json!({"exp": NOW - 300}), [expired, expired]),
         (json!({"nbf": NOW}), [OK, OK]),
         (json!({"nbf": NOW + 1}), [early, OK]),
-        (json!({"nbf": NOW + 60}), [early, OK]),
-        (json!({"nbf": NOW + 61}), [early, early]),
+        (json!({"nbf": NOW + 300}), [early, OK]),
+        (json!({"nbf": NOW + 301}), [early, early]),
         (json!({"iat": NOW + 1}), [early, OK]),
+        (json!({"iat": NOW + 301}), [early, early]),
     ] {
         let token = parts.claims(&members);
-        for (seconds, expected) in [0, 60].into_iter().zip(expected) {
+        for (seconds, expected) in [0, 300].into_iter().zip(expected) {
             let builder = setup.builder().leeway(std::time::Duration::from_secs(seconds));
             let outcome = builder.build().unwrap().verify(&token).await;
             assert_eq!(short(&outcome), expected, "{members} {seconds}");
@@ -667,7 +660,8 @@ async fn jwt_type_accepted_if_configured() {
         (json!("application/at+jwt"), OK),
         (json!("logout+jwt"), "401 invalid_token Type"),
         (json!(""), "401 invalid_token Type"),
-        (json!(null), "401 invalid_token Type"),
+        (json!("none"), "401 invalid_token Type"),
+        (json!(null), OK),
     ] {
         let outcome = guard.verify(&parts.header(&json!({"typ": typ}))).await;
         assert_eq!(short(&outcome), expected, "{typ}");

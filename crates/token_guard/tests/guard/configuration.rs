@@ -27,10 +27,10 @@ fn unusable_setting_refused_and_not_shown() {
     };
     for (builder, expected) in [
         (builder(), None),
-        (builder().leeway(minutes(1)), None),
+        (builder().leeway(minutes(5)), None),
         (
-            builder().leeway(minutes(1) + NANOSECOND),
-            Some("the leeway is longer than a minute"),
+            builder().leeway(minutes(5) + NANOSECOND),
+            Some("the leeway is longer than 5 minutes"),
         ),
         (builder().algorithms([]), Some("the list of algorithms is empty")),
         (

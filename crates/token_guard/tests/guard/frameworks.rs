@@ -168,7 +168,7 @@ async fn every_framework_responds_alike() {
     let problem = Some("application/problem+json");
     let realm = Some(r#"Bearer realm="api""#);
     let invalid_format = Some(
-        r#"Bearer realm="api", error="invalid_request", error_description="The request must have one Authorization header: Bearer, a space, and a token.""#,
+        r#"Bearer realm="api", error="invalid_token", error_description="The request must have one Authorization header: Bearer, a space, and a token.""#,
     );
     let invalid_token =
         Some(r#"Bearer realm="api", error="invalid_token", error_description="The token is for another audience.""#);

@@ -16,3 +16,4 @@ mod secret_fragments;
 mod secrets;
 mod server;
 mod setup;
+mod tolerance;
