@@ -76,9 +76,9 @@ pub(crate) struct Requirements {
 /// The rules for webhooks, which a guard does not check itself.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WebhookRules {
-    /// Whether to answer the handshakes of Event Grid.
+    /// Answers the handshakes of Event Grid.
     pub(crate) handshakes: bool,
-    /// Whether to pass on notifications without a token.
+    /// Passes on webhooks without a token.
     pub(crate) unauthenticated: bool,
     /// The longest body, in bytes.
     pub(crate) body_limit: usize,

@@ -79,7 +79,7 @@ impl KeySet {
         self.0.iter().filter_map(|key| key.id.as_deref())
     }
 
-    /// Returns the algorithms of the key with the id of a token, or of all keys if there is none, for a log.
+    /// Returns the algorithms of the key with the id of a token, or else of all keys, for a log.
     pub(crate) fn algorithms(&self, id: Option<&str>) -> Vec<Algorithm> {
         let is_named = |key: &&Arc<VerifyingKey>| id.is_some() && key.id.as_deref() == id;
         let is_any_named = self.0.iter().any(|key| is_named(&key));
