@@ -8,6 +8,8 @@ pub mod call;
 #[cfg(feature = "azure")]
 pub mod clock;
 #[cfg(feature = "azure")]
+pub mod error;
+#[cfg(feature = "azure")]
 pub mod headers;
 pub mod host;
 pub mod json;

@@ -18,7 +18,7 @@ use azure_core::{
     time::Duration,
 };
 use std::{
-    mem,
+    iter, mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -196,24 +196,25 @@ impl Policy for SendPolicy {
 
 /// Returns whether a transport's error means that nothing was sent. No other kind than `Connection` does.
 fn was_not_sent(error: &Error) -> bool {
-    *error.kind() == ErrorKind::Connection || was_not_built(error)
+    *error.kind() == ErrorKind::Connection || sources(error).any(is_builder_error)
 }
 
-/// Returns whether `reqwest` could not build a request, as with a line break in a header.
-#[cfg(feature = "reqwest")]
-fn was_not_built(error: &Error) -> bool {
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<reqwest::Error>() {
-            return error.is_builder();
-        }
-        cause = error.source();
+fn sources(error: &Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    iter::successors(std::error::Error::source(error), |error| error.source())
+}
+
+/// Returns whether a transport could not build a request, as with a line break in a header.
+fn is_builder_error(error: &(dyn std::error::Error + 'static)) -> bool {
+    #[cfg(feature = "reqwest")]
+    if error.downcast_ref().is_some_and(reqwest::Error::is_builder) {
+        return true;
     }
-    false
-}
-
-#[cfg(not(feature = "reqwest"))]
-fn was_not_built(_error: &Error) -> bool {
+    #[cfg(feature = "hyper")]
+    if error.is::<hyper::http::Error>() {
+        return true;
+    }
+    #[cfg(not(any(feature = "hyper", feature = "reqwest")))]
+    let _ = error;
     false
 }
 

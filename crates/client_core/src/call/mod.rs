@@ -3,13 +3,15 @@
 mod attempt;
 mod body;
 mod failure;
-#[cfg(feature = "reqwest")]
+#[cfg(feature = "hyper")]
+mod hyper_transport;
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
 pub mod transport;
 
 pub use attempt::{Idempotency, Next, next_policy};
 pub use body::{BodyLimit, buffered, into_stream};
 
-use crate::{clock::Clock, headers::RETRY_HEADERS, runtime};
+use crate::{clock::Clock, error::invalid_argument, headers::RETRY_HEADERS, runtime};
 use attempt::{Call, OutcomePolicy, SendPolicy};
 use azure_core::{
     Error, Result,
@@ -32,6 +34,20 @@ pub const RETRIED_STATUSES: [StatusCode; 6] = [
     StatusCode::ServiceUnavailable,
     StatusCode::GatewayTimeout,
 ];
+
+/// Returns whether a service may have executed a request that got this status, which is no success.
+///
+/// * A 4xx refuses the request before it is executed, also if a gateway writes it (RFC 9110, section 15.5; RFC 6585,
+///   section 4). A 408 is a gateway's word that something took too long.
+/// * A 5xx leaves it open: gateways write them after the service took too long or its response was lost.
+/// * A redirection asks for another request first. Only a 303 may follow one that was executed (RFC 9110, section 15.4.4).
+#[must_use]
+pub fn may_have_been_executed(status: StatusCode) -> bool {
+    match status {
+        StatusCode::RequestTimeout | StatusCode::SeeOther => true,
+        _ => !status.is_client_error() && !status.is_redirection(),
+    }
+}
 
 /// Options for a [`CallPipeline`].
 #[derive(Debug)]
@@ -170,7 +186,7 @@ impl CallPipeline {
 
 /// Refuses options that azure_core would panic over, and bounds that cannot be kept.
 fn check(client_options: &ClientOptions, options: &CallOptions) -> Result<()> {
-    let refuse = |text| Err(Error::with_message(ErrorKind::Other, text));
+    let refuse = |text| Err(invalid_argument(text));
     if let Some(id) = &client_options.user_agent.application_id {
         let is_token = id
             .bytes()
@@ -200,4 +216,32 @@ fn timed_out(timeout: Duration, request: &Request, reason: &str) -> Error {
         text = format!("{text}: {reason}");
     }
     Error::with_error(ErrorKind::Io, io::Error::from(io::ErrorKind::TimedOut), text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_refusal_rules_an_execution_out() {
+        for (status, expected) in [
+            (301, false),
+            (302, false),
+            (303, true),
+            (307, false),
+            (400, false),
+            (401, false),
+            (404, false),
+            (408, true),
+            (429, false),
+            (499, false),
+            (500, true),
+            (502, true),
+            (503, true),
+            (504, true),
+            (600, true),
+        ] {
+            assert_eq!(may_have_been_executed(status.into()), expected, "{status}");
+        }
+    }
 }

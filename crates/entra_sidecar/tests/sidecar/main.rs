@@ -1,17 +1,25 @@
-//! The client seen from outside, against the double of the sidecar and against a transport that answers from a script.
+//! The client from outside, with the fake sidecar and with a scripted transport.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../../../../tests/support/at_once.rs"]
+mod at_once;
 #[cfg(target_os = "linux")]
 mod certificates;
 mod credentials;
 mod downstream;
 mod emulator;
 mod errors;
+#[path = "../../../../tests/support/fake_service.rs"]
+mod fake_service;
+#[path = "../../../../tests/support/log.rs"]
+mod log;
+mod policies;
 mod redaction;
 mod requests;
 mod retries;
-mod script;
+#[path = "../../../../tests/support/secrets.rs"]
+mod secrets;
 mod setup;
 #[cfg(any(feature = "actix", feature = "axum"))]
 mod web;

@@ -1,20 +1,98 @@
-//! The client's operations.
+//! The client of the sidecar.
 
-use super::SidecarClient;
 use crate::{
-    error::Failure,
-    inbound_token::InboundToken,
+    base_url::parse_base_url,
     models::{
-        AuthorizationHeader, DownstreamRequest, DownstreamResponse, SidecarClientAuthorizationHeaderOptions,
-        SidecarClientCallDownstreamApiOptions, SidecarClientHealthOptions, SidecarClientValidateOptions, SidecarHealth,
-        ValidatedToken,
+        AuthorizationHeader, DownstreamRequest, DownstreamResponse, InboundToken,
+        SidecarClientAuthorizationHeaderOptions, SidecarClientCallDownstreamApiOptions, SidecarClientHealthOptions,
+        SidecarClientValidateOptions, SidecarHealth, ValidatedToken,
     },
-    pipeline::{Repetition, unreadable},
-    requests::{self, Overrides, Route},
+    options::SidecarClientOptions,
+    pipeline::SidecarPipeline,
+    requests::{self, Overrides},
 };
-use azure_core::{Result, tracing};
+use azure_core::{Result, http::Url, tracing};
+use client_core::call::Idempotency;
+
+/// A client of a *Microsoft Entra SDK for AgentID* sidecar, which acquires tokens for downstream APIs and calls them.
+///
+/// Create one client and keep it: it is cheap to clone, its clones share connections, and all operations can run at the same
+/// time. Every future that it returns is `Send` and can be dropped at any point.
+///
+/// # Errors
+///
+/// An operation fails with an [`azure_core::Error`] whose source is a [`SidecarError`](crate::SidecarError). If an argument was
+/// refused before anything was sent, the error has kind `Other` and no source. A response of a downstream API with any status is
+/// not an error.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doctest.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Outcome {
+/// use entra_sidecar::{DownstreamRequest, SidecarClient};
+///
+/// let client = SidecarClient::new("http://localhost:5000", None)?;
+/// # let (sidecar, client, caller) = start().await?;
+/// let response = client
+///     .call_downstream_api("Graph", &caller, DownstreamRequest::get("me"), None)
+///     .await?;
+/// assert!(response.status().is_success());
+/// # Ok(()) }
+/// ```
+#[tracing::client]
+#[derive(Clone, Debug)]
+pub struct SidecarClient {
+    base_url: Url,
+    pipeline: SidecarPipeline,
+}
 
 impl SidecarClient {
+    /// Creates a client. Nothing is sent.
+    ///
+    /// # Arguments
+    ///
+    /// * `base_url` - The base URL of the sidecar, such as `http://localhost:5000`. Its host must be `localhost` or a loopback
+    ///   or private address, unless [`allow_any_host`](SidecarClientOptions::allow_any_host) is set.
+    /// * `options` - Options for the client.
+    ///
+    /// # Errors
+    ///
+    /// The base URL is malformed, or has another host, a user name, a query or a fragment; an option is not valid; or the
+    /// options have no transport and none can be built, because https needs CA certificates and the system has none. The error
+    /// does not show the base URL.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use entra_sidecar::SidecarClient;
+    ///
+    /// # fn main() -> azure_core::Result<()> {
+    /// let client = SidecarClient::new("http://localhost:5000", None)?;
+    /// assert_eq!(client.base_url().as_str(), "http://localhost:5000/");
+    /// # Ok(()) }
+    /// ```
+    pub fn new(base_url: &str, options: Option<SidecarClientOptions>) -> Result<Self> {
+        let options = options.unwrap_or_default();
+        let base_url = parse_base_url(base_url, options.allow_any_host)?;
+        let tracer_provider = &options.client_options.instrumentation.tracer_provider;
+        Ok(Self {
+            // The sidecar belongs to no resource provider, so its spans have no namespace.
+            tracer: tracer_provider
+                .as_ref()
+                .map(|provider| provider.get_tracer(None, env!("CARGO_PKG_NAME"), Some(env!("CARGO_PKG_VERSION")))),
+            pipeline: SidecarPipeline::new(&base_url, &options)?,
+            base_url,
+        })
+    }
+
+    /// Returns the base URL of the sidecar.
+    #[must_use]
+    pub fn base_url(&self) -> &Url {
+        &self.base_url
+    }
+
     /// Gets an authorization header for a downstream API, in the name of the caller.
     ///
     /// # Arguments
@@ -51,12 +129,12 @@ impl SidecarClient {
 
     /// Gets an authorization header for a downstream API, in the name of the application.
     ///
-    /// By default, the sidecar ignores agents and overrides here without a word: check that the token is for what you
-    /// asked, as [`SidecarCredential`](crate::SidecarCredential) does, or rely on the name of the API alone.
+    /// By default, the sidecar ignores agents and overrides here, without an error. Check the claims of the token, as
+    /// [`SidecarCredential`](crate::SidecarCredential) does, or use the name of the API alone.
     ///
     /// # Arguments
     ///
-    /// * `api_name` - The API's name in the sidecar's configuration (`DownstreamApis`), which says `RequestAppToken`.
+    /// * `api_name` - The API's name in the sidecar's configuration (`DownstreamApis`), with `RequestAppToken`.
     /// * `options` - Options for the operation, with an agent and overrides.
     ///
     /// # Errors
@@ -71,16 +149,16 @@ impl SidecarClient {
         self.get_header(api_name, None, options.unwrap_or_default()).await
     }
 
-    /// Has the sidecar call a downstream API, in the name of the caller.
+    /// Calls a downstream API through the sidecar, in the name of the caller.
     ///
-    /// A request is retried if its verb is idempotent: GET, HEAD, PUT or DELETE. Any other is sent once, and
-    /// [`SidecarError::may_have_been_executed`](crate::SidecarError::may_have_been_executed) tells whether it may have
-    /// arrived when an error says that it failed.
+    /// A request is retried if its verb is idempotent: GET, HEAD, PUT or DELETE. Any other is sent once;
+    /// [`SidecarError::may_have_been_executed`](crate::SidecarError::may_have_been_executed) returns whether the API may have
+    /// executed it although the operation failed.
     ///
-    /// By default, the sidecar honours overrides here. If its configuration turns them off
-    /// (`Sidecar:AllowOverrides:CallDownstreamApi`), it sends the verb and the path that it is configured with, **whatever
-    /// the request's**, and a GET that is retried here may be a POST there: send [`DownstreamRequest::as_configured`] to
-    /// such a sidecar, which is sent once.
+    /// By default, the sidecar honours overrides here. If its configuration does not allow them
+    /// (`Sidecar:AllowOverrides:CallDownstreamApi`), it sends the configured verb and path, **not those of the request**: a GET
+    /// that this client retries may be a POST there. Send [`DownstreamRequest::as_configured`] to such a sidecar, which is sent
+    /// once.
     ///
     /// # Arguments
     ///
@@ -121,24 +199,24 @@ impl SidecarClient {
             .await
     }
 
-    /// Has the sidecar call a downstream API, in the name of the application.
+    /// Calls a downstream API through the sidecar, in the name of the application.
     ///
-    /// By default, the sidecar ignores agents and overrides here without a word, **the verb and the path included**: it
-    /// sends the request that it is configured with. Send [`DownstreamRequest::as_configured`], or allow overrides in its
-    /// configuration (`Sidecar:AllowOverrides:CallDownstreamApiUnauthenticated`).
+    /// By default, the sidecar ignores agents and overrides here, without an error, **including the verb and the path**: it
+    /// sends the configured request. Send [`DownstreamRequest::as_configured`], or allow overrides in its configuration
+    /// (`Sidecar:AllowOverrides:CallDownstreamApiUnauthenticated`).
     ///
-    /// For the same reason a request is sent once, whatever its verb, unless
-    /// [`overrides_are_allowed`](SidecarClientCallDownstreamApiOptions::overrides_are_allowed) says that the verb counts.
+    /// For the same reason every request is sent once, unless
+    /// [`overrides_are_allowed`](SidecarClientCallDownstreamApiOptions::overrides_are_allowed) is set.
     ///
     /// # Arguments
     ///
-    /// * `api_name` - The API's name in the sidecar's configuration (`DownstreamApis`), which says `RequestAppToken`.
+    /// * `api_name` - The API's name in the sidecar's configuration (`DownstreamApis`), with `RequestAppToken`.
     /// * `request` - The request.
     /// * `options` - Options for the operation, with an agent and overrides.
     ///
     /// # Errors
     ///
-    /// See [the client](Self#errors). The request is refused if the sidecar would ignore a part of it always.
+    /// See [the client](Self#errors). The request is refused if the sidecar would always ignore a part of it.
     #[tracing::function("EntraSidecar.downstreamApiUnauthenticated")]
     pub async fn call_downstream_api_as_app(
         &self,
@@ -149,8 +227,7 @@ impl SidecarClient {
         self.call(api_name, None, request, options.unwrap_or_default()).await
     }
 
-    /// Has the sidecar check a caller's token: its signature, issuer, audience and times, and the scope that is
-    /// configured.
+    /// Validates a caller's token through the sidecar: its signature, issuer, audience and times, and the configured scope.
     ///
     /// # Arguments
     ///
@@ -159,7 +236,7 @@ impl SidecarClient {
     ///
     /// # Errors
     ///
-    /// See [the client](Self#errors). A token that is not valid is
+    /// See [the client](Self#errors). A refused token is
     /// [`CallerTokenRejected`](crate::SidecarErrorKind::CallerTokenRejected), one without the scope
     /// [`MissingScope`](crate::SidecarErrorKind::MissingScope).
     ///
@@ -182,14 +259,12 @@ impl SidecarClient {
     ) -> Result<ValidatedToken> {
         let context = options.unwrap_or_default().method_options.context;
         let request = requests::validate(&self.base_url, caller)?;
-        let response = self
-            .pipeline
-            .send(context, request, Route::Validate, Repetition::Harmless)
-            .await?;
-        ValidatedToken::from_body(response.body()).map_err(|error| unreadable(&error, false))
+        self.pipeline
+            .send(context, request, Idempotency::Idempotent, ValidatedToken::from_body)
+            .await
     }
 
-    /// Asks how the sidecar is. The request is sent once: a probe wants to know how it is now.
+    /// Checks the health of the sidecar. The request is sent once, as a probe needs the present state.
     ///
     /// # Arguments
     ///
@@ -197,7 +272,7 @@ impl SidecarClient {
     ///
     /// # Errors
     ///
-    /// See [the client](Self#errors). A sidecar that says that it is unhealthy is no error.
+    /// See [the client](Self#errors). [`SidecarHealth::Unhealthy`] is not an error.
     ///
     /// # Examples
     ///
@@ -215,17 +290,7 @@ impl SidecarClient {
     pub async fn health(&self, options: Option<SidecarClientHealthOptions<'_>>) -> Result<SidecarHealth> {
         let context = options.unwrap_or_default().method_options.context;
         let request = requests::health(&self.base_url)?;
-        let response = self
-            .pipeline
-            .exchange(context, request, Route::Health, Repetition::Forbidden)
-            .await?;
-        SidecarHealth::read(response.status(), response.body()).ok_or_else(|| {
-            let failure = Failure {
-                route: Route::Health,
-                at_most_once: false,
-            };
-            failure.into_error(response)
-        })
+        self.pipeline.check_health(context, request).await
     }
 
     async fn get_header(
@@ -240,16 +305,15 @@ impl SidecarClient {
         };
         let request =
             requests::authorization_header(&self.base_url, api_name, caller, &overrides, options.request.as_ref())?;
-        let route = match caller {
-            Some(_) => Route::AuthorizationHeader,
-            None => Route::AuthorizationHeaderUnauthenticated,
-        };
         let context = options.method_options.context;
-        let response = self
-            .pipeline
-            .send(context, request, route, Repetition::Harmless)
-            .await?;
-        AuthorizationHeader::from_body(response.body()).map_err(|error| unreadable(&error, false))
+        self.pipeline
+            .send(
+                context,
+                request,
+                Idempotency::Idempotent,
+                AuthorizationHeader::from_body,
+            )
+            .await
     }
 
     async fn call(
@@ -259,25 +323,23 @@ impl SidecarClient {
         request: DownstreamRequest,
         options: SidecarClientCallDownstreamApiOptions<'_>,
     ) -> Result<DownstreamResponse> {
-        // Where the sidecar may ignore overrides, it may send another verb than the request's.
-        let is_verb_sent = caller.is_some() || options.overrides_are_allowed;
-        let repetition = if is_verb_sent && request.is_idempotent() {
-            Repetition::Harmless
+        // A sidecar that ignores overrides may send another verb than the request's.
+        let sends_verb = caller.is_some() || options.overrides_are_allowed;
+        let idempotency = if sends_verb && request.is_idempotent() {
+            Idempotency::Idempotent
         } else {
-            Repetition::Forbidden
+            Idempotency::AtMostOnce
         };
         let overrides = Overrides {
             agent: options.agent.as_ref(),
             token: &options.overrides,
         };
         let request = requests::downstream_api(&self.base_url, api_name, caller, &overrides, request)?;
-        let route = match caller {
-            Some(_) => Route::DownstreamApi,
-            None => Route::DownstreamApiUnauthenticated,
-        };
         let context = options.method_options.context;
-        let response = self.pipeline.send(context, request, route, repetition).await?;
-        DownstreamResponse::from_body(api_name, response.body())
-            .map_err(|error| unreadable(&error, repetition == Repetition::Forbidden))
+        self.pipeline
+            .send(context, request, idempotency, |body| {
+                DownstreamResponse::from_body(api_name, body)
+            })
+            .await
     }
 }

@@ -1,46 +1,43 @@
-//! What happens to every request before its route, and to its answer after it.
+//! Middleware around the routes.
 
-use crate::{
-    double::{Received, State},
-    fault::Kind,
-};
+use crate::state::{Effect, RecordedRequest, State};
 use axum::{
     body::{Body, to_bytes},
-    extract::Request,
+    extract::{self, Request},
     http::{HeaderValue, StatusCode, header},
     middleware::Next,
-    response::{IntoResponse, Response},
+    response::{Html, IntoResponse, Response},
 };
 use std::{future::pending, sync::Arc};
 use url::form_urlencoded;
 
 /// The longest body that is read, in bytes.
-pub(crate) const MAX_LEN: usize = 64 * 1024 * 1024;
+pub(crate) const MAX_BODY_LEN: usize = 64 * 1024 * 1024;
 
-pub(crate) type Shared = axum::extract::State<Arc<State>>;
+pub(crate) type SharedState = extract::State<Arc<State>>;
 
-/// Keeps what came.
-pub(crate) async fn record(axum::extract::State(state): Shared, request: Request, next: Next) -> Response {
+/// Records each request.
+pub(crate) async fn record(state: SharedState, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, MAX_LEN).await else {
+    let Ok(body) = to_bytes(body, MAX_BODY_LEN).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     let headers = parts.headers.iter().map(|(name, value)| {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
         (name.as_str().to_owned(), value)
     });
-    state.receive(Received {
+    state.requests.push(RecordedRequest {
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
-        query: pairs(parts.uri.query()),
+        query: query_pairs(parts.uri.query()),
         headers: headers.collect(),
         body: String::from_utf8_lossy(&body).into_owned(),
     });
     next.run(Request::from_parts(parts, Body::from(body))).await
 }
 
-/// Refuses requests for other hosts, as a browser tricked by its DNS would send them.
-pub(crate) async fn local_hosts(request: Request, next: Next) -> Response {
+/// Refuses requests to other host names, which a browser sends after DNS rebinding.
+pub(crate) async fn require_local_host(request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let is_local = host.is_some_and(|host| {
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
@@ -49,15 +46,12 @@ pub(crate) async fn local_hosts(request: Request, next: Next) -> Response {
     if is_local {
         next.run(request).await
     } else {
-        (
-            StatusCode::BAD_REQUEST,
-            axum::response::Html("<h2>Bad Request - Invalid Hostname</h2>"),
-        )
-            .into_response()
+        let page = Html("<h2>Bad Request - Invalid Hostname</h2>");
+        (StatusCode::BAD_REQUEST, page).into_response()
     }
 }
 
-pub(crate) async fn no_caching(request: Request, next: Next) -> Response {
+pub(crate) async fn forbid_caching(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     if response.status().is_success() {
         let headers = response.headers_mut();
@@ -72,15 +66,15 @@ pub(crate) async fn no_caching(request: Request, next: Next) -> Response {
     response
 }
 
-/// Fails as it was asked to.
-pub(crate) async fn faults(axum::extract::State(state): Shared, request: Request, next: Next) -> Response {
+/// Gives a request the effect of the next injected fault.
+pub(crate) async fn inject_faults(state: SharedState, request: Request, next: Next) -> Response {
     let Some(fault) = state.next_fault() else {
         return next.run(request).await;
     };
-    let status = match fault.kind {
-        Kind::Silence => pending().await,
-        Kind::Before(status) => status,
-        Kind::After(status) => {
+    let status = match fault.effect {
+        Effect::Silence => pending().await,
+        Effect::Before(status) => status,
+        Effect::After(status) => {
             next.run(request).await;
             status
         }
@@ -95,7 +89,7 @@ pub(crate) async fn faults(axum::extract::State(state): Shared, request: Request
     response
 }
 
-pub(crate) fn pairs(query: Option<&str>) -> Vec<(String, String)> {
+pub(crate) fn query_pairs(query: Option<&str>) -> Vec<(String, String)> {
     form_urlencoded::parse(query.unwrap_or_default().as_bytes())
         .into_owned()
         .collect()

@@ -1,5 +1,4 @@
-//! What a request may change of an API's configuration: `BindableDownstreamApiOptions` and
-//! `DownstreamApiOptionsMerger` of the source.
+//! Overrides of an API's configuration: `BindableDownstreamApiOptions` and `DownstreamApiOptionsMerger` of the source.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +19,7 @@ pub struct AllowOverrides {
 }
 
 impl AllowOverrides {
-    /// All routes honour them.
+    /// Allows overrides and agents on all routes.
     #[must_use]
     pub fn everywhere() -> Self {
         Self {
@@ -42,10 +41,10 @@ impl Default for AllowOverrides {
     }
 }
 
-/// The options of a call: an API's configuration, and what a request made of it.
+/// The configuration of an API, or a request's overrides of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct CallOptions {
+pub struct DownstreamApiOptions {
     /// `Scopes`.
     pub scopes: Option<Vec<String>>,
     /// `RequestAppToken`.
@@ -66,7 +65,7 @@ pub struct CallOptions {
     pub acquire_token: BTreeMap<String, String>,
 }
 
-/// The names in `AcquireTokenOptions` that can be overridden, but `ForceRefresh`.
+/// The names in `AcquireTokenOptions` that can be overridden, apart from `ForceRefresh`.
 const ACQUIRE_TOKEN: [&str; 7] = [
     "tenant",
     "claims",
@@ -77,8 +76,8 @@ const ACQUIRE_TOKEN: [&str; 7] = [
     "managedidentity.userassignedclientid",
 ];
 
-impl CallOptions {
-    /// What the type of options has before anything is set.
+impl DownstreamApiOptions {
+    /// Returns the values of the source's type before anything is set.
     pub(crate) fn initial() -> Self {
         Self {
             http_method: "Get".to_owned(),
@@ -88,8 +87,8 @@ impl CallOptions {
         }
     }
 
-    /// Reads the overrides of a query; `None` if there are none but `BaseUrl`, which is always ignored.
-    pub(crate) fn overrides(query: &[(String, String)]) -> Option<Self> {
+    /// Reads the overrides in a query; `None` if it has no other than `BaseUrl`, which is always ignored.
+    pub(crate) fn from_overrides(query: &[(String, String)]) -> Option<Self> {
         let mut found = None;
         for (name, value) in query {
             let Some(path) = strip_prefix(name, PREFIX).filter(|path| !path.eq_ignore_ascii_case("baseurl")) else {
@@ -100,7 +99,7 @@ impl CallOptions {
         found
     }
 
-    /// Takes one override. Of repeated ones the last counts, but scopes add up.
+    /// Sets one override. The last value of a name counts, but scopes add up.
     fn bind(&mut self, path: &str, value: &str) {
         match path.to_ascii_lowercase().as_str() {
             "scopes" => {
@@ -139,7 +138,7 @@ impl CallOptions {
         }
     }
 
-    /// Lays overrides over a configuration: whatever is not empty, the initial values included.
+    /// Replaces the configured values by the overrides that are not empty, including their initial values.
     pub(crate) fn merge(mut self, overrides: Self) -> Self {
         if overrides.scopes.as_ref().is_some_and(|scopes| !scopes.is_empty()) {
             self.scopes = overrides.scopes;
@@ -163,21 +162,21 @@ impl CallOptions {
     }
 }
 
-/// What follows a prefix in any case.
+/// Strips a prefix in any case.
 fn strip_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     let (beginning, rest) = text.split_at_checked(prefix.len())?;
     beginning.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
-/// .NET's `bool.TryParse`.
+/// Sets a flag as .NET's `bool.TryParse` reads it.
 fn set_bool(target: &mut bool, value: &str) {
     if let Ok(parsed) = value.trim().to_ascii_lowercase().parse() {
         *target = parsed;
     }
 }
 
-/// Keeps a pair, unless a part of it is empty. The keys of ASP.NET Core's queries have no case: the first counts, and the
-/// last value.
+/// Inserts a pair, unless a part of it is empty. Keys of ASP.NET Core's queries are equal in any case: the first key stays,
+/// with the last value.
 fn insert(pairs: &mut BTreeMap<String, String>, name: &str, value: &str) {
     if name.is_empty() || value.is_empty() {
         return;
@@ -190,9 +189,9 @@ fn insert(pairs: &mut BTreeMap<String, String>, name: &str, value: &str) {
     }
 }
 
-/// Whether a header is left out of a request to an API: `ReservedHeaderNames` of the source, those that the request has
-/// already, and .NET's headers of the content, which are none of a request.
-pub(crate) fn is_left_out(name: &str) -> bool {
+/// Returns whether a header is left out of a request to an API: `ReservedHeaderNames` of the source, headers that the
+/// request already has, and .NET's headers of content.
+pub(crate) fn is_reserved_header(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let names = [
         "accept",
@@ -216,17 +215,17 @@ pub(crate) fn is_left_out(name: &str) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ActingAgent {
-    /// The application id of the agent identity.
+    /// The application ID of the agent identity.
     pub identity: String,
     /// The user principal name of the agent's user.
     pub username: Option<String>,
-    /// The object id of the agent's user.
+    /// The object ID of the agent's user.
     pub user_id: Option<String>,
 }
 
 impl ActingAgent {
-    /// Reads the agent of a query. Without an identity there is none, and a name beats an object id.
-    pub(crate) fn of(query: &[(String, String)]) -> Result<Option<Self>, &'static str> {
+    /// Reads the agent in a query; `None` without an identity. A name takes precedence over an object ID.
+    pub(crate) fn from_query(query: &[(String, String)]) -> Result<Option<Self>, &'static str> {
         let parameter = |name: &str| {
             let found = query.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
             found
@@ -238,7 +237,7 @@ impl ActingAgent {
         };
         let username = parameter("AgentUsername");
         let user_id = parameter("AgentUserId").filter(|_| username.is_none());
-        // Since version 4.15.0; before, such an id was ignored.
+        // Since version 4.15.0; earlier versions ignored such an ID.
         if user_id.as_ref().is_some_and(|id| !is_guid(id)) {
             return Err("AgentUserId must be a non-empty GUID.");
         }
@@ -254,7 +253,7 @@ impl ActingAgent {
     }
 }
 
-/// Whether a text is a GUID as it is usually written, and not the empty one.
+/// Returns whether a text is a GUID in its usual form, and not the empty one.
 fn is_guid(text: &str) -> bool {
     let groups: Vec<&str> = text.split('-').collect();
     groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])

@@ -1,6 +1,6 @@
-//! The tokens that stand in for those of Entra ID.
+//! Fake tokens of Entra ID.
 
-use crate::{api::Acquisition, overrides::ActingAgent};
+use crate::overrides::{ActingAgent, DownstreamApiOptions};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,16 +8,30 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// The tenant of every token.
 pub const TENANT_ID: &str = "3c7a1c8e-5f0a-4d5e-8d0b-6f5f0f0c9a11";
 
-/// The application id that the sidecar acquires tokens with, unless an agent's takes its place.
+/// The application ID of the sidecar, which its tokens carry unless they are an agent's.
 pub const CLIENT_ID: &str = "8b1f9d3e-0c53-4a53-9a51-2f3f7a1d5c22";
 
-/// The object id of that application.
+/// The object ID of that application.
 const PRINCIPAL_ID: &str = "c0a2c9d7-6f0e-4b0a-9a55-7f64c1a9e733";
 
-/// How long a token lives, in seconds.
+/// The lifetime of a token, in seconds.
 const LIFETIME: u64 = 3600;
 
-/// A JSON Web Token with these claims and no valid signature.
+/// An acquisition of a token.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Acquisition {
+    /// The name of the API.
+    pub api: String,
+    /// The API's configuration with the request's overrides.
+    pub options: DownstreamApiOptions,
+    /// The agent that the token is for.
+    pub agent: Option<ActingAgent>,
+    /// The token of the caller on whose behalf it is acquired.
+    pub caller: Option<String>,
+}
+
+/// Creates a JSON Web Token without a valid signature.
 ///
 /// # Arguments
 ///
@@ -29,13 +43,13 @@ pub fn unsigned_token(claims: &Value) -> String {
     format!("{header}.{claims}.dW5zaWduZWQ")
 }
 
-/// The claims of a token, if it is one.
+/// Returns the claims of a token; `None` if the text is not a token.
 pub(crate) fn claims(token: &str) -> Option<Value> {
     let payload = token.split('.').nth(1)?;
     serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
 }
 
-/// The token of a user who calls the API that the sidecar stands beside.
+/// Creates the token of a user who calls the API beside the sidecar.
 pub(crate) fn caller(object_id: &str) -> String {
     let now = now();
     unsigned_token(&json!({
@@ -51,7 +65,11 @@ pub(crate) fn caller(object_id: &str) -> String {
     }))
 }
 
-/// The token for an API, or the text of the error with which MSAL says that a user is needed.
+/// Returns a token for an API.
+///
+/// # Errors
+///
+/// There is no user, who is needed; the error is the text of MSAL's.
 pub(crate) fn acquire(acquisition: &Acquisition) -> Result<String, String> {
     let now = now();
     let scopes = acquisition.options.scopes.as_deref().unwrap_or_default();
@@ -78,7 +96,7 @@ pub(crate) fn acquire(acquisition: &Acquisition) -> Result<String, String> {
     })))
 }
 
-/// The object id of the user on whose behalf a token is acquired.
+/// Returns the object ID of the user on whose behalf a token is acquired.
 fn caller_id(acquisition: &Acquisition) -> Result<String, String> {
     let claims = acquisition.caller.as_deref().and_then(claims);
     let object_id = claims.as_ref().and_then(|claims| claims.get("oid")?.as_str());
@@ -87,7 +105,7 @@ fn caller_id(acquisition: &Acquisition) -> Result<String, String> {
     Ok(object_id.to_owned())
 }
 
-/// The part of a scope that names the API.
+/// Returns the part of a scope that names the API.
 fn resource(scope: &str) -> &str {
     match scope.rsplit_once('/') {
         Some((resource, _)) if resource.contains("://") => resource,
@@ -95,7 +113,7 @@ fn resource(scope: &str) -> &str {
     }
 }
 
-/// The parts of scopes that name permissions.
+/// Returns the parts of scopes that name permissions.
 fn permissions(scopes: &[String]) -> String {
     let names: Vec<&str> = scopes
         .iter()

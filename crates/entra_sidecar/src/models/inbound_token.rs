@@ -1,16 +1,16 @@
-//! The token of a caller.
+//! The token of a caller of your API.
 
 use crate::error::invalid_argument;
 use azure_core::{Result, credentials::Secret};
 
-/// The longest token that is passed on, in bytes. Those of Entra ID have two or three thousand; the sidecar's server takes
+/// The longest token that is sent, in bytes. Those of Entra ID have two or three thousand; the sidecar's server accepts
 /// 32 KiB of headers in all.
 const MAX_LEN: usize = 16 * 1024;
 
-/// The token that a caller of your API sent, for the sidecar to check and to exchange.
+/// The token that a caller of your API sent. The sidecar validates and exchanges it.
 ///
-/// It goes to the sidecar as it is; that it is well-formed is no sign that it is valid. With the features `axum` and
-/// `actix` handlers can take it as an argument. `Debug` does not show it.
+/// Here only its characters and its length are checked. With the features `axum` and `actix`, it is an argument of handlers.
+/// `Debug` omits the token.
 ///
 /// # Examples
 ///
@@ -35,16 +35,16 @@ enum Scheme {
 }
 
 impl InboundToken {
-    /// Reads the value of an `Authorization` header: `Bearer <token>`, or `PoP <token>`, which the sidecar takes since
-    /// version 4.15.0 in [`validate`](crate::SidecarClient::validate) only.
+    /// Parses the value of an `Authorization` header: `Bearer <token>`, or `PoP <token>`, which the sidecar accepts since
+    /// version 4.15.0, for [`validate`](crate::SidecarClient::validate) only.
     ///
     /// # Arguments
     ///
-    /// * `value` - The header's value. The scheme may be in any case.
+    /// * `value` - The value of the header, with the scheme in any case.
     ///
     /// # Errors
     ///
-    /// There is another scheme, or none, or what follows it is no token. The error does not show it.
+    /// The scheme is missing or another, or the rest is not a token. The error does not show it.
     pub fn from_header(value: &str) -> Result<Self> {
         let (scheme, token) = value.trim().split_once(' ').unwrap_or_default();
         let scheme = if scheme.eq_ignore_ascii_case("Bearer") {
@@ -59,7 +59,7 @@ impl InboundToken {
         Self::new(scheme, token.trim_start_matches(' ').to_owned().into())
     }
 
-    /// Takes a bearer token without its scheme.
+    /// Creates a bearer token from a text without its scheme.
     ///
     /// # Arguments
     ///
@@ -67,12 +67,12 @@ impl InboundToken {
     ///
     /// # Errors
     ///
-    /// It is no token. The error does not show it.
+    /// The text is not a token. The error does not show it.
     pub fn bearer(token: impl Into<Secret>) -> Result<Self> {
         Self::new(Scheme::Bearer, token.into())
     }
 
-    /// The token without its scheme.
+    /// Returns the token without its scheme.
     #[must_use]
     pub fn token(&self) -> &Secret {
         &self.token
@@ -95,7 +95,7 @@ impl InboundToken {
         Ok(Self { scheme, token })
     }
 
-    /// The value of the `Authorization` header.
+    /// Returns the value of the `Authorization` header.
     pub(crate) fn header_value(&self) -> String {
         let scheme = match self.scheme {
             Scheme::Bearer => "Bearer",
@@ -111,7 +111,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_header_is_taken_with_any_case_and_number_of_spaces() {
+    fn schemes_are_read_in_any_case() {
         for (value, expected) in [
             ("Bearer a.b-c_d~e+f/g==", "Bearer a.b-c_d~e+f/g=="),
             ("bearer   abc", "Bearer abc"),
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_refused_without_being_shown() {
+    fn other_texts_are_refused_and_not_shown() {
         for value in [
             "",
             "SECRET",
@@ -147,7 +147,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_header_is_read_as_it_is_or_refused_without_being_shown(
+        fn headers_are_kept_or_refused_and_not_shown(
             scheme in prop::sample::select(vec!["", "Bearer ", "bearer  ", "PoP ", "Basic "]),
             rest in ".*",
         ) {

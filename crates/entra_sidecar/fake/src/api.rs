@@ -1,59 +1,45 @@
-//! The APIs that the double is configured with.
+//! The downstream APIs in a sidecar's configuration.
 
 use crate::{
-    overrides::{ActingAgent, CallOptions},
-    token,
+    overrides::DownstreamApiOptions,
+    token::{self, Acquisition},
 };
 use serde_json::{Value, json};
 use std::{fmt, sync::Arc};
 
-/// A token that is asked for.
+/// A request to a downstream API.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Acquisition {
-    /// The name of the API.
-    pub api: String,
-    /// The API's configuration with the request's overrides.
-    pub options: CallOptions,
-    /// The agent that the token is for.
-    pub agent: Option<ActingAgent>,
-    /// The caller's token, on whose behalf it is acquired.
-    pub caller: Option<String>,
-}
-
-/// A request to an API.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct DownstreamCall {
-    /// The token that it carries, and with it the verb, path, headers and query.
+pub struct ApiRequest {
+    /// The acquisition of its token, with the verb, path, headers and query of the request.
     pub acquisition: Acquisition,
     /// The media type of the body.
     pub content_type: Option<String>,
-    /// The body, unless there was no media type.
+    /// The body; `None` without a media type.
     pub body: Option<String>,
 }
 
-/// What an API answers.
+/// A response of a downstream API.
 #[derive(Clone, Debug)]
-pub struct DownstreamAnswer {
+pub struct ApiResponse {
     status: u16,
     content: Option<(String, String)>,
 }
 
-impl DownstreamAnswer {
-    /// A status without content.
+impl ApiResponse {
+    /// Creates a response without content.
     #[must_use]
     pub fn status(status: u16) -> Self {
         Self { status, content: None }
     }
 
-    /// A JSON document.
+    /// Creates a response with a JSON document.
     #[must_use]
     pub fn json(status: u16, content: &Value) -> Self {
         Self::text(status, "application/json", content.to_string())
     }
 
-    /// Content of any type.
+    /// Creates a response with content of any type.
     #[must_use]
     pub fn text(status: u16, content_type: impl Into<String>, content: impl Into<String>) -> Self {
         Self {
@@ -62,8 +48,8 @@ impl DownstreamAnswer {
         }
     }
 
-    /// `DownstreamApiResult`: the headers are those of the content only, and empty content is null.
-    pub(crate) fn result(&self) -> Value {
+    /// Returns the `DownstreamApiResult`: its headers are those of the content only, and empty content is null.
+    pub(crate) fn to_result(&self) -> Value {
         match &self.content {
             None => json!({ "statusCode": self.status, "headers": {}, "content": null }),
             Some((content_type, content)) => json!({
@@ -76,43 +62,43 @@ impl DownstreamAnswer {
 }
 
 type IssueToken = Arc<dyn Fn(&Acquisition) -> Result<String, String> + Send + Sync>;
-type Answer = Arc<dyn Fn(&DownstreamCall) -> DownstreamAnswer + Send + Sync>;
+type Respond = Arc<dyn Fn(&ApiRequest) -> ApiResponse + Send + Sync>;
 
-/// An API in the configuration (`DownstreamApis:<name>`), and how it answers.
+/// A downstream API: its configuration (`DownstreamApis:<name>`) and its behaviour.
 #[derive(Clone)]
 pub struct DownstreamApi {
-    pub(crate) options: CallOptions,
+    pub(crate) options: DownstreamApiOptions,
     pub(crate) scheme: &'static str,
     pub(crate) issue: IssueToken,
-    pub(crate) answer: Answer,
+    pub(crate) respond: Respond,
 }
 
 impl DownstreamApi {
-    /// An API that answers every request with a JSON document that says what it got.
+    /// Creates an API that responds to every request with a JSON document that echoes it.
     ///
     /// # Arguments
     ///
-    /// * `scopes` - The scopes that are configured.
+    /// * `scopes` - The configured scopes.
     #[must_use]
     pub fn new<S: Into<String>>(scopes: impl IntoIterator<Item = S>) -> Self {
         Self {
-            options: CallOptions {
+            options: DownstreamApiOptions {
                 scopes: Some(scopes.into_iter().map(Into::into).collect()),
-                ..CallOptions::initial()
+                ..DownstreamApiOptions::initial()
             },
             scheme: "Bearer",
             issue: Arc::new(token::acquire),
-            answer: Arc::new(echo),
+            respond: Arc::new(echo),
         }
     }
 
-    /// As much of Microsoft Graph as a profile, a list of messages and a message that is sent take.
+    /// Creates an API with three operations of Microsoft Graph: `me`, `me/messages` and `me/sendMail`.
     #[must_use]
     pub fn graph() -> Self {
-        Self::new(["User.Read", "Mail.Read", "Mail.Send"]).answer(graph)
+        Self::new(["User.Read", "Mail.Read", "Mail.Send"]).respond(graph)
     }
 
-    /// Has the API called as the application (`RequestAppToken`).
+    /// Makes the sidecar call the API as the application (`RequestAppToken`).
     #[must_use]
     pub fn request_app_token(mut self) -> Self {
         self.options.request_app_token = true;
@@ -134,17 +120,17 @@ impl DownstreamApi {
         self
     }
 
-    /// Sets where tokens come from. An error is the text of MSAL's.
+    /// Sets the source of tokens. Its errors are texts of MSAL.
     #[must_use]
     pub fn tokens(mut self, issue: impl Fn(&Acquisition) -> Result<String, String> + Send + Sync + 'static) -> Self {
         self.issue = Arc::new(issue);
         self
     }
 
-    /// Sets how the API answers.
+    /// Sets the responses of the API.
     #[must_use]
-    pub fn answer(mut self, answer: impl Fn(&DownstreamCall) -> DownstreamAnswer + Send + Sync + 'static) -> Self {
-        self.answer = Arc::new(answer);
+    pub fn respond(mut self, respond: impl Fn(&ApiRequest) -> ApiResponse + Send + Sync + 'static) -> Self {
+        self.respond = Arc::new(respond);
         self
     }
 }
@@ -157,9 +143,9 @@ impl fmt::Debug for DownstreamApi {
     }
 }
 
-fn echo(call: &DownstreamCall) -> DownstreamAnswer {
-    let options = &call.acquisition.options;
-    DownstreamAnswer::json(
+fn echo(request: &ApiRequest) -> ApiResponse {
+    let options = &request.acquisition.options;
+    ApiResponse::json(
         200,
         &json!({
             "method": options.http_method,
@@ -167,29 +153,29 @@ fn echo(call: &DownstreamCall) -> DownstreamAnswer {
             "accept": options.accept,
             "headers": options.headers,
             "query": options.query,
-            "contentType": call.content_type,
-            "body": call.body,
+            "contentType": request.content_type,
+            "body": request.body,
         }),
     )
 }
 
-fn graph(call: &DownstreamCall) -> DownstreamAnswer {
-    let options = &call.acquisition.options;
+fn graph(request: &ApiRequest) -> ApiResponse {
+    let options = &request.acquisition.options;
     let path = options.relative_path.split('?').next().unwrap_or_default();
     match (options.http_method.to_ascii_uppercase().as_str(), path) {
-        ("GET", "me") => DownstreamAnswer::json(
+        ("GET", "me") => ApiResponse::json(
             200,
             &json!({ "displayName": "Adele Vance", "userPrincipalName": "adelev@contoso.com" }),
         ),
-        ("GET", "me/messages") => DownstreamAnswer::json(
+        ("GET", "me/messages") => ApiResponse::json(
             200,
             &json!({ "value": [{ "subject": "Lunch?", "isRead": false }, { "subject": "Minutes", "isRead": true }] }),
         ),
-        ("POST", "me/sendMail") => match sent_message(call.body.as_deref()) {
-            Some(_) => DownstreamAnswer::status(202),
-            None => DownstreamAnswer::json(400, &json!({ "error": { "code": "ErrorInvalidRequest" } })),
+        ("POST", "me/sendMail") => match sent_message(request.body.as_deref()) {
+            Some(_) => ApiResponse::status(202),
+            None => ApiResponse::json(400, &json!({ "error": { "code": "ErrorInvalidRequest" } })),
         },
-        _ => DownstreamAnswer::json(404, &json!({ "error": { "code": "ResourceNotFound" } })),
+        _ => ApiResponse::json(404, &json!({ "error": { "code": "ResourceNotFound" } })),
     }
 }
 
