@@ -162,12 +162,11 @@ impl TokenGuardBuilder {
     /// Such tokens are for all APIs of the issuer. Any of its APIs can pass on the token of a user to this one, and so can
     /// anyone who gets a token for one of these clients. [Require](TokenGuard::requiring_scopes) a scope of this API.
     pub fn client_ids_in_place_of_audience<S: Into<String>>(mut self, ids: impl IntoIterator<Item = S>) -> Self {
-        match &mut self.audience {
-            AudienceRule::Any { client_ids, .. } => *client_ids = ids.into_iter().map(Into::into).collect(),
-            _ => {
-                let reason = "take the place of an audience in tokens of Logto, which always have one";
-                self.issuer = Err(ConfigurationError::new(reason).of("client ids"));
-            }
+        if let AudienceRule::Any { client_ids, .. } = &mut self.audience {
+            *client_ids = ids.into_iter().map(Into::into).collect();
+        } else {
+            let reason = "take no place in tokens of Logto, which always have an audience";
+            self.issuer = Err(ConfigurationError::new(reason).of("client ids"));
         }
         self
     }

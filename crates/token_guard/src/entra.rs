@@ -271,13 +271,12 @@ impl Tenants {
 
     /// Checks that the token names its issuer's tenant, and that the key may sign for this tenant.
     fn check_tenant(&self, claims: &Claims, issuer: &str, key: &VerifyingKey) -> Result<(), TokenFault> {
-        let tenant = match (&self.directory, self.ids.as_slice()) {
-            // Its tokens have `tid` only if a policy adds it. The issuer names the tenant.
-            (Directory::B2c { .. }, [only]) => only,
-            _ => {
-                let claimed = claims.text("tid")?.ok_or(TokenFault::Issuer)?;
-                self.ids.iter().find(|id| *id == claimed).ok_or(TokenFault::Issuer)?
-            }
+        // Tokens of B2C have `tid` only if a policy adds it. Their issuer names the tenant.
+        let tenant = if let (Directory::B2c { .. }, [only]) = (&self.directory, self.ids.as_slice()) {
+            only
+        } else {
+            let claimed = claims.text("tid")?.ok_or(TokenFault::Issuer)?;
+            self.ids.iter().find(|id| *id == claimed).ok_or(TokenFault::Issuer)?
         };
         if !self.issuers(tenant).iter().any(|accepted| accepted == issuer) {
             return Err(TokenFault::Issuer);

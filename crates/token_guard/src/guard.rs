@@ -9,7 +9,7 @@ use crate::{
     keys::IssuerKeys,
     token::{Claims, Jws, Rules},
 };
-use futures::future::join_all;
+use futures::future::select_ok;
 use http::HeaderMap;
 use std::{fmt, mem, sync::Arc, time::SystemTime};
 use tracing::Level;
@@ -286,18 +286,18 @@ impl TokenGuard {
     /// unavailable before the first request does, or to report readiness.
     ///
     /// Returns at once if keys are cached, even if they have expired and are still
-    /// [usable](crate::TokenGuardBuilder::stale_keys_for): the guard then fetches new ones meanwhile. A guard of several issuers is
-    /// ready if the keys of one of them are.
+    /// [usable](crate::TokenGuardBuilder::stale_keys_for): the guard then fetches new ones meanwhile. A guard of several
+    /// issuers asks all of them, and returns as soon as it has the keys of one.
     ///
     /// # Errors
     ///
     /// [`GuardError::KeysUnavailable`]. Its [source](std::error::Error::source) says why.
     pub async fn load_keys(&self) -> Result<(), GuardError> {
-        let mut outcomes = join_all(self.issuers.iter().map(|guard| guard.shared.keys.load())).await;
-        if outcomes.iter().any(Result::is_ok) {
+        let loads: Vec<_> = self.issuers.iter().map(|guard| guard.shared.keys.load()).collect();
+        if loads.is_empty() {
             return Ok(());
         }
-        outcomes.pop().unwrap_or(Ok(()))
+        select_ok(loads).await.map(drop)
     }
 
     #[cfg(any(feature = "actix", feature = "axum"))]

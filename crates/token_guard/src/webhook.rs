@@ -184,8 +184,10 @@ impl Accepted {
             Self::Validation => HANDSHAKE_LIMIT,
             Self::Notification(_) => guard.webhook_rules().body_limit,
         };
-        let body = timeout(BODY_TIMEOUT, read(body, limit)).await;
-        let body = body.unwrap_or_else(|_| Err(refusal(StatusCode::REQUEST_TIMEOUT, "webhook.body_timeout")))?;
+        let Ok(body) = timeout(BODY_TIMEOUT, read(body, limit)).await else {
+            return Err(refusal(StatusCode::REQUEST_TIMEOUT, "webhook.body_timeout"));
+        };
+        let body = body?;
         match self {
             Self::Validation => Err(validate(&body)),
             Self::Notification(caller) => Ok(Webhook { caller, body }),
@@ -230,7 +232,7 @@ fn validate(body: &[u8]) -> Response<String> {
     response
 }
 
-/// Answers the handshake of the CloudEvents schema. It allows the origin, at any rate
+/// Answers the handshake of the `CloudEvents` schema. It allows the origin, at any rate
 /// ([specification](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md#4-abuse-protection)).
 fn allow_origin(origins: &[String]) -> Response<String> {
     let [origin] = origins else {

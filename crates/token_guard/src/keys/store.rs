@@ -12,7 +12,7 @@ use crate::{
 };
 use futures::{
     FutureExt,
-    future::{BoxFuture, Shared},
+    future::{BoxFuture, Shared, ready},
 };
 use std::{
     error::Error,
@@ -39,11 +39,11 @@ impl IssuerKeys {
         }
     }
 
-    /// Fetches the keys unless usable ones are cached.
-    pub(crate) async fn load(&self) -> Result<(), GuardError> {
+    /// Fetches the keys unless usable ones are cached. The fetch starts at once, rather than with the first poll.
+    pub(crate) fn load(&self) -> BoxFuture<'_, Result<(), GuardError>> {
         match self {
-            Self::Fixed(_) => Ok(()),
-            Self::Fetched(store) => store.load().await,
+            Self::Fixed(_) => ready(Ok(())).boxed(),
+            Self::Fetched(store) => store.load().boxed(),
         }
     }
 
@@ -147,10 +147,13 @@ impl KeyStore {
     }
 
     /// Fetches the keys unless usable ones are cached. Does not wait for keys that only replace expired ones.
-    async fn load(self: &Arc<Self>) -> Result<(), GuardError> {
-        match self.lookup() {
-            Lookup::Fresh(_) | Lookup::Expired { stale: Some(_), .. } => Ok(()),
-            Lookup::Expired { fetch, .. } => self.fetched_or_stale(fetch).await.map(drop),
+    fn load(self: &Arc<Self>) -> impl Future<Output = Result<(), GuardError>> + Send {
+        let lookup = self.lookup();
+        async move {
+            match lookup {
+                Lookup::Fresh(_) | Lookup::Expired { stale: Some(_), .. } => Ok(()),
+                Lookup::Expired { fetch, .. } => self.fetched_or_stale(fetch).await.map(drop),
+            }
         }
     }
 

@@ -165,8 +165,10 @@ impl Identity {
         };
         let client_id = CLIENT_CLAIMS.into_iter().find_map(|name| claims.text_at(name));
         let is_named = |(path, value): &(String, String)| claims.text_at(path) == Some(value);
+        // The `sub`, where there is one: a client that stands in for the subject makes no user an application.
+        let acting = claims.text_at("sub").unwrap_or(subject);
         let is_client =
-            client_id == Some(subject) || client_id.is_some() && client_id == subject.strip_suffix(AUTH0_APPLICATION);
+            client_id == Some(acting) || client_id.is_some() && client_id == acting.strip_suffix(AUTH0_APPLICATION);
         Ok(Self {
             is_application: is_client || names.application.iter().any(is_named),
             subject: subject.to_owned(),
