@@ -4,8 +4,10 @@
 mod attacks;
 mod configuration;
 mod entra;
+mod evidence;
 mod forge;
 mod frameworks;
+mod issuers;
 mod key_cache;
 mod key_fetch;
 #[path = "../../../../tests/support/log.rs"]
