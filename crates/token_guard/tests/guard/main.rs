@@ -13,6 +13,7 @@ mod key_fetch;
 #[path = "../../../../tests/support/log.rs"]
 mod log;
 mod permissions;
+mod providers;
 #[path = "../../../../tests/support/secrets.rs"]
 mod secret_fragments;
 mod secrets;
