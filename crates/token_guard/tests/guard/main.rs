@@ -20,3 +20,4 @@ mod secrets;
 mod server;
 mod setup;
 mod tolerance;
+mod webhooks;

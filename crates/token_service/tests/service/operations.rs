@@ -65,7 +65,7 @@ async fn service_is_ready_while_old_keys_are_usable() {
     };
     let setup = issuer.replica(options, |builder| builder).await;
     setup.post("/api/user", &setup.caller("alice")).await.assert_status(201);
-    setup.clock.advance(Duration::from_secs(2 * 3600));
+    setup.clock.advance(Duration::from_hours(2));
     let ready = send(setup.request(Method::GET, "/readyz"));
     let reply = timeout(Duration::from_secs(30), ready).await;
     reply.expect("/readyz waits for a refresh of keys").assert_status(200);

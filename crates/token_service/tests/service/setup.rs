@@ -166,7 +166,7 @@ impl Setup {
             CommunicationIdentityClient::with_connection_string(&connection_string, Some(client_options)).unwrap();
         let mut guard = TokenGuard::builder(issuer.url(), [AUDIENCE]).clock(clock.clock());
         if let Some(keys) = &options.keys {
-            guard = guard.keys_at(keys).fetch_timeout(Duration::from_secs(3600));
+            guard = guard.keys_at(keys).fetch_timeout(Duration::from_hours(1));
         }
         let guard = guard.build().unwrap();
         let store = Store::connect(&options.database, 8).await.unwrap();
