@@ -7,7 +7,7 @@ use crate::{
     setup::{AUDIENCE, NOW, Setup, short, with},
 };
 use serde_json::{Value, json};
-use token_guard::TokenType;
+use token_guard::{Algorithm, TokenGuard, TokenGuardBuilder, TokenType};
 
 /// The issuer's key, the attacker's key, and the parts of a token that is accepted.
 struct Parts {
@@ -135,6 +135,11 @@ fn claims(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
         (
             "bound to a certificate of its sender",
             claims(json!({"cnf": {"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}})),
+            "401 invalid_token SenderConstrained",
+        ),
+        (
+            "bound to no key that it names",
+            claims(json!({"cnf": {}})),
             "401 invalid_token SenderConstrained",
         ),
         (
@@ -666,4 +671,339 @@ async fn jwt_type_accepted_if_configured() {
         let outcome = guard.verify(&parts.header(&json!({"typ": typ}))).await;
         assert_eq!(short(&outcome), expected, "{typ}");
     }
+}
+
+/// An attack that a tolerance could invite: the guard with it, the token, and the fault.
+type Invited = (&'static str, TokenGuardBuilder, String, &'static str);
+
+const KIND: &str = "401 invalid_token NotAnAccessToken";
+const TYPE: &str = "401 invalid_token Type";
+const AUDIENCE_FAULT: &str = "401 invalid_token Audience";
+const ISSUER_FAULT: &str = "401 invalid_token Issuer";
+const FORBIDDEN: &str = "403 auth.forbidden";
+
+/// Other tokens of the issuer, where the type does not tell them apart.
+fn other_kinds(setup: &Setup, parts: &Parts) -> Vec<Invited> {
+    let guard = || setup.builder().token_type(TokenType::Jwt);
+    let untyped = with(&parts.header, &json!({"typ": null}));
+    let claims = |members: Value| parts.key.token(&untyped, &with(&parts.claims, &members));
+    let typed = |typ: &str| parts.header(&json!({"typ": typ}));
+    vec![
+        (
+            "an id token with at_hash",
+            guard(),
+            claims(json!({"at_hash": "a"})),
+            KIND,
+        ),
+        ("an id token with c_hash", guard(), claims(json!({"c_hash": "a"})), KIND),
+        ("an id token with s_hash", guard(), claims(json!({"s_hash": 7})), KIND),
+        (
+            "an id token for a client",
+            guard(),
+            claims(json!({"aud": "client", "nonce": "n"})),
+            AUDIENCE_FAULT,
+        ),
+        (
+            "a logout token",
+            guard(),
+            claims(json!({"events": {"logout": {}}})),
+            KIND,
+        ),
+        (
+            "an id token of Cognito",
+            guard(),
+            claims(json!({"token_use": "id"})),
+            KIND,
+        ),
+        ("an id token of Keycloak", guard(), claims(json!({"typ": "id"})), KIND),
+        (
+            "a refresh token of Keycloak",
+            guard(),
+            claims(json!({"typ": "Refresh"})),
+            KIND,
+        ),
+        (
+            "an offline token of Keycloak",
+            guard(),
+            claims(json!({"typ": "Offline"})),
+            KIND,
+        ),
+        (
+            "a logout token of Keycloak",
+            guard(),
+            claims(json!({"typ": "Logout"})),
+            KIND,
+        ),
+        ("a security event", guard(), typed("secevent+jwt"), TYPE),
+        ("a DPoP proof", guard(), typed("dpop+jwt"), TYPE),
+        ("a request object", guard(), typed("oauth-authz-req+jwt"), TYPE),
+        (
+            "a response of introspection",
+            guard(),
+            typed("token-introspection+jwt"),
+            TYPE,
+        ),
+        ("an empty type", guard(), typed(""), TYPE),
+        (
+            "an access token by its type, which may have events",
+            guard(),
+            parts.claims(&json!({"events": {}})),
+            OK,
+        ),
+    ]
+}
+
+/// Issuers as text, clients in place of an audience, and allowed clients.
+fn relaxed_names(setup: &Setup, parts: &Parts) -> Vec<Invited> {
+    let keys = format!("{}/jwks", setup.issuer.url());
+    let text = || {
+        let guard = TokenGuard::builder("contoso", [AUDIENCE]).keys_at(&keys);
+        guard.clock(setup.time.clock())
+    };
+    let claims = |members: Value| parts.claims(&members);
+    let no_audience = |client: &str| claims(json!({"aud": null, "client_id": client}));
+    let clients = || setup.builder().client_ids_in_place_of_audience(["public-client"]);
+    let allowed = || setup.builder().allowed_clients(["ours"]);
+    vec![
+        (
+            "an issuer that is a text",
+            text(),
+            claims(json!({"iss": "contoso"})),
+            OK,
+        ),
+        (
+            "its issuer in capitals",
+            text(),
+            claims(json!({"iss": "Contoso"})),
+            ISSUER_FAULT,
+        ),
+        (
+            "a longer issuer",
+            text(),
+            claims(json!({"iss": "contoso.com"})),
+            ISSUER_FAULT,
+        ),
+        (
+            "the issuer at the address of the keys",
+            text(),
+            claims(json!({})),
+            ISSUER_FAULT,
+        ),
+        ("a listed client", clients(), no_audience("public-client"), OK),
+        (
+            "a client that is not listed",
+            clients(),
+            no_audience("another"),
+            AUDIENCE_FAULT,
+        ),
+        ("no client", clients(), claims(json!({"aud": null})), AUDIENCE_FAULT),
+        (
+            "a listed client with a token for another API",
+            clients(),
+            claims(json!({"aud": "https://api.fabrikam.com", "client_id": "public-client"})),
+            AUDIENCE_FAULT,
+        ),
+        (
+            "a listed client as the audience, as of an id token",
+            clients(),
+            claims(json!({"aud": "public-client", "client_id": "public-client"})),
+            AUDIENCE_FAULT,
+        ),
+        (
+            "a listed client with an audience that cannot be read",
+            clients(),
+            claims(json!({"aud": 7, "client_id": "public-client"})),
+            "401 invalid_token Malformed",
+        ),
+        (
+            "a listed client of which only azp tells",
+            clients(),
+            claims(json!({"aud": null, "azp": "public-client"})),
+            AUDIENCE_FAULT,
+        ),
+        (
+            "no list of clients",
+            setup.builder(),
+            no_audience("public-client"),
+            AUDIENCE_FAULT,
+        ),
+        ("an allowed client", allowed(), claims(json!({"client_id": "ours"})), OK),
+        (
+            "an allowed client as azp",
+            allowed(),
+            claims(json!({"azp": "ours"})),
+            OK,
+        ),
+        (
+            "an allowed client as appid",
+            allowed(),
+            claims(json!({"appid": "ours"})),
+            OK,
+        ),
+        (
+            "another client",
+            allowed(),
+            claims(json!({"client_id": "theirs"})),
+            FORBIDDEN,
+        ),
+        (
+            "an allowed client beside another",
+            allowed(),
+            claims(json!({"client_id": "theirs", "azp": "ours"})),
+            FORBIDDEN,
+        ),
+        (
+            "allowed clients, and no client",
+            allowed(),
+            claims(json!({})),
+            FORBIDDEN,
+        ),
+        (
+            "an allowed client in a list",
+            allowed(),
+            claims(json!({"client_id": ["ours"]})),
+            FORBIDDEN,
+        ),
+        (
+            "an allowed client as subject",
+            allowed(),
+            claims(json!({"sub": "ours"})),
+            FORBIDDEN,
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn attacks_on_tolerances_are_refused() {
+    let setup = Setup::new().await;
+    let parts = Parts::new(setup.issuer.url());
+    setup.issuer.serve_keys(&[parts.key.jwk("key")]);
+    for (name, guard, token, expected) in other_kinds(&setup, &parts)
+        .into_iter()
+        .chain(relaxed_names(&setup, &parts))
+    {
+        let outcome = guard.build().unwrap().verify(&token).await;
+        assert_eq!(short(&outcome), expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn confused_scopes_and_roles_grant_nothing() {
+    let setup = Setup::new().await;
+    let guard = setup.builder().scope_claim("scp").roles_claim("realm_access.roles");
+    let guard = guard.build().unwrap();
+    let (scopes, roles) = (guard.requiring_scopes(["admin"]), guard.requiring_roles(["admin"]));
+    for (claims, expected) in [
+        (json!({"scp": "read admin"}), [OK, FORBIDDEN]),
+        (json!({"scp": ["read", "admin"]}), [OK, FORBIDDEN]),
+        (json!({"scope": "admin"}), [FORBIDDEN, FORBIDDEN]),
+        (json!({"scp": "read", "scope": "admin"}), [FORBIDDEN, FORBIDDEN]),
+        (json!({"scp": "read,admin"}), [FORBIDDEN, FORBIDDEN]),
+        (json!({"scp": "read\tadmin"}), [FORBIDDEN, FORBIDDEN]),
+        (json!({"scp": "read\u{a0}admin"}), [FORBIDDEN, FORBIDDEN]),
+        (json!({"scp": "Admin"}), [FORBIDDEN, FORBIDDEN]),
+        (json!({"scp": ["read admin"]}), [FORBIDDEN, FORBIDDEN]),
+        (json!({"scp": [["admin"]]}), [FORBIDDEN, FORBIDDEN]),
+        (json!({"scp": {"admin": true}}), [FORBIDDEN, FORBIDDEN]),
+        (json!({"scp": true}), [FORBIDDEN, FORBIDDEN]),
+        (json!({"realm_access": {"roles": ["admin"]}}), [FORBIDDEN, OK]),
+        (json!({"realm_access": {"roles": "read admin"}}), [FORBIDDEN, FORBIDDEN]),
+        (
+            json!({"realm_access": {"roles": [{"name": "admin"}]}}),
+            [FORBIDDEN, FORBIDDEN],
+        ),
+        (json!({"realm_access": [{"roles": ["admin"]}]}), [FORBIDDEN, FORBIDDEN]),
+        (json!({"realm_access": ["admin"]}), [FORBIDDEN, FORBIDDEN]),
+        (json!({"roles": ["admin"]}), [FORBIDDEN, FORBIDDEN]),
+        (
+            json!({"resource_access": {"realm_access": {"roles": ["admin"]}}}),
+            [FORBIDDEN, FORBIDDEN],
+        ),
+    ] {
+        let token = setup.issuer.token(with(&json!({"aud": AUDIENCE}), &claims)).unwrap();
+        let outcomes = [short(&scopes.verify(&token).await), short(&roles.verify(&token).await)];
+        assert_eq!(outcomes, expected, "{claims}");
+    }
+}
+
+#[tokio::test]
+async fn key_without_alg_serves_its_own_type_only() {
+    let setup = Setup::new().await;
+    let parts = Parts::new(setup.issuer.url());
+    let (rsa, other) = (Key::rsa(), Key::rsa());
+    let modulus = rsa.jwk("key")["n"].as_str().unwrap().to_owned();
+    let algorithm = "401 invalid_token Algorithm";
+    let hmac = |header: &Value| {
+        token(&header.to_string(), &parts.claims.to_string(), |message| {
+            hmac_sha256(modulus.as_bytes(), message)
+        })
+    };
+    let header = |members: Value| with(&json!({"alg": "PS256", "typ": "at+jwt", "kid": "key"}), &members);
+    let ps256 = rsa.token(&header(json!({})), &parts.claims);
+    for (keys, algorithms, token, expected) in [
+        (vec![rsa.jwk("key")], &[][..], ps256.clone(), OK),
+        (vec![rsa.jwk("key")], &[Algorithm::Rs256], ps256.clone(), algorithm),
+        (
+            vec![rsa.jwk("key")],
+            &[],
+            hmac(&header(json!({"alg": "HS256"}))),
+            algorithm,
+        ),
+        (
+            vec![rsa.jwk("key")],
+            &[],
+            hmac(&header(json!({}))),
+            "401 invalid_token Signature",
+        ),
+        (
+            vec![rsa.jwk("key")],
+            &[],
+            parts.key.token(&header(json!({"alg": "ES384"})), &parts.claims),
+            algorithm,
+        ),
+        // The signature is PKCS#1's, and the header says PSS.
+        (
+            vec![rsa.jwk("key")],
+            &[],
+            forge_with(&rsa, "RS256", &header(json!({})), &parts.claims),
+            "401 invalid_token Signature",
+        ),
+        // Without kid, of two keys that fit, none is tried.
+        (
+            vec![rsa.jwk("key"), other.jwk("other")],
+            &[],
+            rsa.token(&header(json!({"kid": null})), &parts.claims),
+            "401 invalid_token UnknownKey",
+        ),
+        (
+            vec![
+                with(&rsa.jwk("key"), &json!({"alg": "PS256"})),
+                with(&other.jwk("other"), &json!({"alg": "RS256"})),
+            ],
+            &[],
+            rsa.token(&header(json!({"kid": null})), &parts.claims),
+            OK,
+        ),
+        (
+            vec![rsa.jwk("key"), parts.key.jwk("ec")],
+            &[],
+            other.token(&header(json!({"kid": null})), &parts.claims),
+            "401 invalid_token Signature",
+        ),
+    ] {
+        setup.issuer.serve_keys(&keys);
+        let guard = match algorithms {
+            [] => setup.builder(),
+            allowed => setup.builder().algorithms(allowed.iter().copied()),
+        };
+        let outcome = guard.build().unwrap().verify(&token).await;
+        assert_eq!(short(&outcome), expected, "{} keys, {token}", keys.len());
+    }
+}
+
+/// Signs with another algorithm than the header's.
+fn forge_with(key: &Key, algorithm: &str, header: &Value, claims: &Value) -> String {
+    token(&header.to_string(), &claims.to_string(), |message| {
+        key.sign(algorithm, message)
+    })
 }
