@@ -232,7 +232,7 @@ fn validate(body: &[u8]) -> Response<String> {
     response
 }
 
-/// Answers the handshake of the `CloudEvents` schema. It allows the origin, at any rate
+/// Answers the handshake of the CloudEvents schema. It allows the origin, at any rate
 /// ([specification](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md#4-abuse-protection)).
 fn allow_origin(origins: &[String]) -> Response<String> {
     let [origin] = origins else {
