@@ -10,10 +10,11 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 use serde_json::{Value, json};
-use token_guard::{Caller, GuardError};
+use std::time::SystemTime;
+use token_guard::{Caller, EntraApi, GuardError, TokenGuard, TokenGuardBuilder, TokenType, testing::ManualClock};
 use tokio::runtime::Builder;
 
-/// Claims that the default rules do not need.
+/// Claims that issuers write, and that few rules need.
 const UNNEEDED: [&str; 22] = [
     "scope",
     "scp",
@@ -64,37 +65,100 @@ fn set(value: &Value, members: &Value) -> Value {
     value
 }
 
-fn decision(outcome: &Result<Caller, GuardError>) -> (String, Option<String>) {
-    let subject = outcome.as_ref().ok().map(|caller| caller.subject().to_owned());
-    (short(outcome), subject)
+fn decision(outcome: &Result<Caller, GuardError>) -> (String, Option<(String, SystemTime)>) {
+    let caller = outcome.as_ref().ok();
+    let caller = caller.map(|caller| (caller.subject().to_owned(), caller.expires_at()));
+    (short(outcome), caller)
+}
+
+/// A guard with a header and claims that it accepts, and the claims that its rules need.
+struct Case {
+    guard: TokenGuard,
+    header: Value,
+    claims: Value,
+    needed: &'static [&'static str],
+}
+
+/// Claims that every guard needs, and those by which a relaxed type tells id tokens apart.
+const ALWAYS: [&str; 7] = ["iss", "aud", "sub", "exp", "nbf", "iat", "cnf"];
+const KINDS: [&str; 6] = ["at_hash", "c_hash", "s_hash", "events", "token_use", "typ"];
+
+fn cases(keys: &str) -> Vec<Case> {
+    const GUID: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
+    let build = |builder: TokenGuardBuilder| {
+        builder
+            .fixed_keys(keys)
+            .clock(ManualClock::at(NOW).clock())
+            .build()
+            .unwrap()
+    };
+    let standard = || TokenGuard::builder("https://issuer.contoso.com", [AUDIENCE]);
+    let claims =
+        json!({"iss": "https://issuer.contoso.com", "aud": AUDIENCE, "sub": "alice", "iat": NOW, "exp": NOW + 300});
+    let entra = json!({
+        "iss": format!("https://login.microsoftonline.com/{GUID}/v2.0"), "aud": GUID, "tid": GUID, "azp": "web", "scp": "read",
+    });
+    let call = json!({"iss": "https://acscallautomation.communication.azure.com", "aud": GUID, "sub": null});
+    let header = |typ: Value| json!({"alg": "RS256", "typ": typ, "kid": "key"});
+    vec![
+        Case {
+            guard: build(standard()),
+            header: header(json!("at+jwt")),
+            claims: claims.clone(),
+            needed: &[],
+        },
+        Case {
+            guard: build(standard().token_type(TokenType::Jwt)),
+            header: header(json!(null)),
+            claims: claims.clone(),
+            needed: &KINDS,
+        },
+        Case {
+            guard: build(TokenGuard::entra(EntraApi::new(GUID, GUID))),
+            header: header(json!("at+jwt")),
+            claims: with(&claims, &entra),
+            needed: &["tid", "azp", "appid", "scp", "roles"],
+        },
+        Case {
+            guard: build(TokenGuard::call_automation(GUID)),
+            header: header(json!("at+jwt")),
+            claims: with(&claims, &call),
+            needed: &[],
+        },
+    ]
 }
 
 #[test]
 fn unneeded_claims_decide_nothing() {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    let setup = runtime.block_on(Setup::new());
-    let key = Key::p384();
-    setup.issuer.serve_keys(&[key.jwk("key")]);
-    let guard = setup.guard();
-    let header = json!({"alg": "ES384", "typ": "at+jwt", "kid": "key"});
-    let base = json!({"iss": setup.issuer.url(), "aud": AUDIENCE, "sub": "alice", "iat": NOW, "exp": NOW + 300});
-    let bases = [
-        base.clone(),
-        with(&base, &json!({"exp": NOW - 300})),
-        with(&base, &json!({"aud": "https://api.fabrikam.com"})),
-        with(&base, &json!({"sub": null})),
+    let key = Key::rsa();
+    let cases = cases(&json!({"keys": [key.jwk("key")]}).to_string());
+    // As they are, and refused for three reasons.
+    let changes = [
+        json!({}),
+        json!({"exp": NOW - 300}),
+        json!({"aud": "https://api.fabrikam.com"}),
+        json!({"iss": "https://fabrikam.com"}),
     ];
-    let names = prop::sample::subsequence(UNNEEDED.to_vec(), 1..6);
-    let strategy = (names, prop::collection::vec(any_json(), 6), 0..bases.len());
-    let mut runner = TestRunner::new(Config::with_cases(300));
-    let checked = runner.run(&strategy, |(names, values, base)| {
-        let base = &bases[base];
+    let name = prop_oneof![
+        prop::sample::select(&UNNEEDED[..]).prop_map(str::to_owned),
+        "[a-z_]{1,9}"
+    ];
+    let unneeded = prop::collection::vec((name, any_json()), 1..6);
+    let strategy = (unneeded, 0..cases.len(), 0..changes.len());
+    let mut runner = TestRunner::new(Config::with_cases(400));
+    let checked = runner.run(&strategy, |(unneeded, case, change)| {
+        let case = &cases[case];
+        let base = with(&case.claims, &changes[change]);
         let mut claims = base.clone();
-        for (name, value) in names.iter().zip(values) {
-            claims[name] = value;
+        for (name, value) in unneeded {
+            if !ALWAYS.contains(&name.as_str()) && !case.needed.contains(&name.as_str()) {
+                claims[name] = value;
+            }
         }
-        let expected = runtime.block_on(guard.verify(&key.token(&header, base)));
-        let outcome = runtime.block_on(guard.verify(&key.token(&header, &claims)));
+        let expected = runtime.block_on(case.guard.verify(&key.token(&case.header, &base)));
+        let outcome = runtime.block_on(case.guard.verify(&key.token(&case.header, &claims)));
+        prop_assert_eq!(expected.is_ok(), change == 0);
         prop_assert_eq!(decision(&outcome), decision(&expected), "{}", claims);
         Ok(())
     });
