@@ -18,7 +18,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
 use tower_http::{
     catch_panic::CatchPanicLayer,
-    cors::{AllowOrigin, CorsLayer},
+    cors::{AllowOrigin, AllowPrivateNetwork, CorsLayer},
 };
 use tracing::{Instrument, field::Empty, info, info_span};
 use uuid::Uuid;
@@ -34,6 +34,7 @@ pub(crate) struct RequestLimits {
     pub(crate) timeout: Duration,
     pub(crate) body_bytes: usize,
     pub(crate) origins: Vec<HeaderValue>,
+    pub(crate) allow_private_network: bool,
 }
 
 /// Adds the layers to a router, the outermost last.
@@ -42,7 +43,7 @@ pub(crate) fn add(router: Router, limits: RequestLimits, metrics: Arc<Metrics>) 
         .layer(DefaultBodyLimit::max(limits.body_bytes))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()))
         .layer(from_fn_with_state(limits.timeout, time_limit))
-        .layer(cors(limits.origins))
+        .layer(cors(limits.origins, limits.allow_private_network))
         .layer(from_fn_with_state(metrics, observe))
 }
 
@@ -115,8 +116,14 @@ fn add_headers(headers: &mut HeaderMap, id: HeaderValue) {
     }
 }
 
-fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
+fn cors(origins: Vec<HeaderValue>, allow_private_network: bool) -> CorsLayer {
+    let private_network = if allow_private_network {
+        AllowPrivateNetwork::yes()
+    } else {
+        AllowPrivateNetwork::default()
+    };
     CorsLayer::new()
+        .allow_private_network(private_network)
         .allow_origin(AllowOrigin::predicate(move |origin, _| origins.contains(origin)))
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
         .allow_headers([
@@ -148,6 +155,7 @@ mod tests {
             timeout: Duration::from_secs(30),
             body_bytes: 0,
             origins: vec![ORIGIN],
+            allow_private_network: false,
         };
         let broken = Router::new().route("/broken", get(async || -> () { panic!("a secret") }));
         let request = Request::get("/broken").header("origin", ORIGIN).body(Body::empty());

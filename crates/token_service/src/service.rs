@@ -98,6 +98,7 @@ impl TokenService {
                 timeout: Duration::from_secs(30),
                 body_bytes: 16 * 1024,
                 origins: Vec::new(),
+                allow_private_network: false,
             },
         }
     }
@@ -176,6 +177,13 @@ impl TokenServiceBuilder {
     /// Allows web pages of these origins to call, such as `https://app.contoso.com`. Default: no origin.
     pub fn allow_origins(mut self, origins: impl IntoIterator<Item = HeaderValue>) -> Self {
         self.request_limits.origins = origins.into_iter().collect();
+        self
+    }
+
+    /// Allows the pages of [`allow_origins`](Self::allow_origins) to call from the public internet if the service is in a
+    /// private network, by [Private Network Access](https://wicg.github.io/private-network-access/). Default: false.
+    pub fn allow_private_network(mut self, allow: bool) -> Self {
+        self.request_limits.allow_private_network = allow;
         self
     }
 

@@ -50,7 +50,7 @@ pub(crate) async fn run() -> Result<Exit, Box<dyn Error>> {
         format: LogFormat::Text,
         filter: LOG_FILTER.to_owned(),
     })?;
-    warn!("no configuration: the service runs with an emulator and test users, which is for development alone");
+    warn!("this is a demonstration, on this machine alone: the service runs with an emulator and test users");
     let started = serve::start(&mut signals.stop, async {
         let dependencies = LocalDependencies::start().await?;
         let service = dependencies.service().await?;

@@ -1,5 +1,6 @@
 //! The trusted service as a program. It prints a line of JSON on stdout when it is ready, and logs to stderr.
 
+mod certificate;
 mod config;
 mod http;
 mod listen;
@@ -38,8 +39,9 @@ TOKEN_SERVICE_LIMITS_BODY_BYTES.";
 
 #[cfg(feature = "local")]
 const WITHOUT_CONFIGURATION_HELP: &str = "\
-Without any configuration, the service runs on this machine alone, with an emulator of Azure Communication Services and an
-issuer of test users, and prints curl commands to try it.";
+Without any configuration, or with --local whatever the environment has, the service is a demonstration: it runs on this
+machine alone, with an emulator of Azure Communication Services and an issuer of test users, and prints curl commands to
+try it.";
 #[cfg(not(feature = "local"))]
 const WITHOUT_CONFIGURATION_HELP: &str = "\
 Without any configuration, the service does not run: it was built without the feature `local`.";
@@ -59,10 +61,18 @@ struct Options {
         help = "The configuration, in TOML [env: TOKEN_SERVICE_CONFIG]"
     )]
     config: Option<PathBuf>,
+    /// Start the demonstration, without any configuration
+    #[cfg(feature = "local")]
+    #[arg(long, conflicts_with = "config")]
+    local: bool,
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    #[cfg(feature = "local")]
+    if options.local {
+        return run_without_configuration();
+    }
     match config::read(options.config, env::vars_os(), &read_file) {
         Ok(Some(config)) => start(run(config)),
         Ok(None) => run_without_configuration(),

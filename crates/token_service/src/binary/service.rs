@@ -1,22 +1,24 @@
 //! Construction of the service from its configuration.
 
 use crate::{
-    config::{Authentication, Config, Credential, IssuerKind},
+    certificate::CertificateAssertion,
+    config::{Application, Authentication, Config, Credential, Database, DatabaseCredential},
     http,
 };
 use azure_communication_identity::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
 use azure_core::{
     credentials::TokenCredential,
     error::ErrorKind,
-    http::{ClientOptions, ExponentialRetryOptions, RetryOptions, Transport},
+    http::{ClientOptions, ExponentialRetryOptions, RetryOptions, Transport, Url},
 };
 use azure_identity::{
-    ClientAssertionCredentialOptions, DeveloperToolsCredential, ManagedIdentityCredential,
-    ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
+    ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential, ClientSecretCredentialOptions,
+    ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential,
+    WorkloadIdentityCredentialOptions,
 };
 use entra_sidecar::{SidecarClient, SidecarCredential, SidecarScope};
-use std::{error::Error, sync::Arc, time::Duration};
-use token_service::{ServiceLimits, Store, TeamsExchange, TokenService, UserIdClaims};
+use std::{env, error::Error, sync::Arc, time::Duration};
+use token_service::{ServiceLimits, Store, TeamsExchange, TokenService};
 
 /// The scope for which the identity client requests Entra tokens.
 const ACS_SCOPE: &str = "https://communication.azure.com//.default";
@@ -35,14 +37,10 @@ pub(crate) async fn build(config: &Config) -> Result<TokenService, Box<dyn Error
         None => None,
     };
     let identities = identity_client(config, &limits, transport, sidecar.as_ref())?;
-    let guard = config.issuer.guard(None)?;
-    let store = Store::connect(config.database.url.secret(), config.database.max_connections).await?;
-    let user_id_claims = match config.issuer.kind {
-        IssuerKind::Entra { .. } => UserIdClaims::EntraObject,
-        IssuerKind::Oidc { .. } | IssuerKind::Logto { .. } => UserIdClaims::Subject,
-    };
+    let guard = config.issuers.guard(None)?;
+    let store = connect(&config.database).await?;
     let mut builder = TokenService::builder(identities, guard, store)
-        .user_id_claims(user_id_claims)
+        .user_id_claims(config.issuers.user_id_claims)
         .service_limits(&limits)
         .token_policy(config.tokens.policy()?)
         .allow_origins(
@@ -52,6 +50,7 @@ pub(crate) async fn build(config: &Config) -> Result<TokenService, Box<dyn Error
                 .map(|origin| origin.parse())
                 .collect::<Result<Vec<_>, _>>()?,
         )
+        .allow_private_network(config.allow_private_network)
         .requests_per_minute(config.limits.requests_per_minute)
         .request_timeout(config.limits.request)
         .body_limit(config.limits.body_bytes);
@@ -66,6 +65,17 @@ pub(crate) async fn build(config: &Config) -> Result<TokenService, Box<dyn Error
         builder = builder.teams(exchange);
     }
     Ok(builder.build())
+}
+
+/// Connects to the database, with a password of its URL or of its credential.
+async fn connect(database: &Database) -> Result<Store, Box<dyn Error>> {
+    let (url, max_connections) = (database.url.secret(), database.max_connections);
+    let Some(DatabaseCredential { credential, scope }) = &database.credential else {
+        return Ok(Store::connect(url, max_connections).await?);
+    };
+    let transport = http::transport(http::client(false)?);
+    let credential = token_credential(credential, transport, None)?;
+    Ok(Store::connect_with_credential(url, max_connections, credential, scope).await?)
 }
 
 fn identity_client(
@@ -142,6 +152,42 @@ fn token_credential(
             let message = "there is no sidecar to ask for tokens";
             return Err(azure_core::Error::with_message(ErrorKind::Other, message));
         }
-        (Credential::DeveloperTools, _) => DeveloperToolsCredential::new(None)?,
+        (Credential::ClientSecret { application, secret }, _) => ClientSecretCredential::new(
+            &application.tenant_id,
+            application.client_id.clone(),
+            secret.clone(),
+            Some(ClientSecretCredentialOptions { client_options }),
+        )?,
+        (
+            Credential::ClientCertificate {
+                application,
+                certificate,
+            },
+            _,
+        ) => {
+            let Application { tenant_id, client_id } = application;
+            let assertion = CertificateAssertion::new(certificate.clone(), &authority()?, tenant_id, client_id);
+            ClientAssertionCredential::new(
+                tenant_id.clone(),
+                client_id.clone(),
+                assertion,
+                Some(ClientAssertionCredentialOptions { client_options }),
+            )?
+        }
     })
+}
+
+/// Returns the address of the cloud, as azure_identity chooses it.
+fn authority() -> azure_core::Result<Url> {
+    let authority = env::var("AZURE_AUTHORITY_HOST");
+    authority
+        .as_deref()
+        .unwrap_or("https://login.microsoftonline.com")
+        .parse()
+        .map_err(|_| {
+            azure_core::Error::with_message(
+                ErrorKind::Other,
+                "AZURE_AUTHORITY_HOST must be a URL that begins with https://",
+            )
+        })
 }

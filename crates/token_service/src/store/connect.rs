@@ -2,17 +2,20 @@
 
 use crate::store::{
     Database, Store, StoreError, StoreErrorKind,
-    database_url::{DatabaseUrl, OPEN},
+    database_url::{self, DatabaseUrl, OPEN},
+    password::Password,
     sql::SqlDatabase,
 };
+use azure_core::credentials::TokenCredential;
 use sqlx::{
-    Connection, PgConnection, SqlSafeStr as _, SqlitePool,
+    Connection, PgConnection, PgPool, SqlSafeStr as _, SqlitePool,
     migrate::{MigrateError, Migration, MigrationType, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions},
 };
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
+use tokio_util::task::AbortOnDropHandle;
 use url::form_urlencoded;
 
 /// The limit for opening a connection and for the wait for one. On SQLite, also for the wait for another transaction.
@@ -59,9 +62,50 @@ impl Store {
     pub async fn connect(url: &str, max_connections: u32) -> Result<Self, StoreError> {
         let database: Arc<dyn Database> = match DatabaseUrl::parse(url)? {
             DatabaseUrl::Sqlite(options) => Arc::new(connect_sqlite(url, options, max_connections).await?),
-            DatabaseUrl::Postgres(options) => Arc::new(connect_postgres(options, max_connections).await?),
+            DatabaseUrl::Postgres(options) => {
+                let pool = postgres_pool(options, max_connections).await?;
+                Arc::new(migrate_postgres(pool).await?)
+            }
         };
-        Ok(Self { database })
+        Ok(Self {
+            database,
+            _renewal: None,
+        })
+    }
+
+    /// Connects to PostgreSQL with tokens of a credential as passwords, such as to
+    /// [Azure's databases](https://learn.microsoft.com/azure/postgresql/security/security-entra-concepts).
+    ///
+    /// The password of new connections is renewed when half of a token's lifetime is over. Open connections outlive their
+    /// token.
+    ///
+    /// # Arguments
+    ///
+    /// * `url` - As for [`connect`](Self::connect), with a user and without a password. Azure's databases need
+    ///   `?sslmode=require` at least.
+    /// * `max_connections` - As for [`connect`](Self::connect).
+    /// * `credential` - The source of tokens.
+    /// * `scope` - The scope of the tokens: `https://ossrdbms-aad.database.windows.net/.default` for the worldwide cloud.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`connect`](Self::connect). If the URL is one of SQLite, has a password or has no user, or if the credential
+    /// provides no token.
+    pub async fn connect_with_credential(
+        url: &str,
+        max_connections: u32,
+        credential: Arc<dyn TokenCredential>,
+        scope: &str,
+    ) -> Result<Self, StoreError> {
+        let options = database_url::postgres_without_password(url)?;
+        let password = Password::new(credential, scope);
+        let first = password.request().await?;
+        let pool = postgres_pool(options.password(first.token.secret()), max_connections).await?;
+        let renewal = AbortOnDropHandle::new(tokio::spawn(password.renew(pool.clone(), first)));
+        Ok(Self {
+            database: Arc::new(migrate_postgres(pool).await?),
+            _renewal: Some(Arc::new(renewal)),
+        })
     }
 }
 
@@ -131,10 +175,7 @@ fn sqlite_mode(url: &str) -> Option<String> {
         .map(|(_, mode)| mode.into_owned())
 }
 
-async fn connect_postgres(
-    options: PgConnectOptions,
-    max_connections: u32,
-) -> Result<SqlDatabase<sqlx::Postgres>, StoreError> {
+async fn postgres_pool(options: PgConnectOptions, max_connections: u32) -> Result<PgPool, StoreError> {
     // The pool would retry until its timeout, and hide why it cannot connect.
     let first = timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options)).await;
     first
@@ -149,12 +190,15 @@ async fn connect_postgres(
         .close()
         .await
         .map_err(|error| StoreError::from_connection(OPEN, error))?;
-    let pool = PgPoolOptions::new()
+    PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(CONNECT_TIMEOUT)
         .connect_with(options)
         .await
-        .map_err(|error| StoreError::from_connection(OPEN, error))?;
+        .map_err(|error| StoreError::from_connection(OPEN, error))
+}
+
+async fn migrate_postgres(pool: PgPool) -> Result<SqlDatabase<sqlx::Postgres>, StoreError> {
     migrate(migrations().run(&pool)).await?;
     Ok(SqlDatabase::new(pool, "BEGIN"))
 }

@@ -13,6 +13,11 @@ const UNKNOWN_PARAMETER: &str = "the URL has an unknown parameter behind `?`; th
     sslrootcert and application_name";
 const NOT_ENCODED: &str = "the user, the password or a parameter has a character that must be percent-encoded: `/` as %2F, \
     `?` as %3F, `#` as %23, `@` as %40 and `%` as %25";
+const NO_CREDENTIAL: &str = "the URL must be one of PostgreSQL, such as postgres://user@host/database, as a credential has no \
+    use for SQLite";
+const TWO_PASSWORDS: &str = "the URL has a password, which the credential provides; remove one of them";
+const NO_USER: &str = "the URL has no user, such as postgres://user@host/database: the name of the credential's identity in \
+    the database";
 
 impl Store {
     /// Checks the URL of a database as [`connect`](Self::connect) does, without connecting.
@@ -22,6 +27,15 @@ impl Store {
     /// If the URL has another scheme, unknown parameters, or characters that must be percent-encoded.
     pub fn check_url(url: &str) -> Result<(), StoreError> {
         DatabaseUrl::parse(url).map(|_| ())
+    }
+
+    /// Checks the URL of a database as [`connect_with_credential`](Self::connect_with_credential) does, without connecting.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`check_url`](Self::check_url). If the URL is one of SQLite, has a password or has no user.
+    pub fn check_url_without_password(url: &str) -> Result<(), StoreError> {
+        postgres_without_password(url).map(|_| ())
     }
 }
 
@@ -55,6 +69,26 @@ impl DatabaseUrl {
             _ => Err(refused(OTHER_SCHEME)),
         }
     }
+}
+
+/// Parses a URL of PostgreSQL whose password comes from a credential.
+pub(super) fn postgres_without_password(url: &str) -> Result<PgConnectOptions, StoreError> {
+    let refused = |reason| Err(StoreError::new(OPEN, StoreErrorKind::Configuration, reason));
+    let DatabaseUrl::Postgres(options) = DatabaseUrl::parse(url)? else {
+        return refused(NO_CREDENTIAL);
+    };
+    let parsed = Url::parse(url).ok();
+    let has = |name: &str| {
+        let mut parameters = parsed.iter().flat_map(Url::query_pairs);
+        parameters.any(|(parameter, _)| parameter == name)
+    };
+    if parsed.as_ref().is_some_and(|url| url.password().is_some()) || has("password") {
+        return refused(TWO_PASSWORDS);
+    }
+    if parsed.as_ref().is_some_and(|url| url.username().is_empty()) && !has("user") {
+        return refused(NO_USER);
+    }
+    Ok(options)
 }
 
 /// Returns whether an `@` follows a `/`, `?` or `#` of what stands behind `postgres:`.

@@ -3,6 +3,7 @@
 mod connect;
 mod database_url;
 mod error;
+mod password;
 mod sql;
 #[cfg(test)]
 mod tests;
@@ -14,12 +15,15 @@ use async_trait::async_trait;
 use azure_communication_identity::CommunicationUserIdentifier;
 use std::{fmt::Debug, sync::Arc};
 use time::OffsetDateTime;
+use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 /// A database of users' identities and sealed tokens, in SQLite or PostgreSQL. Clones share its connections.
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(crate) database: Arc<dyn Database>,
+    /// The task that renews the password, until the last clone is dropped.
+    _renewal: Option<Arc<AbortOnDropHandle<()>>>,
 }
 
 /// A user's identity, and the generation of its tokens, which each revocation increments.

@@ -54,7 +54,11 @@ async fn missing_certificates_are_one_line_with_the_remedy() {
         ),
         (format!("{ENTRA}\ncredential = 'managed_identity'"), ""),
         (format!("{ENTRA}\ncredential = 'workload_identity'"), ""),
-        (format!("{ENTRA}\ncredential = 'developer_tools'"), ""),
+        (
+            format!("{ENTRA}\ncredential = 'client_secret'"),
+            "[application]\ntenant_id = 'aaaabbbb-0000-cccc-1111-dddd2222eeee'\n\
+             client_id = '00001111-aaaa-2222-bbbb-3333cccc4444'\nclient_secret = 'c2VjcmV0'",
+        ),
         (
             format!("{ENTRA}\n{SIDECAR}"),
             "[sidecar]\nurl = 'http://localhost:5000'",

@@ -2,6 +2,7 @@
 
 use crate::{
     process::{Process, command},
+    refused::{LEAST, faults, faults_of},
     setup::Setup,
     support::{AUDIENCE, http},
 };
@@ -63,6 +64,60 @@ async fn secrets_from_files_and_settings_from_variables() {
     );
     assert_eq!(setup.emulator.identity_count(), 1);
     assert!(setup.directory.join("users.db").exists());
+}
+
+#[tokio::test]
+async fn pages_of_every_serialised_origin_can_call() {
+    let setup = Setup::new().await;
+    let origins = [
+        "https://app.contoso.com",
+        "http://192.168.0.10:3000",
+        "http://app.contoso.com",
+        "capacitor://localhost",
+        "tauri://localhost",
+        "chrome-extension://abcdefghijklmnop",
+        "https://xn--bcher-kva.example:8443",
+    ];
+    for allow_private_network in [false, true] {
+        let cors = format!("[cors]\norigins = {origins:?}\nallow_private_network = {allow_private_network}");
+        let process = setup.start(&setup.configuration("", &cors)).await;
+        for origin in origins.into_iter().chain(["null", "https://other.contoso.com"]) {
+            let preflight = http()
+                .request(Method::OPTIONS, process.url("api/user"))
+                .header("origin", origin)
+                .header("access-control-request-method", "POST")
+                .header("access-control-request-private-network", "true");
+            let response = preflight.send().await.unwrap();
+            let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap());
+            let allowed = origins.contains(&origin).then_some(origin);
+            assert_eq!(header("access-control-allow-origin"), allowed, "{origin}");
+            assert_eq!(
+                header("access-control-allow-private-network"),
+                allow_private_network.then_some("true"),
+                "{origin}"
+            );
+        }
+    }
+    for origin in [
+        "*",
+        "null",
+        "https://app.contoso.com/",
+        "https://app.contoso.com/page",
+        "https://app.contoso.com:443",
+        "https://App.contoso.com",
+        "https://user@app.contoso.com",
+        "https://app.contoso.com?a",
+        "https://*.contoso.com",
+        "app.contoso.com",
+        "localhost:3000",
+        "capacitor://localhost/",
+        "data:text/html,a",
+        "file:///index.html",
+    ] {
+        let found = faults(&format!("{LEAST}\n[cors]\norigins = ['{origin}']"), &[]).await;
+        assert_eq!(faults_of(&found), ["cors.origins"], "{origin}: {found:?}");
+        assert!(found[0].contains("must be an origin as browsers send it"), "{found:?}");
+    }
 }
 
 #[tokio::test]

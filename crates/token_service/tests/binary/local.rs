@@ -1,6 +1,7 @@
 //! The service without configuration.
 
 use crate::process::{Process, command, directory};
+use std::ffi::OsStr;
 use tokio::process::Command;
 
 /// Starts a service without configuration, and returns its printed lines.
@@ -24,6 +25,33 @@ async fn run(line: &str) -> String {
 
 fn status(reply: &str) -> &str {
     reply.split(' ').nth(1).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn demonstration_is_started_explicitly_too() {
+    for (arguments, variables) in [
+        (&[][..], &[][..]),
+        (&[OsStr::new("--local")], &[("TOKEN_SERVICE_LISTEN", "0.0.0.0:1")]),
+    ] {
+        let mut command = command(arguments);
+        command.current_dir(directory()).envs(variables.iter().copied());
+        let process = Process::spawn(&mut command).await.unwrap();
+        assert!(
+            process.text("endpoint").starts_with("http://127.0.0.1:"),
+            "{}",
+            process.ready
+        );
+        process.signal("-TERM").await;
+        let log = process.ended().await.log;
+        assert!(log.lines().next().unwrap().contains("this is a demonstration"), "{log}");
+    }
+    let refused = [
+        OsStr::new("--local"),
+        OsStr::new("--config"),
+        OsStr::new("service.toml"),
+    ];
+    let output = command(&refused).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
 }
 
 #[tokio::test]

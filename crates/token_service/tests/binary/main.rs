@@ -9,6 +9,7 @@ mod configuration;
 mod drain;
 mod entra;
 mod forgiving;
+mod issuers;
 mod local;
 mod process;
 mod refused;

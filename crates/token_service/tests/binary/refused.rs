@@ -1,8 +1,7 @@
 //! Configurations that are refused.
 
-use crate::process::{command, directory};
-use std::{fs, time::Duration};
-use tokio::time::timeout;
+use crate::process::{command, directory, soon};
+use std::fs;
 
 /// The least that a configuration needs, to be followed by sections other than these.
 pub(crate) const LEAST: &str = r#"
@@ -22,8 +21,7 @@ pub(crate) async fn faults(text: &str, variables: &[(&str, &str)]) -> Vec<String
     let mut command = command(&["--config".as_ref(), path.as_os_str()]);
     let command = command.current_dir(&directory).envs(variables.iter().copied());
     // A service that starts does not end.
-    let output = timeout(Duration::from_mins(1), command.kill_on_drop(true).output()).await;
-    let output = output.expect(text).unwrap();
+    let output = soon(text, command.output()).await.unwrap();
     let log = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{text}: {variables:?}: {log}");
     assert_eq!(output.stdout, b"");

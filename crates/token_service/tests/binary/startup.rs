@@ -13,6 +13,7 @@ async fn help_names_the_option_and_the_variables() {
     assert_eq!(output.status.code(), Some(0), "{help}");
     for part in [
         "--config <PATH>",
+        "--local",
         "[env: TOKEN_SERVICE_CONFIG]",
         "TOKEN_SERVICE_LIMITS_BODY_BYTES",
         "SIGTERM",

@@ -1,6 +1,7 @@
 //! `[acs]`, `[database]` and `[sidecar]`: the services that this one calls.
 
-use super::sections::{AcsSection, CredentialKind, DatabaseSection, SidecarSection};
+use super::sections::{AcsSection, CredentialKind, DatabaseCredentialKind, DatabaseSection, Sections, SidecarSection};
+use crate::certificate::ClientCertificate;
 use azure_communication_identity::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
 use azure_core::{
     credentials::Secret,
@@ -9,8 +10,13 @@ use azure_core::{
 use client_core::host::is_loopback;
 use entra_sidecar::{SidecarClient, SidecarClientOptions};
 use settings::Report;
-use std::num::NonZeroU32;
+use std::{mem, num::NonZeroU32};
 use token_service::Store;
+
+/// The [scope of Azure's databases][scope]. Each national cloud has its own.
+///
+/// [scope]: https://learn.microsoft.com/azure/postgresql/security/security-entra-configure
+const DATABASE_SCOPE: &str = "https://ossrdbms-aad.database.windows.net/.default";
 
 /// The Communication Services resource and its limits.
 #[derive(Debug)]
@@ -37,21 +43,148 @@ pub(crate) enum Authentication {
 }
 
 /// The source of Entra ID's tokens.
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Debug)]
 pub(crate) enum Credential {
-    ManagedIdentity { client_id: Option<String> },
+    ManagedIdentity {
+        client_id: Option<String>,
+    },
     WorkloadIdentity,
-    Sidecar { api: String },
-    DeveloperTools,
+    Sidecar {
+        api: String,
+    },
+    ClientSecret {
+        application: Application,
+        secret: Secret,
+    },
+    ClientCertificate {
+        application: Application,
+        certificate: ClientCertificate,
+    },
+}
+
+/// The service's own registration in Entra ID.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Application {
+    pub(crate) tenant_id: String,
+    pub(crate) client_id: String,
+}
+
+/// The credentials of `[application]`.
+pub(super) struct Applications {
+    application: Option<Application>,
+    secret: Option<Secret>,
+    certificate: Option<ClientCertificate>,
+}
+
+impl Applications {
+    /// Checks the section, which the credentials of `[acs]` and `[database]` may need.
+    pub(super) fn of(sections: &mut Sections, report: &mut Report<'_>) -> Self {
+        let kinds = [sections.acs.credential, sections.database.credential.map(Into::into)];
+        let needs = |kind| kinds.contains(&Some(kind));
+        let (needs_secret, needs_certificate) = (
+            needs(CredentialKind::ClientSecret),
+            needs(CredentialKind::ClientCertificate),
+        );
+        let section = mem::take(&mut sections.application);
+        if needs_secret || needs_certificate {
+            report.missing("application.tenant_id", "it is the id of your directory (tenant)");
+            report.missing(
+                "application.client_id",
+                "it is the application (client) id of this service's registration",
+            );
+        } else {
+            for key in [
+                "tenant_id",
+                "client_id",
+                "client_secret",
+                "client_secret_file",
+                "certificate",
+            ] {
+                report.unused(
+                    &format!("application.{key}"),
+                    "is for a credential of \"client_secret\" or \"client_certificate\" only; remove it",
+                );
+            }
+        }
+        if needs_secret && !report.has("application.client_secret_file") {
+            report.missing(
+                "application.client_secret",
+                "it is a client secret of the registration; or give application.client_secret_file",
+            );
+        }
+        let secret = report.secret(
+            "application.client_secret",
+            section.client_secret,
+            section.client_secret_file.as_deref(),
+        );
+        if needs_certificate {
+            report.missing(
+                "application.certificate",
+                "it is the PEM file with the certificate and its private key",
+            );
+        }
+        let pem = report.file("application.certificate", section.certificate.as_deref());
+        let certificate = match pem.map(|pem| ClientCertificate::from_pem(&pem)) {
+            Some(Ok(certificate)) => Some(certificate),
+            Some(Err(reason)) => {
+                report.fault("application.certificate", reason);
+                None
+            }
+            None => None,
+        };
+        Self {
+            application: section
+                .tenant_id
+                .zip(section.client_id)
+                .map(|(tenant, client)| Application {
+                    tenant_id: tenant.0,
+                    client_id: client.0,
+                }),
+            secret: secret.map(Secret::new),
+            certificate,
+        }
+    }
+
+    /// Returns the credential with the secret or the certificate, if they are complete.
+    fn credential(&self, kind: CredentialKind) -> Option<Credential> {
+        let application = self.application.clone()?;
+        match kind {
+            CredentialKind::ClientSecret => Some(Credential::ClientSecret {
+                application,
+                secret: self.secret.clone()?,
+            }),
+            CredentialKind::ClientCertificate => Some(Credential::ClientCertificate {
+                application,
+                certificate: self.certificate.clone()?,
+            }),
+            _ => None,
+        }
+    }
+}
+
+impl From<DatabaseCredentialKind> for CredentialKind {
+    fn from(kind: DatabaseCredentialKind) -> Self {
+        match kind {
+            DatabaseCredentialKind::ManagedIdentity => Self::ManagedIdentity,
+            DatabaseCredentialKind::WorkloadIdentity => Self::WorkloadIdentity,
+            DatabaseCredentialKind::ClientSecret => Self::ClientSecret,
+            DatabaseCredentialKind::ClientCertificate => Self::ClientCertificate,
+        }
+    }
 }
 
 impl Acs {
     /// Checks the section. `transport` sends nothing.
-    pub(super) fn of(section: AcsSection, report: &mut Report<'_>, transport: &Transport) -> Option<Self> {
+    pub(super) fn of(
+        section: AcsSection,
+        applications: &Applications,
+        report: &mut Report<'_>,
+        transport: &Transport,
+    ) -> Option<Self> {
         let replicas = section.replicas.map_or(1, |replicas| replicas.get());
         let queue = section.queue.map_or(1000, |queue| queue.get());
         Some(Self {
-            authentication: Authentication::of(section, report, transport)?,
+            authentication: Authentication::of(section, applications, report, transport)?,
             replicas: NonZeroU32::new(replicas)?,
             queue: usize::try_from(queue).ok()?,
         })
@@ -64,13 +197,18 @@ impl Authentication {
         matches!(self, Self::ConnectionString { on_loopback: true, .. })
     }
 
-    fn of(section: AcsSection, report: &mut Report<'_>, transport: &Transport) -> Option<Self> {
+    fn of(
+        section: AcsSection,
+        applications: &Applications,
+        report: &mut Report<'_>,
+        transport: &Transport,
+    ) -> Option<Self> {
         let key = ["acs.connection_string", "acs.connection_string_file"]
             .into_iter()
             .find(|key| report.has(key));
         match key {
             Some(key) => Self::connection_string(key, section, report, transport),
-            None => Self::entra(section, report),
+            None => Self::entra(section, applications, report),
         }
     }
 
@@ -113,7 +251,7 @@ impl Authentication {
         }
     }
 
-    fn entra(section: AcsSection, report: &mut Report<'_>) -> Option<Self> {
+    fn entra(section: AcsSection, applications: &Applications, report: &mut Report<'_>) -> Option<Self> {
         report.missing(
             "acs.endpoint",
             "it is the address of your resource, https://<resource>.communication.azure.com, to be used with \
@@ -136,7 +274,7 @@ impl Authentication {
         if report.has("acs.endpoint") {
             report.missing(
                 "acs.credential",
-                "it is \"managed_identity\", \"workload_identity\", \"sidecar\" or \"developer_tools\"",
+                "it is \"managed_identity\", \"workload_identity\", \"sidecar\", \"client_secret\" or \"client_certificate\"",
             );
         }
         let kind = section.credential?;
@@ -153,7 +291,9 @@ impl Authentication {
                 client_id: section.managed_identity_client_id,
             },
             CredentialKind::WorkloadIdentity => Credential::WorkloadIdentity,
-            CredentialKind::DeveloperTools => Credential::DeveloperTools,
+            kind @ (CredentialKind::ClientSecret | CredentialKind::ClientCertificate) => {
+                applications.credential(kind)?
+            }
             CredentialKind::Sidecar => {
                 report.missing(
                     "acs.sidecar_api",
@@ -176,27 +316,53 @@ impl Authentication {
 #[derive(Debug)]
 pub(crate) struct Database {
     pub(crate) url: Secret,
+    /// The source of the password, if it is not in the URL.
+    pub(crate) credential: Option<DatabaseCredential>,
     pub(crate) max_connections: u32,
 }
 
+/// The source of tokens that are passwords of PostgreSQL.
+#[derive(Debug)]
+pub(crate) struct DatabaseCredential {
+    pub(crate) credential: Credential,
+    pub(crate) scope: String,
+}
+
 impl Database {
-    pub(super) fn of(section: DatabaseSection, report: &mut Report<'_>) -> Option<Self> {
+    pub(super) fn of(section: DatabaseSection, applications: &Applications, report: &mut Report<'_>) -> Option<Self> {
         let key = ["database.url", "database.url_file"]
             .into_iter()
             .find(|key| report.has(key));
+        let credential = DatabaseCredential::of(&section, applications, report);
         let url = match key {
             Some(key) => {
                 let url = report.secret("database.url", section.url, section.url_file.as_deref())?;
-                if let Err(error) = Store::check_url(&url) {
+                let checked = if report.has("database.credential") {
+                    Store::check_url_without_password(&url)
+                } else {
+                    Store::check_url(&url)
+                };
+                if let Err(error) = checked {
                     report.fault(key, error.detail());
                     return None;
                 }
                 url
             }
+            None if report.has("database.credential") => {
+                report.missing(
+                    "database.url",
+                    "it is postgres://<user>@<host>/<database>, to be used with database.credential",
+                );
+                return None;
+            }
             None => "sqlite://token_service.db?mode=rwc".to_owned(),
         };
         Some(Self {
             url: Secret::new(url),
+            credential: match section.credential {
+                Some(_) => Some(credential?),
+                None => None,
+            },
             max_connections: section.max_connections.map_or(8, |connections| connections.get()),
         })
     }
@@ -204,6 +370,28 @@ impl Database {
     /// Returns whether replicas can share the database.
     pub(super) fn is_shared(&self) -> bool {
         !self.url.secret().starts_with("sqlite:")
+    }
+}
+
+impl DatabaseCredential {
+    fn of(section: &DatabaseSection, applications: &Applications, report: &mut Report<'_>) -> Option<Self> {
+        if !report.has("database.credential") {
+            for key in ["database.managed_identity_client_id", "database.credential_scope"] {
+                report.unused(key, "is to be used with database.credential only; remove it");
+            }
+        }
+        let credential = match section.credential?.into() {
+            CredentialKind::ManagedIdentity => Credential::ManagedIdentity {
+                client_id: section.managed_identity_client_id.clone(),
+            },
+            CredentialKind::WorkloadIdentity => Credential::WorkloadIdentity,
+            kind => applications.credential(kind)?,
+        };
+        let scope = section.credential_scope.clone();
+        Some(Self {
+            credential,
+            scope: scope.unwrap_or_else(|| DATABASE_SCOPE.to_owned()),
+        })
     }
 }
 

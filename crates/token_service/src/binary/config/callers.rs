@@ -1,138 +1,13 @@
-//! `[issuer]`, `[tokens]` and `[teams]`: who may call, and what they get.
+//! `[tokens]` and `[teams]`: the tokens of callers.
 
-use super::sections::{IssuerName, IssuerSection, RuleTable, Scope, TeamsSection, TokensSection};
+use super::sections::{IssuerName, RuleTable, Scope, TeamsSection, TokensSection};
 use azure_communication_identity::CommunicationTokenScope;
 use azure_core::time::Duration;
-use reqwest::Client;
-use settings::{Fault, List, Report, SecretText};
-use token_guard::{ConfigurationError, EntraApi, LogtoPermissions, TokenGuard};
+use settings::{List, Report, SecretText};
 use token_service::{PolicyError, RuleHolder, SealingKeys, TokenPolicy, TokenRule};
 
 /// The sealing key of `token_service.toml`, which is not a secret.
 const EXAMPLE_SEALING_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-
-/// The issuer of callers' tokens, and the scope that it must grant.
-#[derive(Clone, Debug)]
-pub(crate) struct Issuer {
-    pub(crate) kind: IssuerKind,
-    /// The scope that each caller needs.
-    pub(crate) scope: Option<String>,
-}
-
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum IssuerKind {
-    Oidc {
-        url: String,
-        audience: String,
-    },
-    Logto {
-        url: String,
-        audience: String,
-    },
-    Entra {
-        tenant_id: String,
-        client_id: String,
-        /// The cloud, if it is not the worldwide one.
-        authority: Option<String>,
-        /// The application ID URI, if it is not `api://` and the client id.
-        audience: Option<String>,
-    },
-}
-
-impl Issuer {
-    /// Checks the section. `http` sends nothing.
-    pub(super) fn of(section: IssuerSection, report: &mut Report<'_>, http: Client) -> Option<Self> {
-        report.missing(
-            "issuer.kind",
-            "it is \"oidc\", \"logto\" or \"entra\", for those who sign the tokens of your users",
-        );
-        let scope = section.scope.clone();
-        let kind = match section.kind? {
-            IssuerName::Oidc => {
-                let (url, audience) = Self::api(section, report, "the issuer, as its tokens have it in `iss`")?;
-                IssuerKind::Oidc { url, audience }
-            }
-            IssuerName::Logto => {
-                let (url, audience) = Self::api(
-                    section,
-                    report,
-                    "your Logto endpoint, such as https://contoso.logto.app",
-                )?;
-                IssuerKind::Logto { url, audience }
-            }
-            IssuerName::Entra => Self::entra(section, report)?,
-        };
-        let issuer = Self { kind, scope };
-        match issuer.guard(Some(http)) {
-            Ok(_) => Some(issuer),
-            Err(error) => {
-                report.add(Fault::new("[issuer]", error.to_string()));
-                None
-            }
-        }
-    }
-
-    /// Returns the URL and the audience of an issuer other than Entra ID.
-    fn api(section: IssuerSection, report: &mut Report<'_>, url_is: &str) -> Option<(String, String)> {
-        for key in ["issuer.tenant_id", "issuer.client_id"] {
-            report.unused(key, "is for issuer.kind = \"entra\" only; remove it");
-        }
-        report.missing("issuer.url", &format!("it is {url_is}"));
-        report.missing(
-            "issuer.audience",
-            "it is this API's name at the issuer, as tokens have it in `aud`",
-        );
-        Some((section.url?.text, section.audience?))
-    }
-
-    fn entra(section: IssuerSection, report: &mut Report<'_>) -> Option<IssuerKind> {
-        report.missing("issuer.tenant_id", "it is the id of your directory (tenant)");
-        report.missing(
-            "issuer.client_id",
-            "it is the application (client) id of this API's registration",
-        );
-        Some(IssuerKind::Entra {
-            tenant_id: section.tenant_id?.0,
-            client_id: section.client_id?.0,
-            authority: section.url.map(|url| url.text),
-            audience: section.audience,
-        })
-    }
-
-    /// Builds the guard, which asks the issuer with this client or else builds one.
-    pub(crate) fn guard(&self, http: Option<Client>) -> Result<TokenGuard, ConfigurationError> {
-        let mut builder = match &self.kind {
-            IssuerKind::Oidc { url, audience } => TokenGuard::builder(url, [audience]),
-            IssuerKind::Logto { url, audience } => {
-                let resource = audience.clone();
-                TokenGuard::logto(url, LogtoPermissions::GlobalApi { resource })
-            }
-            IssuerKind::Entra {
-                tenant_id,
-                client_id,
-                authority,
-                audience,
-            } => {
-                let mut api = EntraApi::new(tenant_id, client_id);
-                if let Some(authority) = authority {
-                    api = api.authority(authority);
-                }
-                if let Some(audience) = audience {
-                    api = api.audience(audience);
-                }
-                TokenGuard::entra(api)
-            }
-        };
-        if let Some(http) = http {
-            builder = builder.http_client(http);
-        }
-        let guard = builder.build()?;
-        Ok(match &self.scope {
-            Some(scope) => guard.requiring_scopes([scope]),
-            None => guard,
-        })
-    }
-}
 
 /// The tokens of users.
 #[derive(Debug)]
@@ -263,7 +138,7 @@ impl Teams {
     pub(super) fn of(section: TeamsSection, issuer: Option<IssuerName>, report: &mut Report<'_>) -> Option<Self> {
         let keys = ["teams.client_id", "teams.sidecar_api"];
         let key = keys.into_iter().find(|key| report.has(key))?;
-        if let Some(IssuerName::Oidc | IssuerName::Logto) = issuer {
+        if issuer.is_some_and(|issuer| issuer != IssuerName::Entra) {
             report.fault(
                 key,
                 "is for issuer.kind = \"entra\" only; remove it, as other issuers may let users choose their oid",

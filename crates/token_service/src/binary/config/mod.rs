@@ -5,13 +5,15 @@
 
 mod backends;
 mod callers;
+mod issuers;
 mod sections;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use backends::{Acs, Authentication, Credential, Database, Sidecar};
-pub(crate) use callers::{Issuer, IssuerKind, Teams, Tokens};
+pub(crate) use backends::{Acs, Application, Authentication, Credential, Database, DatabaseCredential, Sidecar};
+pub(crate) use callers::{Teams, Tokens};
+pub(crate) use issuers::Issuers;
 pub(crate) use settings::Fault;
 
 use crate::{
@@ -19,6 +21,7 @@ use crate::{
     logs::{Log, LogFormat},
     tls,
 };
+use backends::Applications;
 use rustls::ServerConfig;
 use sections::{Address, LimitsSection, Sections, TlsSection};
 use settings::{Environment, List, Program, ReadFile, Report};
@@ -37,7 +40,7 @@ const PROGRAM: Program = Program {
     prefix: "TOKEN_SERVICE_",
     own_prefixes: &["TOKEN_SERVICE_"],
     has_file: true,
-    file_only: &["tokens.rules"],
+    file_only: &["other_issuers", "tokens.rules"],
 };
 /// The variable that names the file, without a key.
 const FILE_VARIABLE: &str = "TOKEN_SERVICE_CONFIG";
@@ -51,11 +54,14 @@ pub(crate) struct Config {
     pub(crate) tls: Option<Tls>,
     pub(crate) acs: Acs,
     pub(crate) database: Database,
-    pub(crate) issuer: Issuer,
+    /// The issuers of callers' tokens: one or more.
+    pub(crate) issuers: Issuers,
     pub(crate) tokens: Tokens,
     pub(crate) teams: Option<Teams>,
     pub(crate) sidecar: Option<Sidecar>,
     pub(crate) origins: Vec<String>,
+    /// Set if pages of the public internet may call a service in a private network.
+    pub(crate) allow_private_network: bool,
     pub(crate) limits: Limits,
     pub(crate) log: Log,
     /// The time that in-flight requests have when the service ends.
@@ -131,7 +137,7 @@ fn table(path: &std::path::Path, files: ReadFile<'_>) -> Result<Table, Fault> {
 
 impl Config {
     /// Checks all sections. Returns `None` after a fault.
-    fn of(sections: Sections, report: &mut Report<'_>) -> Option<Self> {
+    fn of(mut sections: Sections, report: &mut Report<'_>) -> Option<Self> {
         // Checks send nothing, and find the same faults on a machine without certificates.
         let http = match http::plain() {
             Ok(http) => http,
@@ -143,10 +149,11 @@ impl Config {
         let transport = http::transport(http.clone());
         let kind = sections.issuer.kind;
         let (listen, operations_listen) = listeners(&sections, report);
+        let applications = Applications::of(&mut sections, report);
         let tls = Tls::of(sections.tls, report);
         let sidecar = Sidecar::of(sections.sidecar, report, &transport);
-        let acs = Acs::of(sections.acs, report, &transport);
-        let database = Database::of(sections.database, report);
+        let acs = Acs::of(sections.acs, &applications, report, &transport);
+        let database = Database::of(sections.database, &applications, report);
         if let (Some(acs), Some(database)) = (&acs, &database)
             && acs.replicas.get() > 1
             && !database.is_shared()
@@ -156,7 +163,7 @@ impl Config {
                 "is more than 1, but replicas cannot share a database of SQLite; set database.url to one of PostgreSQL",
             );
         }
-        let issuer = Issuer::of(sections.issuer, report, http);
+        let issuers = Issuers::of(sections.issuer, sections.other_issuers, report, &http);
         let tokens = Tokens::of(sections.tokens, report);
         let teams = Teams::of(sections.teams, kind, report);
         let origins = sections.cors.origins.map(List::into_inner).unwrap_or_default();
@@ -167,10 +174,11 @@ impl Config {
             tls,
             acs: acs?,
             database: database?,
-            issuer: issuer?,
+            issuers: issuers?,
             tokens: tokens?,
             teams,
             sidecar,
+            allow_private_network: sections.cors.allow_private_network == Some(true),
             origins: origins.into_iter().map(|origin| origin.0).collect(),
             limits: Limits::of(&sections.limits)?,
             log: Log {

@@ -20,7 +20,9 @@ pub(super) struct Sections {
     pub(super) tls: TlsSection,
     pub(super) acs: AcsSection,
     pub(super) database: DatabaseSection,
+    pub(super) application: ApplicationSection,
     pub(super) issuer: IssuerSection,
+    pub(super) other_issuers: Option<Vec<IssuerSection>>,
     pub(super) tokens: TokensSection,
     pub(super) teams: TeamsSection,
     pub(super) sidecar: SidecarSection,
@@ -57,7 +59,8 @@ pub(super) enum CredentialKind {
     ManagedIdentity,
     WorkloadIdentity,
     Sidecar,
-    DeveloperTools,
+    ClientSecret,
+    ClientCertificate,
 }
 
 #[derive(Default, Deserialize)]
@@ -65,26 +68,81 @@ pub(super) enum CredentialKind {
 pub(super) struct DatabaseSection {
     pub(super) url: Option<SecretText>,
     pub(super) url_file: Option<PathBuf>,
+    pub(super) credential: Option<DatabaseCredentialKind>,
+    pub(super) managed_identity_client_id: Option<String>,
+    pub(super) credential_scope: Option<String>,
     pub(super) max_connections: Option<Whole<1, 1000>>,
 }
 
+#[derive(Clone, Copy, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum DatabaseCredentialKind {
+    ManagedIdentity,
+    WorkloadIdentity,
+    ClientSecret,
+    ClientCertificate,
+}
+
+/// The service's own registration in Entra ID, for credentials with a secret or a certificate.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ApplicationSection {
+    pub(super) tenant_id: Option<Guid>,
+    pub(super) client_id: Option<Guid>,
+    pub(super) client_secret: Option<SecretText>,
+    pub(super) client_secret_file: Option<PathBuf>,
+    pub(super) certificate: Option<PathBuf>,
+}
+
+/// `[issuer]`, or a table of `[[other_issuers]]`.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct IssuerSection {
     pub(super) kind: Option<IssuerName>,
-    pub(super) url: Option<SecureUrl>,
-    pub(super) audience: Option<String>,
+    pub(super) url: Option<IssuerUrl>,
+    pub(super) audience: Option<List<String>>,
+    pub(super) client_ids: Option<List<String>>,
     pub(super) tenant_id: Option<Guid>,
     pub(super) client_id: Option<Guid>,
+    pub(super) policy: Option<String>,
+    pub(super) permissions: Option<Permissions>,
+    pub(super) organization: Option<String>,
     pub(super) scope: Option<String>,
+    pub(super) token_type: Option<TokenTypeName>,
+    pub(super) leeway_seconds: Option<Whole<0, 300>>,
+    pub(super) metadata_url: Option<IssuerUrl>,
+    pub(super) keys_url: Option<IssuerUrl>,
+    pub(super) allow_plain_http_keys: Option<bool>,
+    pub(super) scope_claim: Option<String>,
+    pub(super) roles_claim: Option<String>,
+    pub(super) subject_claim: Option<String>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum IssuerName {
     Oidc,
     Logto,
     Entra,
+    ExternalId,
+    B2c,
+}
+
+/// The permission models of Logto.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Permissions {
+    Api,
+    Organization,
+    OrganizationApi,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+pub(super) enum TokenTypeName {
+    #[serde(rename = "at+jwt")]
+    AccessToken,
+    #[serde(rename = "jwt")]
+    Jwt,
 }
 
 #[derive(Default, Deserialize)]
@@ -127,6 +185,7 @@ pub(super) struct SidecarSection {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct CorsSection {
     pub(super) origins: Option<List<Origin>>,
+    pub(super) allow_private_network: Option<bool>,
 }
 
 #[derive(Default, Deserialize)]
@@ -227,7 +286,34 @@ impl TryFrom<String> for Scope {
     }
 }
 
-/// The origin of web pages.
+/// The URL of an issuer, of its metadata or its keys: no user and no fragment. Another check is for http.
+#[derive(Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct IssuerUrl {
+    /// The text, as issuers are compared by it.
+    pub(super) text: String,
+    /// Set for http to another machine.
+    pub(super) is_plain: bool,
+}
+
+impl TryFrom<String> for IssuerUrl {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let url = Url::parse(&text).map_err(|_| "must be a URL that begins with https://")?;
+        if !matches!(url.scheme(), "https" | "http") {
+            return Err("must begin with https://");
+        }
+        if text.contains('@') || url.fragment().is_some() {
+            return Err("must have neither a user nor a fragment");
+        }
+        let is_plain = url.scheme() == "http" && !is_loopback(&url);
+        Ok(Self { text, is_plain })
+    }
+}
+
+/// The [serialised origin](https://html.spec.whatwg.org/multipage/browsers.html#ascii-serialisation-of-an-origin) of web
+/// pages, as browsers send it in `Origin`: also of apps such as `capacitor://localhost`.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Origin(pub(super) String);
@@ -236,12 +322,25 @@ impl TryFrom<String> for Origin {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let url = SecureUrl::try_from(text);
-        match url {
-            Ok(SecureUrl { text, url }) if url.origin().ascii_serialization() == text => Ok(Self(text)),
+        let is_serialised = |url: &Url| {
+            let origin = url.origin();
+            let serialised = if origin.is_tuple() {
+                origin.ascii_serialization()
+            } else {
+                // The schemes of apps.
+                url.as_str().to_owned()
+            };
+            serialised == text && url.path().trim_matches('/').is_empty()
+        };
+        match Url::parse(&text) {
+            Ok(url)
+                if url.has_host() && is_serialised(&url) && !text.ends_with('/') && !text.contains(['*', '@', '?', '#']) =>
+            {
+                Ok(Self(text))
+            }
             _ => Err(
-                "must be an origin such as https://app.contoso.com: no path, no slash at the end, no `*`; http:// for \
-                 loopback hosts only",
+                "must be an origin as browsers send it, such as https://app.contoso.com or capacitor://localhost: in small \
+                 letters, without a default port, a path or a slash at the end; neither `*` nor `null`",
             ),
         }
     }

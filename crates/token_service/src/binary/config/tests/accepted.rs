@@ -35,7 +35,7 @@ fn what_is_left_out_has_the_documented_default() {
     assert_eq!((config.acs.replicas, config.acs.queue), (NonZeroU32::MIN, 1000));
     assert_eq!(config.database.url.secret(), "sqlite://token_service.db?mode=rwc");
     assert_eq!(config.database.max_connections, 8);
-    assert_eq!(config.issuer.scope, None);
+    assert_eq!(config.issuers.user_id_claims, UserIdClaims::Subject);
     assert_eq!(config.tokens.default_scopes, [Scope::Chat, Scope::Voip]);
     assert_eq!(config.tokens.allowed_scopes, [Scope::Chat, Scope::Voip]);
     assert_eq!(config.tokens.lifetime.whole_minutes(), 1440);
@@ -139,28 +139,14 @@ fn keys_of_the_service_are_read_from_the_file() {
         panic!("{:?}", config.acs);
     };
     assert_eq!(endpoint, "https://contoso.communication.azure.com");
-    assert_eq!(
-        *credential,
-        Credential::ManagedIdentity {
-            client_id: Some(CLIENT.to_owned())
-        }
-    );
+    assert!(matches!(credential, Credential::ManagedIdentity { client_id: Some(id) } if id == CLIENT));
     assert_eq!((config.acs.replicas.get(), config.acs.queue), (3, 0));
     assert_eq!(
         config.database.url.secret(),
         "postgres://service:pw@db.contoso.com/tokens"
     );
     assert_eq!(config.database.max_connections, 20);
-    assert_eq!(
-        config.issuer.kind,
-        IssuerKind::Entra {
-            tenant_id: TENANT.to_owned(),
-            client_id: CLIENT.to_owned(),
-            authority: Some("https://login.microsoftonline.us".to_owned()),
-            audience: Some("https://contoso.com/api".to_owned()),
-        }
-    );
-    assert_eq!(config.issuer.scope.as_deref(), Some("access_as_user"));
+    assert_eq!(config.issuers.user_id_claims, UserIdClaims::EntraObject);
 }
 
 #[test]
@@ -247,7 +233,7 @@ fn the_environment_can_say_everything_but_rules_and_wins() {
     };
     assert_eq!(text.secret(), CONNECTION_STRING);
     assert_eq!(config.acs.queue, 5);
-    assert!(matches!(&config.issuer.kind, IssuerKind::Logto { url, .. } if url == "http://localhost:3001"));
+    assert_eq!(config.issuers.user_id_claims, UserIdClaims::Subject);
     assert_eq!(config.tokens.default_scopes, [Scope::Chat, Scope::VoipJoin]);
     assert!(config.tokens.sealing_keys.is_some());
     assert_eq!(config.origins, ["https://a.contoso.com", "https://b.contoso.com:8443"]);
@@ -277,6 +263,45 @@ fn a_variable_names_the_file_unless_the_command_line_does() {
         faults[0].starts_with("TOKEN_SERVICE_CONFIG: stands in quotes"),
         "{faults:?}"
     );
+}
+
+#[test]
+fn credentials_of_an_application_serve_both_back_ends() {
+    let CertifiedKey { cert, signing_key } = rsa_pair();
+    let certificate = format!("{}{}", signing_key.serialize_pem(), cert.pem());
+    let files = [("application.pem", certificate.as_str()), ("secret", " c2VjcmV0\n")];
+    for (kind, key) in [
+        ("client_secret", "client_secret = 'c2VjcmV0'"),
+        ("client_secret", "client_secret_file = 'secret'"),
+        ("client_certificate", "certificate = 'application.pem'"),
+    ] {
+        let text = format!(
+            "[acs]\nendpoint = 'https://contoso.communication.azure.com'\ncredential = '{kind}'\n[database]\n\
+             url = 'postgres://service@db.contoso.com/tokens'\ncredential = '{kind}'\n[application]\n\
+             tenant_id = '{TENANT}'\nclient_id = '{CLIENT}'\n{key}\n[issuer]\nkind = 'oidc'\n\
+             url = 'https://login.contoso.com'\naudience = 'api'"
+        );
+        let config = read_with(Some(&text), &[], &files).unwrap().unwrap();
+        let Authentication::Entra { credential, .. } = &config.acs.authentication else {
+            panic!("{:?}", config.acs);
+        };
+        let database = config.database.credential.as_ref().unwrap();
+        assert_eq!(database.scope, "https://ossrdbms-aad.database.windows.net/.default");
+        for credential in [credential, &database.credential] {
+            match credential {
+                Credential::ClientSecret { application, secret } => {
+                    assert_eq!((application.tenant_id.as_str(), secret.secret()), (TENANT, "c2VjcmV0"));
+                    assert_eq!(kind, "client_secret");
+                }
+                Credential::ClientCertificate { application, .. } => {
+                    assert_eq!(application.client_id, CLIENT);
+                    assert_eq!(kind, "client_certificate");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(!format!("{config:?}").contains("c2VjcmV0"), "{config:?}");
+    }
 }
 
 #[test]

@@ -7,9 +7,9 @@ use super::*;
 use crate::logs::LogFormat;
 use azure_communication_identity::CommunicationTokenScope as Scope;
 use azure_core::time::Duration;
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{CertificateParams, CertifiedKey, KeyPair, PKCS_RSA_SHA256, generate_simple_self_signed};
 use std::{collections::HashMap, io, num::NonZeroU32, path::Path};
-use token_service::RuleHolder;
+use token_service::{RuleHolder, UserIdClaims};
 
 const FILE: &str = "service.toml";
 const CONNECTION_STRING: &str = "endpoint=https://contoso.communication.azure.com/;accesskey=c2VjcmV0";
@@ -53,4 +53,10 @@ fn config(text: &str) -> Config {
 fn pair() -> (String, String) {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     (cert.pem(), signing_key.serialize_pem())
+}
+
+fn rsa_pair() -> CertifiedKey<KeyPair> {
+    let signing_key = KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap();
+    let cert = CertificateParams::default().self_signed(&signing_key).unwrap();
+    CertifiedKey { cert, signing_key }
 }
