@@ -1,19 +1,23 @@
 //! The certificate of an application in Entra ID, and the assertions that it signs.
 
-use async_trait::async_trait;
-use aws_lc_rs::{
+use ::aws_lc_rs::{
     digest::{SHA256, digest},
     rand::SystemRandom,
     rsa::KeyPair,
     signature::RSA_PSS_SHA256,
 };
+use async_trait::async_trait;
 use azure_core::{
     error::ErrorKind,
     http::{ClientMethodOptions, Url},
 };
 use azure_identity::ClientAssertion;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls::{
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    sign::CertifiedKey,
+};
 use serde_json::{Value, json};
 use std::{
     fmt::{self, Debug, Formatter},
@@ -40,6 +44,12 @@ impl ClientCertificate {
             .map_err(|_| "the file has no certificate: it needs -----BEGIN CERTIFICATE-----")?;
         let key = PrivateKeyDer::from_pem_slice(pem)
             .map_err(|_| "the file has no private key: it needs -----BEGIN PRIVATE KEY-----, without a password")?;
+        let pair = CertifiedKey::from_der(
+            vec![certificate.clone()],
+            key.clone_key(),
+            &aws_lc_rs::default_provider(),
+        );
+        pair.map_err(|_| "the certificate is not that of the private key")?;
         let key = match &key {
             PrivateKeyDer::Pkcs8(key) => KeyPair::from_pkcs8(key.secret_pkcs8_der()),
             PrivateKeyDer::Pkcs1(key) => KeyPair::from_der(key.secret_pkcs1_der()),

@@ -99,7 +99,7 @@ async fn printed_commands_work() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(ended.stdout, "");
     assert!(
-        ended.log.contains("WARN") && ended.log.contains("no configuration: "),
+        ended.log.contains("WARN") && ended.log.contains("this is a demonstration"),
         "{ended:?}"
     );
     for secret in ["8:acs:", "alice", "eyJ"] {

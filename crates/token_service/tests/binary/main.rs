@@ -6,6 +6,7 @@ mod acs_failures;
 #[cfg(target_os = "linux")]
 mod certificates;
 mod configuration;
+mod credentials;
 mod drain;
 mod entra;
 mod forgiving;

@@ -334,7 +334,10 @@ impl TryFrom<String> for Origin {
         };
         match Url::parse(&text) {
             Ok(url)
-                if url.has_host() && is_serialised(&url) && !text.ends_with('/') && !text.contains(['*', '@', '?', '#']) =>
+                if url.has_host()
+                    && is_serialised(&url)
+                    && !text.ends_with('/')
+                    && !text.contains(['*', '@', '?', '#']) =>
             {
                 Ok(Self(text))
             }

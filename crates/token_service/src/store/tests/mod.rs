@@ -3,6 +3,7 @@
 mod connect;
 mod databases;
 mod identities;
+mod password;
 mod tokens;
 
 use crate::{
