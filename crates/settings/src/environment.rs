@@ -1,33 +1,12 @@
 //! The environment.
 
-use crate::report::{Fault, blank, unquoted};
+use crate::report::{Fault, Program, blank, unquoted};
 use std::{
     collections::BTreeMap,
     ffi::OsString,
     fmt::{self, Debug, Formatter},
     path::PathBuf,
 };
-
-/// The names of a program's variables.
-#[derive(Clone, Copy, Debug)]
-pub struct Program {
-    /// The prefix of every variable.
-    pub prefix: &'static str,
-    /// The prefixes of which no other program has variables: an unknown one is taken for a misspelt key.
-    pub own_prefixes: &'static [&'static str],
-    /// Set for a program with a file. Faults name a key rather than its variable then.
-    pub has_file: bool,
-    /// The keys that have no variable, such as lists of tables.
-    pub file_only: &'static [&'static str],
-}
-
-impl Program {
-    /// Returns the variable of a key.
-    #[must_use]
-    pub fn variable(&self, key: &str) -> String {
-        format!("{}{}", self.prefix, key.replace('.', "_").to_ascii_uppercase())
-    }
-}
 
 /// The variables of the environment whose names are UTF-8.
 pub struct Environment {

@@ -15,7 +15,7 @@ mod read;
 mod report;
 mod values;
 
-pub use environment::{Environment, Program};
+pub use environment::Environment;
 pub use read::{Key, keys, read};
-pub use report::{Fault, ReadFile, Report, table};
+pub use report::{Fault, Program, ReadFile, Report, table};
 pub use values::{List, SecretText, Whole};

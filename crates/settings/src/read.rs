@@ -3,8 +3,8 @@
 //! A deserializer ends at its first fault. So [`read`] removes what was refused, and deserializes again until nothing is.
 
 use crate::{
-    Environment, Fault, Program, ReadFile, Report,
-    report::{blank, unquoted},
+    environment::Environment,
+    report::{Fault, Program, ReadFile, Report, blank, unquoted},
 };
 use figment::{
     Figment,

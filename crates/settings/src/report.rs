@@ -1,6 +1,6 @@
 //! Faults of the settings, and checks that need more than one key or a file.
 
-use crate::{Program, SecretText};
+use crate::values::SecretText;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::{self, Debug, Display, Formatter},
@@ -20,6 +20,27 @@ const QUOTES: [(char, char); 5] = [
     ('\u{201c}', '\u{201d}'),
     ('\u{2018}', '\u{2019}'),
 ];
+
+/// The names of a program's variables.
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    /// The prefix of every variable.
+    pub prefix: &'static str,
+    /// The prefixes of which no other program has variables: an unknown one is taken for a misspelt key.
+    pub own_prefixes: &'static [&'static str],
+    /// Set for a program with a file. Faults name a key rather than its variable then.
+    pub has_file: bool,
+    /// The keys that have no variable, such as lists of tables.
+    pub file_only: &'static [&'static str],
+}
+
+impl Program {
+    /// Returns the variable of a key.
+    #[must_use]
+    pub fn variable(&self, key: &str) -> String {
+        format!("{}{}", self.prefix, key.replace('.', "_").to_ascii_uppercase())
+    }
+}
 
 /// A fault of the settings. It shows no value, which could be a secret.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]

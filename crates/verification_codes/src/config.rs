@@ -234,10 +234,10 @@ impl Environment {
     pub(crate) fn api(&mut self, open: bool) -> Option<ApiConfig> {
         let cloud = if self.is_local() { None } else { Some(self.cloud(open)) };
         let variables = &mut self.variables;
-        let attempts = variables.attempts_per_minute.map(|attempts| attempts.get());
-        let seconds = variables.code_ttl_seconds.map_or(600, |seconds| seconds.get());
+        let attempts = variables.attempts_per_minute.map(Whole::get);
+        let seconds = variables.code_ttl_seconds.map_or(600, Whole::get);
         Some(ApiConfig {
-            port: u16::try_from(variables.port.map_or(0, |port| port.get())).ok()?,
+            port: u16::try_from(variables.port.map_or(0, Whole::get)).ok()?,
             code_ttl: Duration::seconds(seconds.into()),
             attempts_per_minute: attempts
                 .and_then(NonZeroU32::new)

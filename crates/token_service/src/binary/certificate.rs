@@ -29,7 +29,7 @@ use uuid::Uuid;
 /// The lifetime of an assertion, in seconds. Entra ID recommends five to ten minutes.
 const LIFETIME: i64 = 600;
 
-/// A certificate with its RSA key. azure_identity's own credential needs OpenSSL.
+/// A certificate with its RSA key. That of `azure_identity` needs OpenSSL.
 #[derive(Clone)]
 pub(crate) struct ClientCertificate {
     key: Arc<KeyPair>,

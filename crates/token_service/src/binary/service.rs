@@ -177,7 +177,7 @@ fn token_credential(
     })
 }
 
-/// Returns the address of the cloud, as azure_identity chooses it.
+/// Returns the address of the cloud, as `azure_identity` chooses it.
 fn authority() -> azure_core::Result<Url> {
     let authority = env::var("AZURE_AUTHORITY_HOST");
     authority

@@ -22,6 +22,21 @@ fn documented_keys() -> Vec<(&'static str, &'static str)> {
     keys
 }
 
+/// Returns a file in which every key has this value.
+fn with_every_key(value: &str) -> String {
+    let mut lines = Vec::new();
+    let mut section = "";
+    for (key, _) in documented_keys() {
+        let (of, name) = key.split_once('.').unwrap_or(("", key));
+        if section != of {
+            section = of;
+            lines.push(format!("[{section}]"));
+        }
+        lines.push(format!("{name} = {value}"));
+    }
+    lines.join("\n")
+}
+
 #[tokio::test]
 async fn white_space_around_values_is_ignored() {
     let setup = Setup::new().await;
@@ -111,19 +126,7 @@ async fn empty_variables_are_absent() {
 
 #[tokio::test]
 async fn empty_values_of_the_file_are_absent() {
-    let mut text = "listen = ' '\nallow_plain_http = ''\n".to_owned();
-    let mut section = "";
-    for (key, _) in documented_keys() {
-        let Some((name, key)) = key.split_once('.') else {
-            continue;
-        };
-        if section != name {
-            section = name;
-            text += &format!("[{section}]\n");
-        }
-        text += &format!("{key} = ''\n");
-    }
-    let found = faults_of(&faults(&text, &[]).await);
+    let found = faults_of(&faults(&with_every_key("''"), &[]).await);
     assert_eq!(found, ["acs.endpoint", "issuer.kind"]);
 }
 
@@ -383,22 +386,7 @@ async fn no_kind_of_value_is_shown() {
         "1.5",
         "2026-11-28",
     ] {
-        let mut text = String::new();
-        let mut section = "";
-        for (key, _) in &keys {
-            let name = match key.split_once('.') {
-                Some((of, name)) => {
-                    if section != of {
-                        section = of;
-                        text += &format!("[{section}]\n");
-                    }
-                    name
-                }
-                None => key,
-            };
-            text += &format!("{name} = {value}\n");
-        }
-        let found = faults(&text, &[]).await;
+        let found = faults(&with_every_key(value), &[]).await;
         assert!(found.len() > 20, "{value}: {found:#?}");
         assert!(found.iter().all(|fault| !fault.contains(SECRET)), "{found:#?}");
     }

@@ -9,7 +9,7 @@ use azure_core::{
 };
 use client_core::host::is_loopback;
 use entra_sidecar::{SidecarClient, SidecarClientOptions};
-use settings::Report;
+use settings::{Report, Whole};
 use std::{mem, num::NonZeroU32};
 use token_service::Store;
 
@@ -181,8 +181,8 @@ impl Acs {
         report: &mut Report<'_>,
         transport: &Transport,
     ) -> Option<Self> {
-        let replicas = section.replicas.map_or(1, |replicas| replicas.get());
-        let queue = section.queue.map_or(1000, |queue| queue.get());
+        let replicas = section.replicas.map_or(1, Whole::get);
+        let queue = section.queue.map_or(1000, Whole::get);
         Some(Self {
             authentication: Authentication::of(section, applications, report, transport)?,
             replicas: NonZeroU32::new(replicas)?,
@@ -363,7 +363,7 @@ impl Database {
                 Some(_) => Some(credential?),
                 None => None,
             },
-            max_connections: section.max_connections.map_or(8, |connections| connections.get()),
+            max_connections: section.max_connections.map_or(8, Whole::get),
         })
     }
 

@@ -3,7 +3,7 @@
 use super::sections::{IssuerName, RuleTable, Scope, TeamsSection, TokensSection};
 use azure_communication_identity::CommunicationTokenScope;
 use azure_core::time::Duration;
-use settings::{List, Report, SecretText};
+use settings::{List, Report, SecretText, Whole};
 use token_service::{PolicyError, RuleHolder, SealingKeys, TokenPolicy, TokenRule};
 
 /// The sealing key of `token_service.toml`, which is not a secret.
@@ -44,7 +44,7 @@ impl Tokens {
         Some(Self {
             default_scopes,
             allowed_scopes,
-            lifetime: Duration::minutes(section.lifetime_minutes.map_or(1440, |minutes| minutes.get()).into()),
+            lifetime: Duration::minutes(section.lifetime_minutes.map_or(1440, Whole::get).into()),
             rules: rules.into_iter().collect::<Option<_>>()?,
             sealing_keys,
         })
@@ -112,17 +112,15 @@ fn sealing_keys(section: &mut TokensSection, report: &mut Report<'_>) -> Option<
         );
         return None;
     }
-    match SealingKeys::new(&texts) {
-        Ok(keys) => Some(keys),
-        Err(_) => {
-            report.fault(
-                key,
-                "must be the base64 of 32 random bytes, or several, one per line in a file, the newest first; \
-                 `openssl rand -base64 32` makes one",
-            );
-            None
-        }
+    let keys = SealingKeys::new(&texts).ok();
+    if keys.is_none() {
+        report.fault(
+            key,
+            "must be the base64 of 32 random bytes, or several, one per line in a file, the newest first; \
+             `openssl rand -base64 32` makes one",
+        );
     }
+    keys
 }
 
 /// The exchange of Teams users' tokens.

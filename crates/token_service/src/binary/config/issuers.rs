@@ -2,7 +2,7 @@
 
 use super::sections::{IssuerName, IssuerSection, IssuerUrl, Permissions, TokenTypeName};
 use reqwest::Client;
-use settings::{List, Report};
+use settings::{List, Report, Whole};
 use std::time::Duration;
 use token_guard::{ConfigurationError, EntraApi, LogtoPermissions, TokenGuard, TokenGuardBuilder, TokenType};
 use token_service::UserIdClaims;
@@ -22,7 +22,7 @@ struct Issuer {
     organization: Option<String>,
     token_type: Option<TokenType>,
     leeway: Duration,
-    keys: Keys,
+    keys: KeyPlace,
     allow_plain_http_keys: bool,
     scope_claim: Option<String>,
     roles_claim: Option<String>,
@@ -46,10 +46,10 @@ enum IssuerKind {
 
 /// The place of the keys.
 #[derive(Clone, Debug)]
-enum Keys {
+enum KeyPlace {
     Issuer,
     Metadata(String),
-    Keys(String),
+    Direct(String),
 }
 
 impl Issuers {
@@ -151,9 +151,9 @@ impl Issuer {
             }
         }
         let keys = match (&section.keys_url, &section.metadata_url) {
-            (Some(url), _) => Keys::Keys(url.text.clone()),
-            (None, Some(url)) => Keys::Metadata(url.text.clone()),
-            (None, None) => Keys::Issuer,
+            (Some(url), _) => KeyPlace::Direct(url.text.clone()),
+            (None, Some(url)) => KeyPlace::Metadata(url.text.clone()),
+            (None, None) => KeyPlace::Issuer,
         };
         let issuer = Self {
             scope: section.scope.clone(),
@@ -162,7 +162,7 @@ impl Issuer {
                 TokenTypeName::AccessToken => TokenType::AccessToken,
                 TokenTypeName::Jwt => TokenType::Jwt,
             }),
-            leeway: Duration::from_secs(section.leeway_seconds.map_or(30, |seconds| seconds.get()).into()),
+            leeway: Duration::from_secs(section.leeway_seconds.map_or(30, Whole::get).into()),
             keys,
             allow_plain_http_keys,
             scope_claim: section.scope_claim.clone(),
@@ -194,9 +194,9 @@ impl Issuer {
             builder = builder.token_type(token_type);
         }
         builder = match &self.keys {
-            Keys::Issuer => builder,
-            Keys::Metadata(url) => builder.metadata_at(url),
-            Keys::Keys(url) => builder.keys_at(url),
+            KeyPlace::Issuer => builder,
+            KeyPlace::Metadata(url) => builder.metadata_at(url),
+            KeyPlace::Direct(url) => builder.keys_at(url),
         };
         if self.allow_plain_http_keys {
             builder = builder.allow_forgeable_keys_over_http();

@@ -24,7 +24,7 @@ use crate::{
 use backends::Applications;
 use rustls::ServerConfig;
 use sections::{Address, LimitsSection, Sections, TlsSection};
-use settings::{Environment, List, Program, ReadFile, Report};
+use settings::{Environment, List, Program, ReadFile, Report, Whole};
 use std::{
     ffi::OsString,
     net::{Ipv4Addr, SocketAddr},
@@ -185,7 +185,7 @@ impl Config {
                 format: log.format.unwrap_or(LogFormat::Text),
                 filter: log.filter.map_or_else(|| "info".to_owned(), |filter| filter.0),
             },
-            drain: seconds(sections.shutdown.drain_seconds.map_or(30, |time| time.get())),
+            drain: seconds(sections.shutdown.drain_seconds.map_or(30, Whole::get)),
         })
     }
 }
@@ -248,13 +248,13 @@ impl Tls {
 
 impl Limits {
     fn of(section: &LimitsSection) -> Option<Self> {
-        let requests_per_minute = section.requests_per_minute.map_or(120, |requests| requests.get());
-        let body_bytes = section.body_bytes.map_or(16_384, |bytes| bytes.get());
+        let requests_per_minute = section.requests_per_minute.map_or(120, Whole::get);
+        let body_bytes = section.body_bytes.map_or(16_384, Whole::get);
         Some(Self {
             requests_per_minute: NonZeroU32::new(requests_per_minute)?,
-            request: seconds(section.request_seconds.map_or(30, |time| time.get())),
+            request: seconds(section.request_seconds.map_or(30, Whole::get)),
             body_bytes: usize::try_from(body_bytes).ok()?,
-            idle: seconds(section.idle_seconds.map_or(75, |time| time.get())),
+            idle: seconds(section.idle_seconds.map_or(75, Whole::get)),
         })
     }
 }

@@ -80,7 +80,7 @@ struct Row {
 fn rows_of_the_page() -> Vec<Row> {
     let rows = PAGE.lines().filter(|line| line.starts_with("| `"));
     rows.map(|line| {
-        let mut cells = line.trim_matches(['|', ' ']).split(" | ").map(|cell| cell.trim());
+        let mut cells = line.trim_matches(['|', ' ']).split(" | ").map(str::trim);
         let mut cell = || cells.next().unwrap();
         Row {
             key: cell().trim_matches('`'),
