@@ -10,15 +10,20 @@ use crate::{
         emulator::{self, client, start},
         fake_service::{FakeService, Pending},
         fixtures::{ENDPOINT, KEY},
-        http_client::{http_client, trusting},
+        http_client::{http_client, through_proxy, trusting},
         operation::{Operation, Subject},
+        proxy::Proxy,
         raw_server::RawServer,
     },
     wiretap::Wiretap,
 };
 use acs_identity_emulator::Emulator;
 use azure_communication_identity::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
-use azure_core::{Error, error::ErrorKind, http::headers::AUTHORIZATION};
+use azure_core::{
+    Error,
+    error::ErrorKind,
+    http::{HttpClient, headers::AUTHORIZATION},
+};
 use std::{
     future::{self, Future},
     sync::{Arc, Mutex},
@@ -169,7 +174,7 @@ fn refused() -> Pending {
 pub(crate) struct Socket {
     server: RawServer,
     faults: Arc<Mutex<Faults>>,
-    http_client: reqwest::Client,
+    http_client: Arc<dyn HttpClient>,
     wiretap: Arc<Wiretap>,
     requests_before: usize,
 }
@@ -249,32 +254,43 @@ impl BackEnd for Socket {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Scheme {
+/// The connections to the emulator.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Route {
     Http,
     Https,
+    /// https in the tunnel of a proxy.
+    Tunnel,
 }
 
 /// The emulator, which knows the requests that were executed.
 pub(crate) struct Emulated {
     emulator: Emulator,
-    scheme: Scheme,
+    route: Route,
+    proxy: Option<Proxy>,
     /// Creates the users that operations are about.
     setup: CommunicationIdentityClient,
-    http_client: reqwest::Client,
+    http_client: Arc<dyn HttpClient>,
     wiretap: Arc<Wiretap>,
     users_before: usize,
     entra_token: String,
 }
 
 impl Emulated {
-    pub(crate) async fn start(scheme: Scheme) -> Self {
+    pub(crate) async fn start(route: Route) -> Self {
         let emulator = start().await;
-        let http_client = trusting(&[emulator.ca_pem()]);
+        let (proxy, http_client) = if route == Route::Tunnel {
+            let proxy = Proxy::start().await;
+            let http_client = through_proxy(emulator.ca_pem(), &proxy.url);
+            (Some(proxy), http_client)
+        } else {
+            (None, trusting(&[emulator.ca_pem()]))
+        };
         Self {
             setup: client(&emulator),
             emulator,
-            scheme,
+            route,
+            proxy,
             wiretap: Wiretap::new(&http_client),
             http_client,
             users_before: 0,
@@ -316,9 +332,9 @@ impl BackEnd for Emulated {
             let fault = if attempt == 0 { fault.times(1) } else { fault };
             self.emulator.inject(fault).unwrap();
         }
-        let endpoint = match self.scheme {
-            Scheme::Http => self.emulator.endpoint(),
-            Scheme::Https => self.emulator.https_endpoint(),
+        let endpoint = match self.route {
+            Route::Http => self.emulator.endpoint(),
+            Route::Https | Route::Tunnel => self.emulator.https_endpoint(),
         };
         Target {
             endpoint: endpoint.to_owned(),
@@ -333,6 +349,7 @@ impl BackEnd for Emulated {
     }
 
     fn sent(&self) -> usize {
+        assert!(self.proxy.as_ref().is_none_or(|proxy| proxy.tunnels() > 0));
         self.wiretap.sent()
     }
 

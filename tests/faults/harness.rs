@@ -1,7 +1,7 @@
 //! Every fault of a table meets every operation, on each back end that can inject it.
 
 use crate::{
-    back_ends::{BackEnd, Emulated, FakeTransport, Scheme, Socket},
+    back_ends::{BackEnd, Emulated, FakeTransport, Route, Socket},
     fault::{Effect, Fault, Script},
     hidden::assert_fit_to_show,
     request::documented_gain,
@@ -62,8 +62,8 @@ pub(crate) async fn over_sockets(faults: &[Fault], variations: &[(Call, Times)])
 }
 
 /// Runs the faults that the emulator can inject.
-pub(crate) async fn over_the_emulator(scheme: Scheme, faults: &[Fault], variations: &[(Call, Times)]) {
-    run(&mut Emulated::start(scheme).await, faults, variations).await;
+pub(crate) async fn over_the_emulator(route: Route, faults: &[Fault], variations: &[(Call, Times)]) {
+    run(&mut Emulated::start(route).await, faults, variations).await;
 }
 
 async fn run<B: BackEnd>(back_end: &mut B, faults: &[Fault], variations: &[(Call, Times)]) {

@@ -17,13 +17,13 @@ use std::{
 pub(crate) const ATTEMPTS: usize = 3;
 
 pub(crate) struct Wiretap {
-    http_client: reqwest::Client,
+    http_client: Arc<dyn HttpClient>,
     signatures: Mutex<Vec<String>>,
     creations: Mutex<usize>,
 }
 
 impl Wiretap {
-    pub(crate) fn new(http_client: &reqwest::Client) -> Arc<Self> {
+    pub(crate) fn new(http_client: &Arc<dyn HttpClient>) -> Arc<Self> {
         Arc::new(Self {
             http_client: http_client.clone(),
             signatures: Mutex::default(),
@@ -75,7 +75,7 @@ impl HttpClient for Wiretap {
         if request.method() == Method::Post && request.url().path() == "/identities" {
             *self.creations.lock().unwrap() += 1;
         }
-        HttpClient::execute_request(&self.http_client, request).await
+        self.http_client.execute_request(request).await
     }
 }
 

@@ -10,6 +10,8 @@ pub mod transport;
 
 pub use attempt::{Idempotency, Next, next_policy};
 pub use body::{BodyLimit, buffered, into_stream};
+#[cfg(feature = "hyper")]
+pub use hyper_transport::HyperTransport;
 
 use crate::{clock::Clock, error::invalid_argument, headers::RETRY_HEADERS, runtime};
 use attempt::{Call, OutcomePolicy, SendPolicy};
