@@ -43,7 +43,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(60);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// The headers of most requests, and more.
+/// The initial capacity of the headers of a request.
 const HEADERS: usize = 12;
 
 type BoxError = Box<dyn error::Error + Send + Sync>;
