@@ -3,6 +3,7 @@
 use crate::{
     fault::{Effect, Fault, Script},
     harness::Call,
+    recorder::Recorder,
     reply::documented,
     request::{RawRequest, SECRETS},
     rule::{Outcome, Rule},
@@ -15,7 +16,6 @@ use crate::{
         proxy::Proxy,
         raw_server::RawServer,
     },
-    wiretap::Wiretap,
 };
 use acs_identity_emulator::Emulator;
 use azure_communication_identity::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
@@ -175,7 +175,7 @@ pub(crate) struct Socket {
     server: RawServer,
     faults: Arc<Mutex<Faults>>,
     http_client: Arc<dyn HttpClient>,
-    wiretap: Arc<Wiretap>,
+    recorder: Arc<Recorder>,
     requests_before: usize,
 }
 
@@ -206,7 +206,7 @@ impl Socket {
         Self {
             server,
             faults,
-            wiretap: Wiretap::new(&http_client),
+            recorder: Recorder::new(&http_client),
             http_client,
             requests_before: 0,
         }
@@ -229,13 +229,13 @@ impl BackEnd for Socket {
             script: Some(script.clone()),
             attempts: 0,
         };
-        self.wiretap = Wiretap::new(&self.http_client);
+        self.recorder = Recorder::new(&self.http_client);
         self.requests_before = self.server.requests();
         Target {
             endpoint: self.server.endpoint.clone(),
             key: KEY.to_owned(),
             subject: Subject::default(),
-            options: self.wiretap.options(),
+            options: self.recorder.options(),
         }
     }
 
@@ -244,13 +244,13 @@ impl BackEnd for Socket {
     }
 
     fn sent(&self) -> usize {
-        let sent = self.wiretap.sent();
+        let sent = self.recorder.sent();
         assert_eq!(self.server.requests() - self.requests_before, sent);
         sent
     }
 
     fn secrets(&self) -> Vec<String> {
-        self.wiretap.secrets()
+        self.recorder.secrets()
     }
 }
 
@@ -271,7 +271,7 @@ pub(crate) struct Emulated {
     /// Creates the users that operations are about.
     setup: CommunicationIdentityClient,
     http_client: Arc<dyn HttpClient>,
-    wiretap: Arc<Wiretap>,
+    recorder: Arc<Recorder>,
     users_before: usize,
     entra_token: String,
 }
@@ -291,7 +291,7 @@ impl Emulated {
             emulator,
             route,
             proxy,
-            wiretap: Wiretap::new(&http_client),
+            recorder: Recorder::new(&http_client),
             http_client,
             users_before: 0,
             entra_token: String::new(),
@@ -325,7 +325,7 @@ impl BackEnd for Emulated {
         let subject = emulator::subject(&self.emulator, &self.setup).await;
         self.entra_token = String::from(subject.teams_user.token.secret());
         self.users_before = self.emulator.identity_count();
-        self.wiretap = Wiretap::new(&self.http_client);
+        self.recorder = Recorder::new(&self.http_client);
         for (attempt, fault) in script.faults().enumerate() {
             let fault: acs_identity_emulator::Fault = emulated(fault).0.parse().unwrap();
             // Of several faults, the first that is left counts.
@@ -340,7 +340,7 @@ impl BackEnd for Emulated {
             endpoint: endpoint.to_owned(),
             key: self.emulator.access_key(),
             subject,
-            options: self.wiretap.options(),
+            options: self.recorder.options(),
         }
     }
 
@@ -350,11 +350,11 @@ impl BackEnd for Emulated {
 
     fn sent(&self) -> usize {
         assert!(self.proxy.as_ref().is_none_or(|proxy| proxy.tunnels() > 0));
-        self.wiretap.sent()
+        self.recorder.sent()
     }
 
     fn secrets(&self) -> Vec<String> {
-        let mut secrets = self.wiretap.secrets();
+        let mut secrets = self.recorder.secrets();
         secrets.extend([self.emulator.access_key(), self.entra_token.clone()]);
         secrets
     }

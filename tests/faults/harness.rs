@@ -4,10 +4,10 @@ use crate::{
     back_ends::{BackEnd, Emulated, FakeTransport, Route, Socket},
     fault::{Effect, Fault, Script},
     hidden::assert_fit_to_show,
-    request::documented_gain,
+    recorder::client,
+    request::documented_output,
     rule::Outcome,
     support::operation::Operation,
-    wiretap::client,
 };
 use azure_core::{Error, error::ErrorKind};
 
@@ -116,7 +116,7 @@ async fn meet<B: BackEnd>(back_end: &mut B, script: &Script, call: Call) {
     assert_eq!(outcome, expected, "{case}: {result:?}");
     back_end.check(case, script, call, expected);
     match &result {
-        Ok(gained) if back_end.is_stateless() => assert_eq!(*gained, documented_gain(operation), "{case}"),
+        Ok(output) if back_end.is_stateless() => assert_eq!(*output, documented_output(operation), "{case}"),
         Ok(_) => {}
         Err(error) => {
             assert_remedy(error, expected, call, case);
@@ -132,10 +132,10 @@ async fn meet<B: BackEnd>(back_end: &mut B, script: &Script, call: Call) {
     } else {
         Operation::CreateUser
     };
-    let gained = bounded::<B, _>(case, operation.call(&client, &target.subject)).await;
-    let gained = gained.unwrap_or_else(|error| panic!("afterwards: {case}: {error}"));
+    let output = bounded::<B, _>(case, operation.call(&client, &target.subject)).await;
+    let output = output.unwrap_or_else(|error| panic!("afterwards: {case}: {error}"));
     if back_end.is_stateless() {
-        assert_eq!(gained, documented_gain(operation), "afterwards: {case}");
+        assert_eq!(output, documented_output(operation), "afterwards: {case}");
     }
     assert_eq!(back_end.sent(), expected.attempts + 1, "afterwards: {case}");
 }
