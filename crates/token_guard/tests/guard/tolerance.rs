@@ -133,7 +133,7 @@ fn unneeded_claims_decide_nothing() {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let key = Key::rsa();
     let cases = cases(&json!({"keys": [key.jwk("key")]}).to_string());
-    // As they are, and refused for three reasons.
+    // Accepted claims, and claims that are refused for three reasons.
     let changes = [
         json!({}),
         json!({"exp": NOW - 300}),
