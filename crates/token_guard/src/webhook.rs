@@ -51,7 +51,7 @@ const VALIDATION_EVENT: &str = "Microsoft.EventGrid.SubscriptionValidationEvent"
 ///
 /// It is an extractor of axum and actix-web, and takes the guard from the same place as [`Caller`]. Before it reads the body,
 /// it checks the token. Then it reads at most [`webhook_body_limit`](crate::TokenGuardBuilder::webhook_body_limit) bytes
-/// within 30 seconds. It says nothing about the content: parse it as the sender's documents say.
+/// within 30 seconds. It does not look at the content: parse it as the sender's documents say.
 ///
 /// For a guard of [`TokenGuard::event_grid`] it also answers the handshakes of
 /// [both](https://learn.microsoft.com/azure/event-grid/end-point-validation-event-grid-events-schema)
@@ -78,7 +78,8 @@ const VALIDATION_EVENT: &str = "Microsoft.EventGrid.SubscriptionValidationEvent"
 /// use token_guard::{EntraApi, TokenGuard, Webhook};
 ///
 /// async fn incoming_call(webhook: Webhook) -> StatusCode {
-///     match serde_json::from_slice::<Vec<Value>>(&webhook.body) {
+///     // An array of events, or one event of the CloudEvents schema.
+///     match serde_json::from_slice::<Value>(&webhook.body) {
 ///         Ok(events) => StatusCode::OK,
 ///         Err(_) => StatusCode::BAD_REQUEST,
 ///     }
