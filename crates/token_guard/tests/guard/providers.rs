@@ -28,7 +28,7 @@ struct Provider {
         &'static [&'static str],
     ),
     guard: fn(issuer: &str, host: &str) -> TokenGuardBuilder,
-    /// Changes of the claims, most of which make another token of the issuer, and their outcomes.
+    /// Changes of the claims, most of which make another token of the issuer, and their outcomes. `{host}` is the server.
     changes: Vec<(&'static str, Value, &'static str)>,
 }
 
@@ -387,6 +387,26 @@ fn b2c() -> Provider {
                 json!({"tid": "bbbbcccc-1111-dddd-2222-eeee3333ffff"}),
                 "200",
             ),
+            (
+                "the policy in the issuer only",
+                json!({"tfp": null, "iss": format!("{{host}}/tfp/{TENANT}/b2c_1_signin/v2.0/")}),
+                "200",
+            ),
+            (
+                "another policy than the issuer's",
+                json!({"tfp": "B2C_1_without_mfa", "iss": format!("{{host}}/tfp/{TENANT}/b2c_1_signin/v2.0/")}),
+                "401 invalid_token Issuer",
+            ),
+            (
+                "another policy in the issuer",
+                json!({"iss": format!("{{host}}/tfp/{TENANT}/b2c_1_without_mfa/v2.0/")}),
+                "401 invalid_token Issuer",
+            ),
+            (
+                "another tenant in the issuer",
+                json!({"iss": "{host}/bbbbcccc-1111-dddd-2222-eeee3333ffff/v2.0/"}),
+                "401 invalid_token Issuer",
+            ),
             ("the policy in capitals", json!({"tfp": "B2C_1_SIGNIN"}), "200"),
             ("the policy as acr", json!({"tfp": null, "acr": "b2c_1_signin"}), "200"),
             ("neither scope nor role", json!({"scp": null}), "403 auth.forbidden"),
@@ -449,6 +469,7 @@ async fn token_of_each_provider_accepted() {
         );
         assert!(!caller.is_application(), "{name}");
         for (change, members, expected) in provider.changes {
+            let members: Value = serde_json::from_str(&at_host(&members.to_string())).unwrap();
             let token = key.token(&provider.header, &with(&base, &members));
             assert_eq!(short(&guard.verify(&token).await), expected, "{name}: {change}");
         }
