@@ -61,14 +61,16 @@ const VALIDATION_EVENT: &str = "Microsoft.EventGrid.SubscriptionValidationEvent"
 /// | request | response |
 /// | --- | --- |
 /// | `OPTIONS` with `WebHook-Request-Origin`, to a guard of Event Grid | 200 with `WebHook-Allowed-Origin` |
-/// | `POST` with `aeg-event-type: SubscriptionValidation`, to a guard of Event Grid | 200 with the code as `validationResponse`, or 400 |
+/// | `POST` with `aeg-event-type: SubscriptionValidation`, to a guard of Event Grid | 200 with the code as `validationResponse` |
+/// | another handshake, to a guard of Event Grid | 400 `webhook.invalid_handshake` |
 /// | `POST` without a token, or with one that is refused | that of the [`GuardError`] |
-/// | `POST` with a longer body | 413 |
-/// | `POST` with a body that breaks off, or takes longer than 30 seconds | 400 or 408 |
-/// | another method | 405 |
+/// | `POST` with a longer body | 413 `webhook.body_too_large` |
+/// | `POST` with a body that breaks off | 400 `webhook.body_incomplete` |
+/// | `POST` with a body that takes longer than 30 seconds | 408 `webhook.body_timeout` |
+/// | another method | 405 `webhook.method_not_allowed` |
 ///
-/// The guide of Event Grid tells subscriptions apart by the header `aeg-subscription-name`: refuse one that you do not know
-/// before this extractor, if it matters who may ask for an answer to a handshake.
+/// A handshake without a token is answered for every subscription. The header `aeg-subscription-name` names the subscription:
+/// to answer only your own, refuse others before this extractor.
 ///
 /// # Examples
 ///

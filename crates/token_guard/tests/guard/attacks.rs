@@ -682,7 +682,7 @@ const AUDIENCE_FAULT: &str = "401 invalid_token Audience";
 const ISSUER_FAULT: &str = "401 invalid_token Issuer";
 const FORBIDDEN: &str = "403 auth.forbidden";
 
-/// Other tokens of the issuer, where the type does not tell them apart.
+/// Other tokens of the issuer, which have the same type.
 fn other_kinds(setup: &Setup, parts: &Parts) -> Vec<Invited> {
     let guard = || setup.builder().token_type(TokenType::Jwt);
     let untyped = with(&parts.header, &json!({"typ": null}));
@@ -815,7 +815,7 @@ fn relaxed_names(setup: &Setup, parts: &Parts) -> Vec<Invited> {
             "401 invalid_token Malformed",
         ),
         (
-            "a listed client of which only azp tells",
+            "a listed client as azp only",
             clients(),
             claims(json!({"aud": null, "azp": "public-client"})),
             AUDIENCE_FAULT,

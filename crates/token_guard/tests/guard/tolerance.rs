@@ -79,7 +79,7 @@ struct Case {
     needed: &'static [&'static str],
 }
 
-/// Claims that every guard needs, and those by which a relaxed type tells id tokens apart.
+/// Claims that every guard needs, and those by which a relaxed type refuses id tokens.
 const ALWAYS: [&str; 7] = ["iss", "aud", "sub", "exp", "nbf", "iat", "cnf"];
 const KINDS: [&str; 6] = ["at_hash", "c_hash", "s_hash", "events", "token_use", "typ"];
 

@@ -642,7 +642,7 @@ async fn handshake_of_cloud_events_schema_answered() {
 }
 
 #[tokio::test]
-async fn unauthenticated_webhooks_need_the_owners_word() {
+async fn webhook_without_token_passed_on_if_allowed() {
     let sender = Sender::new();
     let strict = sender.event_grid().build().unwrap();
     let open = sender.event_grid().allow_unauthenticated_webhooks().build().unwrap();
@@ -668,7 +668,7 @@ async fn unauthenticated_webhooks_need_the_owners_word() {
             "200 2 bytes of a stranger".to_owned(),
         ),
         (
-            "two senders at one door",
+            "two senders at one address",
             &mixed,
             Some(&call_token),
             format!("200 2 bytes of {ISSUER}"),
