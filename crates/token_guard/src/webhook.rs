@@ -116,6 +116,8 @@ struct Head {
     is_post: bool,
     is_options: bool,
     token: Result<BearerToken, GuardError>,
+    /// The length of the body, if it is known before it is read.
+    length: Option<usize>,
     /// The values of `aeg-event-type`.
     event_types: Vec<String>,
     /// The values of `WebHook-Request-Origin`.
@@ -125,7 +127,7 @@ struct Head {
 impl Head {
     /// Creates the head of a request with this method and these headers.
     fn new<'a, I: Iterator<Item = &'a [u8]>>(method: &str, values: impl Fn(&'static str) -> I) -> Self {
-        let texts = |name| {
+        let texts = |name| -> Vec<String> {
             values(name)
                 .map(|value| String::from_utf8_lossy(value).into_owned())
                 .collect()
@@ -134,6 +136,7 @@ impl Head {
             is_post: method == "POST",
             is_options: method == "OPTIONS",
             token: BearerToken::from_values(values("authorization")),
+            length: texts("content-length").first().and_then(|length| length.parse().ok()),
             event_types: texts(EVENT_TYPE),
             origins: texts(REQUEST_ORIGIN),
         }
@@ -177,8 +180,8 @@ async fn accept(guard: &TokenGuard, head: Head) -> Result<Accepted, Response<Str
 }
 
 impl Accepted {
-    /// Reads the body, and answers a handshake.
-    async fn read<B, E>(self, guard: &TokenGuard, body: B) -> Result<Webhook, Response<String>>
+    /// Reads the body, and answers a handshake. A body that says that it is too long is not read at all.
+    async fn read<B, E>(self, guard: &TokenGuard, length: Option<usize>, body: B) -> Result<Webhook, Response<String>>
     where
         B: Stream<Item = Result<E, ()>>,
         E: AsRef<[u8]>,
@@ -187,6 +190,9 @@ impl Accepted {
             Self::Validation => HANDSHAKE_LIMIT,
             Self::Notification(_) => guard.webhook_rules().body_limit,
         };
+        if length.is_some_and(|length| length > limit) {
+            return Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, "webhook.body_too_large"));
+        }
         let Ok(body) = timeout(BODY_TIMEOUT, read(body, limit)).await else {
             return Err(refusal(StatusCode::REQUEST_TIMEOUT, "webhook.body_timeout"));
         };
@@ -293,10 +299,11 @@ where
         let head = Head::new(request.method().as_str(), |name| {
             headers.get_all(name).into_iter().map(HeaderValue::as_bytes)
         });
+        let length = head.length;
         let accepted = accept(&guard, head).await.map_err(respond)?;
         let body = request.into_body().into_data_stream();
         let body = body.map(|chunk| chunk.map_err(drop));
-        accepted.read(&guard, body).await.map_err(respond)
+        accepted.read(&guard, length, body).await.map_err(respond)
     }
 }
 
@@ -329,9 +336,10 @@ impl FromRequest for Webhook {
         let body = payload.take();
         async move {
             let guard = guard.ok_or_else(|| ErrorInternalServerError("the application has no Data<TokenGuard>"))?;
+            let length = head.length;
             let accepted = accept(&guard, head).await.map_err(respond)?;
             let body = body.map(|chunk| chunk.map_err(drop));
-            accepted.read(&guard, body).await.map_err(respond)
+            accepted.read(&guard, length, body).await.map_err(respond)
         }
         .boxed_local()
     }
