@@ -17,7 +17,7 @@ use std::sync::Arc;
 use support::{
     credentials::FixedCredential,
     fixtures::{API_VERSION, KEY},
-    http_client::{self, trusting},
+    http_client::trusting,
     raw_server::RawServer,
 };
 
@@ -32,7 +32,7 @@ async fn entra(emulator: &Emulator) -> Credential {
 /// A transport that trusts the emulator, or no certificate.
 fn transport(trusted: Option<&Emulator>) -> Transport {
     let authorities: Vec<_> = trusted.map(Emulator::ca_pem).into_iter().collect();
-    http_client::transport(trusting(&authorities))
+    Transport::new(trusting(&authorities))
 }
 
 /// Returns the check that fails; the others succeed, or are skipped.

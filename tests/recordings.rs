@@ -20,7 +20,7 @@ use std::{fs, path::Path};
 use support::{
     fake_service::{Answer, FakeService, respond},
     fixtures::CONNECTION_STRING,
-    operation::{Gained, Operation, Subject},
+    operation::{Operation, Output, Subject},
 };
 
 /// One request and response of a recording.
@@ -46,11 +46,11 @@ fn operation(request: &Value) -> Operation {
 }
 
 /// Returns the results of an operation in the form of the wire.
-fn on_the_wire(gained: Gained) -> Value {
-    let user = gained.user.map(|user| json!({ "id": user }));
+fn on_the_wire(output: Output) -> Value {
+    let user = output.user.map(|user| json!({ "id": user }));
     // A time as the service writes it: the fraction in up to seven digits, without trailing zeros, and the offset.
     let timestamp = |time| azure_core::time::to_rfc3339(&time).replace('Z', "+00:00");
-    let token = gained
+    let token = output
         .token
         .map(|token| json!({"token": token.token.secret(), "expiresOn": timestamp(token.expires_on)}));
     match (user, token) {
@@ -81,7 +81,7 @@ fn exchanges() -> Vec<Exchange> {
 }
 
 /// Calls an operation, whose request gets this response.
-async fn call(operation: Operation, answer: Answer) -> Result<Gained, Error> {
+async fn call(operation: Operation, answer: Answer) -> Result<Output, Error> {
     let options = CommunicationIdentityClientOptions {
         client_options: FakeService::new([answer]).client_options(),
         ..Default::default()
@@ -107,8 +107,8 @@ async fn recorded_successes_decode_to_the_last_digit() {
         } else {
             serde_json::to_vec(&body).unwrap()
         };
-        let gained = call(operation, respond(status, &[], bytes)).await.unwrap();
-        assert_eq!(on_the_wire(gained), body, "{file} {operation:?}");
+        let output = call(operation, respond(status, &[], bytes)).await.unwrap();
+        assert_eq!(on_the_wire(output), body, "{file} {operation:?}");
     }
 }
 

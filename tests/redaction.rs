@@ -38,16 +38,16 @@ use support::{
 
 /// Records the signature or the token of every request. It runs after the client's own policies.
 #[derive(Clone, Default)]
-struct Wiretap(Arc<Mutex<Vec<String>>>);
+struct Recorder(Arc<Mutex<Vec<String>>>);
 
-impl Debug for Wiretap {
+impl Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Wiretap")
+        f.write_str("Recorder")
     }
 }
 
 #[async_trait::async_trait]
-impl Policy for Wiretap {
+impl Policy for Recorder {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
         let authorization = request.headers().get_str(&AUTHORIZATION).unwrap();
         let (_, secret) = authorization
@@ -106,9 +106,9 @@ async fn no_secret_is_logged_or_shown() {
     tracing_log::LogTracer::init().unwrap();
 
     let emulator = Arc::new(Emulator::builder().start().await.unwrap());
-    let wiretap = Wiretap::default();
+    let recorder = Recorder::default();
     let mut options = emulator::options(&emulator);
-    options.client_options.per_try_policies.push(Arc::new(wiretap.clone()));
+    options.client_options.per_try_policies.push(Arc::new(recorder.clone()));
     let exporter = InMemorySpanExporter::default();
     let provider = SdkTracerProvider::builder()
         .with_simple_exporter(exporter.clone())
@@ -124,7 +124,7 @@ async fn no_secret_is_logged_or_shown() {
     misconfigure(&evidence, &emulator);
     refresh(&evidence, &emulator, &options).await;
     exchange(&evidence, &emulator, &options).await;
-    for secret in wiretap.0.lock().unwrap().iter() {
+    for secret in recorder.0.lock().unwrap().iter() {
         evidence.keep_secret(secret);
     }
 

@@ -127,7 +127,7 @@ fn may_leave_user(call: &str, error: &Error) -> bool {
 /// A transport that counts requests.
 #[derive(Debug)]
 struct Counter {
-    http_client: reqwest::Client,
+    http_client: Arc<dyn HttpClient>,
     requests: AtomicUsize,
 }
 
@@ -135,7 +135,7 @@ struct Counter {
 impl HttpClient for Counter {
     async fn execute_request(&self, request: &Request) -> Result<AsyncRawResponse> {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        HttpClient::execute_request(&self.http_client, request).await
+        self.http_client.execute_request(request).await
     }
 }
 

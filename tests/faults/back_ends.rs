@@ -3,6 +3,7 @@
 use crate::{
     fault::{Effect, Fault, Script},
     harness::Call,
+    recorder::Recorder,
     reply::documented,
     request::{RawRequest, SECRETS},
     rule::{Outcome, Rule},
@@ -10,15 +11,19 @@ use crate::{
         emulator::{self, client, start},
         fake_service::{FakeService, Pending},
         fixtures::{ENDPOINT, KEY},
-        http_client::{http_client, trusting},
+        http_client::{http_client, through_proxy, trusting},
         operation::{Operation, Subject},
+        proxy::Proxy,
         raw_server::RawServer,
     },
-    wiretap::Wiretap,
 };
 use acs_identity_emulator::Emulator;
 use azure_communication_identity::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
-use azure_core::{Error, error::ErrorKind, http::headers::AUTHORIZATION};
+use azure_core::{
+    Error,
+    error::ErrorKind,
+    http::{HttpClient, headers::AUTHORIZATION},
+};
 use std::{
     future::{self, Future},
     sync::{Arc, Mutex},
@@ -169,8 +174,8 @@ fn refused() -> Pending {
 pub(crate) struct Socket {
     server: RawServer,
     faults: Arc<Mutex<Faults>>,
-    http_client: reqwest::Client,
-    wiretap: Arc<Wiretap>,
+    http_client: Arc<dyn HttpClient>,
+    recorder: Arc<Recorder>,
     requests_before: usize,
 }
 
@@ -201,7 +206,7 @@ impl Socket {
         Self {
             server,
             faults,
-            wiretap: Wiretap::new(&http_client),
+            recorder: Recorder::new(&http_client),
             http_client,
             requests_before: 0,
         }
@@ -224,13 +229,13 @@ impl BackEnd for Socket {
             script: Some(script.clone()),
             attempts: 0,
         };
-        self.wiretap = Wiretap::new(&self.http_client);
+        self.recorder = Recorder::new(&self.http_client);
         self.requests_before = self.server.requests();
         Target {
             endpoint: self.server.endpoint.clone(),
             key: KEY.to_owned(),
             subject: Subject::default(),
-            options: self.wiretap.options(),
+            options: self.recorder.options(),
         }
     }
 
@@ -239,43 +244,54 @@ impl BackEnd for Socket {
     }
 
     fn sent(&self) -> usize {
-        let sent = self.wiretap.sent();
+        let sent = self.recorder.sent();
         assert_eq!(self.server.requests() - self.requests_before, sent);
         sent
     }
 
     fn secrets(&self) -> Vec<String> {
-        self.wiretap.secrets()
+        self.recorder.secrets()
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Scheme {
+/// The connections to the emulator.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Route {
     Http,
     Https,
+    /// https in the tunnel of a proxy.
+    Tunnel,
 }
 
 /// The emulator, which knows the requests that were executed.
 pub(crate) struct Emulated {
     emulator: Emulator,
-    scheme: Scheme,
+    route: Route,
+    proxy: Option<Proxy>,
     /// Creates the users that operations are about.
     setup: CommunicationIdentityClient,
-    http_client: reqwest::Client,
-    wiretap: Arc<Wiretap>,
+    http_client: Arc<dyn HttpClient>,
+    recorder: Arc<Recorder>,
     users_before: usize,
     entra_token: String,
 }
 
 impl Emulated {
-    pub(crate) async fn start(scheme: Scheme) -> Self {
+    pub(crate) async fn start(route: Route) -> Self {
         let emulator = start().await;
-        let http_client = trusting(&[emulator.ca_pem()]);
+        let (proxy, http_client) = if route == Route::Tunnel {
+            let proxy = Proxy::start().await;
+            let http_client = through_proxy(emulator.ca_pem(), &proxy.url);
+            (Some(proxy), http_client)
+        } else {
+            (None, trusting(&[emulator.ca_pem()]))
+        };
         Self {
             setup: client(&emulator),
             emulator,
-            scheme,
-            wiretap: Wiretap::new(&http_client),
+            route,
+            proxy,
+            recorder: Recorder::new(&http_client),
             http_client,
             users_before: 0,
             entra_token: String::new(),
@@ -309,22 +325,22 @@ impl BackEnd for Emulated {
         let subject = emulator::subject(&self.emulator, &self.setup).await;
         self.entra_token = String::from(subject.teams_user.token.secret());
         self.users_before = self.emulator.identity_count();
-        self.wiretap = Wiretap::new(&self.http_client);
+        self.recorder = Recorder::new(&self.http_client);
         for (attempt, fault) in script.faults().enumerate() {
             let fault: acs_identity_emulator::Fault = emulated(fault).0.parse().unwrap();
             // Of several faults, the first that is left counts.
             let fault = if attempt == 0 { fault.times(1) } else { fault };
             self.emulator.inject(fault).unwrap();
         }
-        let endpoint = match self.scheme {
-            Scheme::Http => self.emulator.endpoint(),
-            Scheme::Https => self.emulator.https_endpoint(),
+        let endpoint = match self.route {
+            Route::Http => self.emulator.endpoint(),
+            Route::Https | Route::Tunnel => self.emulator.https_endpoint(),
         };
         Target {
             endpoint: endpoint.to_owned(),
             key: self.emulator.access_key(),
             subject,
-            options: self.wiretap.options(),
+            options: self.recorder.options(),
         }
     }
 
@@ -333,11 +349,12 @@ impl BackEnd for Emulated {
     }
 
     fn sent(&self) -> usize {
-        self.wiretap.sent()
+        assert!(self.proxy.as_ref().is_none_or(|proxy| proxy.tunnels() > 0));
+        self.recorder.sent()
     }
 
     fn secrets(&self) -> Vec<String> {
-        let mut secrets = self.wiretap.secrets();
+        let mut secrets = self.recorder.secrets();
         secrets.extend([self.emulator.access_key(), self.entra_token.clone()]);
         secrets
     }

@@ -4,8 +4,9 @@ use crate::{
     bounded,
     fault::Row,
     hidden::assert_fit_to_show,
+    recorder::{Recorder, client},
     reply::{End, Reply, documented, half, response},
-    request::{RawRequest, documented_gain},
+    request::{RawRequest, documented_output},
     rule::{
         Failure, Kind, Outcome,
         Rule::{Busy, Interrupted, Transient},
@@ -17,7 +18,6 @@ use crate::{
         operation::{Operation, Subject},
         raw_server::RawServer,
     },
-    wiretap::{Wiretap, client},
 };
 use acs_identity_emulator::Fault;
 use azure_communication_identity::{CommunicationError, CommunicationIdentityClient};
@@ -42,12 +42,12 @@ async fn a_wrong_clock_costs_one_request_and_no_call() {
             let http_client = trusting(&[emulator.ca_pem()]);
             emulator.set_clock_offset(offset);
             let subject = subject(&emulator, &emulator::client(&emulator)).await;
-            let wiretap = Wiretap::new(&http_client);
-            let client = client(emulator.endpoint(), &emulator.access_key(), wiretap.options());
+            let recorder = Recorder::new(&http_client);
+            let client = client(emulator.endpoint(), &emulator.access_key(), recorder.options());
             bounded(operation.call(&client, &subject)).await.unwrap();
-            assert_eq!(wiretap.sent(), 2, "{operation:?}");
+            assert_eq!(recorder.sent(), 2, "{operation:?}");
             bounded(client.create_user(None)).await.unwrap();
-            assert_eq!(wiretap.sent(), 3, "{operation:?}");
+            assert_eq!(recorder.sent(), 3, "{operation:?}");
         }
     }
 }
@@ -60,8 +60,8 @@ async fn an_uncorrected_clock_is_named() {
     for offset in OFFSETS {
         emulator.set_clock_offset(offset);
         for operation in Operation::ALL {
-            let wiretap = Wiretap::new(&http_client);
-            let mut options = wiretap.options();
+            let recorder = Recorder::new(&http_client);
+            let mut options = recorder.options();
             options.correct_clock_skew = false;
             let client = client(emulator.endpoint(), &emulator.access_key(), options);
             let error = bounded(operation.call(&client, &subject)).await.unwrap_err();
@@ -69,7 +69,7 @@ async fn an_uncorrected_clock_is_named() {
                 kind: Kind::HttpResponse(401),
                 outcome_unknown: false,
             };
-            assert_eq!((Failure::of(&error), wiretap.sent()), (expected, 1), "{error}");
+            assert_eq!((Failure::of(&error), recorder.sent()), (expected, 1), "{error}");
             let found = CommunicationError::from_error(&error).unwrap();
             assert_eq!(found.code.as_deref(), Some("Denied"));
             let direction = if offset.is_positive() { "behind" } else { "ahead of" };
@@ -80,7 +80,7 @@ async fn an_uncorrected_clock_is_named() {
             ] {
                 assert!(error.to_string().contains(part), "{error}");
             }
-            assert_fit_to_show(&error, &wiretap.secrets(), "clock");
+            assert_fit_to_show(&error, &recorder.secrets(), "clock");
         }
     }
     assert_eq!(emulator.identity_count(), 1);
@@ -115,8 +115,8 @@ async fn a_date_is_tried_where_it_can_be_the_reason() {
         })
         .await;
         for operation in Operation::ALL {
-            let wiretap = Wiretap::new(&http_client());
-            let client = client(&server.endpoint, KEY, wiretap.options());
+            let recorder = Recorder::new(&http_client());
+            let client = client(&server.endpoint, KEY, recorder.options());
             for (call, requests) in requests.into_iter().enumerate() {
                 let before = server.requests();
                 let error = bounded(operation.call(&client, &Subject::default())).await.unwrap_err();
@@ -145,14 +145,14 @@ async fn a_creation_lost_after_the_correction_is_not_retried() {
             emulator.set_clock_offset(offset);
             // Every second request, which is the one with the corrected date.
             emulator.inject(Fault::reset_after_commit().share(0.5)).unwrap();
-            let wiretap = Wiretap::new(&http_client);
-            let client = client(emulator.endpoint(), &emulator.access_key(), wiretap.options());
+            let recorder = Recorder::new(&http_client);
+            let client = client(emulator.endpoint(), &emulator.access_key(), recorder.options());
             let error = bounded(operation.call(&client, &subject)).await.unwrap_err();
             let expected = Failure {
                 kind: Kind::Io,
                 outcome_unknown: true,
             };
-            assert_eq!((Failure::of(&error), wiretap.sent()), (expected, 2), "{error}");
+            assert_eq!((Failure::of(&error), recorder.sent()), (expected, 2), "{error}");
             assert_eq!(emulator.identity_count() - before, 1);
         }
     }
@@ -168,7 +168,7 @@ async fn a_jumping_clock_loses_no_call() {
     let client = client(
         emulator.endpoint(),
         &emulator.access_key(),
-        Wiretap::new(&http_client).options(),
+        Recorder::new(&http_client).options(),
     );
     for round in 0..ROUNDS {
         emulator.set_clock_offset(OFFSETS[round % OFFSETS.len()]);
@@ -236,8 +236,8 @@ impl Proxied {
         self.refuses.store(false, Ordering::SeqCst);
         for operation in Operation::ALL {
             let before = self.server.requests();
-            let gained = bounded(operation.call(client, &Subject::default())).await;
-            assert_eq!(gained.unwrap(), documented_gain(operation), "{case}");
+            let output = bounded(operation.call(client, &Subject::default())).await;
+            assert_eq!(output.unwrap(), documented_output(operation), "{case}");
             assert_eq!(self.server.requests() - before, 1, "{case}, then {operation:?}");
         }
     }
@@ -262,8 +262,8 @@ async fn a_failed_correction_does_not_move_the_clock() {
         for operation in Operation::ALL {
             let case = &format!("{name}, {operation:?}");
             let proxied = Proxied::start(reply).await;
-            let wiretap = Wiretap::new(&http_client());
-            let mut options = wiretap.options();
+            let recorder = Recorder::new(&http_client());
+            let mut options = recorder.options();
             let stalls = matches!(reply(&RawRequest::sample()).end(), End::Silence);
             options.timeout = stalls.then_some(TIMEOUT);
             let client = client(&proxied.server.endpoint, KEY, options);
@@ -274,8 +274,8 @@ async fn a_failed_correction_does_not_move_the_clock() {
             }
             // Each attempt sends the refused request and the corrected one.
             expected.attempts *= 2;
-            assert_eq!(Outcome::of(wiretap.sent(), &result), expected, "{case}: {result:?}");
-            assert_fit_to_show(&result.unwrap_err(), &wiretap.secrets(), case);
+            assert_eq!(Outcome::of(recorder.sent(), &result), expected, "{case}: {result:?}");
+            assert_fit_to_show(&result.unwrap_err(), &recorder.secrets(), case);
             proxied.assert_clock_unmoved(&client, case).await;
         }
     }
@@ -285,7 +285,7 @@ async fn a_failed_correction_does_not_move_the_clock() {
 async fn a_dropped_correction_does_not_move_the_clock() {
     for operation in Operation::ALL {
         let proxied = Proxied::start(|_| Reply::bytes("").then(End::Silence)).await;
-        let client = client(&proxied.server.endpoint, KEY, Wiretap::new(&http_client()).options());
+        let client = client(&proxied.server.endpoint, KEY, Recorder::new(&http_client()).options());
         let subject = Subject::default();
         tokio::select! {
             result = operation.call(&client, &subject) => panic!("{result:?}"),
@@ -328,7 +328,7 @@ async fn refused_calls_do_not_disturb_those_of_other_clones() {
         }
     })
     .await;
-    let client = client(&server.endpoint, KEY, Wiretap::new(&http_client()).options());
+    let client = client(&server.endpoint, KEY, Recorder::new(&http_client()).options());
     let refused_user = REFUSED_USER.parse().unwrap();
     let refused = async {
         for _ in 0..CALLS {

@@ -4,6 +4,7 @@ use crate::{
     bounded,
     fault::{Fault, Row, faults},
     harness::{over_a_fake_transport, over_sockets, variations},
+    recorder::{Recorder, client},
     reply::{End, Reply, documented, half, response},
     request::RawRequest,
     rule::{
@@ -17,7 +18,6 @@ use crate::{
         operation::{Operation, Subject},
         raw_server::RawServer,
     },
-    wiretap::{Wiretap, client},
 };
 use azure_communication_identity::CommunicationError;
 use azure_core::time::Duration;
@@ -301,7 +301,7 @@ async fn a_failure_with_half_a_body_keeps_the_rest() {
     })
     .await;
     for operation in Operation::ALL {
-        let client = client(&server.endpoint, KEY, Wiretap::new(&http_client()).options());
+        let client = client(&server.endpoint, KEY, Recorder::new(&http_client()).options());
         let error = bounded(operation.call(&client, &Subject::default())).await.unwrap_err();
         let found = CommunicationError::from_error(&error).unwrap();
         assert_eq!(found.retry_after, Some(Duration::HOUR));
@@ -317,7 +317,7 @@ async fn a_reset_before_the_request_is_uncertain_only_if_sent() {
     let http_client = http_client();
     let server = RawServer::start(|connection| async { connection.reset() }).await;
     for operation in Operation::ALL {
-        let client = client(&server.endpoint, KEY, Wiretap::new(&http_client).options());
+        let client = client(&server.endpoint, KEY, Recorder::new(&http_client).options());
         let error = bounded(operation.call(&client, &Subject::default())).await.unwrap_err();
         let failure = Failure::of(&error);
         assert!(matches!(failure.kind, Kind::Io | Kind::Connection), "{error}");

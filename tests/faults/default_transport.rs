@@ -4,11 +4,11 @@ use crate::{
     bounded,
     harness::settle,
     kinds::healthy_server,
+    recorder::{Recorder, client},
     reply::documented,
     request::RawRequest,
     rule::{Failure, Kind},
     support::{emulator::strict, fixtures::KEY, http_client::http_client, raw_server::RawServer},
-    wiretap::{Wiretap, client},
 };
 use acs_identity_emulator::Emulator;
 use azure_communication_identity::{AzureKeyCredential, CommunicationIdentityClient};
@@ -181,7 +181,7 @@ fn a_supplied_http_client_serves_one_runtime_at_a_time() {
     for (opener, failure, connections) in OPENERS {
         let home = live_runtime();
         let server = home.block_on(server_for(opener));
-        let mut options = Wiretap::new(&http_client()).options();
+        let mut options = Recorder::new(&http_client()).options();
         options.timeout = (opener == Opener::Idle).then_some(Duration::milliseconds(100));
         let client = client(&server.endpoint, KEY, options);
         let first = runtime();

@@ -2,8 +2,9 @@
 
 use crate::{
     bounded,
+    recorder::{Recorder, client},
     reply::{End, Reply, documented, half, response},
-    request::{RawRequest, documented_gain},
+    request::{RawRequest, documented_output},
     support::{
         emulator::{self, start, subject},
         fake_service::BUSY,
@@ -12,7 +13,6 @@ use crate::{
         operation::{Operation, Subject},
         raw_server::RawServer,
     },
-    wiretap::{Wiretap, client},
 };
 use acs_identity_emulator::{Emulator, Fault};
 use azure_core::time::Duration;
@@ -100,13 +100,13 @@ async fn drop_everywhere(
         } else {
             shared_http_client.clone()
         };
-        let wiretap = Wiretap::new(&http_client);
-        let client = client(emulator.endpoint(), &emulator.access_key(), wiretap.options());
+        let recorder = Recorder::new(&http_client);
+        let client = client(emulator.endpoint(), &emulator.access_key(), recorder.options());
         prepare(emulator, situation);
         let before = emulator.identity_count();
         let outcome = polled(operation.call(&client, &subject), polls).await;
-        let creations_sent = wiretap.creations_sent();
-        assert!(polls > 0 || wiretap.sent() == 0, "{case}");
+        let creations_sent = recorder.creations_sent();
+        assert!(polls > 0 || recorder.sent() == 0, "{case}");
 
         // The client works, and there is no more than one user for each creation that was sent.
         emulator.clear_faults();
@@ -120,7 +120,7 @@ async fn drop_everywhere(
 
         // No task of the dropped call holds the client.
         drop(client);
-        assert_eq!(Arc::strong_count(&wiretap), 1, "{case}, {polls} polls");
+        assert_eq!(Arc::strong_count(&recorder), 1, "{case}, {polls} polls");
         if outcome.is_some() {
             return polls;
         }
@@ -180,18 +180,18 @@ async fn drop_stalled(reply: fn(&RawRequest) -> Reply, operation: Operation, cas
     let http_client = http_client();
     for polls in 0.. {
         stalls.store(true, Ordering::SeqCst);
-        let wiretap = Wiretap::new(&http_client);
-        let mut options = wiretap.options();
+        let recorder = Recorder::new(&http_client);
+        let mut options = recorder.options();
         options.timeout = Some(TIMEOUT);
         let client = client(&server.endpoint, KEY, options);
         let outcome = polled(operation.call(&client, &Subject::default()), polls).await;
-        assert!(wiretap.creations_sent() <= 1, "{case}, {polls} polls");
+        assert!(recorder.creations_sent() <= 1, "{case}, {polls} polls");
 
         stalls.store(false, Ordering::SeqCst);
-        let gained = bounded(operation.call(&client, &Subject::default())).await;
-        assert_eq!(gained.unwrap(), documented_gain(operation), "{case}, {polls} polls");
+        let output = bounded(operation.call(&client, &Subject::default())).await;
+        assert_eq!(output.unwrap(), documented_output(operation), "{case}, {polls} polls");
         drop(client);
-        assert_eq!(Arc::strong_count(&wiretap), 1, "{case}, {polls} polls");
+        assert_eq!(Arc::strong_count(&recorder), 1, "{case}, {polls} polls");
         if outcome.is_some() {
             return polls;
         }

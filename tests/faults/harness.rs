@@ -1,13 +1,13 @@
 //! Every fault of a table meets every operation, on each back end that can inject it.
 
 use crate::{
-    back_ends::{BackEnd, Emulated, FakeTransport, Scheme, Socket},
+    back_ends::{BackEnd, Emulated, FakeTransport, Route, Socket},
     fault::{Effect, Fault, Script},
     hidden::assert_fit_to_show,
-    request::documented_gain,
+    recorder::client,
+    request::documented_output,
     rule::Outcome,
     support::operation::Operation,
-    wiretap::client,
 };
 use azure_core::{Error, error::ErrorKind};
 
@@ -62,8 +62,8 @@ pub(crate) async fn over_sockets(faults: &[Fault], variations: &[(Call, Times)])
 }
 
 /// Runs the faults that the emulator can inject.
-pub(crate) async fn over_the_emulator(scheme: Scheme, faults: &[Fault], variations: &[(Call, Times)]) {
-    run(&mut Emulated::start(scheme).await, faults, variations).await;
+pub(crate) async fn over_the_emulator(route: Route, faults: &[Fault], variations: &[(Call, Times)]) {
+    run(&mut Emulated::start(route).await, faults, variations).await;
 }
 
 async fn run<B: BackEnd>(back_end: &mut B, faults: &[Fault], variations: &[(Call, Times)]) {
@@ -116,7 +116,7 @@ async fn meet<B: BackEnd>(back_end: &mut B, script: &Script, call: Call) {
     assert_eq!(outcome, expected, "{case}: {result:?}");
     back_end.check(case, script, call, expected);
     match &result {
-        Ok(gained) if back_end.is_stateless() => assert_eq!(*gained, documented_gain(operation), "{case}"),
+        Ok(output) if back_end.is_stateless() => assert_eq!(*output, documented_output(operation), "{case}"),
         Ok(_) => {}
         Err(error) => {
             assert_remedy(error, expected, call, case);
@@ -132,10 +132,10 @@ async fn meet<B: BackEnd>(back_end: &mut B, script: &Script, call: Call) {
     } else {
         Operation::CreateUser
     };
-    let gained = bounded::<B, _>(case, operation.call(&client, &target.subject)).await;
-    let gained = gained.unwrap_or_else(|error| panic!("afterwards: {case}: {error}"));
+    let output = bounded::<B, _>(case, operation.call(&client, &target.subject)).await;
+    let output = output.unwrap_or_else(|error| panic!("afterwards: {case}: {error}"));
     if back_end.is_stateless() {
-        assert_eq!(gained, documented_gain(operation), "afterwards: {case}");
+        assert_eq!(output, documented_output(operation), "afterwards: {case}");
     }
     assert_eq!(back_end.sent(), expected.attempts + 1, "afterwards: {case}");
 }

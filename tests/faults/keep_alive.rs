@@ -2,8 +2,9 @@
 
 use crate::{
     bounded,
+    recorder::{Recorder, client},
     reply::{documented, response},
-    request::{RawRequest, documented_gain},
+    request::{RawRequest, documented_output},
     rule::{Failure, Kind},
     support::{
         fixtures::{KEY, TOKEN, USER},
@@ -11,7 +12,6 @@ use crate::{
         operation::{Operation, Subject},
         raw_server::RawServer,
     },
-    wiretap::{Wiretap, client},
 };
 
 /// Bytes after a response that no request asked for.
@@ -35,10 +35,10 @@ async fn an_extra_response_belongs_to_no_request() {
             Ok(())
         })
         .await;
-        let client = client(&server.endpoint, KEY, Wiretap::new(&http_client()).options());
+        let client = client(&server.endpoint, KEY, Recorder::new(&http_client()).options());
         for operation in Operation::ALL.into_iter().chain(Operation::ALL) {
-            let gained = bounded(operation.call(&client, &Subject::default())).await;
-            assert_eq!(gained.unwrap(), documented_gain(operation), "{extra}");
+            let output = bounded(operation.call(&client, &Subject::default())).await;
+            assert_eq!(output.unwrap(), documented_output(operation), "{extra}");
         }
     }
 }
@@ -65,14 +65,14 @@ async fn a_late_response_belongs_to_no_request() {
             }
         })
         .await;
-        let client = client(&server.endpoint, KEY, Wiretap::new(&http_client()).options());
+        let client = client(&server.endpoint, KEY, Recorder::new(&http_client()).options());
         let subject = Subject::default();
         tokio::select! {
             result = operation.call(&client, &subject) => panic!("{result:?}"),
             () = bounded(server.requests_arrived(1)) => {}
         }
-        let gained = bounded(operation.call(&client, &subject)).await;
-        assert_eq!(gained.unwrap(), documented_gain(operation));
+        let output = bounded(operation.call(&client, &subject)).await;
+        assert_eq!(output.unwrap(), documented_output(operation));
     }
 }
 
@@ -87,18 +87,18 @@ async fn a_connection_closed_between_requests_creates_no_second_user() {
         connection.write(reply.unwrap_or_default()).await
     })
     .await;
-    let wiretap = Wiretap::new(&http_client());
-    let client = client(&server.endpoint, KEY, wiretap.options());
+    let recorder = Recorder::new(&http_client());
+    let client = client(&server.endpoint, KEY, recorder.options());
     for _ in 0..CALLS {
         match bounded(Operation::CreateUser.call(&client, &Subject::default())).await {
-            Ok(gained) => assert_eq!(gained, documented_gain(Operation::CreateUser)),
+            Ok(output) => assert_eq!(output, documented_output(Operation::CreateUser)),
             Err(error) => {
                 let failure = Failure::of(&error);
                 assert_eq!((failure.kind, failure.outcome_unknown), (Kind::Io, true), "{error}");
             }
         }
     }
-    assert_eq!(wiretap.sent(), CALLS);
+    assert_eq!(recorder.sent(), CALLS);
     assert!(server.requests() <= CALLS, "{}", server.requests());
 }
 
@@ -111,10 +111,10 @@ async fn clones_share_connections() {
         Ok(())
     })
     .await;
-    let client = client(&server.endpoint, KEY, Wiretap::new(&http_client()).options());
+    let client = client(&server.endpoint, KEY, Recorder::new(&http_client()).options());
     for client in [client.clone(), client.clone(), client] {
-        let gained = bounded(Operation::CreateUser.call(&client, &Subject::default())).await;
-        assert_eq!(gained.unwrap(), documented_gain(Operation::CreateUser));
+        let output = bounded(Operation::CreateUser.call(&client, &Subject::default())).await;
+        assert_eq!(output.unwrap(), documented_output(Operation::CreateUser));
     }
     assert_eq!((server.requests(), server.connections()), (3, 1));
 }

@@ -3,8 +3,9 @@
 use crate::{
     bounded,
     hidden::assert_fit_to_show,
+    recorder::{ATTEMPTS, Recorder, client},
     reply::documented,
-    request::{RawRequest, documented_gain},
+    request::{RawRequest, documented_output},
     rule::{
         Failure, Kind, Outcome,
         Rule::{Permanent, Refused, Transient},
@@ -13,10 +14,9 @@ use crate::{
         fake_service::{Answer, BUSY, FakeService, busy, created, failure, status},
         fixtures::{CONNECTION_STRING, KEY},
         http_client::http_client,
-        operation::{Gained, Operation, Subject},
+        operation::{Operation, Output, Subject},
         raw_server::RawServer,
     },
-    wiretap::{ATTEMPTS, Wiretap, client},
 };
 use azure_communication_identity::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
 use azure_core::{
@@ -115,7 +115,7 @@ impl Policy for FailingPolicy {
 }
 
 #[derive(Debug)]
-struct FailingTransport(Arc<Wiretap>, Kind);
+struct FailingTransport(Arc<Recorder>, Kind);
 
 #[async_trait::async_trait]
 impl HttpClient for FailingTransport {
@@ -159,21 +159,21 @@ async fn only_an_unsent_request_counts_as_not_executed() {
         let http_client = http_client();
         for operation in Operation::ALL {
             let case = format!("{place:?}, {kind:?}, {operation:?}");
-            let wiretap = Wiretap::new(&http_client);
-            let mut options = wiretap.options();
+            let recorder = Recorder::new(&http_client);
+            let mut options = recorder.options();
             let client_options = &mut options.client_options;
             let policy = Arc::new(FailingPolicy(place, kind));
             match place {
                 Place::CallBefore | Place::CallAfter => client_options.per_call_policies.push(policy),
                 Place::AttemptBefore | Place::AttemptAfter => client_options.per_try_policies.push(policy),
                 Place::Transport => {
-                    let transport = FailingTransport(wiretap.clone(), kind);
+                    let transport = FailingTransport(recorder.clone(), kind);
                     client_options.transport = Some(Transport::new(Arc::new(transport)));
                 }
             }
             let client = client(&server.endpoint, KEY, options);
             let result = bounded(operation.call(&client, &Subject::default())).await;
-            let outcome = Outcome::of(wiretap.sent(), &result);
+            let outcome = Outcome::of(recorder.sent(), &result);
             assert_eq!(outcome, expected(place, kind, operation), "{case}: {result:?}");
         }
     }
@@ -214,7 +214,7 @@ async fn call_through(
     service: &Arc<FakeService>,
     operation: Operation,
     change: impl FnOnce(&mut ClientOptions),
-) -> Result<Gained> {
+) -> Result<Output> {
     let mut options = CommunicationIdentityClientOptions {
         client_options: service.client_options(),
         ..Default::default()
@@ -297,7 +297,7 @@ async fn a_response_of_a_policy_alone_is_certain() {
                 let result = call_through(&service, operation, |options| options.per_try_policies.push(policy)).await;
                 let responded = times - counted.left.load(Ordering::SeqCst);
                 if is_retried && times == 1 {
-                    assert_eq!(result.unwrap(), documented_gain(operation), "{case}");
+                    assert_eq!(result.unwrap(), documented_output(operation), "{case}");
                     assert_eq!((responded, service.requests().len()), (1, 1), "{case}");
                     continue;
                 }
@@ -388,7 +388,7 @@ async fn a_request_hedged_by_a_policy_is_not_sent_again() {
 }
 
 /// Asserts that a creation failed after two requests, of which one may have been executed.
-fn assert_uncertain(service: &FakeService, result: &Result<Gained>, kind: Kind) {
+fn assert_uncertain(service: &FakeService, result: &Result<Output>, kind: Kind) {
     let expected = Outcome {
         attempts: 2,
         failure: Some(Failure {
@@ -416,8 +416,8 @@ async fn a_request_that_cannot_be_built_is_certain() {
     let server = healthy_server().await;
     let http_client = http_client();
     for operation in Operation::ALL {
-        let wiretap = Wiretap::new(&http_client);
-        let mut options = wiretap.options();
+        let recorder = Recorder::new(&http_client);
+        let mut options = recorder.options();
         options
             .client_options
             .per_try_policies
@@ -431,8 +431,8 @@ async fn a_request_that_cannot_be_built_is_certain() {
                 outcome_unknown: false,
             }),
         };
-        assert_eq!(Outcome::of(wiretap.sent(), &result), expected, "{result:?}");
-        assert_fit_to_show(&result.unwrap_err(), &wiretap.secrets(), "a broken header");
+        assert_eq!(Outcome::of(recorder.sent(), &result), expected, "{result:?}");
+        assert_fit_to_show(&result.unwrap_err(), &recorder.secrets(), "a broken header");
         assert_eq!((server.requests(), server.connections()), (0, 0));
     }
 }

@@ -23,6 +23,7 @@ mod harness;
 mod hidden;
 mod keep_alive;
 mod kinds;
+mod recorder;
 mod redirects;
 mod reply;
 mod request;
@@ -36,7 +37,6 @@ mod support;
 mod table;
 mod unreached;
 mod waits;
-mod wiretap;
 
 use std::time::Duration;
 

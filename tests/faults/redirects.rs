@@ -4,6 +4,7 @@ use crate::{
     bounded,
     default_transport::alone,
     hidden::assert_fit_to_show,
+    recorder::{Recorder, client},
     reply::response,
     request::SECRETS,
     rule::{Failure, Kind},
@@ -13,7 +14,6 @@ use crate::{
         operation::{Operation, Subject},
         raw_server::RawServer,
     },
-    wiretap::{Wiretap, client},
 };
 use azure_communication_identity::CommunicationIdentityClientOptions;
 
@@ -78,7 +78,7 @@ async fn run(options: impl Fn() -> CommunicationIdentityClientOptions) {
 
 #[tokio::test]
 async fn redirects_are_not_followed() {
-    run(|| Wiretap::new(&http_client()).options()).await;
+    run(|| Recorder::new(&http_client()).options()).await;
 }
 
 #[test]

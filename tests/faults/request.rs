@@ -2,7 +2,7 @@
 
 use crate::support::{
     fixtures::{KEY, TEAMS_TOKEN, TOKEN, USER, user},
-    operation::{Gained, Operation},
+    operation::{Operation, Output},
 };
 use azure_communication_identity::CommunicationAccessToken;
 use azure_core::{Bytes, http::Request, time::parse_rfc3339};
@@ -68,10 +68,10 @@ impl From<&Request> for RawRequest {
 }
 
 /// Returns the results of the documented response.
-pub(crate) fn documented_gain(operation: Operation) -> Gained {
+pub(crate) fn documented_output(operation: Operation) -> Output {
     let brings_token = operation.has_result() && operation != Operation::CreateUser;
     let expires_on = parse_rfc3339(EXPIRES_ON).unwrap();
-    Gained {
+    Output {
         user: operation.creates_user().then(user),
         token: brings_token.then(|| CommunicationAccessToken::new(TOKEN, expires_on)),
     }

@@ -2,9 +2,9 @@
 
 use crate::{
     bounded,
+    recorder::{Recorder, client},
     rule::{Failure, Kind},
     support::{emulator::strict, fixtures::KEY, http_client::http_client},
-    wiretap::{Wiretap, client},
 };
 use acs_identity_emulator::{Emulator, EmulatorError};
 use azure_core::Error;
@@ -74,7 +74,7 @@ async fn restart(ending: Ending) -> Result<Totals, EmulatorError> {
         .unwrap()
         .port();
     let mut emulator = start(port).await?;
-    let client = client(emulator.endpoint(), KEY, Wiretap::new(&http_client()).options());
+    let client = client(emulator.endpoint(), KEY, Recorder::new(&http_client()).options());
     // A worker begins a call only after the result of its last one was received.
     let (results, mut ended) = mpsc::channel(1);
     let stop = Arc::new(AtomicBool::new(false));

@@ -2,6 +2,7 @@
 
 use crate::{
     bounded,
+    recorder::{ATTEMPTS, Recorder},
     rule::{Failure, Kind},
     support::{
         emulator::{self, start, subject},
@@ -9,7 +10,6 @@ use crate::{
         operation::Operation,
         retries::AtOnce,
     },
-    wiretap::{ATTEMPTS, Wiretap},
 };
 use acs_identity_emulator::{AccessKeyKind, Emulator, Fault};
 use azure_communication_identity::{AzureKeyCredential, CommunicationIdentityClient};
@@ -95,7 +95,7 @@ impl Load {
 async fn rotate(emulator: &Emulator, orderly: bool) -> Results {
     let http_client = trusting(&[emulator.ca_pem()]);
     let key = AzureKeyCredential::new(&emulator.access_key()).unwrap();
-    let options = Wiretap::new(&http_client).options();
+    let options = Recorder::new(&http_client).options();
     let client =
         CommunicationIdentityClient::with_key_credential(emulator.endpoint(), key.clone(), Some(options)).unwrap();
     let load = Load::new();
@@ -196,8 +196,8 @@ async fn a_key_replaced_between_attempts_signs_the_second() {
         let subject = subject(&emulator, &emulator::client(&emulator)).await;
         let before = emulator.identity_count();
         let key = AzureKeyCredential::new(&emulator.access_key()).unwrap();
-        let wiretap = Wiretap::new(&http_client);
-        let mut options = wiretap.options();
+        let recorder = Recorder::new(&http_client);
+        let mut options = recorder.options();
         options.client_options.retry = RetryOptions::custom(Arc::new(Rotating {
             retries: AtOnce::new(ATTEMPTS),
             emulator: emulator.clone(),
@@ -206,7 +206,7 @@ async fn a_key_replaced_between_attempts_signs_the_second() {
         let client = CommunicationIdentityClient::with_key_credential(emulator.endpoint(), key, Some(options)).unwrap();
         emulator.inject(Fault::status(503).times(2)).unwrap();
         bounded(operation.call(&client, &subject)).await.unwrap();
-        assert_eq!(wiretap.sent(), 3, "{operation:?}");
+        assert_eq!(recorder.sent(), 3, "{operation:?}");
         let gone = usize::from(operation == Operation::DeleteUser);
         let made = usize::from(operation.creates_user());
         assert_eq!(emulator.identity_count() + gone, before + made, "{operation:?}");

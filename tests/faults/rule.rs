@@ -1,6 +1,6 @@
 //! The documented consequences of faults, by README and rustdoc.
 
-use crate::{support::operation::Operation, wiretap::ATTEMPTS};
+use crate::{recorder::ATTEMPTS, support::operation::Operation};
 use azure_communication_identity::{CommunicationError, creation_outcome_unknown};
 use azure_core::{Error, error::ErrorKind};
 

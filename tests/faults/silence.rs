@@ -5,6 +5,7 @@ use crate::{
     bounded,
     fault::{Fault, Script},
     hidden::assert_fit_to_show,
+    recorder::{Recorder, client},
     reply::{End, Reply, response},
     rule::{
         Failure, Kind, Outcome,
@@ -19,7 +20,6 @@ use crate::{
         raw_server::RawServer,
         retries::AtOnce,
     },
-    wiretap::{Wiretap, client},
 };
 use azure_communication_identity::{
     CommunicationError, CommunicationIdentityClient, CommunicationIdentityClientOptions, creation_outcome_unknown,
@@ -97,8 +97,8 @@ async fn a_silent_server_is_given_up_after_the_timeout() {
         let server = silent_server(reply).await;
         let http_client = http_client();
         let calls = Operation::ALL.map(|operation| {
-            let wiretap = Wiretap::new(&http_client);
-            let mut options = wiretap.options();
+            let recorder = Recorder::new(&http_client);
+            let mut options = recorder.options();
             options.timeout = Some(TIMEOUT);
             let client = client(&server.endpoint, KEY, options);
             async move {
@@ -108,12 +108,12 @@ async fn a_silent_server_is_given_up_after_the_timeout() {
                     kind: Kind::Io,
                     outcome_unknown: operation.creates_user(),
                 };
-                assert_eq!((Failure::of(&error), wiretap.sent()), (expected, 1), "{case}: {error}");
+                assert_eq!((Failure::of(&error), recorder.sent()), (expected, 1), "{case}: {error}");
                 assert!(
                     error.to_string().contains("was given up after 100ms"),
                     "{case}: {error}"
                 );
-                assert_fit_to_show(&error, &wiretap.secrets(), case);
+                assert_fit_to_show(&error, &recorder.secrets(), case);
             }
         });
         bounded(join_all(calls)).await;
@@ -129,19 +129,19 @@ async fn a_silent_failure_keeps_its_status_and_wait() {
         .map(|(status, headers, wait, rule)| async move {
             let server = silent_server(move || silent_failure(status, headers)).await;
             let calls = Operation::ALL.map(|operation| {
-                let wiretap = Wiretap::new(http_client);
-                let mut options = wiretap.options();
+                let recorder = Recorder::new(http_client);
+                let mut options = recorder.options();
                 options.timeout = Some(FAILURE_TIMEOUT);
                 let client = client(&server.endpoint, KEY, options);
                 async move {
                     let case = &format!("{status}, {headers}, {operation:?}");
                     let result = operation.call(&client, &Subject::default()).await;
                     let expected = Outcome::documented(iter::repeat(rule), operation, false);
-                    assert_eq!(Outcome::of(wiretap.sent(), &result), expected, "{case}: {result:?}");
+                    assert_eq!(Outcome::of(recorder.sent(), &result), expected, "{case}: {result:?}");
                     let error = result.unwrap_err();
                     let found = CommunicationError::from_error(&error).unwrap();
                     assert_eq!(found.retry_after, wait, "{case}");
-                    assert_fit_to_show(&error, &wiretap.secrets(), case);
+                    assert_fit_to_show(&error, &recorder.secrets(), case);
                 }
             });
             join_all(calls).await;
@@ -241,7 +241,7 @@ async fn a_slow_service_is_given_up_after_the_timeout() {
     emulator.inject("latency=10min".parse().unwrap()).unwrap();
     let http_client = trusting(&[emulator.ca_pem()]);
     for operation in Operation::ALL {
-        let mut options = Wiretap::new(&http_client).options();
+        let mut options = Recorder::new(&http_client).options();
         options.timeout = Some(TIMEOUT);
         let client = client(emulator.endpoint(), &emulator.access_key(), options);
         let error = bounded(operation.call(&client, &subject)).await.unwrap_err();
@@ -314,7 +314,7 @@ async fn endless_attempts_time_out() {
             Ok(())
         })
         .await;
-        let mut options = Wiretap::new(&http_client()).options();
+        let mut options = Recorder::new(&http_client()).options();
         options.timeout = Some(TIMEOUT);
         options.client_options.retry = RetryOptions::custom(Arc::new(AtOnce::new(usize::MAX)));
         let client = client(&server.endpoint, KEY, options);
@@ -339,7 +339,7 @@ async fn a_dropped_call_leaves_no_connection_open() {
         let http_client = http_client();
         for operation in Operation::ALL {
             let server = silent_server(reply).await;
-            let client = client(&server.endpoint, KEY, Wiretap::new(&http_client).options());
+            let client = client(&server.endpoint, KEY, Recorder::new(&http_client).options());
             let subject = Subject::default();
             tokio::select! {
                 result = operation.call(&client, &subject) => panic!("{name}: {result:?}"),

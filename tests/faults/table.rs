@@ -1,9 +1,9 @@
 //! The faults that every back end can inject, alone and in pairs.
 
 use crate::{
-    back_ends::{Emulated, FakeTransport, Scheme, Socket},
+    back_ends::{Emulated, FakeTransport, Route, Socket},
     fault::{Effect, Fault, Row, Script, faults},
-    harness::{over_a_fake_transport, over_sockets, over_the_emulator, run_scripts, variations},
+    harness::{operations, over_a_fake_transport, over_sockets, over_the_emulator, run_scripts, variations},
     reply::{End, half, response},
     rule::Rule::{
         self, Busy, BusyTooLong, Harmless, Interrupted, NotSent, Permanent, Refused, Transient, Undocumented,
@@ -139,11 +139,16 @@ async fn every_fault_over_sockets() {
 
 #[tokio::test]
 async fn every_fault_over_the_emulator() {
-    over_the_emulator(Scheme::Http, &table(), &variations()).await;
-    run_scripts(&mut Emulated::start(Scheme::Http).await, &pairs()).await;
+    over_the_emulator(Route::Http, &table(), &variations()).await;
+    run_scripts(&mut Emulated::start(Route::Http).await, &pairs()).await;
 }
 
 #[tokio::test]
 async fn every_fault_over_the_emulator_with_tls() {
-    over_the_emulator(Scheme::Https, &table(), &variations()).await;
+    over_the_emulator(Route::Https, &table(), &variations()).await;
+}
+
+#[tokio::test]
+async fn every_fault_through_a_proxy() {
+    over_the_emulator(Route::Tunnel, &table(), &operations()).await;
 }

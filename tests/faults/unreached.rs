@@ -3,6 +3,7 @@
 use crate::{
     bounded,
     hidden::assert_fit_to_show,
+    recorder::{Recorder, client},
     rule::{Outcome, Rule::NotSent},
     support::{
         fixtures::KEY,
@@ -10,7 +11,6 @@ use crate::{
         operation::{Operation, Subject},
         raw_server::RawServer,
     },
-    wiretap::{Wiretap, client},
 };
 use acs_identity_emulator::Emulator;
 use std::iter;
@@ -76,12 +76,12 @@ async fn an_unreached_server_is_sent_no_request() {
         };
         for operation in Operation::ALL {
             let case = &format!("{obstacle:?}, {operation:?}");
-            let wiretap = Wiretap::new(&http_client);
-            let client = client(&endpoint, KEY, wiretap.options());
+            let recorder = Recorder::new(&http_client);
+            let client = client(&endpoint, KEY, recorder.options());
             let result = bounded(operation.call(&client, &Subject::default())).await;
             let expected = Outcome::documented(iter::repeat(NotSent), operation, false);
-            assert_eq!(Outcome::of(wiretap.sent(), &result), expected, "{case}: {result:?}");
-            assert_fit_to_show(&result.unwrap_err(), &wiretap.secrets(), case);
+            assert_eq!(Outcome::of(recorder.sent(), &result), expected, "{case}: {result:?}");
+            assert_fit_to_show(&result.unwrap_err(), &recorder.secrets(), case);
         }
         assert_eq!(server.map_or(0, |server| server.requests()), 0);
     }

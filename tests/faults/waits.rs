@@ -5,6 +5,7 @@ use crate::{
     bounded,
     fault::{Fault, Script},
     harness::{over_a_fake_transport, over_sockets, variations},
+    recorder::{Recorder, client},
     reply::response,
     rule::{
         Failure, Kind,
@@ -14,10 +15,9 @@ use crate::{
         fake_service::BUSY,
         fixtures::KEY,
         http_client::http_client,
-        operation::{Gained, Operation, Subject},
+        operation::{Operation, Output, Subject},
         raw_server::RawServer,
     },
-    wiretap::{Wiretap, client},
 };
 use azure_communication_identity::{CommunicationError, CommunicationIdentityClientOptions};
 use azure_core::{Result, time::Duration};
@@ -124,7 +124,7 @@ async fn timed(
     fault: &Fault,
     operation: Operation,
     change: impl FnOnce(&mut CommunicationIdentityClientOptions),
-) -> (Duration, Result<Gained>) {
+) -> (Duration, Result<Output>) {
     let mut target = FakeTransport::new().begin(&Script::once(fault)).await;
     change(&mut target.options);
     let client = client(&target.endpoint, &target.key, target.options);
@@ -195,7 +195,7 @@ async fn a_wait_is_in_the_error() {
             })
             .await;
             for operation in Operation::ALL {
-                let client = client(&server.endpoint, KEY, Wiretap::new(&http_client).options());
+                let client = client(&server.endpoint, KEY, Recorder::new(&http_client).options());
                 let error = bounded(operation.call(&client, &Subject::default())).await.unwrap_err();
                 let found = CommunicationError::from_error(&error).unwrap().retry_after;
                 assert_eq!(found, wait, "{status}, {headers}, {operation:?}");

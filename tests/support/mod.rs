@@ -19,6 +19,7 @@ pub(crate) mod fixtures;
 pub(crate) mod http_client;
 pub(crate) mod log;
 pub(crate) mod operation;
+pub(crate) mod proxy;
 pub(crate) mod raw_server;
 pub(crate) mod retries;
 pub(crate) mod secrets;

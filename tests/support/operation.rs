@@ -37,7 +37,7 @@ impl Default for Subject {
 
 /// The results of an operation.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Gained {
+pub(crate) struct Output {
     pub(crate) user: Option<CommunicationUserIdentifier>,
     pub(crate) token: Option<CommunicationAccessToken>,
 }
@@ -62,7 +62,7 @@ impl Operation {
         !matches!(self, Self::RevokeTokens | Self::DeleteUser)
     }
 
-    pub(crate) async fn call(self, client: &CommunicationIdentityClient, subject: &Subject) -> Result<Gained> {
+    pub(crate) async fn call(self, client: &CommunicationIdentityClient, subject: &Subject) -> Result<Output> {
         let user = &subject.user;
         let (user, token) = match self {
             Self::CreateUser => (Some(client.create_user(None).await?.into_model()?), None),
@@ -88,6 +88,6 @@ impl Operation {
                 (None, Some(credential.get_token().await?))
             }
         };
-        Ok(Gained { user, token })
+        Ok(Output { user, token })
     }
 }

@@ -104,12 +104,14 @@ async fn events(webhook: Webhook) -> (StatusCode, String) {
     (StatusCode::OK, format!("events: {}", types.join(", ")))
 }
 
+/// Handles the events of Event Grid. Its own schema has an array of events, the CloudEvents schema one event.
 async fn incoming_call(webhook: Webhook) -> (StatusCode, String) {
-    let Ok(events) = serde_json::from_slice::<Vec<Value>>(&webhook.body) else {
-        return (StatusCode::BAD_REQUEST, "not a batch of events".to_owned());
+    let Ok(events) = serde_json::from_slice::<Value>(&webhook.body) else {
+        return (StatusCode::BAD_REQUEST, "not an event".to_owned());
     };
+    let number = events.as_array().map_or(1, Vec::len);
     // Answer the calls here, with Call Automation and the callback URL of `/events`.
-    (StatusCode::OK, format!("incoming calls: {}", events.len()))
+    (StatusCode::OK, format!("incoming calls: {number}"))
 }
 
 /// A request that the example sends, or shows as a curl command.

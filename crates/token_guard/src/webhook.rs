@@ -51,7 +51,7 @@ const VALIDATION_EVENT: &str = "Microsoft.EventGrid.SubscriptionValidationEvent"
 ///
 /// It is an extractor of axum and actix-web, and takes the guard from the same place as [`Caller`]. Before it reads the body,
 /// it checks the token. Then it reads at most [`webhook_body_limit`](crate::TokenGuardBuilder::webhook_body_limit) bytes
-/// within 30 seconds. It says nothing about the content: parse it as the sender's documents say.
+/// within 30 seconds. It does not look at the content: parse it as the sender's documents say.
 ///
 /// For a guard of [`TokenGuard::event_grid`] it also answers the handshakes of
 /// [both](https://learn.microsoft.com/azure/event-grid/end-point-validation-event-grid-events-schema)
@@ -61,14 +61,16 @@ const VALIDATION_EVENT: &str = "Microsoft.EventGrid.SubscriptionValidationEvent"
 /// | request | response |
 /// | --- | --- |
 /// | `OPTIONS` with `WebHook-Request-Origin`, to a guard of Event Grid | 200 with `WebHook-Allowed-Origin` |
-/// | `POST` with `aeg-event-type: SubscriptionValidation`, to a guard of Event Grid | 200 with the code as `validationResponse`, or 400 |
+/// | `POST` with `aeg-event-type: SubscriptionValidation`, to a guard of Event Grid | 200 with the code as `validationResponse` |
+/// | another handshake, to a guard of Event Grid | 400 `webhook.invalid_handshake` |
 /// | `POST` without a token, or with one that is refused | that of the [`GuardError`] |
-/// | `POST` with a longer body | 413 |
-/// | `POST` with a body that breaks off, or takes longer than 30 seconds | 400 or 408 |
-/// | another method | 405 |
+/// | `POST` with a longer body | 413 `webhook.body_too_large` |
+/// | `POST` with a body that breaks off | 400 `webhook.body_incomplete` |
+/// | `POST` with a body that takes longer than 30 seconds | 408 `webhook.body_timeout` |
+/// | another method | 405 `webhook.method_not_allowed` |
 ///
-/// The guide of Event Grid tells subscriptions apart by the header `aeg-subscription-name`: refuse one that you do not know
-/// before this extractor, if it matters who may ask for an answer to a handshake.
+/// A handshake without a token is answered for every subscription. The header `aeg-subscription-name` names the subscription:
+/// to answer only your own, refuse others before this extractor.
 ///
 /// # Examples
 ///
@@ -78,7 +80,8 @@ const VALIDATION_EVENT: &str = "Microsoft.EventGrid.SubscriptionValidationEvent"
 /// use token_guard::{EntraApi, TokenGuard, Webhook};
 ///
 /// async fn incoming_call(webhook: Webhook) -> StatusCode {
-///     match serde_json::from_slice::<Vec<Value>>(&webhook.body) {
+///     // An array of events, or one event of the CloudEvents schema.
+///     match serde_json::from_slice::<Value>(&webhook.body) {
 ///         Ok(events) => StatusCode::OK,
 ///         Err(_) => StatusCode::BAD_REQUEST,
 ///     }
@@ -113,6 +116,8 @@ struct Head {
     is_post: bool,
     is_options: bool,
     token: Result<BearerToken, GuardError>,
+    /// The length of the body, if it is known before it is read.
+    length: Option<usize>,
     /// The values of `aeg-event-type`.
     event_types: Vec<String>,
     /// The values of `WebHook-Request-Origin`.
@@ -122,7 +127,7 @@ struct Head {
 impl Head {
     /// Creates the head of a request with this method and these headers.
     fn new<'a, I: Iterator<Item = &'a [u8]>>(method: &str, values: impl Fn(&'static str) -> I) -> Self {
-        let texts = |name| {
+        let texts = |name| -> Vec<String> {
             values(name)
                 .map(|value| String::from_utf8_lossy(value).into_owned())
                 .collect()
@@ -131,6 +136,7 @@ impl Head {
             is_post: method == "POST",
             is_options: method == "OPTIONS",
             token: BearerToken::from_values(values("authorization")),
+            length: texts("content-length").first().and_then(|length| length.parse().ok()),
             event_types: texts(EVENT_TYPE),
             origins: texts(REQUEST_ORIGIN),
         }
@@ -174,8 +180,8 @@ async fn accept(guard: &TokenGuard, head: Head) -> Result<Accepted, Response<Str
 }
 
 impl Accepted {
-    /// Reads the body, and answers a handshake.
-    async fn read<B, E>(self, guard: &TokenGuard, body: B) -> Result<Webhook, Response<String>>
+    /// Reads the body, and answers a handshake. A body that says that it is too long is not read at all.
+    async fn read<B, E>(self, guard: &TokenGuard, length: Option<usize>, body: B) -> Result<Webhook, Response<String>>
     where
         B: Stream<Item = Result<E, ()>>,
         E: AsRef<[u8]>,
@@ -184,6 +190,9 @@ impl Accepted {
             Self::Validation => HANDSHAKE_LIMIT,
             Self::Notification(_) => guard.webhook_rules().body_limit,
         };
+        if length.is_some_and(|length| length > limit) {
+            return Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, "webhook.body_too_large"));
+        }
         let Ok(body) = timeout(BODY_TIMEOUT, read(body, limit)).await else {
             return Err(refusal(StatusCode::REQUEST_TIMEOUT, "webhook.body_timeout"));
         };
@@ -290,10 +299,11 @@ where
         let head = Head::new(request.method().as_str(), |name| {
             headers.get_all(name).into_iter().map(HeaderValue::as_bytes)
         });
+        let length = head.length;
         let accepted = accept(&guard, head).await.map_err(respond)?;
         let body = request.into_body().into_data_stream();
         let body = body.map(|chunk| chunk.map_err(drop));
-        accepted.read(&guard, body).await.map_err(respond)
+        accepted.read(&guard, length, body).await.map_err(respond)
     }
 }
 
@@ -326,9 +336,10 @@ impl FromRequest for Webhook {
         let body = payload.take();
         async move {
             let guard = guard.ok_or_else(|| ErrorInternalServerError("the application has no Data<TokenGuard>"))?;
+            let length = head.length;
             let accepted = accept(&guard, head).await.map_err(respond)?;
             let body = body.map(|chunk| chunk.map_err(drop));
-            accepted.read(&guard, body).await.map_err(respond)
+            accepted.read(&guard, length, body).await.map_err(respond)
         }
         .boxed_local()
     }

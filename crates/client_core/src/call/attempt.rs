@@ -25,11 +25,11 @@ use std::{
 /// The effect of executing a call's request a second time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Idempotency {
-    /// None: the request is retried after every transient failure.
+    /// A second execution has no effect: the request is retried after every transient failure.
     Idempotent,
-    /// Another resource, which the caller accepts.
+    /// A second execution creates a second resource, which the caller accepts.
     Duplicating,
-    /// Another resource: the request must not be executed twice.
+    /// A second execution creates a second resource, so the request must not be executed twice.
     AtMostOnce,
 }
 
@@ -37,7 +37,7 @@ pub enum Idempotency {
 #[derive(Debug)]
 pub(super) struct Call {
     idempotency: Idempotency,
-    /// The end of the call's timeout, by the stopwatch of the client's clock.
+    /// The end of the call's timeout, by the client's monotonic clock.
     deadline: Option<Duration>,
     state: Mutex<State>,
 }
@@ -45,7 +45,7 @@ pub(super) struct Call {
 #[derive(Debug, Default)]
 struct State {
     /// The number of requests that the service may have executed. A policy of the caller can send several, even at once.
-    open_requests: usize,
+    possibly_executed: usize,
     last_failure: String,
 }
 
@@ -60,21 +60,21 @@ impl Call {
 
     /// Returns whether the service may have executed the request, by an attempt that has ended or by one that has not.
     pub(super) fn may_have_been_executed(&self) -> bool {
-        self.state().open_requests > 0
+        self.state().possibly_executed > 0
     }
 
     /// Records that a request may be executed from now on.
     pub(super) fn sending(&self) {
-        self.state().open_requests += 1;
+        self.state().possibly_executed += 1;
     }
 
     /// Records that a request was not executed.
     pub(super) fn not_executed(&self) {
         let mut state = self.state();
-        state.open_requests = state.open_requests.saturating_sub(1);
+        state.possibly_executed = state.possibly_executed.saturating_sub(1);
     }
 
-    /// Returns the time that is left, by the stopwatch of a clock.
+    /// Returns the time that is left, by a monotonic clock.
     pub(super) fn time_left(&self, clock: &Clock) -> Option<Duration> {
         Some(self.deadline? - clock.elapsed())
     }

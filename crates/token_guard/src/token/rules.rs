@@ -153,7 +153,7 @@ impl Rules {
     }
 }
 
-/// Refuses other tokens than access tokens, where the header does not tell them apart. [`TokenType::Jwt`] has the sources.
+/// Refuses other tokens than access tokens, which have the same type in their header. [`TokenType::Jwt`] has the sources.
 fn check_kind(claims: &Claims) -> Result<(), TokenFault> {
     let has_hash = ["at_hash", "c_hash", "s_hash"]
         .iter()

@@ -261,3 +261,35 @@ async fn warning_names_the_values_of_the_fault() {
         );
     }
 }
+
+#[tokio::test]
+async fn skipped_keys_named_with_their_reason() {
+    let setup = Setup::new().await;
+    let (key, other) = (Key::p384(), Key::rsa());
+    let captured = Captured::start();
+    setup.issuer.serve_keys(&[
+        with(&other.jwk("encryption"), &json!({"use": "enc"})),
+        with(&other.jwk("post-quantum"), &json!({"kty": "AKP"})),
+        with(&other.jwk("broken"), &json!({"n": "?"})),
+        json!(7),
+        key.jwk("key"),
+    ]);
+    setup.guard().load_keys().await.unwrap();
+    let text = captured.text();
+    let skipped: Vec<_> = text
+        .lines()
+        .filter(|line| line.contains("a key of the issuer is skipped"))
+        .collect();
+    assert_eq!(skipped.len(), 4, "{text}");
+    for (line, kid, reason) in [
+        (skipped[0], r#""encryption""#, "it is not for signatures"),
+        (skipped[1], r#""post-quantum""#, "its type or curve is not supported"),
+        (skipped[2], r#""broken""#, "a number of the key is not base64url"),
+        (skipped[3], r#""""#, "it is not an object"),
+    ] {
+        assert!(
+            line.contains("DEBUG") && line.contains(kid) && line.contains(reason),
+            "{line}"
+        );
+    }
+}

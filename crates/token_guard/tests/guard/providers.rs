@@ -12,6 +12,8 @@ use token_guard::{Caller, EntraApi, LogtoPermissions, TokenGuard, TokenGuardBuil
 /// A provider's discovery document, key set and token, and the settings of a guard.
 struct Provider {
     name: &'static str,
+    /// The settings in the row of the README, for a provider that has one. `guard` has the same.
+    readme: Option<&'static str>,
     /// The `iss` of the tokens. `{host}` is the server.
     issuer: &'static str,
     /// The path of the discovery document, and its issuer.
@@ -28,7 +30,7 @@ struct Provider {
         &'static [&'static str],
     ),
     guard: fn(issuer: &str, host: &str) -> TokenGuardBuilder,
-    /// Changes of the claims, most of which make another token of the issuer, and their outcomes.
+    /// Changes of the claims, most of which make another token of the issuer, and their outcomes. `{host}` is the server.
     changes: Vec<(&'static str, Value, &'static str)>,
 }
 
@@ -37,7 +39,8 @@ const KIND: &str = "401 invalid_token NotAnAccessToken";
 
 fn keycloak() -> Provider {
     Provider {
-        name: "Keycloak 26",
+        name: "Keycloak",
+        readme: Some(r#".token_type(TokenType::Jwt).roles_claim("realm_access.roles")"#),
         issuer: "{host}/realms/contoso",
         document: (format!("/realms/contoso{DISCOVERY}"), "{host}/realms/contoso"),
         key: json!({"alg": "RS256", "use": "sig", "x5c": ["MIICnzCC"], "x5t": "Wn", "x5t#S256": "Gp"}),
@@ -85,6 +88,7 @@ fn keycloak() -> Provider {
 fn auth0() -> Provider {
     Provider {
         name: "Auth0",
+        readme: Some(r#".token_type(TokenType::Jwt).roles_claim("permissions")"#),
         issuer: "{host}/",
         document: (DISCOVERY.to_owned(), "{host}/"),
         key: json!({"alg": "RS256", "use": "sig", "x5c": ["MIIDBTCC"], "x5t": "RJ"}),
@@ -122,6 +126,7 @@ fn auth0() -> Provider {
 fn okta() -> Provider {
     Provider {
         name: "Okta",
+        readme: Some(r#".token_type(TokenType::Jwt).scope_claim("scp")"#),
         issuer: "{host}/oauth2/default",
         document: (format!("/oauth2/default{DISCOVERY}"), "{host}/oauth2/default"),
         key: json!({"alg": "RS256", "use": "sig"}),
@@ -160,7 +165,10 @@ fn okta() -> Provider {
 
 fn cognito() -> Provider {
     Provider {
-        name: "Amazon Cognito",
+        name: "Cognito",
+        readme: Some(
+            r#".client_ids_in_place_of_audience([client]).token_type(TokenType::Jwt).roles_claim("cognito:groups")"#,
+        ),
         issuer: "{host}/us-east-1_example",
         document: (format!("/us-east-1_example{DISCOVERY}"), "{host}/us-east-1_example"),
         key: json!({"alg": "RS256", "use": "sig"}),
@@ -222,6 +230,9 @@ fn cognito() -> Provider {
 fn ad_fs() -> Provider {
     Provider {
         name: "AD FS",
+        readme: Some(
+            r#".token_type(TokenType::Jwt).scope_claim("scp").roles_claim("role").subject_claim("primarysid")"#,
+        ),
         issuer: "http://adfs.contoso.com/adfs/services/trust",
         document: (format!("/adfs{DISCOVERY}"), "{host}/adfs"),
         key: json!({"alg": "RS256", "use": "sig", "kid": "jeeQjLUam_O5jJgqWq1jVLfYl8G", "x5t": "jeeQjLUam_O5jJgqWq1jVLfYl8G", "x5c": ["MIIC"]}),
@@ -261,6 +272,7 @@ fn ad_fs() -> Provider {
 fn identity_server() -> Provider {
     Provider {
         name: "Duende IdentityServer",
+        readme: Some(r#".roles_claim("role")"#),
         issuer: "{host}",
         document: (DISCOVERY.to_owned(), "{host}"),
         key: json!({"alg": "RS256", "use": "sig"}),
@@ -285,6 +297,7 @@ fn identity_server() -> Provider {
 fn logto() -> Provider {
     Provider {
         name: "Logto",
+        readme: None,
         issuer: "{host}/oidc",
         document: (format!("/oidc{DISCOVERY}"), "{host}/oidc"),
         key: json!({"use": "sig"}),
@@ -311,6 +324,7 @@ const API: &str = "00001111-aaaa-2222-bbbb-3333cccc4444";
 fn external_id() -> Provider {
     Provider {
         name: "Entra External ID",
+        readme: None,
         issuer: "https://aaaabbbb-0000-cccc-1111-dddd2222eeee.ciamlogin.com/aaaabbbb-0000-cccc-1111-dddd2222eeee/v2.0",
         document: (
             format!("/{TENANT}/v2.0{DISCOVERY}"),
@@ -352,6 +366,7 @@ fn external_id() -> Provider {
 fn b2c() -> Provider {
     Provider {
         name: "Azure AD B2C",
+        readme: None,
         issuer: "{host}/aaaabbbb-0000-cccc-1111-dddd2222eeee/v2.0/",
         document: (
             format!("/{TENANT}/B2C_1_signin/v2.0{DISCOVERY}"),
@@ -387,6 +402,26 @@ fn b2c() -> Provider {
                 json!({"tid": "bbbbcccc-1111-dddd-2222-eeee3333ffff"}),
                 "200",
             ),
+            (
+                "the policy in the issuer only",
+                json!({"tfp": null, "iss": format!("{{host}}/tfp/{TENANT}/b2c_1_signin/v2.0/")}),
+                "200",
+            ),
+            (
+                "another policy than the issuer's",
+                json!({"tfp": "B2C_1_without_mfa", "iss": format!("{{host}}/tfp/{TENANT}/b2c_1_signin/v2.0/")}),
+                "401 invalid_token Issuer",
+            ),
+            (
+                "another policy in the issuer",
+                json!({"iss": format!("{{host}}/tfp/{TENANT}/b2c_1_without_mfa/v2.0/")}),
+                "401 invalid_token Issuer",
+            ),
+            (
+                "another tenant in the issuer",
+                json!({"iss": "{host}/bbbbcccc-1111-dddd-2222-eeee3333ffff/v2.0/"}),
+                "401 invalid_token Issuer",
+            ),
             ("the policy in capitals", json!({"tfp": "B2C_1_SIGNIN"}), "200"),
             ("the policy as acr", json!({"tfp": null, "acr": "b2c_1_signin"}), "200"),
             ("neither scope nor role", json!({"scp": null}), "403 auth.forbidden"),
@@ -403,10 +438,8 @@ fn caller_of(caller: &Caller) -> (&str, Option<&str>, Vec<&str>, Vec<&str>) {
     )
 }
 
-#[tokio::test]
-async fn token_of_each_provider_accepted() {
-    let key = Key::rsa();
-    for provider in [
+fn providers() -> Vec<Provider> {
+    vec![
         keycloak(),
         auth0(),
         okta(),
@@ -416,7 +449,26 @@ async fn token_of_each_provider_accepted() {
         logto(),
         external_id(),
         b2c(),
-    ] {
+    ]
+}
+
+#[test]
+fn readme_has_the_settings_of_each_provider() {
+    let readme = include_str!("../../README.md");
+    for Provider {
+        name, readme: settings, ..
+    } in providers()
+    {
+        let Some(settings) = settings else { continue };
+        let row = readme.lines().find(|line| line.starts_with(&format!("| {name} |")));
+        assert!(row.is_some_and(|row| row.contains(settings)), "{name}: {row:?}");
+    }
+}
+
+#[tokio::test]
+async fn token_of_each_provider_accepted() {
+    let key = Key::rsa();
+    for provider in providers() {
         let name = provider.name;
         let server = Server::start().await;
         let host = server.url("");
@@ -449,6 +501,7 @@ async fn token_of_each_provider_accepted() {
         );
         assert!(!caller.is_application(), "{name}");
         for (change, members, expected) in provider.changes {
+            let members: Value = serde_json::from_str(&at_host(&members.to_string())).unwrap();
             let token = key.token(&provider.header, &with(&base, &members));
             assert_eq!(short(&guard.verify(&token).await), expected, "{name}: {change}");
         }

@@ -79,7 +79,7 @@ struct Case {
     needed: &'static [&'static str],
 }
 
-/// Claims that every guard needs, and those by which a relaxed type tells id tokens apart.
+/// Claims that every guard needs, and those by which a relaxed type refuses id tokens.
 const ALWAYS: [&str; 7] = ["iss", "aud", "sub", "exp", "nbf", "iat", "cnf"];
 const KINDS: [&str; 6] = ["at_hash", "c_hash", "s_hash", "events", "token_use", "typ"];
 
@@ -133,7 +133,7 @@ fn unneeded_claims_decide_nothing() {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let key = Key::rsa();
     let cases = cases(&json!({"keys": [key.jwk("key")]}).to_string());
-    // As they are, and refused for three reasons.
+    // Accepted claims, and claims that are refused for three reasons.
     let changes = [
         json!({}),
         json!({"exp": NOW - 300}),

@@ -466,6 +466,34 @@ async fn body_is_bounded_and_must_be_complete() {
     }
 }
 
+#[tokio::test]
+async fn body_that_says_it_is_too_long_is_not_read() {
+    let sender = Sender::new();
+    let guard = sender.event_grid().webhook_body_limit(100).build().unwrap();
+    let token = sender.of_event_grid(&json!({}));
+    let too_large = "413 webhook.body_too_large";
+    let missing = "401 auth.authorization_header_missing";
+    for (token, event_type, length, expected, body_read) in [
+        (Some(&token), "Notification", "100", "200 2 bytes of object", true),
+        (Some(&token), "Notification", "101", too_large, false),
+        // The token comes first.
+        (None, "Notification", "101", missing, false),
+        (None, "SubscriptionValidation", "16385", too_large, false),
+        // A length that cannot be read bounds nothing, but the body is still counted.
+        (Some(&token), "Notification", "many", "200 2 bytes of object", true),
+    ] {
+        let sent = || {
+            let sent = Sent::post(token.map(String::as_str), "[]");
+            sent.header("aeg-event-type", event_type)
+                .header("content-length", length)
+        };
+        for (framework, response) in both(&guard, sent).await {
+            assert_eq!(response.summary(), expected, "{length} at {framework}");
+            assert_eq!(response.body_read, body_read, "{length} at {framework}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn body_that_does_not_arrive_given_up() {
     let sender = Sender::new();
@@ -642,7 +670,7 @@ async fn handshake_of_cloud_events_schema_answered() {
 }
 
 #[tokio::test]
-async fn unauthenticated_webhooks_need_the_owners_word() {
+async fn webhook_without_token_passed_on_if_allowed() {
     let sender = Sender::new();
     let strict = sender.event_grid().build().unwrap();
     let open = sender.event_grid().allow_unauthenticated_webhooks().build().unwrap();
@@ -668,7 +696,7 @@ async fn unauthenticated_webhooks_need_the_owners_word() {
             "200 2 bytes of a stranger".to_owned(),
         ),
         (
-            "two senders at one door",
+            "two senders at one address",
             &mixed,
             Some(&call_token),
             format!("200 2 bytes of {ISSUER}"),

@@ -16,14 +16,14 @@ use std::{
 /// The most attempts of a call, by the options of each back end.
 pub(crate) const ATTEMPTS: usize = 3;
 
-pub(crate) struct Wiretap {
-    http_client: reqwest::Client,
+pub(crate) struct Recorder {
+    http_client: Arc<dyn HttpClient>,
     signatures: Mutex<Vec<String>>,
     creations: Mutex<usize>,
 }
 
-impl Wiretap {
-    pub(crate) fn new(http_client: &reqwest::Client) -> Arc<Self> {
+impl Recorder {
+    pub(crate) fn new(http_client: &Arc<dyn HttpClient>) -> Arc<Self> {
         Arc::new(Self {
             http_client: http_client.clone(),
             signatures: Mutex::default(),
@@ -60,14 +60,14 @@ impl Wiretap {
     }
 }
 
-impl fmt::Debug for Wiretap {
+impl fmt::Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Wiretap")
+        f.write_str("Recorder")
     }
 }
 
 #[async_trait::async_trait]
-impl HttpClient for Wiretap {
+impl HttpClient for Recorder {
     async fn execute_request(&self, request: &Request) -> Result<AsyncRawResponse> {
         let authorization = request.headers().get_str(&AUTHORIZATION)?;
         let (_, signature) = authorization.split_once("Signature=").unwrap();
@@ -75,7 +75,7 @@ impl HttpClient for Wiretap {
         if request.method() == Method::Post && request.url().path() == "/identities" {
             *self.creations.lock().unwrap() += 1;
         }
-        HttpClient::execute_request(&self.http_client, request).await
+        self.http_client.execute_request(request).await
     }
 }
 
