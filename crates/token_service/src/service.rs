@@ -2,7 +2,7 @@
 
 use crate::{
     acs::Acs,
-    directory::{Directory, Settings, Swept},
+    directory::{Directory, Settings, Swept, VerifyError},
     layers::{self, RequestLimits},
     metrics::Metrics,
     policy::TokenPolicy,
@@ -100,6 +100,19 @@ impl TokenService {
                 origins: Vec::new(),
             },
         }
+    }
+
+    /// Verifies that the database belongs to the resource of the identity client. Call it before the service gets requests.
+    ///
+    /// The database remembers the resource of its first identity. At an endpoint that it does not know yet, this creates an
+    /// identity and deletes it, as only identities show their resource. If Azure Communication Services does not answer, it
+    /// logs a warning, and the first creation of an identity checks it.
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyError::Mismatch`] if the database has the identities of another resource, with the ids of both.
+    pub async fn verify_resource(&self) -> Result<(), VerifyError> {
+        self.api.directory.verify_resource().await
     }
 
     /// Returns the API, with its description at `/openapi.json`.

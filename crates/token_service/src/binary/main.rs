@@ -1,5 +1,6 @@
 //! The trusted service as a program. It prints a line of JSON on stdout when it is ready, and logs to stderr.
 
+mod command;
 mod config;
 mod http;
 mod listen;
@@ -12,6 +13,7 @@ mod signals;
 mod tls;
 
 use clap::Parser;
+use command::Command;
 use config::{Config, Fault};
 use listen::BoundListener;
 use serve::{Exit, ReadyLine, Server};
@@ -25,6 +27,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
+use token_service::VerifyError;
 use tokio::runtime::Runtime;
 
 /// The exit code of an unusable configuration.
@@ -58,15 +61,30 @@ struct Options {
         value_name = "PATH",
         help = "The configuration, in TOML [env: TOKEN_SERVICE_CONFIG]"
     )]
+    #[arg(global = true)]
     config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    match config::read(options.config, env::vars_os(), &read_file) {
-        Ok(Some(config)) => start(run(config)),
-        Ok(None) => run_without_configuration(),
-        Err(faults) => refuse(&faults),
+    match (
+        config::read(options.config, env::vars_os(), &read_file),
+        options.command,
+    ) {
+        (Ok(Some(config)), None) => start(run(config)),
+        (Ok(Some(config)), Some(command)) => start(async move {
+            logs::start(&config.log)?;
+            command.run(&config.database).await?;
+            Ok(Exit::Drained)
+        }),
+        (Ok(None), None) => run_without_configuration(),
+        (Ok(None), Some(_)) => {
+            print_error("error: there is no configuration, and so no database: name a file with --config");
+            ExitCode::from(BAD_CONFIGURATION)
+        }
+        (Err(faults), _) => refuse(&faults),
     }
 }
 
@@ -85,7 +103,10 @@ fn start(service: impl Future<Output = Result<Exit, Box<dyn Error>>>) -> ExitCod
             let mut reasons = vec![error.to_string()];
             reasons.extend(iter::successors(error.source(), |&cause| cause.source()).map(ToString::to_string));
             print_error(&format!("error: {}", reasons.join(": ")));
-            ExitCode::FAILURE
+            match error.downcast_ref() {
+                Some(VerifyError::Mismatch(_)) => ExitCode::from(BAD_CONFIGURATION),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }

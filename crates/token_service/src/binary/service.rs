@@ -16,7 +16,7 @@ use azure_identity::{
 };
 use entra_sidecar::{SidecarClient, SidecarCredential, SidecarScope};
 use std::{error::Error, sync::Arc, time::Duration};
-use token_service::{ServiceLimits, Store, TeamsExchange, TokenService, UserIdClaims};
+use token_service::{ServiceLimits, TeamsExchange, TokenService, UserIdClaims};
 
 /// The scope for which the identity client requests Entra tokens.
 const ACS_SCOPE: &str = "https://communication.azure.com//.default";
@@ -25,7 +25,7 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// The retries of a call. With azure_core's backoff, they take about four seconds.
 const MAX_RETRIES: u32 = 3;
 
-/// Connects to the database and builds the service. Sends no other request.
+/// Connects to the database, builds the service, and verifies that both are of one resource.
 pub(crate) async fn build(config: &Config) -> Result<TokenService, Box<dyn Error>> {
     let limits = ServiceLimits::new(config.acs.replicas, config.acs.queue);
     // First, as its error names the remedy for missing CA certificates.
@@ -36,7 +36,7 @@ pub(crate) async fn build(config: &Config) -> Result<TokenService, Box<dyn Error
     };
     let identities = identity_client(config, &limits, transport, sidecar.as_ref())?;
     let guard = config.issuer.guard(None)?;
-    let store = Store::connect(config.database.url.secret(), config.database.max_connections).await?;
+    let store = config.database.connect().await?;
     let user_id_claims = match config.issuer.kind {
         IssuerKind::Entra { .. } => UserIdClaims::EntraObject,
         IssuerKind::Oidc { .. } | IssuerKind::Logto { .. } => UserIdClaims::Subject,
@@ -65,7 +65,9 @@ pub(crate) async fn build(config: &Config) -> Result<TokenService, Box<dyn Error
         }
         builder = builder.teams(exchange);
     }
-    Ok(builder.build())
+    let service = builder.build();
+    service.verify_resource().await?;
+    Ok(service)
 }
 
 fn identity_client(

@@ -118,15 +118,26 @@ impl Directory {
         let identity = match created {
             Ok(identity) => identity,
             Err(failed) => {
-                match self.0.store.release(user, holder).await {
-                    Ok(released) => self.report_given_up((released && failed.outcome_unknown).into()),
-                    Err(error) => warn!(%error, "a claim stays until it ends"),
-                }
+                let released = self.release_claim(user, holder).await;
+                self.report_given_up((released && failed.outcome_unknown).into());
                 return Err(failed.error);
             }
         };
+        if let Err(error) = self.check_created(&identity).await {
+            self.release_claim(user, holder).await;
+            return Err(error);
+        }
         self.0.metrics.signed_in();
         Ok(self.complete_claim(user, holder, &identity).await?)
+    }
+
+    /// Releases the claim. Returns `false` if it is another holder's, or the database failed.
+    async fn release_claim(&self, user: &UserId, holder: Uuid) -> bool {
+        let released = self.0.store.release(user, holder).await;
+        released.unwrap_or_else(|error| {
+            warn!(%error, "a claim stays until it ends");
+            false
+        })
     }
 
     /// Completes the claim, and retries while the database is unavailable.

@@ -2,18 +2,22 @@
 
 mod cache;
 mod identities;
+mod resource;
 mod tokens;
 
 pub use identities::Swept;
+pub use resource::VerifyError;
 pub(crate) use tokens::UserToken;
 
-use crate::{acs::Acs, error::ApiError, metrics::Metrics, seal::SealingKeys, store::Database, user::UserId};
+use crate::{
+    acs::Acs, error::ApiError, metrics::Metrics, resource::ResourceId, seal::SealingKeys, store::Database, user::UserId,
+};
 use azure_core::time::OffsetDateTime;
 use cache::CachedUser;
 use moka::{policy::EvictionPolicy, sync::Cache};
 use std::{
     fmt::{self, Debug, Formatter},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 use token_guard::Clock;
@@ -35,6 +39,8 @@ struct Shared {
     settings: Settings,
     metrics: Arc<Metrics>,
     cache: Cache<UserId, Arc<CachedUser>>,
+    /// The resource of the database, once it is known.
+    resource: OnceLock<ResourceId>,
     tasks: TaskTracker,
 }
 
@@ -61,6 +67,7 @@ impl Directory {
             settings,
             metrics,
             cache,
+            resource: OnceLock::new(),
             tasks: TaskTracker::new(),
         }))
     }

@@ -1,27 +1,47 @@
 //! Connections to a database, and its migrations.
 
-use crate::store::{Database, Store, StoreError, StoreErrorKind, sql::SqlDatabase};
+use crate::store::{
+    Database, Store, StoreError, StoreErrorKind,
+    listener::Listener,
+    sql::{Dialect, SqlDatabase},
+};
 use sqlx::{
-    Connection, PgConnection, SqlSafeStr as _, SqlitePool,
-    migrate::{MigrateError, Migration, MigrationType, Migrator},
+    Connection, PgConnection, SqlitePool,
+    pool::PoolConnectionMetadata,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions},
 };
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
 use url::{Url, form_urlencoded};
 
 /// The limit for opening a connection and for the wait for one. On SQLite, also for the wait for another transaction.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The limit of a migration, also of one that another replica runs.
-const MIGRATION_TIMEOUT: Duration = Duration::from_mins(1);
-
 /// The pause before a locked database is opened again.
 const REOPEN_DELAY: Duration = Duration::from_millis(20);
 
+/// The time after which an idle connection to PostgreSQL is closed. Networks forget silent connections, Azure's after four
+/// minutes.
+const IDLE_TIMEOUT: Duration = Duration::from_mins(3);
+
+/// The idle time after which a connection is checked before its next use, and the limit of that check.
+const CHECKED_AFTER: Duration = Duration::from_secs(1);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
+
 const OPEN: &str = "open the database";
-const MIGRATE: &str = "bring the database's tables up to date";
+
+/// The lock for migrations, which ends with the transaction.
+const POSTGRES_LOCK: &str = "SELECT pg_advisory_xact_lock(8389754676633366889)";
+/// The same behind a pooler, where statements with names are of another client, or would stay for one.
+const POOLER_LOCK: &str = "SELECT pg_advisory_xact_lock(8389754676633366889); DEALLOCATE ALL";
+
+/// The use of the tables at the connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Tables {
+    Migrate,
+    Check,
+}
 
 impl Store {
     /// Connects to the database and migrates its tables. Several replicas can do so at once.
@@ -32,7 +52,8 @@ impl Store {
     ///   `sqlite::memory:` is a database that lives as long as the store.
     /// * `postgres://USER:PASSWORD@HOST/DATABASE` or `postgresql://…`, with the parameters of libpq that
     ///   [sqlx](https://docs.rs/sqlx/0.9/sqlx/postgres/struct.PgConnectOptions.html) knows. Over a network,
-    ///   `?sslmode=verify-full` verifies the server, and `sslrootcert` names its CA.
+    ///   `?sslmode=verify-full` verifies the server, and `sslrootcert` names its CA. `?statement-cache-capacity=0` is for a
+    ///   pooler that pools transactions, such as PgBouncer: no statement has a name then, and no change is announced.
     ///
     /// `max_connections` bounds the open connections; a database in memory has one. An operation waits at most 5 seconds for
     /// a connection.
@@ -40,7 +61,7 @@ impl Store {
     /// # Errors
     ///
     /// If the URL has another scheme or unknown parameters, if the database cannot be reached or refuses the credentials, or
-    /// if its tables have a newer version.
+    /// if a newer version has changed its tables so that this version cannot use them.
     ///
     /// # Examples
     ///
@@ -54,16 +75,36 @@ impl Store {
     /// # }
     /// ```
     pub async fn connect(url: &str, max_connections: u32) -> Result<Self, StoreError> {
+        Self::connect_to(url, max_connections, Tables::Migrate).await
+    }
+
+    /// Connects to a database whose tables are up to date, for a user without the right to change them.
+    ///
+    /// The arguments and errors are those of [`connect`](Self::connect), which is to be called before by a user who has that
+    /// right, such as in `token_service migrate`. Tables that are not up to date are an error.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`connect`](Self::connect), and tables that are not up to date.
+    pub async fn connect_without_migration(url: &str, max_connections: u32) -> Result<Self, StoreError> {
+        Self::connect_to(url, max_connections, Tables::Check).await
+    }
+
+    async fn connect_to(url: &str, max_connections: u32, tables: Tables) -> Result<Self, StoreError> {
         let database: Arc<dyn Database> = match url.split_once(':') {
-            Some(("sqlite", _)) => Arc::new(connect_sqlite(url, max_connections).await?),
-            Some(("postgres" | "postgresql", _)) => Arc::new(connect_postgres(url, max_connections).await?),
+            Some(("sqlite", _)) => Arc::new(connect_sqlite(url, max_connections, tables).await?),
+            Some(("postgres" | "postgresql", _)) => Arc::new(connect_postgres(url, max_connections, tables).await?),
             _ => return Err(bad_url("the URL has to begin with sqlite:, postgres: or postgresql:")),
         };
         Ok(Self { database })
     }
 }
 
-async fn connect_sqlite(url: &str, max_connections: u32) -> Result<SqlDatabase<sqlx::Sqlite>, StoreError> {
+async fn connect_sqlite(
+    url: &str,
+    max_connections: u32,
+    tables: Tables,
+) -> Result<SqlDatabase<sqlx::Sqlite>, StoreError> {
     let mode = sqlite_mode(url);
     let options: SqliteConnectOptions = url
         .parse()
@@ -89,15 +130,18 @@ async fn connect_sqlite(url: &str, max_connections: u32) -> Result<SqlDatabase<s
         .max_lifetime(None);
     let opened = timeout(CONNECT_TIMEOUT, open_pool(pool, options)).await;
     let pool = opened.unwrap_or_else(|_| Err(StoreError::new(OPEN, StoreErrorKind::Unavailable, "it is locked")))?;
-    let database = SqlDatabase::new(pool, "BEGIN IMMEDIATE");
-    // The transaction is the lock, as sqlx has none for SQLite. `run` does not compile for a connection in a `Send` future.
-    let migration = async {
-        let mut transaction = database.begin().await?;
-        migrations().run_direct(None, &mut *transaction, false).await?;
-        transaction.commit().await?;
-        Ok(())
+    let dialect = Dialect {
+        begin: "BEGIN IMMEDIATE",
+        notify: None,
+        closes_interrupted: false,
+        behind_pooler: false,
     };
-    migrate(migration).await?;
+    let database = SqlDatabase::new(pool, dialect, None);
+    if tables == Tables::Migrate {
+        // The transaction is the lock.
+        database.migrate("SELECT 1", "SELECT 1").await?;
+    }
+    database.check_version().await?;
     Ok(database)
 }
 
@@ -128,13 +172,24 @@ fn sqlite_mode(url: &str) -> Option<String> {
         .map(|(_, mode)| mode.into_owned())
 }
 
-async fn connect_postgres(url: &str, max_connections: u32) -> Result<SqlDatabase<sqlx::Postgres>, StoreError> {
+async fn connect_postgres(
+    url: &str,
+    max_connections: u32,
+    tables: Tables,
+) -> Result<SqlDatabase<sqlx::Postgres>, StoreError> {
     let example = "the URL is not one of PostgreSQL, such as postgres://user:password@host/database";
     let parsed = Url::parse(url).map_err(|_| bad_url(example))?;
     if let Some((name, _)) = parsed.query_pairs().find(|(name, _)| !is_postgres_parameter(name)) {
         return Err(bad_url(&format!("the URL's parameter {name:?} is unknown")));
     }
-    let options: PgConnectOptions = url.parse().map_err(|_| bad_url(example))?;
+    let mut options: PgConnectOptions = url.parse().map_err(|_| bad_url(example))?;
+    let behind_pooler = parsed
+        .query_pairs()
+        .any(|(name, value)| name == "statement-cache-capacity" && value == "0");
+    if behind_pooler {
+        // PgBouncer refuses this parameter.
+        options = options.extra_float_digits(None);
+    }
     // The pool would retry until its timeout, and hide why it cannot connect.
     let first = timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options)).await;
     first
@@ -152,11 +207,42 @@ async fn connect_postgres(url: &str, max_connections: u32) -> Result<SqlDatabase
     let pool = PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(CONNECT_TIMEOUT)
-        .connect_with(options)
+        .idle_timeout(IDLE_TIMEOUT)
+        // The pool's own check has no limit.
+        .test_before_acquire(false)
+        .before_acquire(|connection, metadata| Box::pin(check(connection, metadata)))
+        .connect_with(options.clone())
         .await
         .map_err(|error| StoreError::from_connection(OPEN, error))?;
-    migrate(migrations().run(&pool)).await?;
-    Ok(SqlDatabase::new(pool, "BEGIN"))
+    let dialect = Dialect {
+        begin: "BEGIN",
+        notify: Some("SELECT pg_notify($1, $2)"),
+        closes_interrupted: true,
+        behind_pooler,
+    };
+    // A pooler gives the session that listens to others.
+    let listener = (!behind_pooler).then(|| Listener::new(options));
+    let database = SqlDatabase::new(pool, dialect, listener);
+    if tables == Tables::Migrate {
+        if behind_pooler {
+            database.migrate(POOLER_LOCK, "DEALLOCATE ALL").await?;
+        } else {
+            database.migrate(POSTGRES_LOCK, "SELECT 1").await?;
+        }
+    }
+    database.check_version().await?;
+    Ok(database)
+}
+
+/// Checks a connection that was idle. The server can be gone without a trace.
+async fn check(connection: &mut PgConnection, metadata: PoolConnectionMetadata) -> Result<bool, sqlx::Error> {
+    if metadata.idle_for < CHECKED_AFTER {
+        return Ok(true);
+    }
+    match timeout(CHECK_TIMEOUT, connection.ping()).await {
+        Ok(checked) => checked.map(|()| true),
+        Err(elapsed) => Err(sqlx::Error::Io(elapsed.into())),
+    }
 }
 
 /// Returns whether sqlx knows this parameter. It ignores others, and logs their values.
@@ -182,29 +268,6 @@ fn is_postgres_parameter(name: &str) -> bool {
         "user",
     ];
     KNOWN.contains(&name) || name.starts_with("options[")
-}
-
-/// Returns the migrations in `migrations/`. `sqlx::migrate!` would embed them too, and build the database drivers twice.
-fn migrations() -> Migrator {
-    let users = include_str!("../../migrations/0001_users.sql");
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "users".into(),
-        MigrationType::Simple,
-        users.into_sql_str(),
-        false,
-    )])
-}
-
-async fn migrate(migration: impl Future<Output = Result<(), MigrateError>>) -> Result<(), StoreError> {
-    match timeout(MIGRATION_TIMEOUT, migration).await {
-        Ok(outcome) => outcome.map_err(|error| StoreError::from_migration(MIGRATE, error)),
-        Err(_) => Err(StoreError::new(
-            MIGRATE,
-            StoreErrorKind::Unavailable,
-            "it was not done within a minute",
-        )),
-    }
 }
 
 fn bad_url(reason: &str) -> StoreError {

@@ -3,15 +3,27 @@
 //! The table `users` has a row for each user with an identity or a claim, and `retired` one for each deletion that is due.
 
 use crate::{
-    store::{Claim, Database, Mapping, SealedToken, StoreError, StoreErrorKind},
+    resource::ResourceId,
+    store::{
+        Change, Claim, Database, Mapping, Renamed, SealedToken, StoreError, StoreErrorKind,
+        lease::{Lease, Work},
+        listener::Listener,
+    },
     user::UserId,
 };
 use async_trait::async_trait;
 use azure_communication_identity::CommunicationUserIdentifier;
 use sqlx::{
-    ColumnIndex, Decode, Encode, Executor, IntoArguments, Pool, Transaction, Type, query, query_as, query_scalar,
+    ColumnIndex, Decode, Encode, Executor, FromRow, IntoArguments, Pool, Type,
+    database::HasStatementCache,
+    query,
+    query::{Query, QueryAs},
+    query_as, query_scalar,
 };
-use std::{future::Future, time::Duration};
+use std::{
+    future::{Future, pending},
+    time::Duration,
+};
 use time::OffsetDateTime;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -22,34 +34,143 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest identity, and the longest list of scopes, in bytes. A key of a PostgreSQL index has at most 2704.
 const MAX_TEXT_BYTES: usize = 512;
 
+/// The longest id of a user, in characters; `UserId` counts bytes.
+const MAX_TEXT_LENGTH: i64 = 512;
+
+/// The row of `settings` with the id of the resource.
+const RESOURCE: &str = "resource";
+/// The beginning of the rows with the endpoints that have proved to be of a resource.
+const ENDPOINT: &str = "endpoint ";
+
 const FIND: &str = "SELECT identity, generation FROM users WHERE user_id = $1 AND identity IS NOT NULL";
 
 /// Makes an identity due for deletion. A repetition, after a lost response, changes nothing.
 const INSERT_DELETION: &str = "INSERT INTO retired (identity, user_id, retired_at) VALUES ($1, $2, $3) \
     ON CONFLICT (identity) DO NOTHING";
 
+/// The channel of PostgreSQL on which stores announce changes.
+pub(super) const CHANGES: &str = "token_service_changes";
+
 /// A database behind a pool of connections.
 #[derive(Debug)]
 pub(super) struct SqlDatabase<DB: sqlx::Database> {
     pool: Pool<DB>,
-    begin: &'static str,
+    dialect: Dialect,
+    listener: Option<Listener>,
+}
+
+/// The differences between the databases.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dialect {
+    /// The statement that starts a transaction with writes.
+    pub(super) begin: &'static str,
+    /// The statement that announces a change, with the channel and the change.
+    pub(super) notify: Option<&'static str>,
+    /// Set if the connection of an interrupted operation must be closed.
+    pub(super) closes_interrupted: bool,
+    /// Set behind a pooler, each of whose transactions can have another connection to the server. Then each statement is
+    /// part of a transaction, and none has a name.
+    pub(super) behind_pooler: bool,
 }
 
 impl<DB: sqlx::Database> SqlDatabase<DB> {
-    /// Wraps a pool. `begin` is the statement that starts a transaction with writes.
-    pub(super) fn new(pool: Pool<DB>, begin: &'static str) -> Self {
-        Self { pool, begin }
+    pub(super) fn new(pool: Pool<DB>, dialect: Dialect, listener: Option<Listener>) -> Self {
+        Self {
+            pool,
+            dialect,
+            listener,
+        }
     }
 
-    pub(super) async fn begin(&self) -> Result<Transaction<'static, DB>, sqlx::Error> {
-        self.pool.begin_with(self.begin).await
+    pub(super) async fn lease(&self) -> Result<Lease<DB>, sqlx::Error> {
+        Lease::acquire(&self.pool, self.dialect.closes_interrupted).await
+    }
+
+    /// Begins to work with one statement.
+    pub(super) async fn statement<'c>(&self, lease: &'c mut Lease<DB>) -> Result<Work<'c, DB>, sqlx::Error> {
+        if self.dialect.behind_pooler {
+            lease.transaction(self.dialect.begin).await
+        } else {
+            lease.statement()
+        }
+    }
+
+    pub(super) async fn transaction<'c>(&self, lease: &'c mut Lease<DB>) -> Result<Work<'c, DB>, sqlx::Error> {
+        lease.transaction(self.dialect.begin).await
+    }
+
+    /// Returns whether statements have names.
+    pub(super) fn named(&self) -> bool {
+        !self.dialect.behind_pooler
+    }
+}
+
+/// The operations of one statement.
+impl<DB> SqlDatabase<DB>
+where
+    DB: sqlx::Database + HasStatementCache,
+    DB::Arguments: IntoArguments<DB>,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'v> &'v str: Encode<'v, DB> + Type<DB>,
+{
+    async fn execute(&self, operation: &'static str, query: Query<'_, DB, DB::Arguments>) -> Result<(), StoreError> {
+        let query = query.persistent(self.named());
+        with_timeout(operation, async {
+            let mut lease = self.lease().await?;
+            let mut work = self.statement(&mut lease).await?;
+            query.execute(&mut *work).await?;
+            work.commit().await?;
+            lease.finish();
+            Ok(())
+        })
+        .await
+    }
+
+    async fn fetch_all<T>(
+        &self,
+        operation: &'static str,
+        query: QueryAs<'_, DB, T, DB::Arguments>,
+    ) -> Result<Vec<T>, StoreError>
+    where
+        T: Send + Unpin + for<'r> FromRow<'r, DB::Row>,
+    {
+        let query = query.persistent(self.named());
+        with_timeout(operation, async {
+            let mut lease = self.lease().await?;
+            let mut work = self.statement(&mut lease).await?;
+            let rows = query.fetch_all(&mut *work).await?;
+            work.commit().await?;
+            lease.finish();
+            Ok(rows)
+        })
+        .await
+    }
+
+    async fn fetch_optional<T>(
+        &self,
+        operation: &'static str,
+        query: QueryAs<'_, DB, T, DB::Arguments>,
+    ) -> Result<Option<T>, StoreError>
+    where
+        T: Send + Unpin + for<'r> FromRow<'r, DB::Row>,
+    {
+        Ok(self.fetch_all(operation, query).await?.pop())
+    }
+
+    /// Announces a change when the transaction commits. An empty text means that every user may have changed.
+    async fn announce(&self, work: &mut Work<'_, DB>, change: &str) -> Result<(), sqlx::Error> {
+        if let Some(notify) = self.dialect.notify {
+            let notify = query(notify).bind(CHANGES).bind(change).persistent(self.named());
+            notify.execute(&mut **work).await?;
+        }
+        Ok(())
     }
 }
 
 #[async_trait]
 impl<DB> Database for SqlDatabase<DB>
 where
-    DB: sqlx::Database,
+    DB: sqlx::Database + HasStatementCache,
     DB::Arguments: IntoArguments<DB>,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'v> &'v str: Encode<'v, DB> + Type<DB>,
@@ -61,14 +182,13 @@ where
     usize: ColumnIndex<DB::Row>,
 {
     async fn ping(&self) -> Result<(), StoreError> {
-        with_timeout("reach its database", query("SELECT 1").execute(&self.pool)).await?;
-        Ok(())
+        self.execute("reach its database", query("SELECT 1")).await
     }
 
     async fn find(&self, user: &UserId) -> Result<Option<Mapping>, StoreError> {
         const OPERATION: &str = "find a user's identity";
         let find = query_as(FIND).bind(user.as_str());
-        let row = with_timeout(OPERATION, find.fetch_optional(&self.pool)).await?;
+        let row = self.fetch_optional(OPERATION, find).await?;
         row.map(|row| parse_mapping(OPERATION, row)).transpose()
     }
 
@@ -87,25 +207,21 @@ where
             WHERE users.identity IS NULL AND users.claimed_until <= $4 \
             RETURNING created_at";
         let now = to_micros(now);
-        let claimed = async {
-            let claim = query_scalar::<_, i64>(CLAIM)
-                .bind(user.as_str())
-                .bind(holder.to_string())
-                .bind(to_micros(until))
-                .bind(now);
-            if let Some(created_at) = claim.fetch_optional(&self.pool).await? {
-                return Ok((Some(created_at), None));
-            }
-            // The row can have changed since, but the claim is not the holder's.
-            let find = query_as(FIND).bind(user.as_str());
-            Ok((None, find.fetch_optional(&self.pool).await?))
-        };
-        match with_timeout(OPERATION, claimed).await? {
-            (Some(created_at), _) => Ok(Claim::Granted {
+        let claim = query_as::<_, (i64,)>(CLAIM)
+            .bind(user.as_str())
+            .bind(holder.to_string())
+            .bind(to_micros(until))
+            .bind(now);
+        if let Some((created_at,)) = self.fetch_optional(OPERATION, claim).await? {
+            return Ok(Claim::Granted {
                 taken_over: created_at != now,
-            }),
-            (None, Some(row)) => Ok(Claim::Completed(parse_mapping(OPERATION, row)?)),
-            (None, None) => Ok(Claim::Held),
+            });
+        }
+        // The row can have changed since, but the claim is not the holder's.
+        let find = query_as(FIND).bind(user.as_str());
+        match self.fetch_optional(OPERATION, find).await? {
+            Some(row) => Ok(Claim::Completed(parse_mapping(OPERATION, row)?)),
+            None => Ok(Claim::Held),
         }
     }
 
@@ -120,39 +236,42 @@ where
         const COMPLETE: &str = "UPDATE users SET identity = $3, claimed_by = NULL, claimed_until = NULL \
             WHERE user_id = $1 AND claimed_by = $2 RETURNING identity, generation";
         let (user, created) = (user.as_str(), checked_identity(OPERATION, identity)?);
-        let completed = async {
-            let complete = query_as(COMPLETE).bind(user).bind(holder.to_string()).bind(created);
-            let completed: Option<(String, i64)> = complete.fetch_optional(&self.pool).await?;
-            if completed.is_some() {
-                return Ok(completed);
-            }
-            let mut transaction = self.begin().await?;
-            let found: Option<(String, i64)> = query_as(FIND).bind(user).fetch_optional(&mut *transaction).await?;
-            let repeated = found.filter(|(identity, _)| identity == created);
+        let complete = query_as::<_, (String, i64)>(COMPLETE).bind(user);
+        let complete = complete.bind(holder.to_string()).bind(created);
+        if let Some(row) = self.fetch_optional(OPERATION, complete).await? {
+            return parse_mapping(OPERATION, row).map(Some);
+        }
+        let repeated = async {
+            let mut lease = self.lease().await?;
+            let mut work = self.transaction(&mut lease).await?;
+            let find = query_as::<_, (String, i64)>(FIND).bind(user).persistent(self.named());
+            let repeated = find.fetch_optional(&mut *work).await?;
+            let repeated = repeated.filter(|(identity, _)| identity == created);
             if repeated.is_none() {
-                let delete = query(INSERT_DELETION).bind(created);
+                let delete = query(INSERT_DELETION).bind(created).persistent(self.named());
                 let delete = delete.bind(None::<&str>).bind(to_micros(now));
-                delete.execute(&mut *transaction).await?;
+                delete.execute(&mut *work).await?;
             }
-            transaction.commit().await?;
+            work.commit().await?;
+            lease.finish();
             Ok(repeated)
         };
-        let row = with_timeout(OPERATION, completed).await?;
+        let row = with_timeout(OPERATION, repeated).await?;
         row.map(|row| parse_mapping(OPERATION, row)).transpose()
     }
 
     async fn release(&self, user: &UserId, holder: Uuid) -> Result<bool, StoreError> {
         const RELEASE: &str = "DELETE FROM users WHERE user_id = $1 AND claimed_by = $2 RETURNING created_at";
-        let release = query_scalar::<_, i64>(RELEASE);
+        let release = query_as::<_, (i64,)>(RELEASE);
         let release = release.bind(user.as_str()).bind(holder.to_string());
-        let released = with_timeout("release a claim", release.fetch_optional(&self.pool)).await?;
+        let released = self.fetch_optional("release a claim", release).await?;
         Ok(released.is_some())
     }
 
     async fn release_expired(&self, now: OffsetDateTime) -> Result<u64, StoreError> {
         const RELEASE: &str = "DELETE FROM users WHERE identity IS NULL AND claimed_until <= $1 RETURNING created_at";
-        let release = query_scalar::<_, i64>(RELEASE).bind(to_micros(now));
-        let released = with_timeout("release expired claims", release.fetch_all(&self.pool)).await?;
+        let release = query_as::<_, (i64,)>(RELEASE).bind(to_micros(now));
+        let released = self.fetch_all("release expired claims", release).await?;
         Ok(released.len() as u64)
     }
 
@@ -160,15 +279,18 @@ where
         const DELETE: &str = "DELETE FROM users WHERE user_id = $1 RETURNING identity";
         let user = user.as_str();
         let deleted = async {
-            let mut transaction = self.begin().await?;
+            let mut lease = self.lease().await?;
+            let mut work = self.transaction(&mut lease).await?;
             let delete = query_scalar::<_, Option<String>>(DELETE).bind(user);
-            let deleted = delete.fetch_optional(&mut *transaction).await?;
+            let deleted = delete.persistent(self.named()).fetch_optional(&mut *work).await?;
             if let Some(Some(identity)) = &deleted {
-                let delete = query(INSERT_DELETION).bind(identity);
+                let delete = query(INSERT_DELETION).bind(identity).persistent(self.named());
                 let delete = delete.bind(Some(user)).bind(to_micros(now));
-                delete.execute(&mut *transaction).await?;
+                delete.execute(&mut *work).await?;
             }
-            transaction.commit().await?;
+            self.announce(&mut work, user).await?;
+            work.commit().await?;
+            lease.finish();
             Ok(deleted == Some(None))
         };
         with_timeout("delete a user", deleted).await
@@ -185,14 +307,14 @@ where
             ORDER BY retired_at, identity LIMIT $2";
         const OF_USER: &str = "SELECT identity FROM retired WHERE retired_at <= $1 AND user_id = $3 \
             ORDER BY retired_at, identity LIMIT $2";
-        let due = query_scalar::<_, String>(if user.is_some() { OF_USER } else { OF_ALL });
+        let due = query_as::<_, (String,)>(if user.is_some() { OF_USER } else { OF_ALL });
         let due = due.bind(to_micros(now)).bind(limit);
         let due = match user {
             Some(user) => due.bind(user.as_str()),
             None => due,
         };
-        let identities = with_timeout(OPERATION, due.fetch_all(&self.pool)).await?;
-        let parse = |identity: &String| parse_identity(OPERATION, identity);
+        let identities = self.fetch_all(OPERATION, due).await?;
+        let parse = |(identity,): &(String,)| parse_identity(OPERATION, identity);
         identities.iter().map(parse).collect()
     }
 
@@ -205,16 +327,14 @@ where
         let postpone = query("UPDATE retired SET retired_at = $2 WHERE identity = $1");
         let identity = checked_identity(OPERATION, identity)?;
         let postpone = postpone.bind(identity).bind(to_micros(now));
-        with_timeout(OPERATION, postpone.execute(&self.pool)).await?;
-        Ok(())
+        self.execute(OPERATION, postpone).await
     }
 
     async fn complete_deletion(&self, identity: &CommunicationUserIdentifier) -> Result<(), StoreError> {
         const OPERATION: &str = "complete the deletion of an identity";
         let complete = query("DELETE FROM retired WHERE identity = $1");
         let complete = complete.bind(checked_identity(OPERATION, identity)?);
-        with_timeout(OPERATION, complete.execute(&self.pool)).await?;
-        Ok(())
+        self.execute(OPERATION, complete).await
     }
 
     async fn find_token(
@@ -231,7 +351,7 @@ where
             .bind(checked_scopes(OPERATION, scopes)?)
             .bind(checked_identity(OPERATION, &mapping.identity)?)
             .bind(mapping.generation);
-        let row = with_timeout(OPERATION, token.fetch_optional(&self.pool)).await?;
+        let row = self.fetch_optional(OPERATION, token).await?;
         let parse = |(sealed, expires_on)| {
             Ok(SealedToken {
                 sealed,
@@ -263,11 +383,16 @@ where
             .bind(token.sealed.as_slice())
             .bind(to_micros(token.expires_on));
         let put = async {
-            match put.execute(&self.pool).await {
+            let mut lease = self.lease().await?;
+            let mut work = self.statement(&mut lease).await?;
+            match put.persistent(self.named()).execute(&mut *work).await {
                 // The user was deleted meanwhile, and the mapping with them.
-                Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => Ok(()),
-                outcome => outcome.map(drop),
-            }
+                Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => return Ok(()),
+                outcome => outcome?,
+            };
+            work.commit().await?;
+            lease.finish();
+            Ok(())
         };
         with_timeout(OPERATION, put).await
     }
@@ -279,11 +404,15 @@ where
         const DELETE: &str = "DELETE FROM tokens WHERE user_id = $1";
         let user = user.as_str();
         let deleted = async {
-            let mut transaction = self.begin().await?;
-            let next = query_as(NEXT_GENERATION).bind(user);
-            let mapping = next.fetch_optional(&mut *transaction).await?;
-            query(DELETE).bind(user).execute(&mut *transaction).await?;
-            transaction.commit().await?;
+            let mut lease = self.lease().await?;
+            let mut work = self.transaction(&mut lease).await?;
+            let next = query_as(NEXT_GENERATION).bind(user).persistent(self.named());
+            let mapping = next.fetch_optional(&mut *work).await?;
+            let delete = query(DELETE).bind(user).persistent(self.named());
+            delete.execute(&mut *work).await?;
+            self.announce(&mut work, user).await?;
+            work.commit().await?;
+            lease.finish();
             Ok(mapping)
         };
         let row = with_timeout(OPERATION, deleted).await?;
@@ -292,8 +421,165 @@ where
 
     async fn delete_expired_tokens(&self, now: OffsetDateTime) -> Result<(), StoreError> {
         let delete = query("DELETE FROM tokens WHERE expires_on <= $1").bind(to_micros(now));
-        with_timeout("delete expired tokens", delete.execute(&self.pool)).await?;
-        Ok(())
+        self.execute("delete expired tokens", delete).await
+    }
+
+    async fn resource(&self) -> Result<Option<ResourceId>, StoreError> {
+        const OPERATION: &str = "find its resource";
+        const RECORDED: &str = "SELECT value FROM settings WHERE name = $1";
+        // Of a database without a record, which an earlier version created.
+        const ANY_IDENTITY: &str = "SELECT identity FROM users WHERE identity IS NOT NULL \
+            UNION ALL SELECT identity FROM retired LIMIT 1";
+        let recorded = query_as::<_, (String,)>(RECORDED).bind(RESOURCE);
+        if let Some((id,)) = self.fetch_optional(OPERATION, recorded).await? {
+            return Ok(Some(ResourceId::new(&id)));
+        }
+        let identity = self
+            .fetch_optional(OPERATION, query_as::<_, (String,)>(ANY_IDENTITY))
+            .await?;
+        let identity = identity.map(|(identity,)| parse_identity(OPERATION, &identity));
+        Ok(identity.transpose()?.as_ref().map(ResourceId::of))
+    }
+
+    async fn record_resource(&self, resource: &ResourceId, endpoint: &str) -> Result<ResourceId, StoreError> {
+        const OPERATION: &str = "record its resource";
+        const INSERT: &str = "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+        // An endpoint can be given to another resource.
+        const UPSERT: &str = "INSERT INTO settings (name, value) VALUES ($1, $2) \
+            ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+        // Before the insertion, as identities of an earlier version decide.
+        let first = self.resource().await?.unwrap_or_else(|| resource.clone());
+        let insert = query(INSERT).bind(RESOURCE).bind(first.as_str());
+        self.execute(OPERATION, insert).await?;
+        let recorded = self.resource().await?;
+        let recorded = recorded.ok_or_else(|| StoreError::unreadable(OPERATION, "a resource"))?;
+        if recorded == *resource {
+            let name = format!("{ENDPOINT}{endpoint}");
+            let upsert = query(UPSERT).bind(name.as_str()).bind(resource.as_str());
+            self.execute(OPERATION, upsert).await?;
+        }
+        Ok(recorded)
+    }
+
+    async fn resource_of_endpoint(&self, endpoint: &str) -> Result<Option<ResourceId>, StoreError> {
+        let name = format!("{ENDPOINT}{endpoint}");
+        let find = query_as::<_, (String,)>("SELECT value FROM settings WHERE name = $1").bind(name.as_str());
+        let found = self.fetch_optional("find the resource of an endpoint", find).await?;
+        Ok(found.map(|(id,)| ResourceId::new(&id)))
+    }
+
+    async fn move_resource(&self, to: &ResourceId) -> Result<Vec<(String, String)>, StoreError> {
+        const LEFT: &str = "SELECT user_id, identity FROM users WHERE identity IS NOT NULL \
+            UNION ALL SELECT '', identity FROM retired ORDER BY 1, 2";
+        let moved = async {
+            let mut lease = self.lease().await?;
+            let mut work = self.transaction(&mut lease).await?;
+            let left = query_as::<_, (String, String)>(LEFT).persistent(self.named());
+            let left = left.fetch_all(&mut *work).await?;
+            for statement in ["DELETE FROM tokens", "DELETE FROM users", "DELETE FROM retired"] {
+                query(statement).persistent(self.named()).execute(&mut *work).await?;
+            }
+            let forget = query("DELETE FROM settings WHERE name = $1 OR name LIKE 'endpoint %'").bind(RESOURCE);
+            forget.persistent(self.named()).execute(&mut *work).await?;
+            let record = query("INSERT INTO settings (name, value) VALUES ($1, $2)").bind(RESOURCE);
+            let record = record.bind(to.as_str()).persistent(self.named());
+            record.execute(&mut *work).await?;
+            self.announce(&mut work, "").await?;
+            work.commit().await?;
+            lease.finish();
+            Ok(left)
+        };
+        with_timeout("move to another resource", moved).await
+    }
+
+    async fn forget_tokens(&self) -> Result<u64, StoreError> {
+        const NEXT_GENERATIONS: &str = "UPDATE users SET generation = generation + 1 WHERE identity IS NOT NULL";
+        const COUNT: &str = "SELECT count(*) FROM tokens";
+        let forgotten = async {
+            let mut lease = self.lease().await?;
+            let mut work = self.transaction(&mut lease).await?;
+            let next = query(NEXT_GENERATIONS).persistent(self.named());
+            next.execute(&mut *work).await?;
+            let count = query_scalar::<_, i64>(COUNT).persistent(self.named());
+            let count = count.fetch_one(&mut *work).await?;
+            let delete = query("DELETE FROM tokens").persistent(self.named());
+            delete.execute(&mut *work).await?;
+            self.announce(&mut work, "").await?;
+            work.commit().await?;
+            lease.finish();
+            Ok(count)
+        };
+        let forgotten = with_timeout("forget all tokens", forgotten).await?;
+        Ok(forgotten.unsigned_abs())
+    }
+
+    async fn rename_users(
+        &self,
+        from: &str,
+        to: &str,
+        replace: bool,
+        now: OffsetDateTime,
+    ) -> Result<Renamed, StoreError> {
+        const OPERATION: &str = "rename the issuer of its users";
+        // `substr` counts characters in both databases, and so does `length`.
+        const CONFLICTS: &str = "SELECT count(*) FROM users old JOIN users new \
+            ON new.user_id = $2 || substr(old.user_id, length($1) + 1) \
+            WHERE substr(old.user_id, 1, length($1)) = $1";
+        const LONGEST: &str = "SELECT CAST(COALESCE(MAX(length($2 || substr(user_id, length($1) + 1))), 0) AS BIGINT) FROM users \
+            WHERE substr(user_id, 1, length($1)) = $1";
+        const RETIRE_NEW: &str = "INSERT INTO retired (identity, user_id, retired_at) \
+            SELECT new.identity, new.user_id, $3 FROM users old JOIN users new \
+            ON new.user_id = $2 || substr(old.user_id, length($1) + 1) \
+            WHERE substr(old.user_id, 1, length($1)) = $1 AND new.identity IS NOT NULL \
+            ON CONFLICT (identity) DO NOTHING";
+        const DELETE_NEW: &str = "DELETE FROM users WHERE user_id IN \
+            (SELECT $2 || substr(old.user_id, length($1) + 1) FROM users old \
+            WHERE substr(old.user_id, 1, length($1)) = $1 AND $3 > 0)";
+        // Sealed tokens are bound to the user's id, and would not open.
+        const DELETE_TOKENS: &str = "DELETE FROM tokens WHERE substr(user_id, 1, length($1)) = $1";
+        const RENAME_USERS: &str = "UPDATE users SET user_id = $2 || substr(user_id, length($1) + 1) \
+            WHERE substr(user_id, 1, length($1)) = $1 RETURNING created_at";
+        const RENAME_DELETIONS: &str = "UPDATE retired SET user_id = $2 || substr(user_id, length($1) + 1) \
+            WHERE substr(user_id, 1, length($1)) = $1";
+        let renamed = async {
+            let mut lease = self.lease().await?;
+            let mut work = self.transaction(&mut lease).await?;
+            if replace {
+                for statement in [RETIRE_NEW, DELETE_NEW] {
+                    let replace = query(statement).bind(from).bind(to).bind(to_micros(now));
+                    replace.persistent(self.named()).execute(&mut *work).await?;
+                }
+            }
+            for (statement, limit) in [(CONFLICTS, 0), (LONGEST, MAX_TEXT_LENGTH)] {
+                let found = query_scalar::<_, i64>(statement).bind(from).bind(to);
+                let found = found.persistent(self.named()).fetch_one(&mut *work).await?;
+                if found > limit {
+                    return Ok(if limit == 0 {
+                        Renamed::Conflicts(found.unsigned_abs())
+                    } else {
+                        Renamed::TooLong
+                    });
+                }
+            }
+            let delete = query(DELETE_TOKENS).bind(from).persistent(self.named());
+            delete.execute(&mut *work).await?;
+            let rename = query_as::<_, (i64,)>(RENAME_USERS).bind(from).bind(to);
+            let renamed = rename.persistent(self.named()).fetch_all(&mut *work).await?;
+            let rename = query(RENAME_DELETIONS).bind(from).bind(to);
+            rename.persistent(self.named()).execute(&mut *work).await?;
+            self.announce(&mut work, "").await?;
+            work.commit().await?;
+            lease.finish();
+            Ok(Renamed::Users(renamed.len() as u64))
+        };
+        with_timeout(OPERATION, renamed).await
+    }
+
+    async fn listen(&self, on_change: &(dyn for<'c> Fn(Change<'c>) + Send + Sync)) -> Result<(), StoreError> {
+        match &self.listener {
+            Some(listener) => listener.run(on_change).await,
+            None => pending().await,
+        }
     }
 
     async fn close(&self) {
@@ -302,7 +588,7 @@ where
 }
 
 /// Bounds the time of an operation. The error names the operation.
-async fn with_timeout<T>(
+pub(super) async fn with_timeout<T>(
     operation: &'static str,
     work: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, StoreError> {

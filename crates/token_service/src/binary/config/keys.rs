@@ -25,7 +25,7 @@ pub(super) const FILE_VARIABLE: &str = "TOKEN_SERVICE_CONFIG";
 /// The tables that only the file can have.
 pub(super) const RULES: &str = "tokens.rules";
 
-pub(super) const KEYS: [Key; 39] = [
+pub(super) const KEYS: [Key; 40] = [
     text("listen"),
     text("operations_listen"),
     flag("allow_plain_http"),
@@ -42,6 +42,7 @@ pub(super) const KEYS: [Key; 39] = [
     text("database.url"),
     text("database.url_file"),
     number("database.max_connections"),
+    flag("database.migrate"),
     text("issuer.kind"),
     text("issuer.url"),
     text("issuer.audience"),
