@@ -6,8 +6,9 @@ use crate::{
     layers::{self, RequestLimits},
     metrics::Metrics,
     policy::TokenPolicy,
-    routes::{self, ApiState, Health, RateLimit},
-    seal::SealingKeys,
+    rate_limit::RateLimit,
+    routes::{self, ApiState, Health},
+    seal::{CredentialFingerprint, SealingKeys},
     service_limits::ServiceLimits,
     store::{Store, StoreError},
     teams::TeamsExchange,
@@ -17,15 +18,17 @@ use axum::{Router, http::HeaderValue};
 use azure_communication_identity::CommunicationIdentityClient;
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use token_guard::{Clock, TokenGuard};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::{
+    join,
+    time::{MissedTickBehavior, interval},
+};
 use tracing::warn;
 
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 
-const DEFAULT_REQUESTS_PER_MINUTE: NonZeroU32 = match NonZeroU32::new(120) {
-    Some(requests) => requests,
-    None => NonZeroU32::MIN,
-};
+const DEFAULT_REQUESTS_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(119);
+const DEFAULT_FRESH_TOKENS_PER_HOUR: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
+const DEFAULT_ACS_COSTS_PER_HOUR: NonZeroU32 = NonZeroU32::MIN.saturating_add(59);
 
 /// The trusted service that issues tokens of Azure Communication Services to the users of an app. Clones share one service.
 ///
@@ -69,6 +72,8 @@ pub struct TokenServiceBuilder {
     user_id_claims: UserIdClaims,
     teams: Option<TeamsExchange>,
     requests_per_minute: NonZeroU32,
+    fresh_tokens_per_hour: NonZeroU32,
+    acs_costs_per_hour: NonZeroU32,
     service_limits: Option<ServiceLimits>,
     request_limits: RequestLimits,
 }
@@ -93,6 +98,8 @@ impl TokenService {
             user_id_claims: UserIdClaims::default(),
             teams: None,
             requests_per_minute: DEFAULT_REQUESTS_PER_MINUTE,
+            fresh_tokens_per_hour: DEFAULT_FRESH_TOKENS_PER_HOUR,
+            acs_costs_per_hour: DEFAULT_ACS_COSTS_PER_HOUR,
             service_limits: None,
             request_limits: RequestLimits {
                 timeout: Duration::from_secs(30),
@@ -134,11 +141,17 @@ impl TokenService {
     /// If the database fails. A failure of Azure Communication Services counts in [`Swept::failed`].
     pub async fn sweep(&self) -> Result<Swept, StoreError> {
         self.api.rate_limit.remove_idle();
+        self.api.fresh_limit.remove_idle();
         self.api.directory.sweep().await
     }
 
-    /// [Sweeps](Self::sweep) once a minute, and never returns.
+    /// [Sweeps](Self::sweep) once a minute, and never returns. Meanwhile, it takes up what other replicas announce by NOTIFY
+    /// of PostgreSQL: revoked tokens and deleted users leave the cache at once. Otherwise they leave it within five seconds.
     pub async fn sweep_forever(&self) {
+        join!(self.sweep_each_minute(), self.api.directory.follow_changes());
+    }
+
+    async fn sweep_each_minute(&self) {
         let mut interval = interval(SWEEP_INTERVAL);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -169,8 +182,13 @@ impl TokenServiceBuilder {
 
     /// Stores tokens, encrypted, so that they outlive this process and replicas share them. Without keys, tokens are cached in
     /// memory only.
-    pub fn sealing_keys(mut self, keys: SealingKeys) -> Self {
-        self.settings.sealing_keys = Some(keys);
+    ///
+    /// # Arguments
+    ///
+    /// * `keys` - The keys that encrypt.
+    /// * `issued_with` - The fingerprint of the identity client's credential. Stored tokens of another one are not used.
+    pub fn sealing_keys(mut self, keys: SealingKeys, issued_with: CredentialFingerprint) -> Self {
+        self.settings.sealing_keys = Some((keys, issued_with));
         self
     }
 
@@ -195,6 +213,21 @@ impl TokenServiceBuilder {
     /// Limits the requests of a user in a minute, which can come all at once. Default: 120.
     pub fn requests_per_minute(mut self, requests: NonZeroU32) -> Self {
         self.requests_per_minute = requests;
+        self
+    }
+
+    /// Limits the fresh tokens of a user in an hour, which can be requested all at once. Default: 10.
+    pub fn fresh_tokens_per_hour(mut self, tokens: NonZeroU32) -> Self {
+        self.fresh_tokens_per_hour = tokens;
+        self
+    }
+
+    /// Limits what a user can cause at Azure Communication Services in an hour, whose limits all users share. Default: 60.
+    ///
+    /// A token costs 1, an exchange for Teams 2, a revocation 4, and an identity 8, with its later deletion. What comes from
+    /// the cache costs nothing.
+    pub fn acs_costs_per_hour(mut self, costs: NonZeroU32) -> Self {
+        self.acs_costs_per_hour = costs;
         self
     }
 
@@ -228,7 +261,8 @@ impl TokenServiceBuilder {
         let waiting = self.service_limits.map(|limits| limits.waiting()).unwrap_or_default();
         let metrics = Arc::new(Metrics::new(waiting));
         let acs = Acs::new(self.identities, metrics.clone());
-        let directory = Directory::new(self.store.database, acs.clone(), self.settings, metrics.clone());
+        let costs = RateLimit::of_acs_costs(self.acs_costs_per_hour);
+        let directory = Directory::new(self.store.database, acs.clone(), self.settings, costs, metrics.clone());
         TokenService {
             health: Arc::new(Health::new(directory.clone(), self.guard.clone(), metrics.clone())),
             metrics,
@@ -237,7 +271,8 @@ impl TokenServiceBuilder {
                 guard: self.guard,
                 user_id_claims: self.user_id_claims,
                 policy: self.policy,
-                rate_limit: RateLimit::per_minute(self.requests_per_minute),
+                rate_limit: RateLimit::of_requests(self.requests_per_minute),
+                fresh_limit: RateLimit::of_fresh_tokens(self.fresh_tokens_per_hour),
                 teams: self.teams,
                 acs,
             }),

@@ -133,6 +133,7 @@ async fn run(config: Config) -> Result<Exit, Box<dyn Error>> {
         operations,
         tls: config.tls,
         idle_timeout: config.limits.idle,
+        shutdown_delay: config.shutdown_delay,
         drain_timeout: config.drain,
     };
     Ok(server.run(signals, || ready.print(|_| Ok(()))).await?)

@@ -19,7 +19,7 @@ use std::{
 use token_service::TokenService;
 use tokio::{
     join, select,
-    time::{Instant, timeout_at},
+    time::{Instant, sleep, timeout_at},
 };
 use tracing::{error, info, warn};
 
@@ -35,6 +35,7 @@ pub(crate) struct Server {
     pub(crate) operations: Option<BoundListener>,
     pub(crate) tls: Option<Tls>,
     pub(crate) idle_timeout: Duration,
+    pub(crate) shutdown_delay: Duration,
     pub(crate) drain_timeout: Duration,
 }
 
@@ -144,7 +145,13 @@ impl Server {
             seconds = self.drain_timeout.as_secs(),
             "shutting down: requests under way are answered; a second signal ends them at once"
         );
-        let exit = drain(&service, api, self.drain_timeout, &mut stop).await;
+        service.drain();
+        // Load balancers send requests until they notice.
+        let drain_timeout = select! {
+            () = sleep(self.shutdown_delay) => self.drain_timeout,
+            () = stop.next() => Duration::ZERO,
+        };
+        let exit = drain(&service, api, drain_timeout, &mut stop).await;
         if let Some(operations) = operations {
             operations.cut_off();
         }
@@ -154,7 +161,6 @@ impl Server {
 
 /// Answers in-flight requests and closes the service, until the timeout or another signal.
 async fn drain(service: &TokenService, mut api: Listener, drain_timeout: Duration, stop: &mut StopSignals) -> Exit {
-    service.drain();
     api.stop();
     let deadline = Instant::now() + drain_timeout;
     let drained = async {

@@ -16,7 +16,7 @@ use azure_identity::{
 };
 use entra_sidecar::{SidecarClient, SidecarCredential, SidecarScope};
 use std::{error::Error, sync::Arc, time::Duration};
-use token_service::{ServiceLimits, TeamsExchange, TokenService, UserIdClaims};
+use token_service::{CredentialFingerprint, ServiceLimits, TeamsExchange, TokenService, UserIdClaims};
 
 /// The scope for which the identity client requests Entra tokens.
 const ACS_SCOPE: &str = "https://communication.azure.com//.default";
@@ -53,10 +53,12 @@ pub(crate) async fn build(config: &Config) -> Result<TokenService, Box<dyn Error
                 .collect::<Result<Vec<_>, _>>()?,
         )
         .requests_per_minute(config.limits.requests_per_minute)
+        .fresh_tokens_per_hour(config.limits.fresh_tokens_per_hour)
+        .acs_costs_per_hour(config.limits.acs_costs_per_hour)
         .request_timeout(config.limits.request)
         .body_limit(config.limits.body_bytes);
     if let Some(keys) = &config.tokens.sealing_keys {
-        builder = builder.sealing_keys(keys.clone());
+        builder = builder.sealing_keys(keys.clone(), fingerprint(&config.acs.authentication));
     }
     if let Some(teams) = &config.teams {
         let mut exchange = TeamsExchange::new(teams.client_id.clone());
@@ -68,6 +70,13 @@ pub(crate) async fn build(config: &Config) -> Result<TokenService, Box<dyn Error
     let service = builder.build();
     service.verify_resource().await?;
     Ok(service)
+}
+
+fn fingerprint(authentication: &Authentication) -> CredentialFingerprint {
+    match authentication {
+        Authentication::ConnectionString { text, .. } => CredentialFingerprint::of_connection_string(text.secret()),
+        Authentication::Entra { .. } => CredentialFingerprint::of_entra(),
+    }
 }
 
 fn identity_client(

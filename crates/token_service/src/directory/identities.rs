@@ -1,6 +1,6 @@
 //! The life of an identity: claimed, created and completed, or released; deleted with its user, or by the sweep.
 
-use super::{Directory, cache::SharedTask};
+use super::{AcsCost, Directory, cache::SharedTask};
 use crate::{
     acs::CreationFailed,
     error::ApiError,
@@ -94,6 +94,10 @@ impl Directory {
                 }
                 Claim::Granted { taken_over } => {
                     self.report_given_up(taken_over.into());
+                    if let Err(error) = self.charge(user, AcsCost::CREATE) {
+                        self.release_claim(user, holder).await;
+                        return Err(error);
+                    }
                     if let Some(mapping) = self.create_identity(user, holder).await? {
                         return Ok(UserIdentity { mapping, created: true });
                     }
@@ -203,6 +207,7 @@ impl Directory {
             ..Swept::default()
         };
         self.report_given_up(swept.given_up);
+        self.0.acs_costs.remove_idle();
         self.delete_due_identities(&mut swept).await?;
         self.0.store.delete_expired_tokens(self.now()).await?;
         if swept != Swept::default() {

@@ -7,11 +7,11 @@ mod front_ends;
 mod openapi;
 mod operations;
 
-pub(crate) use extract::RateLimit;
 pub(crate) use operations::{Health, operations};
 
 use crate::{
-    acs::Acs, directory::Directory, error::ApiError, policy::TokenPolicy, teams::TeamsExchange, user::UserIdClaims,
+    acs::Acs, directory::Directory, error::ApiError, policy::TokenPolicy, rate_limit::RateLimit, teams::TeamsExchange,
+    user::UserIdClaims,
 };
 use axum::{Json, Router, http::StatusCode, routing::get};
 use std::sync::Arc;
@@ -26,6 +26,7 @@ pub(crate) struct ApiState {
     pub(crate) user_id_claims: UserIdClaims,
     pub(crate) policy: TokenPolicy,
     pub(crate) rate_limit: RateLimit,
+    pub(crate) fresh_limit: RateLimit,
     pub(crate) teams: Option<TeamsExchange>,
     pub(crate) acs: Acs,
 }

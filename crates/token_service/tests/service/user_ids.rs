@@ -70,7 +70,11 @@ async fn entra_claims_of_other_issuers_are_ignored() {
 async fn subject_of_another_issuer_is_another_user() {
     let file = DatabaseFile::new();
     let setup = Setup::with(Options::with_database(&file), |builder| builder).await;
-    let other = Setup::with(Options::with_database(&file), |builder| builder).await;
+    let options = Options {
+        connection_string: Some(setup.emulator.connection_string()),
+        ..Options::with_database(&file)
+    };
+    let other = Setup::with(options, |builder| builder).await;
     setup.post("/api/user", &setup.caller("alice")).await.assert_status(201);
     other
         .get("/api/user", &other.caller("alice"))

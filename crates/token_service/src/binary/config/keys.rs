@@ -25,7 +25,7 @@ pub(super) const FILE_VARIABLE: &str = "TOKEN_SERVICE_CONFIG";
 /// The tables that only the file can have.
 pub(super) const RULES: &str = "tokens.rules";
 
-pub(super) const KEYS: [Key; 40] = [
+pub(super) const KEYS: [Key; 43] = [
     text("listen"),
     text("operations_listen"),
     flag("allow_plain_http"),
@@ -60,11 +60,14 @@ pub(super) const KEYS: [Key; 40] = [
     flag("sidecar.allow_any_host"),
     list("cors.origins"),
     number("limits.requests_per_minute"),
+    number("limits.fresh_tokens_per_hour"),
+    number("limits.acs_costs_per_hour"),
     number("limits.request_seconds"),
     number("limits.body_bytes"),
     number("limits.idle_seconds"),
     text("log.format"),
     text("log.filter"),
+    number("shutdown.delay_seconds"),
     number("shutdown.drain_seconds"),
 ];
 

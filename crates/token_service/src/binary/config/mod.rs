@@ -52,6 +52,8 @@ pub(crate) struct Config {
     pub(crate) origins: Vec<String>,
     pub(crate) limits: Limits,
     pub(crate) log: Log,
+    /// The time between the signal to stop and the end of new connections.
+    pub(crate) shutdown_delay: Duration,
     /// The time that in-flight requests have when the service ends.
     pub(crate) drain: Duration,
 }
@@ -124,6 +126,7 @@ impl Config {
         let origins = cors::origins(given);
         let limits = Limits::of(given);
         let log = Log::of(given);
+        let shutdown_delay = given.number("shutdown.delay_seconds", 0..=3600, 0);
         let drain = given.number("shutdown.drain_seconds", 0..=3600, 30);
         let listeners = listeners?;
         Some(Self {
@@ -139,6 +142,7 @@ impl Config {
             origins,
             limits,
             log: log?,
+            shutdown_delay: Duration::from_secs(shutdown_delay.unsigned_abs()),
             drain: Duration::from_secs(drain.unsigned_abs()),
         })
     }

@@ -94,7 +94,7 @@ fn documented_defaults_are_used() {
         assert_eq!(shown(&with.unwrap().unwrap()), without, "{key}");
         set += 1;
     }
-    assert_eq!(set, 16);
+    assert_eq!(set, 20);
 }
 
 #[test]
