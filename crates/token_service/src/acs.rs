@@ -5,18 +5,25 @@ use crate::{
     metrics::Metrics,
     policy::Grant,
     resource::ResourceId,
-    service_limits::{QueueFull, WINDOW},
+    service_limits::{QueueFull, Sending, WINDOW},
 };
 use axum::http::StatusCode;
 use azure_communication_identity::{
     CommunicationAccessToken, CommunicationError, CommunicationErrorCode, CommunicationIdentityClient,
     CommunicationUserIdentifier, TeamsUserTokenRequest, creation_outcome_unknown,
-    models::CommunicationIdentityClientGetTokenOptions,
+    models::{CommunicationIdentityClientCreateUserOptions, CommunicationIdentityClientGetTokenOptions},
 };
-use azure_core::{Error, error::ErrorKind};
+use azure_core::{
+    Error,
+    error::ErrorKind,
+    http::{ClientMethodOptions, Context},
+};
 use std::{error::Error as StdError, iter::successors, sync::Arc, time::Duration};
-use tokio::sync::OnceCell;
+use tokio::{sync::OnceCell, time::timeout};
 use tracing::{error, warn};
+
+/// The limit for the creation of an identity that shows the resource.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The identity client. It logs failures with the ids that Azure support asks for, and without ids of users.
 #[derive(Clone, Debug)]
@@ -58,7 +65,7 @@ impl Acs {
     /// Returns the resource of the client. If no identity has shown it yet, this creates one and deletes it.
     pub(crate) async fn resource(&self) -> Result<&ResourceId, ApiError> {
         let created = async {
-            let identity = self.create().await.map_err(|failed| failed.error)?;
+            let identity = self.create(PROBE_TIMEOUT).await.map_err(|failed| failed.error)?;
             self.delete_created(&identity).await;
             Ok(ResourceId::of(&identity))
         };
@@ -77,10 +84,22 @@ impl Acs {
         }
     }
 
-    pub(crate) async fn create(&self) -> Result<CommunicationUserIdentifier, CreationFailed> {
-        let response = self.client.create_user(None).await;
+    /// Creates an identity. Time in the queue of this service leaves no outcome unknown.
+    pub(crate) async fn create(&self, limit: Duration) -> Result<CommunicationUserIdentifier, CreationFailed> {
+        let sending = Sending::default();
+        let options = CommunicationIdentityClientCreateUserOptions {
+            method_options: ClientMethodOptions {
+                context: Context::new().with_value(sending.clone()),
+            },
+        };
+        let Ok(response) = timeout(limit, self.client.create_user(Some(options))).await else {
+            return Err(CreationFailed {
+                outcome_unknown: sending.may_have_been_sent(),
+                error: ApiError::timeout(),
+            });
+        };
         let response = response.map_err(|error| CreationFailed {
-            outcome_unknown: creation_outcome_unknown(&error),
+            outcome_unknown: creation_outcome_unknown(&error) && sending.may_have_been_sent(),
             error: self.failure("create", &error),
         })?;
         let user = response.into_model().map_err(|error| CreationFailed {

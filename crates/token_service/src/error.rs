@@ -98,9 +98,10 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "teams_token_refused", message)
     }
 
-    pub(crate) fn signing_in() -> Self {
-        let message = "another request is creating the user's identity: try again";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "signing_in", message).retry_after(Duration::from_secs(1))
+    /// `wait` is the time until another request may create the identity.
+    pub(crate) fn signing_in(wait: Duration) -> Self {
+        let message = "an earlier request is creating the user's identity, or has stopped half-way: try again later";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "signing_in", message).retry_after(wait)
     }
 
     pub(crate) fn timeout() -> Self {

@@ -12,7 +12,7 @@ use crate::{
     service_limits::ServiceLimits,
     store::{Store, StoreError},
     teams::TeamsExchange,
-    user::UserIdClaims,
+    user::{IssuerAliases, UserIdClaims},
 };
 use axum::{Router, http::HeaderValue};
 use azure_communication_identity::CommunicationIdentityClient;
@@ -70,6 +70,7 @@ pub struct TokenServiceBuilder {
     settings: Settings,
     policy: TokenPolicy,
     user_id_claims: UserIdClaims,
+    issuer_aliases: IssuerAliases,
     teams: Option<TeamsExchange>,
     requests_per_minute: NonZeroU32,
     fresh_tokens_per_hour: NonZeroU32,
@@ -96,6 +97,7 @@ impl TokenService {
             settings: Settings::default(),
             policy: TokenPolicy::default(),
             user_id_claims: UserIdClaims::default(),
+            issuer_aliases: IssuerAliases::default(),
             teams: None,
             requests_per_minute: DEFAULT_REQUESTS_PER_MINUTE,
             fresh_tokens_per_hour: DEFAULT_FRESH_TOKENS_PER_HOUR,
@@ -198,6 +200,21 @@ impl TokenServiceBuilder {
         self
     }
 
+    /// Gives an issuer other names, such as its former address. A subject is the same user under each. The guard must accept
+    /// tokens of all of them, and the same organization must issue them. For [`UserIdClaims::Subject`] only.
+    ///
+    /// # Arguments
+    ///
+    /// * `issuer` - The issuer as in the claim `iss`, by which the database knows its users.
+    /// * `aliases` - Its other names.
+    pub fn issuer_aliases<A: Into<String>>(mut self, issuer: &str, aliases: impl IntoIterator<Item = A>) -> Self {
+        self.issuer_aliases = IssuerAliases {
+            issuer: issuer.to_owned(),
+            aliases: aliases.into_iter().map(Into::into).collect(),
+        };
+        self
+    }
+
     /// Enables tokens for Teams users, who are identified by [`UserIdClaims::EntraObject`].
     pub fn teams(mut self, teams: TeamsExchange) -> Self {
         self.teams = Some(teams);
@@ -270,6 +287,7 @@ impl TokenServiceBuilder {
                 directory,
                 guard: self.guard,
                 user_id_claims: self.user_id_claims,
+                issuer_aliases: self.issuer_aliases,
                 policy: self.policy,
                 rate_limit: RateLimit::of_requests(self.requests_per_minute),
                 fresh_limit: RateLimit::of_fresh_tokens(self.fresh_tokens_per_hour),

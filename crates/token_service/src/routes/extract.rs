@@ -29,7 +29,7 @@ impl FromRequestParts<Arc<ApiState>> for User {
             let message = "an application calls for itself, and tokens are for users";
             return Err(ApiError::new(StatusCode::FORBIDDEN, "not_a_user", message));
         }
-        let id = api.user_id_claims.user_id(&caller)?;
+        let id = api.user_id_claims.user_id(&caller, &api.issuer_aliases)?;
         api.rate_limit.charge(&id, NonZeroU32::MIN)?;
         Ok(Self { id, caller })
     }

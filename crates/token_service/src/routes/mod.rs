@@ -10,8 +10,13 @@ mod operations;
 pub(crate) use operations::{Health, operations};
 
 use crate::{
-    acs::Acs, directory::Directory, error::ApiError, policy::TokenPolicy, rate_limit::RateLimit, teams::TeamsExchange,
-    user::UserIdClaims,
+    acs::Acs,
+    directory::Directory,
+    error::ApiError,
+    policy::TokenPolicy,
+    rate_limit::RateLimit,
+    teams::TeamsExchange,
+    user::{IssuerAliases, UserIdClaims},
 };
 use axum::{Json, Router, http::StatusCode, routing::get};
 use std::sync::Arc;
@@ -24,6 +29,7 @@ pub(crate) struct ApiState {
     pub(crate) directory: Directory,
     pub(crate) guard: TokenGuard,
     pub(crate) user_id_claims: UserIdClaims,
+    pub(crate) issuer_aliases: IssuerAliases,
     pub(crate) policy: TokenPolicy,
     pub(crate) rate_limit: RateLimit,
     pub(crate) fresh_limit: RateLimit,

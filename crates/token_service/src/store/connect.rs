@@ -7,7 +7,6 @@ use crate::store::{
 };
 use sqlx::{
     Connection, PgConnection, SqlitePool,
-    pool::PoolConnectionMetadata,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions},
 };
@@ -25,8 +24,7 @@ const REOPEN_DELAY: Duration = Duration::from_millis(20);
 /// minutes.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(3);
 
-/// The idle time after which a connection is checked before its next use, and the limit of that check.
-const CHECKED_AFTER: Duration = Duration::from_secs(1);
+/// The limit for the check of a connection before its next use.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
 const OPEN: &str = "open the database";
@@ -210,7 +208,7 @@ async fn connect_postgres(
         .idle_timeout(IDLE_TIMEOUT)
         // The pool's own check has no limit.
         .test_before_acquire(false)
-        .before_acquire(|connection, metadata| Box::pin(check(connection, metadata)))
+        .before_acquire(|connection, _| Box::pin(check(connection)))
         .connect_with(options.clone())
         .await
         .map_err(|error| StoreError::from_connection(OPEN, error))?;
@@ -235,10 +233,7 @@ async fn connect_postgres(
 }
 
 /// Checks a connection that was idle. The server can be gone without a trace.
-async fn check(connection: &mut PgConnection, metadata: PoolConnectionMetadata) -> Result<bool, sqlx::Error> {
-    if metadata.idle_for < CHECKED_AFTER {
-        return Ok(true);
-    }
+async fn check(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     match timeout(CHECK_TIMEOUT, connection.ping()).await {
         Ok(checked) => checked.map(|()| true),
         Err(elapsed) => Err(sqlx::Error::Io(elapsed.into())),

@@ -45,8 +45,11 @@ pub(crate) enum Claim {
         /// Set if the claim replaces an expired one, whose holder may have created an identity.
         taken_over: bool,
     },
-    /// Another holder is creating the identity.
-    Held,
+    /// Another holder is creating the identity, or has stopped half-way.
+    Held {
+        /// The time at which the claim ends.
+        until: OffsetDateTime,
+    },
 }
 
 /// An encrypted token.
@@ -92,7 +95,7 @@ pub(crate) trait Database: Debug + Send + Sync {
     async fn find(&self, user: &UserId) -> Result<Option<Mapping>, StoreError>;
 
     /// Claims the creation of the user's identity for `holder`, from `now` to `until`. A claim that expired by `now` is
-    /// taken over.
+    /// taken over. A repetition by the same holder, after a lost response, is granted again.
     async fn claim(
         &self,
         user: &UserId,

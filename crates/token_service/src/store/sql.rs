@@ -177,6 +177,7 @@ where
     for<'v> Option<&'v str>: Encode<'v, DB> + Type<DB>,
     for<'v> &'v [u8]: Encode<'v, DB> + Type<DB>,
     for<'v> String: Encode<'v, DB> + Decode<'v, DB> + Type<DB>,
+    for<'v> Option<String>: Decode<'v, DB>,
     for<'v> Vec<u8>: Decode<'v, DB> + Type<DB>,
     for<'v> i64: Encode<'v, DB> + Decode<'v, DB> + Type<DB>,
     usize: ColumnIndex<DB::Row>,
@@ -204,7 +205,7 @@ where
         const CLAIM: &str = "INSERT INTO users (user_id, claimed_by, claimed_until, created_at) \
             VALUES ($1, $2, $3, $4) \
             ON CONFLICT (user_id) DO UPDATE SET claimed_by = excluded.claimed_by, claimed_until = excluded.claimed_until \
-            WHERE users.identity IS NULL AND users.claimed_until <= $4 \
+            WHERE users.identity IS NULL AND (users.claimed_until <= $4 OR users.claimed_by = $2) \
             RETURNING created_at";
         let now = to_micros(now);
         let claim = query_as::<_, (i64,)>(CLAIM)
@@ -218,10 +219,19 @@ where
             });
         }
         // The row can have changed since, but the claim is not the holder's.
-        let find = query_as(FIND).bind(user.as_str());
-        match self.fetch_optional(OPERATION, find).await? {
-            Some(row) => Ok(Claim::Completed(parse_mapping(OPERATION, row)?)),
-            None => Ok(Claim::Held),
+        const STATE: &str = "SELECT identity, generation, claimed_until FROM users WHERE user_id = $1";
+        let state = query_as::<_, (Option<String>, i64, Option<i64>)>(STATE).bind(user.as_str());
+        match self.fetch_optional(OPERATION, state).await? {
+            Some((Some(identity), generation, _)) => {
+                Ok(Claim::Completed(parse_mapping(OPERATION, (identity, generation))?))
+            }
+            Some((_, _, Some(until))) => Ok(Claim::Held {
+                until: parse_time(OPERATION, until)?,
+            }),
+            // It was released since.
+            _ => Ok(Claim::Held {
+                until: parse_time(OPERATION, now)?,
+            }),
         }
     }
 

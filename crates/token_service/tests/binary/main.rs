@@ -5,11 +5,13 @@
 mod acs_failures;
 #[cfg(target_os = "linux")]
 mod certificates;
+mod commands;
 mod configuration;
 mod drain;
 mod entra;
 mod local;
 mod process;
+mod rotation;
 mod setup;
 mod startup;
 #[path = "../support/mod.rs"]

@@ -1,9 +1,27 @@
 //! The routes for operators, and the limits and headers of all routes.
 
-use crate::setup::{Options, Setup, send};
-use acs_identity_emulator::Fault;
+use crate::{
+    setup::{Options, Setup, direct, send},
+    support::{AUDIENCE, http},
+};
+use acs_identity_emulator::{Emulator, Fault};
+use axum::{Json, Router, extract::State, routing::get};
+use azure_communication_identity::CommunicationIdentityClient;
 use reqwest::Method;
-use std::time::Duration;
+use serde_json::{Value, json};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use token_guard::{
+    TokenGuard,
+    testing::{ManualClock, TestIssuer},
+};
+use token_service::{Store, TokenService};
+use tokio::{net::TcpListener, time::timeout};
 
 #[tokio::test]
 async fn service_is_ready_until_it_drains() {
@@ -28,6 +46,90 @@ async fn service_is_not_ready_without_keys() {
     let reply = setup.get("/api/user", &setup.caller("alice")).await;
     reply.assert_status(503);
     assert!(reply.header("retry-after").is_some());
+}
+
+/// An issuer whose keys can fall silent.
+#[derive(Clone)]
+struct Silent {
+    url: String,
+    keys: Arc<String>,
+    silent: Arc<AtomicBool>,
+    unanswered: Arc<AtomicUsize>,
+}
+
+impl Silent {
+    async fn start() -> Self {
+        let issuer = TestIssuer::start().await.unwrap();
+        let document = format!(
+            "{}/.well-known/openid-configuration",
+            issuer.url().trim_end_matches('/')
+        );
+        let document: Value = http().get(document).send().await.unwrap().json().await.unwrap();
+        let keys = http().get(document["jwks_uri"].as_str().unwrap()).send().await.unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let silent = Self {
+            url: format!("http://{}", listener.local_addr().unwrap()),
+            keys: Arc::new(keys.text().await.unwrap()),
+            silent: Arc::default(),
+            unanswered: Arc::default(),
+        };
+        let router = Router::new()
+            .route("/.well-known/openid-configuration", get(Self::document))
+            .route("/keys", get(Self::keys))
+            .with_state(silent.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        silent
+    }
+
+    async fn document(State(silent): State<Self>) -> Json<Value> {
+        silent.answer().await;
+        Json(json!({ "issuer": silent.url, "jwks_uri": format!("{}/keys", silent.url) }))
+    }
+
+    async fn keys(State(silent): State<Self>) -> ([(&'static str, &'static str); 1], String) {
+        silent.answer().await;
+        ([("content-type", "application/json")], silent.keys.to_string())
+    }
+
+    async fn answer(&self) {
+        if self.silent.load(Ordering::SeqCst) {
+            self.unanswered.fetch_add(1, Ordering::SeqCst);
+            std::future::pending().await
+        }
+    }
+}
+
+#[tokio::test]
+async fn silent_issuer_leaves_the_service_ready() {
+    let emulator = Emulator::builder().start().await.unwrap();
+    let silent = Silent::start().await;
+    let clock = ManualClock::at(1_800_000_000);
+    let guard = TokenGuard::builder(&silent.url, [AUDIENCE])
+        .clock(clock.clock())
+        .build()
+        .unwrap();
+    let connection_string = emulator.connection_string();
+    let client = CommunicationIdentityClient::with_connection_string(&connection_string, Some(direct())).unwrap();
+    let store = Store::connect("sqlite::memory:", 1).await.unwrap();
+    let service = TokenService::builder(client, guard, store).build();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}/readyz", listener.local_addr().unwrap());
+    let app = service.operations();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let ready = async || {
+        let reply = timeout(Duration::from_secs(1), send(http().get(&url))).await;
+        reply.expect("an answer within a second").assert_status(200);
+    };
+    ready().await;
+    silent.silent.store(true, Ordering::SeqCst);
+    // Every hour, the keys are to be fetched again.
+    for hour in 1..=2 {
+        clock.advance(Duration::from_mins(61));
+        while silent.unanswered.load(Ordering::SeqCst) < hour {
+            ready().await;
+            clock.advance(Duration::from_secs(1));
+        }
+    }
 }
 
 #[tokio::test]
