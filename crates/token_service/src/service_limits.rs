@@ -159,7 +159,7 @@ impl Drop for Permit {
     }
 }
 
-/// Whether the current attempt of a call has left the queue. Without limits, every attempt has.
+/// A mark of the attempts of a call that have left the queue. Without limits, every attempt has.
 #[derive(Clone, Debug)]
 pub(crate) struct Sending(Arc<AtomicBool>);
 

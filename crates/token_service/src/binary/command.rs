@@ -18,9 +18,9 @@ pub(crate) enum Command {
     ForgetTokens,
     /// Gives the users of one issuer to another; they keep their identities. For issuers of the kinds oidc and logto
     RenameIssuer {
-        /// The issuer as it is in the claim `iss` of older tokens
+        /// The claim `iss` of older tokens
         old: String,
-        /// The issuer as it is in the claim `iss` of newer tokens
+        /// The claim `iss` of newer tokens
         new: String,
         /// Lets a user who is there with both issuers keep the identity of the old one; the other one is deleted
         #[arg(long)]
@@ -33,7 +33,7 @@ pub(crate) enum Command {
     MoveResource {
         /// The id of the database's resource
         old: String,
-        /// The id of the resource that it is for from now on
+        /// The id of the other resource
         new: String,
     },
 }

@@ -45,7 +45,7 @@ pub(super) struct Freshness {
     fresh: bool,
 }
 
-/// Whether the query asks for a new token.
+/// Set if the query asks for a new token.
 pub(super) struct QueryFresh(pub(super) bool);
 
 impl<S: Send + Sync> FromRequestParts<S> for QueryFresh {

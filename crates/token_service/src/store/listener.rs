@@ -1,6 +1,6 @@
 //! The announcements of changes by PostgreSQL's NOTIFY.
 
-use crate::store::{Change, StoreError, StoreErrorKind, sql::CHANGES};
+use crate::store::{Change, StoreError, StoreErrorKind};
 use sqlx::{
     Executor,
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
@@ -10,6 +10,9 @@ use std::{
     time::Duration,
 };
 use tokio::time::timeout;
+
+/// The channel on which stores announce changes.
+pub(super) const CHANGES: &str = "token_service_changes";
 
 const LISTEN: &str = "listen for changes";
 

@@ -7,6 +7,7 @@ mod lease;
 mod listener;
 mod migrations;
 mod sql;
+mod sql_commands;
 #[cfg(test)]
 mod tests;
 

@@ -19,7 +19,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(5);
 pub(crate) struct Database {
     pub(crate) url: Secret,
     pub(crate) max_connections: u32,
-    /// Whether the start creates and changes the tables.
+    /// Set if the start creates and changes the tables.
     pub(crate) migrate: bool,
 }
 
