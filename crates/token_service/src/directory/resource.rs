@@ -36,17 +36,15 @@ impl Directory {
             acs.assume_resource(recorded);
             return Ok(());
         }
-        let configured = match acs.resource().await {
-            Ok(configured) => configured.clone(),
-            Err(_) => {
-                warn!(
-                    resource = %recorded,
-                    "it is not known whether acs.* is the resource of the database: Azure Communication Services did not \
-                     answer, and the first creation of an identity will check it"
-                );
-                return Ok(());
-            }
+        let Ok(configured) = acs.resource().await else {
+            warn!(
+                resource = %recorded,
+                "it is not known whether acs.* is the resource of the database: Azure Communication Services did not answer, \
+                 and the first creation of an identity will check it"
+            );
+            return Ok(());
         };
+        let configured = configured.clone();
         let recorded = store.record_resource(&configured, &endpoint).await?;
         if recorded == configured {
             return Ok(());

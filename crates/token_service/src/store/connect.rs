@@ -51,7 +51,7 @@ impl Store {
     /// * `postgres://USER:PASSWORD@HOST/DATABASE` or `postgresql://…`, with the parameters of libpq that
     ///   [sqlx](https://docs.rs/sqlx/0.9/sqlx/postgres/struct.PgConnectOptions.html) knows. Over a network,
     ///   `?sslmode=verify-full` verifies the server, and `sslrootcert` names its CA. `?statement-cache-capacity=0` is for a
-    ///   pooler that pools transactions, such as PgBouncer: no statement has a name then, and no change is announced.
+    ///   pooler that pools transactions, such as `PgBouncer`: no statement has a name then, and no change is announced.
     ///
     /// `max_connections` bounds the open connections; a database in memory has one. An operation waits at most 5 seconds for
     /// a connection.
@@ -90,8 +90,10 @@ impl Store {
 
     async fn connect_to(url: &str, max_connections: u32, tables: Tables) -> Result<Self, StoreError> {
         let database: Arc<dyn Database> = match url.split_once(':') {
-            Some(("sqlite", _)) => Arc::new(connect_sqlite(url, max_connections, tables).await?),
-            Some(("postgres" | "postgresql", _)) => Arc::new(connect_postgres(url, max_connections, tables).await?),
+            Some(("sqlite", _)) => Arc::new(Box::pin(connect_sqlite(url, max_connections, tables)).await?),
+            Some(("postgres" | "postgresql", _)) => {
+                Arc::new(Box::pin(connect_postgres(url, max_connections, tables)).await?)
+            }
             _ => return Err(bad_url("the URL has to begin with sqlite:, postgres: or postgresql:")),
         };
         Ok(Self { database })

@@ -103,10 +103,9 @@ where
         });
         let minimum = match found.await {
             Ok(Some(minimum)) => minimum,
-            Ok(None) => return Err(outdated()),
             Err(error) if error.kind() == StoreErrorKind::Unavailable => return Err(error),
-            // There is no table of migrations.
-            Err(_) => return Err(outdated()),
+            // A migration is missing, or their table.
+            Ok(None) | Err(_) => return Err(outdated()),
         };
         let known = FILES.last().map_or(0, |(version, ..)| *version);
         let minimum = minimum.map(|minimum| minimum.parse::<i64>());

@@ -200,6 +200,7 @@ where
             ON CONFLICT (user_id) DO UPDATE SET claimed_by = excluded.claimed_by, claimed_until = excluded.claimed_until \
             WHERE users.identity IS NULL AND (users.claimed_until <= $4 OR users.claimed_by = $2) \
             RETURNING created_at";
+        const STATE: &str = "SELECT identity, generation, claimed_until FROM users WHERE user_id = $1";
         let now = to_micros(now);
         let claim = query_as::<_, (i64,)>(CLAIM)
             .bind(user.as_str())
@@ -212,7 +213,6 @@ where
             });
         }
         // The row can have changed since, but the claim is not the holder's.
-        const STATE: &str = "SELECT identity, generation, claimed_until FROM users WHERE user_id = $1";
         let state = query_as::<_, (Option<String>, i64, Option<i64>)>(STATE).bind(user.as_str());
         match self.fetch_optional(OPERATION, state).await? {
             Some((Some(identity), generation, _)) => {

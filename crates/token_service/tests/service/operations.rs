@@ -53,7 +53,7 @@ async fn service_is_not_ready_without_keys() {
 struct Silent {
     url: String,
     keys: Arc<String>,
-    silent: Arc<AtomicBool>,
+    stopped: Arc<AtomicBool>,
     unanswered: Arc<AtomicUsize>,
 }
 
@@ -70,7 +70,7 @@ impl Silent {
         let silent = Self {
             url: format!("http://{}", listener.local_addr().unwrap()),
             keys: Arc::new(keys.text().await.unwrap()),
-            silent: Arc::default(),
+            stopped: Arc::default(),
             unanswered: Arc::default(),
         };
         let router = Router::new()
@@ -92,9 +92,9 @@ impl Silent {
     }
 
     async fn answer(&self) {
-        if self.silent.load(Ordering::SeqCst) {
+        if self.stopped.load(Ordering::SeqCst) {
             self.unanswered.fetch_add(1, Ordering::SeqCst);
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
@@ -121,7 +121,7 @@ async fn silent_issuer_leaves_the_service_ready() {
         reply.expect("an answer within a second").assert_status(200);
     };
     ready().await;
-    silent.silent.store(true, Ordering::SeqCst);
+    silent.stopped.store(true, Ordering::SeqCst);
     // Every hour, the keys are to be fetched again.
     for hour in 1..=2 {
         clock.advance(Duration::from_mins(61));
