@@ -5,19 +5,15 @@ use crate::{
     metrics::Metrics,
     policy::Grant,
     resource::ResourceId,
-    service_limits::{QueueFull, Sending, WINDOW},
+    service_limits::{QueueFull, WINDOW},
 };
 use axum::http::StatusCode;
 use azure_communication_identity::{
     CommunicationAccessToken, CommunicationError, CommunicationErrorCode, CommunicationIdentityClient,
     CommunicationUserIdentifier, TeamsUserTokenRequest, creation_outcome_unknown,
-    models::{CommunicationIdentityClientCreateUserOptions, CommunicationIdentityClientGetTokenOptions},
+    models::CommunicationIdentityClientGetTokenOptions,
 };
-use azure_core::{
-    Error,
-    error::ErrorKind,
-    http::{ClientMethodOptions, Context},
-};
+use azure_core::{Error, error::ErrorKind};
 use std::{error::Error as StdError, iter::successors, sync::Arc, time::Duration};
 use tokio::{sync::OnceCell, time::timeout};
 use tracing::{error, warn};
@@ -84,22 +80,15 @@ impl Acs {
         }
     }
 
-    /// Creates an identity. Time in the queue of this service leaves no outcome unknown.
+    /// Creates an identity within a limit. What waited in the queue of this service alone leaves no outcome unknown.
     pub(crate) async fn create(&self, limit: Duration) -> Result<CommunicationUserIdentifier, CreationFailed> {
-        let sending = Sending::default();
-        let options = CommunicationIdentityClientCreateUserOptions {
-            method_options: ClientMethodOptions {
-                context: Context::new().with_value(sending.clone()),
-            },
-        };
-        let Ok(response) = timeout(limit, self.client.create_user(Some(options))).await else {
-            return Err(CreationFailed {
-                outcome_unknown: sending.may_have_been_sent(),
-                error: ApiError::timeout(),
-            });
-        };
+        let response = timeout(limit, self.client.create_user(None)).await;
+        let response = response.map_err(|_| CreationFailed {
+            outcome_unknown: true,
+            error: ApiError::timeout(),
+        })?;
         let response = response.map_err(|error| CreationFailed {
-            outcome_unknown: creation_outcome_unknown(&error) && sending.may_have_been_sent(),
+            outcome_unknown: creation_outcome_unknown(&error),
             error: self.failure("create", &error),
         })?;
         let user = response.into_model().map_err(|error| CreationFailed {

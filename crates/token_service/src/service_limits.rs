@@ -10,15 +10,7 @@ use azure_core::{
     },
 };
 use prometheus_client::metrics::gauge::Gauge;
-use std::{
-    fmt,
-    num::NonZeroU32,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -159,27 +151,6 @@ impl Drop for Permit {
     }
 }
 
-/// A mark of the attempts of a call that have left the queue. Without limits, every attempt has.
-#[derive(Clone, Debug)]
-pub(crate) struct Sending(Arc<AtomicBool>);
-
-impl Default for Sending {
-    fn default() -> Self {
-        Self(Arc::new(AtomicBool::new(true)))
-    }
-}
-
-impl Sending {
-    fn set(&self, sent: bool) {
-        self.0.store(sent, Ordering::Relaxed);
-    }
-
-    /// Returns `false` if the last attempt waits in the queue, or was not sent after it.
-    pub(crate) fn may_have_been_sent(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 /// Counts a waiting request.
 struct Waiting<'a>(&'a Gauge);
 
@@ -199,16 +170,15 @@ impl Drop for Waiting<'_> {
 #[async_trait]
 impl Policy for ServiceLimits {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
-        let sending = ctx.value::<Sending>();
         let _permit = match self.limit_of(request) {
-            Some(limit) => {
-                sending.inspect(|sending| sending.set(false));
-                let permit = self.0.acquire(limit).await;
-                Some(permit.map_err(|full| Error::new(ErrorKind::Other, full))?)
-            }
+            Some(limit) => Some(
+                self.0
+                    .acquire(limit)
+                    .await
+                    .map_err(|full| Error::new(ErrorKind::Other, full))?,
+            ),
             None => None,
         };
-        sending.inspect(|sending| sending.set(true));
         match next.split_first() {
             Some((policy, next)) => policy.send(ctx, request, next).await,
             None => Err(Error::with_message(
@@ -239,7 +209,10 @@ impl std::error::Error for QueueFull {}
 mod tests {
     use super::*;
     use azure_core::http::{AsyncRawResponse, StatusCode, Url, headers::Headers};
-    use std::{future::Future, sync::atomic::AtomicUsize};
+    use std::{
+        future::Future,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
     use tokio::time::Instant;
 
     /// Counts the requests that would be sent, and answers at once.
