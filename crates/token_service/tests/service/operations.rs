@@ -1,26 +1,18 @@
 //! The routes for operators, and the limits and headers of all routes.
 
-use crate::{
-    setup::{Options, Setup, direct, send},
-    support::{AUDIENCE, http},
-};
-use acs_identity_emulator::{Emulator, Fault};
-use axum::{Json, Router, extract::State, routing::get};
-use azure_communication_identity::CommunicationIdentityClient;
+use crate::setup::{Options, Setup, send};
+use acs_identity_emulator::Fault;
+use axum::{Json, Router, routing::get};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{
+    future::pending,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
-use token_guard::{
-    TokenGuard,
-    testing::{ManualClock, TestIssuer},
-};
-use token_service::{Store, TokenService};
 use tokio::{net::TcpListener, time::timeout};
 
 #[tokio::test]
@@ -48,88 +40,35 @@ async fn service_is_not_ready_without_keys() {
     assert!(reply.header("retry-after").is_some());
 }
 
-/// An issuer whose keys can fall silent.
-#[derive(Clone)]
-struct Silent {
-    url: String,
-    keys: Arc<String>,
-    stopped: Arc<AtomicBool>,
-    unanswered: Arc<AtomicUsize>,
-}
-
-impl Silent {
-    async fn start() -> Self {
-        let issuer = TestIssuer::start().await.unwrap();
-        let document = format!(
-            "{}/.well-known/openid-configuration",
-            issuer.url().trim_end_matches('/')
-        );
-        let document: Value = http().get(document).send().await.unwrap().json().await.unwrap();
-        let keys = http().get(document["jwks_uri"].as_str().unwrap()).send().await.unwrap();
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let silent = Self {
-            url: format!("http://{}", listener.local_addr().unwrap()),
-            keys: Arc::new(keys.text().await.unwrap()),
-            stopped: Arc::default(),
-            unanswered: Arc::default(),
-        };
-        let router = Router::new()
-            .route("/.well-known/openid-configuration", get(Self::document))
-            .route("/keys", get(Self::keys))
-            .with_state(silent.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        silent
-    }
-
-    async fn document(State(silent): State<Self>) -> Json<Value> {
-        silent.answer().await;
-        Json(json!({ "issuer": silent.url, "jwks_uri": format!("{}/keys", silent.url) }))
-    }
-
-    async fn keys(State(silent): State<Self>) -> ([(&'static str, &'static str); 1], String) {
-        silent.answer().await;
-        ([("content-type", "application/json")], silent.keys.to_string())
-    }
-
-    async fn answer(&self) {
-        if self.stopped.load(Ordering::SeqCst) {
-            self.unanswered.fetch_add(1, Ordering::SeqCst);
-            std::future::pending::<()>().await;
-        }
-    }
+/// Serves the issuer's key once. Later requests get no response.
+async fn keys_that_fall_silent(setup: &Setup) -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}/keys", listener.local_addr().unwrap());
+    let requests = Arc::new(AtomicUsize::new(0));
+    let keys = json!({ "keys": [setup.issuer.public_key()] });
+    let respond = async move || match requests.fetch_add(1, Ordering::SeqCst) {
+        0 => Json(keys.clone()),
+        _ => pending().await,
+    };
+    let router = Router::new().route("/keys", get(respond));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
 }
 
 #[tokio::test]
-async fn silent_issuer_leaves_the_service_ready() {
-    let emulator = Emulator::builder().start().await.unwrap();
-    let silent = Silent::start().await;
-    let clock = ManualClock::at(1_800_000_000);
-    let guard = TokenGuard::builder(&silent.url, [AUDIENCE])
-        .clock(clock.clock())
-        .build()
-        .unwrap();
-    let connection_string = emulator.connection_string();
-    let client = CommunicationIdentityClient::with_connection_string(&connection_string, Some(direct())).unwrap();
-    let store = Store::connect("sqlite::memory:", 1).await.unwrap();
-    let service = TokenService::builder(client, guard, store).build();
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let url = format!("http://{}/readyz", listener.local_addr().unwrap());
-    let app = service.operations();
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    let ready = async || {
-        let reply = timeout(Duration::from_secs(1), send(http().get(&url))).await;
-        reply.expect("an answer within a second").assert_status(200);
+async fn service_is_ready_while_old_keys_are_usable() {
+    let issuer = Setup::start().await;
+    let keys = Some(keys_that_fall_silent(&issuer).await);
+    let options = Options {
+        keys,
+        ..Options::default()
     };
-    ready().await;
-    silent.stopped.store(true, Ordering::SeqCst);
-    // Every hour, the keys are to be fetched again.
-    for hour in 1..=2 {
-        clock.advance(Duration::from_mins(61));
-        while silent.unanswered.load(Ordering::SeqCst) < hour {
-            ready().await;
-            clock.advance(Duration::from_secs(1));
-        }
-    }
+    let setup = issuer.replica(options, |builder| builder).await;
+    setup.post("/api/user", &setup.caller("alice")).await.assert_status(201);
+    setup.clock.advance(Duration::from_hours(2));
+    let ready = send(setup.request(Method::GET, "/readyz"));
+    let reply = timeout(Duration::from_secs(30), ready).await;
+    reply.expect("/readyz waits for a refresh of keys").assert_status(200);
 }
 
 #[tokio::test]
