@@ -122,6 +122,8 @@ class Service(Program):
             "ISSUER_URL": issuer.url,
             "ISSUER_AUDIENCE": AUDIENCE,
             "LIMITS_REQUESTS_PER_MINUTE": "100000",
+            "LIMITS_ACS_COSTS_PER_HOUR": "1000000",
+            "LIMITS_FRESH_TOKENS_PER_HOUR": "1000000",
             "LOG_FILTER": "warn",
             **settings,
         }

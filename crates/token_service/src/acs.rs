@@ -4,6 +4,7 @@ use crate::{
     error::ApiError,
     metrics::Metrics,
     policy::Grant,
+    resource::ResourceId,
     service_limits::{QueueFull, WINDOW},
 };
 use axum::http::StatusCode;
@@ -14,13 +15,19 @@ use azure_communication_identity::{
 };
 use azure_core::{Error, error::ErrorKind};
 use std::{error::Error as StdError, iter::successors, sync::Arc, time::Duration};
-use tracing::warn;
+use tokio::{sync::OnceCell, time::timeout};
+use tracing::{error, warn};
+
+/// The limit for the creation of an identity that shows the resource.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The identity client. It logs failures with the ids that Azure support asks for, and without ids of users.
 #[derive(Clone, Debug)]
 pub(crate) struct Acs {
     client: CommunicationIdentityClient,
     metrics: Arc<Metrics>,
+    /// The resource of the client. Its endpoint does not say which one it is, and each of its identities does.
+    resource: Arc<OnceCell<ResourceId>>,
 }
 
 /// A failed creation of an identity.
@@ -32,11 +39,54 @@ pub(crate) struct CreationFailed {
 
 impl Acs {
     pub(crate) fn new(client: CommunicationIdentityClient, metrics: Arc<Metrics>) -> Self {
-        Self { client, metrics }
+        Self {
+            client,
+            metrics,
+            resource: Arc::default(),
+        }
     }
 
-    pub(crate) async fn create(&self) -> Result<CommunicationUserIdentifier, CreationFailed> {
-        let response = self.client.create_user(None).await;
+    /// Returns the endpoint of the resource, without a query.
+    pub(crate) fn endpoint(&self) -> String {
+        let endpoint = self.client.endpoint();
+        format!("{}{}", endpoint.origin().ascii_serialization(), endpoint.path())
+    }
+
+    /// Sets the resource of the client, unless an identity has shown it.
+    pub(crate) fn assume_resource(&self, resource: ResourceId) {
+        // An error means that it is known.
+        self.resource.set(resource).ok();
+    }
+
+    /// Returns the resource of the client. If no identity has shown it yet, this creates one and deletes it.
+    pub(crate) async fn resource(&self) -> Result<&ResourceId, ApiError> {
+        let created = async {
+            let identity = self.create(PROBE_TIMEOUT).await.map_err(|failed| failed.error)?;
+            self.delete_created(&identity).await;
+            Ok(ResourceId::of(&identity))
+        };
+        self.resource.get_or_try_init(async || created.await).await
+    }
+
+    /// Deletes an identity that no user will have. A failure leaves it in the resource.
+    pub(crate) async fn delete_created(&self, identity: &CommunicationUserIdentifier) {
+        match self.client.delete_user(identity, None).await {
+            Ok(_) => self.metrics.acs("delete", "ok"),
+            Err(error) => {
+                self.failure("delete", &error);
+                self.metrics.given_up(1);
+                warn!("an identity without a user, a token or data stays in the resource");
+            }
+        }
+    }
+
+    /// Creates an identity within a limit. What waited in the queue of this service alone leaves no outcome unknown.
+    pub(crate) async fn create(&self, limit: Duration) -> Result<CommunicationUserIdentifier, CreationFailed> {
+        let response = timeout(limit, self.client.create_user(None)).await;
+        let response = response.map_err(|_| CreationFailed {
+            outcome_unknown: true,
+            error: ApiError::timeout(),
+        })?;
         let response = response.map_err(|error| CreationFailed {
             outcome_unknown: creation_outcome_unknown(&error),
             error: self.failure("create", &error),
@@ -46,6 +96,7 @@ impl Acs {
             error: self.failure("create", &error),
         })?;
         self.metrics.acs("create", "ok");
+        self.assume_resource(ResourceId::of(&user));
         Ok(user)
     }
 
@@ -59,34 +110,37 @@ impl Acs {
             ..Default::default()
         };
         let response = self.client.get_token(identity, grant.scopes(), Some(options)).await;
-        let token = response.and_then(azure_core::http::Response::into_model);
-        let token = token.map_err(|error| self.failure_of_identity("issue", &error))?;
-        self.metrics.acs("issue", "ok");
-        Ok(token)
+        match response.and_then(azure_core::http::Response::into_model) {
+            Ok(token) => {
+                self.metrics.acs("issue", "ok");
+                Ok(token)
+            }
+            Err(error) => Err(self.failure_of_identity("issue", identity, &error).await),
+        }
     }
 
     /// Revokes all tokens of an identity.
     pub(crate) async fn revoke(&self, identity: &CommunicationUserIdentifier) -> Result<(), ApiError> {
-        let response = self.client.revoke_tokens(identity, None).await;
-        response.map_err(|error| self.failure_of_identity("revoke", &error))?;
-        self.metrics.acs("revoke", "ok");
-        Ok(())
+        match self.client.revoke_tokens(identity, None).await {
+            Ok(_) => {
+                self.metrics.acs("revoke", "ok");
+                Ok(())
+            }
+            Err(error) => Err(self.failure_of_identity("revoke", identity, &error).await),
+        }
     }
 
     /// Deletes an identity. An identity that the resource does not have counts as deleted.
     pub(crate) async fn delete(&self, identity: &CommunicationUserIdentifier) -> Result<(), ApiError> {
-        match self.client.delete_user(identity, None).await {
-            Ok(_) => {
-                self.metrics.acs("delete", "ok");
-                Ok(())
-            }
-            Err(error) if is_gone(&error) => {
-                self.metrics.acs("delete", "gone");
-                warn!("an identity that was to be deleted is none of this resource's, or no longer");
-                Ok(())
-            }
-            Err(error) => Err(self.failure("delete", &error)),
+        let Err(error) = self.client.delete_user(identity, None).await else {
+            self.metrics.acs("delete", "ok");
+            return Ok(());
+        };
+        let failure = self.failure_of_identity("delete", identity, &error).await;
+        if failure.is_identity_gone() {
+            return Ok(());
         }
+        Err(failure)
     }
 
     /// Exchanges a Teams user's Entra token.
@@ -108,13 +162,33 @@ impl Acs {
         }
     }
 
-    /// Calls [`failure`](Self::failure) for an operation on an identity, which may be gone.
-    fn failure_of_identity(&self, operation: &'static str, error: &Error) -> ApiError {
-        let failure = self.failure(operation, error);
-        if is_gone(error) {
-            ApiError::identity_gone()
-        } else {
-            failure
+    /// Logs and counts the failure of an operation on an identity, which may be gone. The service has one code for deleted
+    /// identities and for those of other resources.
+    async fn failure_of_identity(
+        &self,
+        operation: &'static str,
+        identity: &CommunicationUserIdentifier,
+        error: &Error,
+    ) -> ApiError {
+        if !is_unknown(error) {
+            return self.failure(operation, error);
+        }
+        match self.resource().await {
+            Ok(resource) if *resource == ResourceId::of(identity) => {
+                self.metrics.acs(operation, "gone");
+                warn!(operation, "an identity of a user no longer exists in the resource");
+                ApiError::identity_gone()
+            }
+            Ok(resource) => {
+                self.metrics.acs(operation, "other_resource");
+                error!(
+                    configured = %resource,
+                    identity = %ResourceId::of(identity),
+                    "an identity is of another resource than the configured one: correct acs.* or database.url"
+                );
+                ApiError::other_resource()
+            }
+            Err(failure) => failure,
         }
     }
 
@@ -170,7 +244,7 @@ impl Acs {
 
 /// Returns whether the service says that the resource does not have the identity. A 404 without a code comes from another
 /// server, such as a proxy. The service documents the code for another resource's identities, and none for deleted ones.
-fn is_gone(error: &Error) -> bool {
+fn is_unknown(error: &Error) -> bool {
     CommunicationError::from_error(error).is_some_and(|refusal| {
         let not_found = u16::from(refusal.status) == 404 && refusal.code.is_some();
         not_found || refusal.error_code() == Some(CommunicationErrorCode::IdentityNotOwned)

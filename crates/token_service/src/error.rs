@@ -16,6 +16,8 @@ use token_guard::GuardError;
 use tracing::{Span, error};
 use utoipa::ToSchema;
 
+const IDENTITY_GONE: &str = "identity_gone";
+
 /// A failure as callers see it: a status, a reason for programs and a message for people.
 ///
 /// It contains no secret and nothing of another user, as concurrent requests can share it.
@@ -76,7 +78,18 @@ impl ApiError {
     pub(crate) fn identity_gone() -> Self {
         let message = "the user's identity no longer exists in this Azure Communication Services resource: \
                        DELETE /api/user, then POST /api/user gives them another one";
-        Self::new(StatusCode::CONFLICT, "identity_gone", message)
+        Self::new(StatusCode::CONFLICT, IDENTITY_GONE, message)
+    }
+
+    /// Returns whether the failure is [`identity_gone`](Self::identity_gone).
+    pub(crate) fn is_identity_gone(&self) -> bool {
+        self.reason == IDENTITY_GONE
+    }
+
+    pub(crate) fn other_resource() -> Self {
+        let message = "this service runs with another Azure Communication Services resource than that of the user's identity, \
+                       which its operator has to correct: try again later";
+        Self::new(StatusCode::BAD_GATEWAY, "other_resource", message)
     }
 
     pub(crate) fn teams_token_refused() -> Self {
@@ -85,9 +98,10 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "teams_token_refused", message)
     }
 
-    pub(crate) fn signing_in() -> Self {
-        let message = "another request is creating the user's identity: try again";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "signing_in", message).retry_after(Duration::from_secs(1))
+    /// `wait` is the time until another request may create the identity.
+    pub(crate) fn signing_in(wait: Duration) -> Self {
+        let message = "an earlier request is creating the user's identity, or has stopped half-way: try again later";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "signing_in", message).retry_after(wait)
     }
 
     pub(crate) fn timeout() -> Self {

@@ -1,6 +1,9 @@
 //! Encryption of stored tokens.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey},
+    hmac,
+};
 use azure_core::credentials::Secret;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::{
@@ -23,6 +26,52 @@ use zeroize::Zeroizing;
 /// ```
 #[derive(Clone)]
 pub struct SealingKeys(Arc<[RandomizedNonceKey]>);
+
+/// A fingerprint of the credential that tokens are issued with.
+///
+/// Azure Communication Services revokes every token of an access key when that key is regenerated. So a stored token opens
+/// with the fingerprint under which it was sealed only, and no token of an old key is handed out. The fingerprint does not
+/// reveal the key. `Debug` hides it.
+#[derive(Clone, Eq, PartialEq)]
+pub struct CredentialFingerprint(String);
+
+impl CredentialFingerprint {
+    /// Returns the fingerprint of the access key in a connection string.
+    #[must_use]
+    pub fn of_connection_string(text: &str) -> Self {
+        let named = |part: &str| {
+            let (name, value) = part.split_once('=')?;
+            name.trim()
+                .eq_ignore_ascii_case("accesskey")
+                .then(|| value.trim().to_owned())
+        };
+        let key = Zeroizing::new(text.split(';').find_map(named).unwrap_or_else(|| text.to_owned()));
+        Self::of_access_key(&key)
+    }
+
+    /// Returns the fingerprint of an access key.
+    #[must_use]
+    pub fn of_access_key(key: &str) -> Self {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, key.trim().as_bytes());
+        Self(STANDARD.encode(hmac::sign(&key, b"tokens issued with this access key")))
+    }
+
+    /// Returns the fingerprint of Entra ID, whose tokens outlive each credential.
+    #[must_use]
+    pub fn of_entra() -> Self {
+        Self("entra".to_owned())
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Debug for CredentialFingerprint {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("CredentialFingerprint")
+    }
+}
 
 /// A missing sealing key, or one that is not the base64 of 32 bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -111,6 +160,25 @@ mod tests {
         assert_eq!(opened(&SealingKeys::new([NEW]).unwrap(), &sealed, "alice"), None);
         let sealed = rotated.seal(&Secret::new("token"), "alice").unwrap();
         assert_eq!(opened(&old, &sealed, "alice"), None, "the first key seals");
+    }
+
+    #[test]
+    fn fingerprint_is_that_of_the_key_alone() {
+        let of = CredentialFingerprint::of_connection_string;
+        let primary = of("endpoint=https://contoso.communication.azure.com/;accesskey=c2VjcmV0");
+        assert_eq!(
+            primary,
+            of(" AccessKey = c2VjcmV0 ; endpoint=https://contoso.example/;")
+        );
+        assert_eq!(primary, CredentialFingerprint::of_access_key("c2VjcmV0\n"));
+        assert_ne!(
+            primary,
+            of("endpoint=https://contoso.communication.azure.com/;accesskey=c2VjcmV1")
+        );
+        assert_ne!(primary, CredentialFingerprint::of_entra());
+        // printf 'tokens issued with this access key' | openssl dgst -sha256 -hmac c2VjcmV0 -binary | base64
+        assert_eq!(primary.as_str(), "Cq3x0EmQgsdCrsPZFt6jRK8p+yilU4VpA6PrZm24G5c=");
+        assert_eq!(format!("{primary:?}"), "CredentialFingerprint");
     }
 
     #[test]

@@ -2,30 +2,33 @@
 
 use crate::{
     acs::Acs,
-    directory::{Directory, Settings, Swept},
+    directory::{Directory, Settings, Swept, VerifyError},
     layers::{self, RequestLimits},
     metrics::Metrics,
     policy::TokenPolicy,
-    routes::{self, ApiState, Health, RateLimit},
-    seal::SealingKeys,
+    rate_limit::RateLimit,
+    routes::{self, ApiState, Health},
+    seal::{CredentialFingerprint, SealingKeys},
     service_limits::ServiceLimits,
     store::{Store, StoreError},
     teams::TeamsExchange,
-    user::UserIdClaims,
+    user::{IssuerAliases, UserIdClaims},
 };
 use axum::{Router, http::HeaderValue};
 use azure_communication_identity::CommunicationIdentityClient;
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use token_guard::{Clock, TokenGuard};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::{
+    join,
+    time::{MissedTickBehavior, interval},
+};
 use tracing::warn;
 
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 
-const DEFAULT_REQUESTS_PER_MINUTE: NonZeroU32 = match NonZeroU32::new(120) {
-    Some(requests) => requests,
-    None => NonZeroU32::MIN,
-};
+const DEFAULT_REQUESTS_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(119);
+const DEFAULT_FRESH_TOKENS_PER_HOUR: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
+const DEFAULT_ACS_COSTS_PER_HOUR: NonZeroU32 = NonZeroU32::MIN.saturating_add(59);
 
 /// The trusted service that issues tokens of Azure Communication Services to the users of an app. Clones share one service.
 ///
@@ -67,8 +70,11 @@ pub struct TokenServiceBuilder {
     settings: Settings,
     policy: TokenPolicy,
     user_id_claims: UserIdClaims,
+    issuer_aliases: IssuerAliases,
     teams: Option<TeamsExchange>,
     requests_per_minute: NonZeroU32,
+    fresh_tokens_per_hour: NonZeroU32,
+    acs_costs_per_hour: NonZeroU32,
     service_limits: Option<ServiceLimits>,
     request_limits: RequestLimits,
 }
@@ -91,8 +97,11 @@ impl TokenService {
             settings: Settings::default(),
             policy: TokenPolicy::default(),
             user_id_claims: UserIdClaims::default(),
+            issuer_aliases: IssuerAliases::default(),
             teams: None,
             requests_per_minute: DEFAULT_REQUESTS_PER_MINUTE,
+            fresh_tokens_per_hour: DEFAULT_FRESH_TOKENS_PER_HOUR,
+            acs_costs_per_hour: DEFAULT_ACS_COSTS_PER_HOUR,
             service_limits: None,
             request_limits: RequestLimits {
                 timeout: Duration::from_secs(30),
@@ -101,6 +110,19 @@ impl TokenService {
                 allow_private_network: false,
             },
         }
+    }
+
+    /// Verifies that the database belongs to the resource of the identity client. Call it before the service gets requests.
+    ///
+    /// The database remembers the resource of its first identity. At an endpoint that it does not know yet, this creates an
+    /// identity and deletes it, as only identities show their resource. If Azure Communication Services does not answer, it
+    /// logs a warning, and the first creation of an identity checks it.
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyError::Mismatch`] if the database has the identities of another resource, with the ids of both.
+    pub async fn verify_resource(&self) -> Result<(), VerifyError> {
+        self.api.directory.verify_resource().await
     }
 
     /// Returns the API, with its description at `/openapi.json`.
@@ -122,11 +144,17 @@ impl TokenService {
     /// If the database fails. A failure of Azure Communication Services counts in [`Swept::failed`].
     pub async fn sweep(&self) -> Result<Swept, StoreError> {
         self.api.rate_limit.remove_idle();
+        self.api.fresh_limit.remove_idle();
         self.api.directory.sweep().await
     }
 
-    /// [Sweeps](Self::sweep) once a minute, and never returns.
+    /// [Sweeps](Self::sweep) once a minute, and never returns. Meanwhile, it takes up what other replicas announce by NOTIFY
+    /// of PostgreSQL: revoked tokens and deleted users leave the cache at once. Otherwise they leave it within five seconds.
     pub async fn sweep_forever(&self) {
+        join!(self.sweep_each_minute(), self.api.directory.follow_changes());
+    }
+
+    async fn sweep_each_minute(&self) {
         let mut interval = interval(SWEEP_INTERVAL);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -157,14 +185,34 @@ impl TokenServiceBuilder {
 
     /// Stores tokens, encrypted, so that they outlive this process and replicas share them. Without keys, tokens are cached in
     /// memory only.
-    pub fn sealing_keys(mut self, keys: SealingKeys) -> Self {
-        self.settings.sealing_keys = Some(keys);
+    ///
+    /// # Arguments
+    ///
+    /// * `keys` - The keys that encrypt.
+    /// * `issued_with` - The fingerprint of the identity client's credential. Stored tokens of another one are not used.
+    pub fn sealing_keys(mut self, keys: SealingKeys, issued_with: CredentialFingerprint) -> Self {
+        self.settings.sealing_keys = Some((keys, issued_with));
         self
     }
 
     /// Sets the claims that identify a user. Default: issuer and subject.
     pub fn user_id_claims(mut self, claims: UserIdClaims) -> Self {
         self.user_id_claims = claims;
+        self
+    }
+
+    /// Gives an issuer other names, such as its former address. A subject is the same user under each. The guard must accept
+    /// tokens of all of them, and the same organization must issue them. For [`UserIdClaims::Subject`] only.
+    ///
+    /// # Arguments
+    ///
+    /// * `issuer` - The issuer as in the claim `iss`, by which the database knows its users.
+    /// * `aliases` - Its other names.
+    pub fn issuer_aliases<A: Into<String>>(mut self, issuer: &str, aliases: impl IntoIterator<Item = A>) -> Self {
+        self.issuer_aliases = IssuerAliases {
+            issuer: issuer.to_owned(),
+            aliases: aliases.into_iter().map(Into::into).collect(),
+        };
         self
     }
 
@@ -190,6 +238,21 @@ impl TokenServiceBuilder {
     /// Limits the requests of a user in a minute, which can come all at once. Default: 120.
     pub fn requests_per_minute(mut self, requests: NonZeroU32) -> Self {
         self.requests_per_minute = requests;
+        self
+    }
+
+    /// Limits the fresh tokens of a user in an hour, which can be requested all at once. Default: 10.
+    pub fn fresh_tokens_per_hour(mut self, tokens: NonZeroU32) -> Self {
+        self.fresh_tokens_per_hour = tokens;
+        self
+    }
+
+    /// Limits what a user can cause at Azure Communication Services in an hour, whose limits all users share. Default: 60.
+    ///
+    /// A token costs 1, an exchange for Teams 2, a revocation 4, and an identity 8, with its later deletion. What comes from
+    /// the cache costs nothing.
+    pub fn acs_costs_per_hour(mut self, costs: NonZeroU32) -> Self {
+        self.acs_costs_per_hour = costs;
         self
     }
 
@@ -223,7 +286,8 @@ impl TokenServiceBuilder {
         let waiting = self.service_limits.map(|limits| limits.waiting()).unwrap_or_default();
         let metrics = Arc::new(Metrics::new(waiting));
         let acs = Acs::new(self.identities, metrics.clone());
-        let directory = Directory::new(self.store.database, acs.clone(), self.settings, metrics.clone());
+        let costs = RateLimit::of_acs_costs(self.acs_costs_per_hour);
+        let directory = Directory::new(self.store.database, acs.clone(), self.settings, costs, metrics.clone());
         TokenService {
             health: Arc::new(Health::new(directory.clone(), self.guard.clone(), metrics.clone())),
             metrics,
@@ -231,8 +295,10 @@ impl TokenServiceBuilder {
                 directory,
                 guard: self.guard,
                 user_id_claims: self.user_id_claims,
+                issuer_aliases: self.issuer_aliases,
                 policy: self.policy,
-                rate_limit: RateLimit::per_minute(self.requests_per_minute),
+                rate_limit: RateLimit::of_requests(self.requests_per_minute),
+                fresh_limit: RateLimit::of_fresh_tokens(self.fresh_tokens_per_hour),
                 teams: self.teams,
                 acs,
             }),

@@ -19,6 +19,24 @@ pub enum UserIdClaims {
     EntraObject,
 }
 
+/// An issuer and its other names, which share their users.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct IssuerAliases {
+    pub(crate) issuer: String,
+    pub(crate) aliases: Vec<String>,
+}
+
+impl IssuerAliases {
+    /// Returns the name under which the users of an issuer are known.
+    fn name<'a>(&'a self, issuer: &'a str) -> &'a str {
+        if self.aliases.iter().any(|alias| alias == issuer) {
+            &self.issuer
+        } else {
+            issuer
+        }
+    }
+}
+
 /// The id of a user: the text by which this service distinguishes users, made of claims of their tokens. `Debug` hides it.
 #[derive(Clone, Eq, Hash, PartialEq)]
 pub(crate) struct UserId(String);
@@ -34,11 +52,12 @@ pub(crate) enum UserIdError {
 
 impl UserIdClaims {
     /// Returns the id of the user who is calling.
-    pub(crate) fn user_id(self, caller: &Caller) -> Result<UserId, UserIdError> {
+    pub(crate) fn user_id(self, caller: &Caller, aliases: &IssuerAliases) -> Result<UserId, UserIdError> {
         match self {
             Self::Subject => {
                 let issuer = caller.claim("iss").and_then(|issuer| issuer.as_str());
-                UserId::new(format!("{} {}", issuer.unwrap_or_default(), caller.subject()))
+                let issuer = aliases.name(issuer.unwrap_or_default());
+                UserId::new(format!("{issuer} {}", caller.subject()))
             }
             Self::EntraObject => {
                 let tenant_id = caller.tenant_id().filter(|id| !id.is_empty());

@@ -39,6 +39,7 @@ pub(crate) async fn service(arguments: &[String]) {
     let store = Store::connect("sqlite::memory:", 1).await.unwrap();
     let service = TokenService::builder(callers::identity_client(connection_string), guard, store)
         .requests_per_minute(NonZeroU32::MAX)
+        .acs_costs_per_hour(NonZeroU32::MAX)
         .build();
     let router = service.routes();
     tokio::spawn(async move { service.sweep_forever().await });

@@ -78,6 +78,7 @@ pub(crate) async fn run() -> Result<Exit, Box<dyn Error>> {
         operations: None,
         tls: None,
         idle_timeout: IDLE_TIMEOUT,
+        shutdown_delay: Duration::ZERO,
         drain_timeout: DRAIN_TIMEOUT,
     };
     Ok(server

@@ -1,6 +1,7 @@
 //! The trusted service as a program. It prints a line of JSON on stdout when it is ready, and logs to stderr.
 
 mod certificate;
+mod command;
 mod config;
 mod http;
 mod listen;
@@ -13,6 +14,7 @@ mod signals;
 mod tls;
 
 use clap::Parser;
+use command::Command;
 use config::{Config, Fault};
 use listen::BoundListener;
 use serve::{Exit, ReadyLine, Server};
@@ -26,6 +28,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
+use token_service::VerifyError;
 use tokio::runtime::Runtime;
 
 /// The exit code of an unusable configuration.
@@ -60,23 +63,42 @@ struct Options {
         value_name = "PATH",
         help = "The configuration, in TOML [env: TOKEN_SERVICE_CONFIG]"
     )]
+    #[arg(global = true)]
     config: Option<PathBuf>,
     /// Start the demonstration, without any configuration
     #[cfg(feature = "local")]
     #[arg(long, conflicts_with = "config")]
     local: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
     #[cfg(feature = "local")]
     if options.local {
+        if options.command.is_some() {
+            print_error("error: --local has no database that a command could change; remove it");
+            return ExitCode::from(BAD_CONFIGURATION);
+        }
         return run_without_configuration();
     }
-    match config::read(options.config, env::vars_os(), &read_file) {
-        Ok(Some(config)) => start(run(config)),
-        Ok(None) => run_without_configuration(),
-        Err(faults) => refuse(&faults),
+    match (
+        config::read(options.config, env::vars_os(), &read_file),
+        options.command,
+    ) {
+        (Ok(Some(config)), None) => start(run(config)),
+        (Ok(Some(config)), Some(command)) => start(async move {
+            logs::start(&config.log)?;
+            command.run(&config.database).await?;
+            Ok(Exit::Drained)
+        }),
+        (Ok(None), None) => run_without_configuration(),
+        (Ok(None), Some(_)) => {
+            print_error("error: there is no configuration, and so no database: name a file with --config");
+            ExitCode::from(BAD_CONFIGURATION)
+        }
+        (Err(faults), _) => refuse(&faults),
     }
 }
 
@@ -95,7 +117,10 @@ fn start(service: impl Future<Output = Result<Exit, Box<dyn Error>>>) -> ExitCod
             let mut reasons = vec![error.to_string()];
             reasons.extend(iter::successors(error.source(), |&cause| cause.source()).map(ToString::to_string));
             print_error(&format!("error: {}", reasons.join(": ")));
-            ExitCode::FAILURE
+            match error.downcast_ref() {
+                Some(VerifyError::Mismatch(_)) => ExitCode::from(BAD_CONFIGURATION),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }
@@ -122,6 +147,7 @@ async fn run(config: Config) -> Result<Exit, Box<dyn Error>> {
         operations,
         tls: config.tls,
         idle_timeout: config.limits.idle,
+        shutdown_delay: config.shutdown_delay,
         drain_timeout: config.drain,
     };
     Ok(server.run(signals, || ready.print(|_| Ok(()))).await?)

@@ -12,6 +12,8 @@ use serde::Serialize;
 use std::{
     error::Error,
     fs,
+    future::pending,
+    hash::{DefaultHasher, Hash, Hasher},
     io::{self, StdoutLock, Write},
     path::Path,
     time::Duration,
@@ -19,12 +21,15 @@ use std::{
 use token_service::TokenService;
 use tokio::{
     join, select,
-    time::{Instant, timeout_at},
+    time::{Instant, sleep, timeout_at},
 };
 use tracing::{error, info, warn};
 
 /// The limit for closing the database, after that for in-flight requests.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The interval between two looks at the files of the certificate.
+const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// A service with its listeners.
 pub(crate) struct Server {
@@ -35,6 +40,7 @@ pub(crate) struct Server {
     pub(crate) operations: Option<BoundListener>,
     pub(crate) tls: Option<Tls>,
     pub(crate) idle_timeout: Duration,
+    pub(crate) shutdown_delay: Duration,
     pub(crate) drain_timeout: Duration,
 }
 
@@ -135,16 +141,23 @@ impl Server {
                 reload_certificate(tls.as_ref(), current_tls.as_ref());
             }
         };
-        let working = async { join!(service.sweep_forever(), reloading) };
+        let watching = watch_certificate(tls.as_ref(), current_tls.as_ref());
+        let working = async { join!(service.sweep_forever(), reloading, watching) };
         select! {
             () = stop.next() => {}
             _ = working => {}
         }
+        service.drain();
         info!(
             seconds = self.drain_timeout.as_secs(),
             "shutting down: requests under way are answered; a second signal ends them at once"
         );
-        let exit = drain(&service, api, self.drain_timeout, &mut stop).await;
+        // Load balancers send requests until they notice.
+        let drain_timeout = select! {
+            () = sleep(self.shutdown_delay) => self.drain_timeout,
+            () = stop.next() => Duration::ZERO,
+        };
+        let exit = drain(&service, api, drain_timeout, &mut stop).await;
         if let Some(operations) = operations {
             operations.cut_off();
         }
@@ -154,7 +167,6 @@ impl Server {
 
 /// Answers in-flight requests and closes the service, until the timeout or another signal.
 async fn drain(service: &TokenService, mut api: Listener, drain_timeout: Duration, stop: &mut StopSignals) -> Exit {
-    service.drain();
     api.stop();
     let deadline = Instant::now() + drain_timeout;
     let drained = async {
@@ -179,6 +191,31 @@ async fn drain(service: &TokenService, mut api: Listener, drain_timeout: Duratio
     Exit::CutOff
 }
 
+/// Loads the certificate again when its files change, and never returns. Tools that renew certificates send no signal.
+async fn watch_certificate(tls: Option<&Tls>, current: Option<&RustlsConfig>) {
+    let Some(files) = tls else {
+        return pending().await;
+    };
+    let mut seen = contents_hash(files);
+    loop {
+        sleep(CERTIFICATE_INTERVAL).await;
+        let contents = contents_hash(files);
+        if contents != seen {
+            seen = contents;
+            reload_certificate(tls, current);
+        }
+    }
+}
+
+/// Returns a hash of the certificate and its key, or `None` if they cannot be read.
+fn contents_hash(tls: &Tls) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    for path in [&tls.certificate, &tls.key] {
+        fs::read(path).ok()?.hash(&mut hasher);
+    }
+    Some(hasher.finish())
+}
+
 /// Loads the certificate and its key from their files, for new connections.
 fn reload_certificate(tls: Option<&Tls>, current: Option<&RustlsConfig>) {
     let (Some(tls), Some(current)) = (tls, current) else {
@@ -196,5 +233,49 @@ fn reload_certificate(tls: Option<&Tls>, current: Option<&RustlsConfig>) {
             info!("the certificate has been read again");
         }
         Err(reason) => error!(reason, "the certificate stays as it was"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::generate_simple_self_signed;
+    use std::sync::Arc;
+
+    #[tokio::test(start_paused = true)]
+    async fn changed_certificate_is_loaded_without_a_signal() {
+        let directory = std::env::temp_dir().join(format!("token_service-{}", uuid::Uuid::new_v4()));
+        fs::create_dir(&directory).unwrap();
+        let (certificate, key) = (directory.join("certificate.pem"), directory.join("key.pem"));
+        let renew = || {
+            let renewed = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+            fs::write(&certificate, renewed.cert.pem()).unwrap();
+            fs::write(&key, renewed.signing_key.serialize_pem()).unwrap();
+            tls::server_config(&fs::read(&certificate).unwrap(), &fs::read(&key).unwrap()).unwrap()
+        };
+        let tls = Tls {
+            server: renew(),
+            certificate: certificate.clone(),
+            key: key.clone(),
+        };
+        let current = RustlsConfig::from_config(tls.server.clone());
+        let is_loaded = || !Arc::ptr_eq(&current.get_inner(), &tls.server);
+        let watching = watch_certificate(Some(&tls), Some(&current));
+        let renewing = async {
+            sleep(CERTIFICATE_INTERVAL * 3).await;
+            assert!(!is_loaded(), "nothing has changed");
+            renew();
+            sleep(CERTIFICATE_INTERVAL * 2).await;
+            assert!(is_loaded());
+            let loaded = current.get_inner();
+            fs::write(&key, "half a key").unwrap();
+            sleep(CERTIFICATE_INTERVAL * 2).await;
+            assert!(Arc::ptr_eq(&current.get_inner(), &loaded), "it stays as it was");
+        };
+        select! {
+            () = watching => {}
+            () = renewing => {}
+        }
+        fs::remove_dir_all(directory).unwrap();
     }
 }

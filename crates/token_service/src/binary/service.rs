@@ -18,7 +18,11 @@ use azure_identity::{
 };
 use entra_sidecar::{SidecarClient, SidecarCredential, SidecarScope};
 use std::{env, error::Error, sync::Arc, time::Duration};
-use token_service::{ServiceLimits, Store, TeamsExchange, TokenService};
+use token_service::{
+    CredentialFingerprint, ServiceLimits, Store, StoreError, StoreErrorKind, TeamsExchange, TokenService,
+};
+use tokio::time::{Instant, sleep};
+use tracing::warn;
 
 /// The scope for which the identity client requests Entra tokens.
 const ACS_SCOPE: &str = "https://communication.azure.com//.default";
@@ -27,7 +31,13 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// The retries of a call. With azure_core's backoff, they take about four seconds.
 const MAX_RETRIES: u32 = 3;
 
-/// Connects to the database and builds the service. Sends no other request.
+/// The time for which the start waits for the database, which often starts at the same moment.
+const CONNECT_PERIOD: Duration = Duration::from_mins(1);
+/// The first and the longest pause between two attempts.
+const MIN_PAUSE: Duration = Duration::from_millis(250);
+const MAX_PAUSE: Duration = Duration::from_secs(5);
+
+/// Connects to the database, builds the service, and verifies that both are of one resource.
 pub(crate) async fn build(config: &Config) -> Result<TokenService, Box<dyn Error>> {
     let limits = ServiceLimits::new(config.acs.replicas, config.acs.queue);
     // First, as its error names the remedy for missing CA certificates.
@@ -52,10 +62,15 @@ pub(crate) async fn build(config: &Config) -> Result<TokenService, Box<dyn Error
         )
         .allow_private_network(config.allow_private_network)
         .requests_per_minute(config.limits.requests_per_minute)
+        .fresh_tokens_per_hour(config.limits.fresh_tokens_per_hour)
+        .acs_costs_per_hour(config.limits.acs_costs_per_hour)
         .request_timeout(config.limits.request)
         .body_limit(config.limits.body_bytes);
     if let Some(keys) = &config.tokens.sealing_keys {
-        builder = builder.sealing_keys(keys.clone());
+        builder = builder.sealing_keys(keys.clone(), fingerprint(&config.acs.authentication));
+    }
+    if let Some((issuer, aliases)) = config.issuers.aliases() {
+        builder = builder.issuer_aliases(&issuer, aliases);
     }
     if let Some(teams) = &config.teams {
         let mut exchange = TeamsExchange::new(teams.client_id.clone());
@@ -64,18 +79,58 @@ pub(crate) async fn build(config: &Config) -> Result<TokenService, Box<dyn Error
         }
         builder = builder.teams(exchange);
     }
-    Ok(builder.build())
+    let service = builder.build();
+    service.verify_resource().await?;
+    Ok(service)
 }
 
-/// Connects to the database, with a password of its URL or of its credential.
-async fn connect(database: &Database) -> Result<Store, Box<dyn Error>> {
-    let (url, max_connections) = (database.url.secret(), database.max_connections);
-    let Some(DatabaseCredential { credential, scope }) = &database.credential else {
-        return Ok(Store::connect(url, max_connections).await?);
+fn fingerprint(authentication: &Authentication) -> CredentialFingerprint {
+    match authentication {
+        Authentication::ConnectionString { text, .. } => CredentialFingerprint::of_connection_string(text.secret()),
+        Authentication::Entra { .. } => CredentialFingerprint::of_entra(),
+    }
+}
+
+/// Connects to the database, with a password of its URL or of its credential. While it is unavailable, this goes on for
+/// [`CONNECT_PERIOD`].
+pub(crate) async fn connect(database: &Database) -> Result<Store, Box<dyn Error>> {
+    let Database {
+        max_connections,
+        migrate,
+        ..
+    } = *database;
+    let url = database.url.secret();
+    let credential = match &database.credential {
+        Some(DatabaseCredential { credential, scope }) => {
+            let transport = http::transport(http::client(false)?);
+            Some((token_credential(credential, transport, None)?, scope))
+        }
+        None => None,
     };
-    let transport = http::transport(http::client(false)?);
-    let credential = token_credential(credential, transport, None)?;
-    Ok(Store::connect_with_credential(url, max_connections, credential, scope).await?)
+    let connected = retry(CONNECT_PERIOD, async || match &credential {
+        Some((credential, scope)) => {
+            Store::connect_with_credential(url, max_connections, migrate, credential.clone(), scope).await
+        }
+        None if migrate => Store::connect(url, max_connections).await,
+        None => Store::connect_without_migration(url, max_connections).await,
+    });
+    Ok(connected.await?)
+}
+
+/// Repeats an attempt that finds the database unavailable, with a log line for each.
+async fn retry<T>(period: Duration, attempt: impl AsyncFn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let started = Instant::now();
+    let mut pause = MIN_PAUSE;
+    loop {
+        match attempt().await {
+            Err(error) if error.kind() == StoreErrorKind::Unavailable && started.elapsed() + pause < period => {
+                warn!(%error, pause_ms = pause.as_millis(), "the database is not there yet, and is tried again");
+            }
+            outcome => return outcome,
+        }
+        sleep(pause).await;
+        pause = MAX_PAUSE.min(pause * 2);
+    }
 }
 
 fn identity_client(
@@ -190,4 +245,35 @@ fn authority() -> azure_core::Result<Url> {
                 "AZURE_AUTHORITY_HOST must be a URL that begins with https://",
             )
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use tokio::net::TcpListener;
+
+    #[tokio::test(start_paused = true)]
+    async fn unavailable_database_is_retried_for_a_minute() {
+        let free = TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap();
+        let (started, attempts) = (Instant::now(), Cell::new(0));
+        let refused = retry(CONNECT_PERIOD, async || {
+            attempts.set(attempts.get() + 1);
+            Store::connect(&format!("postgres://app@{free}/users"), 1).await
+        });
+        assert_eq!(refused.await.unwrap_err().kind(), StoreErrorKind::Unavailable);
+        assert!(started.elapsed() + 2 * MAX_PAUSE > CONNECT_PERIOD && started.elapsed() < CONNECT_PERIOD * 2);
+        assert!((10..=20).contains(&attempts.get()), "{attempts:?}");
+    }
+
+    #[tokio::test]
+    async fn unusable_url_is_not_retried() {
+        let attempts = Cell::new(0);
+        let refused = retry(CONNECT_PERIOD, async || {
+            attempts.set(attempts.get() + 1);
+            Store::connect("mysql://db/users", 1).await
+        });
+        assert_eq!(refused.await.unwrap_err().kind(), StoreErrorKind::Configuration);
+        assert_eq!(attempts.get(), 1);
+    }
 }

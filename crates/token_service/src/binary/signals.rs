@@ -3,6 +3,8 @@
 use std::io;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
+#[cfg(windows)]
+use tokio::signal::windows;
 
 /// The signals that the process handles.
 pub(crate) struct Signals {
@@ -43,18 +45,34 @@ impl StopSignals {
     }
 }
 
-/// The signal that stops the service: Ctrl-C.
+/// The signals that stop the service: Ctrl-C, Ctrl-Break, a closed console, and the shutdown of the machine, which `docker
+/// stop` sends to a Windows container.
 #[cfg(windows)]
-pub(crate) struct StopSignals(tokio::signal::windows::CtrlC);
+pub(crate) struct StopSignals {
+    ctrl_c: windows::CtrlC,
+    ctrl_break: windows::CtrlBreak,
+    close: windows::CtrlClose,
+    shutdown: windows::CtrlShutdown,
+}
 
 #[cfg(windows)]
 impl StopSignals {
     fn listen() -> io::Result<Self> {
-        tokio::signal::windows::ctrl_c().map(Self)
+        Ok(Self {
+            ctrl_c: windows::ctrl_c()?,
+            ctrl_break: windows::ctrl_break()?,
+            close: windows::ctrl_close()?,
+            shutdown: windows::ctrl_shutdown()?,
+        })
     }
 
     pub(crate) async fn next(&mut self) {
-        self.0.recv().await;
+        tokio::select! {
+            _ = self.ctrl_c.recv() => {}
+            _ = self.ctrl_break.recv() => {}
+            _ = self.close.recv() => {}
+            _ = self.shutdown.recv() => {}
+        }
     }
 }
 

@@ -30,8 +30,17 @@ pub(crate) struct CachedUser {
 #[derive(Debug)]
 struct State {
     mapping: Mapping,
-    checked_at: OffsetDateTime,
+    checked_at: Checked,
+    /// Set if the mapping may have changed since.
+    rechecks: bool,
     tokens: HashMap<Grant, Arc<CommunicationAccessToken>>,
+}
+
+/// The time of the last check of a mapping, and the epoch of the cache.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Checked {
+    pub(crate) at: OffsetDateTime,
+    pub(crate) epoch: u64,
 }
 
 /// The lock of a user. Its holder may ask the database or Azure Communication Services about that user.
@@ -73,10 +82,10 @@ impl CachedUser {
     }
 
     /// Returns the mapping and a usable token, if the mapping was checked within [`MAPPING_TTL`].
-    pub(crate) fn token(&self, grant: &Grant, now: OffsetDateTime) -> Option<(Mapping, Arc<CommunicationAccessToken>)> {
+    pub(crate) fn token(&self, grant: &Grant, now: Checked) -> Option<(Mapping, Arc<CommunicationAccessToken>)> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let state = state.as_ref().filter(|state| state.is_current(now))?;
-        Some((state.mapping.clone(), state.token(grant, now)?))
+        Some((state.mapping.clone(), state.token(grant, now.at)?))
     }
 
     /// Caches the mapping of the database, and returns a usable token of it. Tokens of another mapping are dropped.
@@ -84,18 +93,20 @@ impl CachedUser {
         &self,
         mapping: &Mapping,
         grant: &Grant,
-        now: OffsetDateTime,
+        now: Checked,
     ) -> Option<Arc<CommunicationAccessToken>> {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         match &mut *state {
             Some(state) if state.mapping == *mapping => {
                 state.checked_at = now;
-                state.token(grant, now)
+                state.rechecks = false;
+                state.token(grant, now.at)
             }
             _ => {
                 *state = Some(State {
                     mapping: mapping.clone(),
                     checked_at: now,
+                    rechecks: false,
                     tokens: HashMap::new(),
                 });
                 None
@@ -118,6 +129,14 @@ impl CachedUser {
         }
     }
 
+    /// Asks the database at the next request, as the mapping may have changed.
+    pub(crate) fn recheck(&self) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(state) = &mut *state {
+            state.rechecks = true;
+        }
+    }
+
     /// Drops the mapping and all tokens.
     pub(crate) fn clear(&self) {
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = None;
@@ -125,9 +144,10 @@ impl CachedUser {
 }
 
 impl State {
-    fn is_current(&self, now: OffsetDateTime) -> bool {
+    fn is_current(&self, now: Checked) -> bool {
         // A clock that was set back makes the age negative.
-        (Duration::ZERO..MAPPING_TTL).contains(&(now - self.checked_at))
+        let is_recent = (Duration::ZERO..MAPPING_TTL).contains(&(now.at - self.checked_at.at));
+        is_recent && self.checked_at.epoch == now.epoch && !self.rechecks
     }
 
     fn token(&self, grant: &Grant, now: OffsetDateTime) -> Option<Arc<CommunicationAccessToken>> {

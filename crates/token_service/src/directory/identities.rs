@@ -1,16 +1,15 @@
 //! The life of an identity: claimed, created and completed, or released; deleted with its user, or by the sweep.
 
-use super::{Directory, cache::SharedTask};
+use super::{AcsCost, Directory, cache::SharedTask};
 use crate::{
-    acs::CreationFailed,
     error::ApiError,
-    store::{Claim, Mapping, StoreError},
+    store::{Claim, Mapping, StoreError, StoreErrorKind},
     user::UserId,
 };
 use azure_communication_identity::CommunicationUserIdentifier;
-use azure_core::time::Duration as Lifetime;
+use azure_core::time::{Duration as Lifetime, OffsetDateTime};
 use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 use uuid::Uuid;
 
@@ -85,7 +84,7 @@ impl Directory {
         let mut backoff = MIN_BACKOFF;
         loop {
             let now = self.now();
-            match self.0.store.claim(user, holder, now, now + CLAIM_TTL).await? {
+            match self.claim(user, holder, now).await? {
                 Claim::Completed(mapping) => {
                     return Ok(UserIdentity {
                         mapping,
@@ -94,39 +93,77 @@ impl Directory {
                 }
                 Claim::Granted { taken_over } => {
                     self.report_given_up(taken_over.into());
+                    if let Err(error) = self.charge(user, AcsCost::CREATE) {
+                        self.release_claim(user, holder).await;
+                        return Err(error);
+                    }
                     if let Some(mapping) = self.create_identity(user, holder).await? {
                         return Ok(UserIdentity { mapping, created: true });
                     }
                 }
-                Claim::Held if started.elapsed() + backoff > CLAIM_TIMEOUT => return Err(ApiError::signing_in()),
-                Claim::Held => sleep(backoff).await,
+                Claim::Held { until } if started.elapsed() + backoff > CLAIM_TIMEOUT => {
+                    // The holder has stopped, or Azure is slow.
+                    let wait = Duration::try_from(until - self.now()).unwrap_or_default();
+                    return Err(ApiError::signing_in(wait));
+                }
+                Claim::Held { .. } => sleep(backoff).await,
             }
             backoff = MAX_BACKOFF.min(backoff * 2);
+        }
+    }
+
+    /// Claims the creation, and retries while the database is unavailable: the response of a claim can be lost, and the next
+    /// attempt of the same holder takes that claim up.
+    async fn claim(&self, user: &UserId, holder: Uuid, now: OffsetDateTime) -> Result<Claim, StoreError> {
+        let mut backoff = MIN_BACKOFF;
+        let mut attempts = 1;
+        loop {
+            match self.0.store.claim(user, holder, now, now + CLAIM_TTL).await {
+                Err(error) if error.kind() == StoreErrorKind::Unavailable && attempts < MAX_STORE_ATTEMPTS => {
+                    warn!(%error, "a claim is tried again");
+                }
+                Err(error) => {
+                    // It may be there after all, and would keep the user out.
+                    let (directory, user) = (self.clone(), user.clone());
+                    self.0
+                        .tasks
+                        .spawn(async move { directory.release_claim(&user, holder).await });
+                    return Err(error);
+                }
+                claim => return claim,
+            }
+            sleep(backoff).await;
+            backoff *= 4;
+            attempts += 1;
         }
     }
 
     /// Creates the identity that `holder` claimed, and completes or releases the claim. Returns `None` if another request
     /// took the claim over, or the user was deleted.
     async fn create_identity(&self, user: &UserId, holder: Uuid) -> Result<Option<Mapping>, ApiError> {
-        let created = timeout(CREATION_TIMEOUT, self.0.acs.create()).await;
-        let created = created.unwrap_or_else(|_| {
-            Err(CreationFailed {
-                error: ApiError::timeout(),
-                outcome_unknown: true,
-            })
-        });
-        let identity = match created {
+        let identity = match self.0.acs.create(CREATION_TIMEOUT).await {
             Ok(identity) => identity,
             Err(failed) => {
-                match self.0.store.release(user, holder).await {
-                    Ok(released) => self.report_given_up((released && failed.outcome_unknown).into()),
-                    Err(error) => warn!(%error, "a claim stays until it ends"),
-                }
+                let released = self.release_claim(user, holder).await;
+                self.report_given_up((released && failed.outcome_unknown).into());
                 return Err(failed.error);
             }
         };
+        if let Err(error) = self.check_created(&identity).await {
+            self.release_claim(user, holder).await;
+            return Err(error);
+        }
         self.0.metrics.signed_in();
         Ok(self.complete_claim(user, holder, &identity).await?)
+    }
+
+    /// Releases the claim. Returns `false` if it is another holder's, or the database failed.
+    async fn release_claim(&self, user: &UserId, holder: Uuid) -> bool {
+        let released = self.0.store.release(user, holder).await;
+        released.unwrap_or_else(|error| {
+            warn!(%error, "a claim stays until it ends");
+            false
+        })
     }
 
     /// Completes the claim, and retries while the database is unavailable.
@@ -192,6 +229,7 @@ impl Directory {
             ..Swept::default()
         };
         self.report_given_up(swept.given_up);
+        self.0.acs_costs.remove_idle();
         self.delete_due_identities(&mut swept).await?;
         self.0.store.delete_expired_tokens(self.now()).await?;
         if swept != Swept::default() {

@@ -2,28 +2,63 @@
 
 mod cache;
 mod identities;
+mod resource;
 mod tokens;
 
 pub use identities::Swept;
+pub use resource::VerifyError;
 pub(crate) use tokens::UserToken;
 
-use crate::{acs::Acs, error::ApiError, metrics::Metrics, seal::SealingKeys, store::Database, user::UserId};
+use crate::{
+    acs::Acs,
+    error::ApiError,
+    metrics::Metrics,
+    rate_limit::RateLimit,
+    resource::ResourceId,
+    seal::{CredentialFingerprint, SealingKeys},
+    store::{Change, Database},
+    user::UserId,
+};
 use azure_core::time::OffsetDateTime;
 use cache::CachedUser;
 use moka::{policy::EvictionPolicy, sync::Cache};
 use std::{
     fmt::{self, Debug, Formatter},
-    sync::Arc,
+    num::NonZeroU32,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use token_guard::Clock;
+use tokio::time::{Instant, sleep};
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument, Span};
+use tracing::{Instrument, Span, debug};
 
 const MAX_CACHED_USERS: u64 = 100_000;
 
 /// The time after which an idle user leaves the cache.
 const CACHED_USER_TTL: Duration = Duration::from_hours(24);
+
+/// The first and the longest pause before another connection listens for changes.
+const MIN_LISTEN_PAUSE: Duration = Duration::from_secs(1);
+const MAX_LISTEN_PAUSE: Duration = Duration::from_secs(30);
+
+/// The cost of a call to Azure Communication Services, in shares of its limits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AcsCost(NonZeroU32);
+
+impl AcsCost {
+    /// A token, of 1000 in 30 seconds.
+    const ISSUE: Self = Self(NonZeroU32::MIN);
+    /// The exchange of a Teams user's token, of 500 in 30 seconds.
+    pub(crate) const EXCHANGE: Self = Self(NonZeroU32::MIN.saturating_add(1));
+    /// A revocation, of 500 in 30 seconds, and the tokens that are issued after it.
+    const REVOKE: Self = Self(NonZeroU32::MIN.saturating_add(3));
+    /// An identity, and its deletion, which is always granted.
+    const CREATE: Self = Self(NonZeroU32::MIN.saturating_add(7));
+}
 
 /// Finds, creates and deletes identities and tokens. Clones share one directory.
 #[derive(Clone)]
@@ -33,22 +68,34 @@ struct Shared {
     store: Arc<dyn Database>,
     acs: Acs,
     settings: Settings,
+    /// The limit on what each user causes at Azure Communication Services.
+    acs_costs: RateLimit,
     metrics: Arc<Metrics>,
     cache: Cache<UserId, Arc<CachedUser>>,
+    /// Grows when any mapping in the cache may be outdated.
+    epoch: AtomicU64,
+    /// The resource of the database, once it is known.
+    resource: OnceLock<ResourceId>,
     tasks: TaskTracker,
 }
 
 /// The settings of a [`Directory`].
 #[derive(Debug, Default)]
 pub(crate) struct Settings {
-    /// The keys that encrypt stored tokens. Without keys, no token is stored.
-    pub(crate) sealing_keys: Option<SealingKeys>,
+    /// The keys that encrypt stored tokens, and the credential that these are issued with. Without keys, none is stored.
+    pub(crate) sealing_keys: Option<(SealingKeys, CredentialFingerprint)>,
     /// The clock for the expiry of tokens and claims.
     pub(crate) clock: Clock,
 }
 
 impl Directory {
-    pub(crate) fn new(store: Arc<dyn Database>, acs: Acs, settings: Settings, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(
+        store: Arc<dyn Database>,
+        acs: Acs,
+        settings: Settings,
+        acs_costs: RateLimit,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         // LRU admits every new user. moka's default keeps the most frequent ones.
         let cache = Cache::builder()
             .max_capacity(MAX_CACHED_USERS)
@@ -59,8 +106,11 @@ impl Directory {
             store,
             acs,
             settings,
+            acs_costs,
             metrics,
             cache,
+            epoch: AtomicU64::default(),
+            resource: OnceLock::new(),
             tasks: TaskTracker::new(),
         }))
     }
@@ -75,6 +125,43 @@ impl Directory {
         self.0.tasks.close();
         self.0.tasks.wait().await;
         self.0.store.close().await;
+    }
+
+    /// Charges a user for a call to Azure Communication Services.
+    pub(crate) fn charge(&self, user: &UserId, cost: AcsCost) -> Result<(), ApiError> {
+        self.0.acs_costs.charge(user, cost.0)
+    }
+
+    /// Follows the changes that other replicas announce, and never returns.
+    pub(crate) async fn follow_changes(&self) {
+        let on_change = |change: Change<'_>| match change {
+            Change::User(id) => {
+                let user = UserId::new(id.to_owned()).ok();
+                if let Some(cached) = user.and_then(|user| self.0.cache.get(&user)) {
+                    cached.recheck();
+                }
+            }
+            Change::Any => {
+                self.0.epoch.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let mut pause = MIN_LISTEN_PAUSE;
+        loop {
+            let started = Instant::now();
+            if let Err(error) = self.0.store.listen(&on_change).await {
+                // Until the next success, changes are found within five seconds.
+                debug!(%error, "the changes of other replicas are not announced");
+            }
+            if started.elapsed() > MAX_LISTEN_PAUSE {
+                pause = MIN_LISTEN_PAUSE;
+            }
+            sleep(pause).await;
+            pause = MAX_LISTEN_PAUSE.min(pause * 2);
+        }
+    }
+
+    fn epoch(&self) -> u64 {
+        self.0.epoch.load(Ordering::Relaxed)
     }
 
     fn cached(&self, user: &UserId) -> Arc<CachedUser> {

@@ -1,12 +1,13 @@
 //! Users' tokens, from the cache, the database or Azure Communication Services, and their revocation.
 
 use super::{
-    Directory,
-    cache::{CachedUser, SharedTask, is_usable},
+    AcsCost, Directory,
+    cache::{CachedUser, Checked, SharedTask, is_usable},
 };
 use crate::{
     error::ApiError,
     policy::Grant,
+    seal::CredentialFingerprint,
     store::{Mapping, SealedToken},
     user::UserId,
 };
@@ -41,12 +42,43 @@ impl Directory {
         .await
     }
 
+    /// Issues a token of the user, or returns `None` if they have no identity. All cached tokens of the user are dropped, here
+    /// and in other replicas, but none is revoked.
+    pub(crate) async fn fresh_token(&self, user: &UserId, grant: &Grant) -> Result<Option<UserToken>, ApiError> {
+        let (directory, user, grant) = (self.clone(), user.clone(), grant.clone());
+        self.run_to_completion(async move {
+            let cached = directory.cached(&user);
+            let _lock = cached.lock().await;
+            let now = directory.checked();
+            let deleted = directory.0.store.delete_tokens(&user).await?;
+            cached.clear();
+            let Some(mapping) = deleted else {
+                return Ok(None);
+            };
+            let token = Arc::new(directory.issue_token(&user, &grant, &mapping).await?);
+            cached.set_mapping(&mapping, &grant, now);
+            cached.insert(&mapping, grant, token.clone(), now.at);
+            let identity = mapping.identity;
+            Ok(Some(UserToken { identity, token }))
+        })
+        .await
+    }
+
+    /// Returns the time and the epoch of a check that begins now.
+    fn checked(&self) -> Checked {
+        Checked {
+            at: self.now(),
+            epoch: self.epoch(),
+        }
+    }
+
     /// Revokes all tokens of the user, here and at Azure Communication Services, which signs them out everywhere.
     pub(crate) async fn revoke_tokens(&self, user: &UserId) -> Result<(), ApiError> {
         let (directory, user) = (self.clone(), user.clone());
         self.run_to_completion(async move {
             let cached = directory.cached(&user);
             let _lock = cached.lock().await;
+            directory.charge(&user, AcsCost::REVOKE)?;
             let deleted = directory.0.store.delete_tokens(&user).await?;
             cached.clear();
             let mapping = deleted.ok_or_else(ApiError::no_identity)?;
@@ -59,7 +91,7 @@ impl Directory {
     }
 
     fn cached_token(&self, cached: &CachedUser, grant: &Grant) -> Option<UserToken> {
-        let (mapping, token) = cached.token(grant, self.now())?;
+        let (mapping, token) = cached.token(grant, self.checked())?;
         self.0.metrics.token("memory");
         Some(UserToken {
             identity: mapping.identity,
@@ -73,7 +105,8 @@ impl Directory {
         user: &UserId,
         grant: &Grant,
     ) -> Result<Option<UserToken>, ApiError> {
-        let now = self.now();
+        // Before the check, so that a change during it is noticed.
+        let now = self.checked();
         let Some(mapping) = self.0.store.find(user).await? else {
             cached.clear();
             return Ok(None);
@@ -82,12 +115,12 @@ impl Directory {
             self.0.metrics.token("memory");
             token
         } else {
-            let token = match self.stored_token(user, grant, &mapping, now).await {
+            let token = match self.stored_token(user, grant, &mapping, now.at).await {
                 Some(token) => token,
                 None => self.issue_token(user, grant, &mapping).await?,
             };
             let token = Arc::new(token);
-            cached.insert(&mapping, grant.clone(), token.clone(), now);
+            cached.insert(&mapping, grant.clone(), token.clone(), now.at);
             token
         };
         let identity = mapping.identity;
@@ -100,6 +133,7 @@ impl Directory {
         grant: &Grant,
         mapping: &Mapping,
     ) -> Result<CommunicationAccessToken, ApiError> {
+        self.charge(user, AcsCost::ISSUE)?;
         let token = self.0.acs.issue(&mapping.identity, grant).await?;
         self.0.metrics.token("issued");
         self.store_token(user, grant, mapping, &token).await;
@@ -114,23 +148,23 @@ impl Directory {
         mapping: &Mapping,
         now: OffsetDateTime,
     ) -> Option<CommunicationAccessToken> {
-        let keys = self.0.settings.sealing_keys.as_ref()?;
+        let (keys, issued_with) = self.0.settings.sealing_keys.as_ref()?;
         let found = self.0.store.find_token(user, &grant.to_string(), mapping).await;
         let found = found.unwrap_or_else(|error| {
             warn!(%error, "a stored token could not be read");
             None
         });
         let found = found.filter(|token| is_usable(token.expires_on, now))?;
-        let token = keys.open(&found.sealed, &sealing_context(user, grant, mapping))?;
+        let token = keys.open(&found.sealed, &sealing_context(issued_with, user, grant, mapping))?;
         self.0.metrics.token("store");
         Some(CommunicationAccessToken::new(token, found.expires_on))
     }
 
     async fn store_token(&self, user: &UserId, grant: &Grant, mapping: &Mapping, token: &CommunicationAccessToken) {
-        let Some(keys) = &self.0.settings.sealing_keys else {
+        let Some((keys, issued_with)) = &self.0.settings.sealing_keys else {
             return;
         };
-        let Some(sealed) = keys.seal(&token.token, &sealing_context(user, grant, mapping)) else {
+        let Some(sealed) = keys.seal(&token.token, &sealing_context(issued_with, user, grant, mapping)) else {
             return;
         };
         let sealed = SealedToken {
@@ -144,7 +178,8 @@ impl Directory {
 }
 
 /// Returns the context that a sealed token is bound to.
-fn sealing_context(user: &UserId, grant: &Grant, mapping: &Mapping) -> String {
+fn sealing_context(issued_with: &CredentialFingerprint, user: &UserId, grant: &Grant, mapping: &Mapping) -> String {
     let Mapping { identity, generation } = mapping;
-    format!("{identity}\n{generation}\n{grant}\n{}", user.as_str())
+    let (issued_with, user) = (issued_with.as_str(), user.as_str());
+    format!("{identity}\n{generation}\n{grant}\n{issued_with}\n{user}")
 }

@@ -6,15 +6,18 @@
 use super::{
     ApiState,
     bodies::{TeamsTokenBody, UserBody, UserTokenBody},
-    extract::{QueryScopes, ScopeList, User},
+    extract::{Freshness, QueryFresh, QueryScopes, ScopeList, User},
 };
-use crate::error::{ApiError, ErrorBody};
+use crate::{
+    directory::AcsCost,
+    error::{ApiError, ErrorBody},
+};
 use axum::{
     Json,
     extract::State,
     http::{HeaderMap, StatusCode},
 };
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 /// Gets the caller's identity
 #[utoipa::path(
@@ -76,12 +79,14 @@ pub(super) async fn delete_user(State(api): State<Arc<ApiState>>, user: User) ->
 }
 
 /// Gets a token of the caller's identity
+///
+/// With `fresh=true`, it is a new one. Ask for one when Azure Communication Services refuses a token that has not expired.
 #[utoipa::path(
     get,
     path = "/api/token",
     operation_id = "token",
     tag = "tokens",
-    params(ScopeList),
+    params(ScopeList, Freshness),
     responses(
         (status = 201, description = "The token", body = UserTokenBody),
         (status = 404, description = "The user has no identity", body = ErrorBody),
@@ -92,13 +97,16 @@ pub(super) async fn get_token(
     State(api): State<Arc<ApiState>>,
     user: User,
     QueryScopes(scopes): QueryScopes,
+    QueryFresh(fresh): QueryFresh,
 ) -> Result<(StatusCode, Json<UserTokenBody>), ApiError> {
     let grant = api.policy.grant(&user.caller, scopes.as_ref())?;
-    let token = api
-        .directory
-        .token(&user.id, &grant)
-        .await?
-        .ok_or_else(ApiError::no_identity)?;
+    let token = if fresh {
+        api.fresh_limit.charge(&user.id, NonZeroU32::MIN)?;
+        api.directory.fresh_token(&user.id, &grant).await?
+    } else {
+        api.directory.token(&user.id, &grant).await?
+    };
+    let token = token.ok_or_else(ApiError::no_identity)?;
     Ok((StatusCode::CREATED, Json(token.into())))
 }
 
@@ -145,6 +153,7 @@ pub(super) async fn get_teams_token(
         let message = "the caller is not a user of Entra ID: this service tells users apart by another issuer";
         ApiError::new(StatusCode::FORBIDDEN, "not_an_entra_user", message)
     })?;
+    api.directory.charge(&user.id, AcsCost::EXCHANGE)?;
     let token = teams.token(&api.acs, &user.caller, object_id, &headers).await?;
     Ok((StatusCode::CREATED, Json(token.into())))
 }

@@ -9,14 +9,8 @@ use axum::{
     http::{StatusCode, request::Parts},
 };
 use azure_communication_identity::CommunicationTokenScope;
-use governor::{DefaultKeyedRateLimiter, Quota, clock::Clock};
 use serde::Deserialize;
-use std::{
-    collections::BTreeSet,
-    fmt::{self, Debug, Formatter},
-    num::NonZeroU32,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, num::NonZeroU32, sync::Arc};
 use token_guard::Caller;
 use utoipa::{IntoParams, ToSchema};
 
@@ -35,38 +29,32 @@ impl FromRequestParts<Arc<ApiState>> for User {
             let message = "an application calls for itself, and tokens are for users";
             return Err(ApiError::new(StatusCode::FORBIDDEN, "not_a_user", message));
         }
-        let id = api.user_id_claims.user_id(&caller)?;
-        api.rate_limit.check(&id)?;
+        let id = api.user_id_claims.user_id(&caller, &api.issuer_aliases)?;
+        api.rate_limit.charge(&id, NonZeroU32::MIN)?;
         Ok(Self { id, caller })
     }
 }
 
-/// A limit on the requests of each user.
-pub(crate) struct RateLimit(DefaultKeyedRateLimiter<UserId>);
-
-impl RateLimit {
-    pub(crate) fn per_minute(requests: NonZeroU32) -> Self {
-        Self(DefaultKeyedRateLimiter::keyed(Quota::per_minute(requests)))
-    }
-
-    fn check(&self, user: &UserId) -> Result<(), ApiError> {
-        self.0.check_key(user).map_err(|too_soon| {
-            let wait = too_soon.wait_time_from(self.0.clock().now());
-            let message = "you have sent too many requests: try again later";
-            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message).retry_after(wait)
-        })
-    }
-
-    /// Forgets users who have their full quota again.
-    pub(crate) fn remove_idle(&self) {
-        self.0.retain_recent();
-        self.0.shrink_to_fit();
-    }
+/// The query of a request for a token that must be new.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Freshness {
+    /// `true` issues a new token, and forgets those that are cached. Azure Communication Services has refused them.
+    #[serde(default)]
+    #[param(required = false)]
+    fresh: bool,
 }
 
-impl Debug for RateLimit {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str("RateLimit")
+/// Set if the query asks for a new token.
+pub(super) struct QueryFresh(pub(super) bool);
+
+impl<S: Send + Sync> FromRequestParts<S> for QueryFresh {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let query: Result<Query<Freshness>, _> = Query::try_from_uri(&parts.uri);
+        let Query(query) = query.map_err(|_| ApiError::bad_request("fresh has to be true or false"))?;
+        Ok(Self(query.fresh))
     }
 }
 

@@ -19,7 +19,7 @@ use axum::{
     http::StatusCode,
 };
 use azure_communication_identity::CommunicationTokenScope;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, num::NonZeroU32, sync::Arc};
 
 /// Gets a token of the caller's identity, and creates the identity if they have none
 #[utoipa::path(
@@ -65,7 +65,9 @@ pub(super) async fn post_token(
     find_or_create_token(&api, &user, scopes.as_ref()).await
 }
 
-/// Gets a token of the identity, which must be the caller's
+/// Issues a new token of the identity, which must be the caller's
+///
+/// Front ends call it when their token expires, or is refused.
 #[utoipa::path(
     post,
     path = "/refreshToken/{id}",
@@ -85,12 +87,17 @@ pub(super) async fn refresh_token(
     let Path(id) = id.map_err(|_| ApiError::bad_request("the identity in the path is not UTF-8"))?;
     let grant = api.policy.grant(&user.caller, scopes.as_ref())?;
     // The response is the same for unknown identities and for those of other users.
-    let token = api.directory.token(&user.id, &grant).await?;
-    let own = token.filter(|token| token.identity.as_str() == id).ok_or_else(|| {
+    let not_yours = || {
         let message = "the identity is not the caller's: POST /token answers which one is";
         ApiError::new(StatusCode::FORBIDDEN, "not_yours", message)
-    })?;
-    Ok(Json(own.into()))
+    };
+    let identity = api.directory.find_identity(&user.id).await?;
+    identity
+        .filter(|identity| identity.as_str() == id)
+        .ok_or_else(not_yours)?;
+    api.fresh_limit.charge(&user.id, NonZeroU32::MIN)?;
+    let token = api.directory.fresh_token(&user.id, &grant).await?;
+    Ok(Json(token.ok_or_else(not_yours)?.into()))
 }
 
 async fn find_or_create_token(

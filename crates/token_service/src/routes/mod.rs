@@ -7,11 +7,16 @@ mod front_ends;
 mod openapi;
 mod operations;
 
-pub(crate) use extract::RateLimit;
 pub(crate) use operations::{Health, operations};
 
 use crate::{
-    acs::Acs, directory::Directory, error::ApiError, policy::TokenPolicy, teams::TeamsExchange, user::UserIdClaims,
+    acs::Acs,
+    directory::Directory,
+    error::ApiError,
+    policy::TokenPolicy,
+    rate_limit::RateLimit,
+    teams::TeamsExchange,
+    user::{IssuerAliases, UserIdClaims},
 };
 use axum::{Json, Router, http::StatusCode, routing::get};
 use std::sync::Arc;
@@ -24,8 +29,10 @@ pub(crate) struct ApiState {
     pub(crate) directory: Directory,
     pub(crate) guard: TokenGuard,
     pub(crate) user_id_claims: UserIdClaims,
+    pub(crate) issuer_aliases: IssuerAliases,
     pub(crate) policy: TokenPolicy,
     pub(crate) rate_limit: RateLimit,
+    pub(crate) fresh_limit: RateLimit,
     pub(crate) teams: Option<TeamsExchange>,
     pub(crate) acs: Acs,
 }

@@ -18,11 +18,18 @@ use std::{
     time::Duration,
 };
 use token_guard::TokenGuard;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+    join,
+    sync::Mutex,
+    time::{Instant, timeout},
+};
 use tracing::warn;
 
 /// The time for which a readiness result is cached.
 const READINESS_TTL: Duration = Duration::from_secs(1);
+
+/// The limit of a check. Kubernetes waits a second for a response.
+const CHECK_TIMEOUT: Duration = Duration::from_millis(700);
 
 /// The health of the service.
 #[derive(Debug)]
@@ -32,6 +39,8 @@ pub(crate) struct Health {
     metrics: Arc<Metrics>,
     draining: AtomicBool,
     checked: Mutex<Option<(Instant, Dependencies)>>,
+    /// The last result of the issuer's keys. A fetch that is under way does not change it, as the keys may be usable.
+    issuer_keys: AtomicBool,
 }
 
 /// The availability of the service's dependencies.
@@ -49,6 +58,7 @@ impl Health {
             metrics,
             draining: AtomicBool::new(false),
             checked: Mutex::new(None),
+            issuer_keys: AtomicBool::new(false),
         }
     }
 
@@ -65,13 +75,27 @@ impl Health {
         {
             return dependencies;
         }
-        let keys = self.guard.load_keys().await;
-        if let Err(error) = &keys {
-            warn!(%error, cause = error.source(), "the issuer's keys are not there");
+        let (database, keys) = join!(
+            timeout(CHECK_TIMEOUT, self.directory.ping()),
+            timeout(CHECK_TIMEOUT, self.guard.load_keys()),
+        );
+        match keys {
+            Ok(Ok(())) => self.issuer_keys.store(true, Ordering::Relaxed),
+            Ok(Err(error)) => {
+                warn!(%error, cause = error.source(), "the issuer's keys are not there");
+                self.issuer_keys.store(false, Ordering::Relaxed);
+            }
+            Err(_) => {}
+        }
+        if database.is_err() {
+            warn!(
+                "the database did not answer within {} milliseconds",
+                CHECK_TIMEOUT.as_millis()
+            );
         }
         let dependencies = Dependencies {
-            database: self.directory.ping().await.is_ok(),
-            issuer_keys: keys.is_ok(),
+            database: database.is_ok_and(|ping| ping.is_ok()),
+            issuer_keys: self.issuer_keys.load(Ordering::Relaxed),
         };
         *checked = Some((Instant::now(), dependencies));
         dependencies

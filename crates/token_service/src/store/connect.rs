@@ -3,17 +3,17 @@
 use crate::store::{
     Database, Store, StoreError, StoreErrorKind,
     database_url::{self, DatabaseUrl, OPEN},
+    listener::Listener,
     password::Password,
-    sql::SqlDatabase,
+    sql::{Dialect, SqlDatabase},
 };
 use azure_core::credentials::TokenCredential;
 use sqlx::{
-    Connection, PgConnection, PgPool, SqlSafeStr as _, SqlitePool,
-    migrate::{MigrateError, Migration, MigrationType, Migrator},
+    Connection, PgConnection, PgPool, SqlitePool,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions},
 };
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 use url::form_urlencoded;
@@ -21,13 +21,27 @@ use url::form_urlencoded;
 /// The limit for opening a connection and for the wait for one. On SQLite, also for the wait for another transaction.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The limit of a migration, also of one that another replica runs.
-const MIGRATION_TIMEOUT: Duration = Duration::from_mins(1);
-
 /// The pause before a locked database is opened again.
 const REOPEN_DELAY: Duration = Duration::from_millis(20);
 
-const MIGRATE: &str = "bring the database's tables up to date";
+/// The time after which an idle connection to PostgreSQL is closed. Networks forget silent connections, Azure's after four
+/// minutes.
+const IDLE_TIMEOUT: Duration = Duration::from_mins(3);
+
+/// The limit for the check of a connection before its next use.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The lock for migrations, which ends with the transaction.
+const POSTGRES_LOCK: &str = "SELECT pg_advisory_xact_lock(8389754676633366889)";
+/// The same behind a pooler, where statements with names are of another client, or would stay for one.
+const POOLER_LOCK: &str = "SELECT pg_advisory_xact_lock(8389754676633366889); DEALLOCATE ALL";
+
+/// The use of the tables at the connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Tables {
+    Migrate,
+    Check,
+}
 
 impl Store {
     /// Connects to the database and migrates its tables. Several replicas can do so at once.
@@ -38,7 +52,8 @@ impl Store {
     ///   `sqlite::memory:` is a database that lives as long as the store.
     /// * `postgres://USER:PASSWORD@HOST/DATABASE` or `postgresql://…`, with the parameters of libpq that
     ///   [sqlx](https://docs.rs/sqlx/0.9/sqlx/postgres/struct.PgConnectOptions.html) knows. Over a network,
-    ///   `?sslmode=verify-full` verifies the server, and `sslrootcert` names its CA.
+    ///   `?sslmode=verify-full` verifies the server, and `sslrootcert` names its CA. `?statement-cache-capacity=0` is for a
+    ///   pooler that pools transactions, such as `PgBouncer`: no statement has a name then, and no change is announced.
     ///
     /// `max_connections` bounds the open connections; a database in memory has one. An operation waits at most 5 seconds for
     /// a connection.
@@ -46,7 +61,7 @@ impl Store {
     /// # Errors
     ///
     /// If the URL has another scheme or unknown parameters, if the database cannot be reached or refuses the credentials, or
-    /// if its tables have a newer version.
+    /// if a newer version has changed its tables so that this version cannot use them.
     ///
     /// # Examples
     ///
@@ -60,11 +75,29 @@ impl Store {
     /// # }
     /// ```
     pub async fn connect(url: &str, max_connections: u32) -> Result<Self, StoreError> {
+        Self::connect_to(url, max_connections, Tables::Migrate).await
+    }
+
+    /// Connects to a database whose tables are up to date, for a user without the right to change them.
+    ///
+    /// The arguments and errors are those of [`connect`](Self::connect), which is to be called before by a user who has that
+    /// right, such as in `token_service migrate`. Tables that are not up to date are an error.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`connect`](Self::connect), and tables that are not up to date.
+    pub async fn connect_without_migration(url: &str, max_connections: u32) -> Result<Self, StoreError> {
+        Self::connect_to(url, max_connections, Tables::Check).await
+    }
+
+    async fn connect_to(url: &str, max_connections: u32, tables: Tables) -> Result<Self, StoreError> {
         let database: Arc<dyn Database> = match DatabaseUrl::parse(url)? {
-            DatabaseUrl::Sqlite(options) => Arc::new(connect_sqlite(url, options, max_connections).await?),
+            DatabaseUrl::Sqlite(options) => {
+                Arc::new(Box::pin(connect_sqlite(url, options, max_connections, tables)).await?)
+            }
             DatabaseUrl::Postgres(options) => {
-                let pool = postgres_pool(options, max_connections).await?;
-                Arc::new(migrate_postgres(pool).await?)
+                let pool = postgres_pool(url, options, max_connections).await?;
+                Arc::new(Box::pin(postgres_database(url, pool, tables)).await?)
             }
         };
         Ok(Self {
@@ -84,6 +117,8 @@ impl Store {
     /// * `url` - As for [`connect`](Self::connect), with a user and without a password. Azure's databases need
     ///   `?sslmode=require` at least.
     /// * `max_connections` - As for [`connect`](Self::connect).
+    /// * `migrate` - Set to migrate the tables as [`connect`](Self::connect) does. Otherwise, they must be up to date, as for
+    ///   [`connect_without_migration`](Self::connect_without_migration).
     /// * `credential` - The source of tokens.
     /// * `scope` - The scope of the tokens: `https://ossrdbms-aad.database.windows.net/.default` for the worldwide cloud.
     ///
@@ -94,16 +129,18 @@ impl Store {
     pub async fn connect_with_credential(
         url: &str,
         max_connections: u32,
+        migrate: bool,
         credential: Arc<dyn TokenCredential>,
         scope: &str,
     ) -> Result<Self, StoreError> {
         let options = database_url::postgres_without_password(url)?;
         let password = Password::new(credential, scope);
         let first = password.request().await?;
-        let pool = postgres_pool(options.password(first.token.secret()), max_connections).await?;
+        let pool = postgres_pool(url, options.password(first.token.secret()), max_connections).await?;
         let renewal = AbortOnDropHandle::new(tokio::spawn(password.renew(pool.clone(), first)));
+        let tables = if migrate { Tables::Migrate } else { Tables::Check };
         Ok(Self {
-            database: Arc::new(migrate_postgres(pool).await?),
+            database: Arc::new(Box::pin(postgres_database(url, pool, tables)).await?),
             _renewal: Some(Arc::new(renewal)),
         })
     }
@@ -113,6 +150,7 @@ async fn connect_sqlite(
     url: &str,
     options: SqliteConnectOptions,
     max_connections: u32,
+    tables: Tables,
 ) -> Result<SqlDatabase<sqlx::Sqlite>, StoreError> {
     let mode = sqlite_mode(url);
     let options = match mode.as_deref() {
@@ -136,15 +174,18 @@ async fn connect_sqlite(
         .max_lifetime(None);
     let opened = timeout(CONNECT_TIMEOUT, open_pool(pool, options)).await;
     let pool = opened.unwrap_or_else(|_| Err(StoreError::new(OPEN, StoreErrorKind::Unavailable, "it is locked")))?;
-    let database = SqlDatabase::new(pool, "BEGIN IMMEDIATE");
-    // The transaction is the lock, as sqlx has none for SQLite. `run` does not compile for a connection in a `Send` future.
-    let migration = async {
-        let mut transaction = database.begin().await?;
-        migrations().run_direct(None, &mut *transaction, false).await?;
-        transaction.commit().await?;
-        Ok(())
+    let dialect = Dialect {
+        begin: "BEGIN IMMEDIATE",
+        notify: None,
+        closes_interrupted: false,
+        behind_pooler: false,
     };
-    migrate(migration).await?;
+    let database = SqlDatabase::new(pool, dialect, None);
+    if tables == Tables::Migrate {
+        // The transaction is the lock.
+        database.migrate("SELECT 1", "SELECT 1").await?;
+    }
+    database.check_version().await?;
     Ok(database)
 }
 
@@ -175,7 +216,11 @@ fn sqlite_mode(url: &str) -> Option<String> {
         .map(|(_, mode)| mode.into_owned())
 }
 
-async fn postgres_pool(options: PgConnectOptions, max_connections: u32) -> Result<PgPool, StoreError> {
+async fn postgres_pool(url: &str, mut options: PgConnectOptions, max_connections: u32) -> Result<PgPool, StoreError> {
+    if is_behind_pooler(url) {
+        // PgBouncer refuses this parameter.
+        options = options.extra_float_digits(None);
+    }
     // The pool would retry until its timeout, and hide why it cannot connect.
     let first = timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options)).await;
     first
@@ -193,35 +238,47 @@ async fn postgres_pool(options: PgConnectOptions, max_connections: u32) -> Resul
     PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(CONNECT_TIMEOUT)
+        .idle_timeout(IDLE_TIMEOUT)
+        // The pool's own check has no limit.
+        .test_before_acquire(false)
+        .before_acquire(|connection, _| Box::pin(check(connection)))
         .connect_with(options)
         .await
         .map_err(|error| StoreError::from_connection(OPEN, error))
 }
 
-async fn migrate_postgres(pool: PgPool) -> Result<SqlDatabase<sqlx::Postgres>, StoreError> {
-    migrate(migrations().run(&pool)).await?;
-    Ok(SqlDatabase::new(pool, "BEGIN"))
+/// Returns whether a URL is for a pooler that pools transactions.
+fn is_behind_pooler(url: &str) -> bool {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    form_urlencoded::parse(query.as_bytes()).any(|(name, value)| name == "statement-cache-capacity" && value == "0")
 }
 
-/// Returns the migrations in `migrations/`. `sqlx::migrate!` would embed them too, and build the database drivers twice.
-fn migrations() -> Migrator {
-    let users = include_str!("../../migrations/0001_users.sql");
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "users".into(),
-        MigrationType::Simple,
-        users.into_sql_str(),
-        false,
-    )])
+async fn postgres_database(url: &str, pool: PgPool, tables: Tables) -> Result<SqlDatabase<sqlx::Postgres>, StoreError> {
+    let behind_pooler = is_behind_pooler(url);
+    let dialect = Dialect {
+        begin: "BEGIN",
+        notify: Some("SELECT pg_notify($1, $2)"),
+        closes_interrupted: true,
+        behind_pooler,
+    };
+    // A pooler gives the session that listens to others.
+    let listener = (!behind_pooler).then(|| Listener::new(pool.clone()));
+    let database = SqlDatabase::new(pool, dialect, listener);
+    if tables == Tables::Migrate {
+        if behind_pooler {
+            database.migrate(POOLER_LOCK, "DEALLOCATE ALL").await?;
+        } else {
+            database.migrate(POSTGRES_LOCK, "SELECT 1").await?;
+        }
+    }
+    database.check_version().await?;
+    Ok(database)
 }
 
-async fn migrate(migration: impl Future<Output = Result<(), MigrateError>>) -> Result<(), StoreError> {
-    match timeout(MIGRATION_TIMEOUT, migration).await {
-        Ok(outcome) => outcome.map_err(|error| StoreError::from_migration(MIGRATE, error)),
-        Err(_) => Err(StoreError::new(
-            MIGRATE,
-            StoreErrorKind::Unavailable,
-            "it was not done within a minute",
-        )),
+/// Checks a connection that was idle. The server can be gone without a trace.
+async fn check(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    match timeout(CHECK_TIMEOUT, connection.ping()).await {
+        Ok(checked) => checked.map(|()| true),
+        Err(elapsed) => Err(sqlx::Error::Io(elapsed.into())),
     }
 }

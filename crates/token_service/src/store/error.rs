@@ -88,10 +88,13 @@ impl StoreError {
             sqlx::Error::Database(error) => {
                 let code = error.code().unwrap_or_default();
                 let kind = if is_transient(&code) { Unavailable } else { Database };
-                let detail = match message(error.message()) {
+                let mut detail = match message(error.message()) {
                     Some(message) => format!("{message} (code {code})"),
                     None => format!("the database answered with code {code}"),
                 };
+                if is_of_pooler(&code) {
+                    detail += ": behind a pooler of transactions, such as PgBouncer, add ?statement-cache-capacity=0 to the URL";
+                }
                 Self::new(operation, kind, detail)
             }
             // The message is about sockets, host names and certificates.
@@ -132,8 +135,14 @@ impl StoreError {
 fn is_transient(code: &str) -> bool {
     match code.parse::<u32>() {
         Ok(extended) if code.len() < 5 => matches!(extended & 0xff, 5 | 6),
-        _ => ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class)),
+        _ => !is_of_pooler(code) && ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class)),
     }
+}
+
+/// Returns whether a pooler of transactions causes this code: an unknown parameter of the connection, a statement that another
+/// client has prepared, or one that is on another connection.
+fn is_of_pooler(code: &str) -> bool {
+    matches!(code, "08P01" | "42P05" | "26000")
 }
 
 impl Display for StoreError {

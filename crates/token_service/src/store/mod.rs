@@ -1,16 +1,22 @@
 //! The database: claims, identities, deletions that are due, and sealed tokens.
 
+mod commands;
 mod connect;
 mod database_url;
 mod error;
+mod lease;
+mod listener;
+mod migrations;
 mod password;
 mod sql;
+mod sql_commands;
 #[cfg(test)]
 mod tests;
 
+pub use commands::LeftIdentity;
 pub use error::{StoreError, StoreErrorKind};
 
-use crate::user::UserId;
+use crate::{resource::ResourceId, user::UserId};
 use async_trait::async_trait;
 use azure_communication_identity::CommunicationUserIdentifier;
 use std::{fmt::Debug, sync::Arc};
@@ -45,8 +51,11 @@ pub(crate) enum Claim {
         /// Set if the claim replaces an expired one, whose holder may have created an identity.
         taken_over: bool,
     },
-    /// Another holder is creating the identity.
-    Held,
+    /// Another holder is creating the identity, or has stopped half-way.
+    Held {
+        /// The time at which the claim ends.
+        until: OffsetDateTime,
+    },
 }
 
 /// An encrypted token.
@@ -54,6 +63,26 @@ pub(crate) enum Claim {
 pub(crate) struct SealedToken {
     pub(crate) sealed: Vec<u8>,
     pub(crate) expires_on: OffsetDateTime,
+}
+
+/// A change of users' mappings.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Change<'c> {
+    /// The mapping of the user with this id.
+    User(&'c str),
+    /// Any number of mappings, or changes that were not announced.
+    Any,
+}
+
+/// The outcome of a renaming.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Renamed {
+    /// The number of renamed users.
+    Users(u64),
+    /// The number of users who are there with both ids. Nothing was changed.
+    Conflicts(u64),
+    /// A new id would be too long. Nothing was changed.
+    TooLong,
 }
 
 /// The operations of a database. Each is atomic, also across replicas. The caller provides the time, which is stored in
@@ -72,7 +101,7 @@ pub(crate) trait Database: Debug + Send + Sync {
     async fn find(&self, user: &UserId) -> Result<Option<Mapping>, StoreError>;
 
     /// Claims the creation of the user's identity for `holder`, from `now` to `until`. A claim that expired by `now` is
-    /// taken over.
+    /// taken over. A repetition by the same holder, after a lost response, is granted again.
     async fn claim(
         &self,
         user: &UserId,
@@ -142,6 +171,35 @@ pub(crate) trait Database: Debug + Send + Sync {
 
     /// Deletes the tokens that expired by `now`.
     async fn delete_expired_tokens(&self, now: OffsetDateTime) -> Result<(), StoreError>;
+
+    /// Returns the resource whose identities the database has. `None` before the first identity.
+    async fn resource(&self) -> Result<Option<ResourceId>, StoreError>;
+
+    /// Records the resource and one of its endpoints, unless another resource is recorded. Returns the recorded one.
+    async fn record_resource(&self, resource: &ResourceId, endpoint: &str) -> Result<ResourceId, StoreError>;
+
+    /// Returns the resource of an endpoint, if it is recorded.
+    async fn resource_of_endpoint(&self, endpoint: &str) -> Result<Option<ResourceId>, StoreError>;
+
+    /// Forgets all users, tokens and deletions, and records another resource. Returns the users and identities that were
+    /// forgotten; an identity that was due for deletion has an empty user.
+    async fn move_resource(&self, to: &ResourceId) -> Result<Vec<(String, String)>, StoreError>;
+
+    /// Deletes all tokens and increments all generations. Returns the number of tokens.
+    async fn forget_tokens(&self) -> Result<u64, StoreError>;
+
+    /// Replaces the beginning `from` of users' ids. Users who have the new id are an error or, with `replace`, deleted.
+    async fn rename_users(
+        &self,
+        from: &str,
+        to: &str,
+        replace: bool,
+        now: OffsetDateTime,
+    ) -> Result<Renamed, StoreError>;
+
+    /// Calls `on_change` for the changes that any replica makes, until the connection breaks. Never returns for SQLite, where
+    /// no replica can know of the changes of another.
+    async fn listen(&self, on_change: &(dyn for<'c> Fn(Change<'c>) + Send + Sync)) -> Result<(), StoreError>;
 
     /// Closes the connections when running operations have finished.
     async fn close(&self);

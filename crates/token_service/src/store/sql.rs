@@ -3,15 +3,27 @@
 //! The table `users` has a row for each user with an identity or a claim, and `retired` one for each deletion that is due.
 
 use crate::{
-    store::{Claim, Database, Mapping, SealedToken, StoreError, StoreErrorKind},
+    resource::ResourceId,
+    store::{
+        Change, Claim, Database, Mapping, Renamed, SealedToken, StoreError, StoreErrorKind,
+        lease::{Lease, Work},
+        listener::{CHANGES, Listener},
+    },
     user::UserId,
 };
 use async_trait::async_trait;
 use azure_communication_identity::CommunicationUserIdentifier;
 use sqlx::{
-    ColumnIndex, Decode, Encode, Executor, IntoArguments, Pool, Transaction, Type, query, query_as, query_scalar,
+    ColumnIndex, Decode, Encode, Executor, FromRow, IntoArguments, Pool, Type,
+    database::HasStatementCache,
+    query,
+    query::{Query, QueryAs},
+    query_as, query_scalar,
 };
-use std::{future::Future, time::Duration};
+use std::{
+    future::{Future, pending},
+    time::Duration,
+};
 use time::OffsetDateTime;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -32,43 +44,145 @@ const INSERT_DELETION: &str = "INSERT INTO retired (identity, user_id, retired_a
 #[derive(Debug)]
 pub(super) struct SqlDatabase<DB: sqlx::Database> {
     pool: Pool<DB>,
-    begin: &'static str,
+    dialect: Dialect,
+    listener: Option<Listener>,
+}
+
+/// The differences between the databases.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dialect {
+    /// The statement that starts a transaction with writes.
+    pub(super) begin: &'static str,
+    /// The statement that announces a change, with the channel and the change.
+    pub(super) notify: Option<&'static str>,
+    /// Set if the connection of an interrupted operation must be closed.
+    pub(super) closes_interrupted: bool,
+    /// Set behind a pooler, each of whose transactions can have another connection to the server. Then each statement is
+    /// part of a transaction, and none has a name.
+    pub(super) behind_pooler: bool,
 }
 
 impl<DB: sqlx::Database> SqlDatabase<DB> {
-    /// Wraps a pool. `begin` is the statement that starts a transaction with writes.
-    pub(super) fn new(pool: Pool<DB>, begin: &'static str) -> Self {
-        Self { pool, begin }
+    pub(super) fn new(pool: Pool<DB>, dialect: Dialect, listener: Option<Listener>) -> Self {
+        Self {
+            pool,
+            dialect,
+            listener,
+        }
     }
 
-    pub(super) async fn begin(&self) -> Result<Transaction<'static, DB>, sqlx::Error> {
-        self.pool.begin_with(self.begin).await
+    pub(super) async fn lease(&self) -> Result<Lease<DB>, sqlx::Error> {
+        Lease::acquire(&self.pool, self.dialect.closes_interrupted).await
+    }
+
+    /// Begins to work with one statement.
+    pub(super) async fn statement<'c>(&self, lease: &'c mut Lease<DB>) -> Result<Work<'c, DB>, sqlx::Error> {
+        if self.dialect.behind_pooler {
+            lease.transaction(self.dialect.begin).await
+        } else {
+            lease.statement()
+        }
+    }
+
+    pub(super) async fn transaction<'c>(&self, lease: &'c mut Lease<DB>) -> Result<Work<'c, DB>, sqlx::Error> {
+        lease.transaction(self.dialect.begin).await
+    }
+
+    /// Returns whether statements have names.
+    pub(super) fn named(&self) -> bool {
+        !self.dialect.behind_pooler
+    }
+}
+
+/// The operations of one statement.
+impl<DB> SqlDatabase<DB>
+where
+    DB: sqlx::Database + HasStatementCache,
+    DB::Arguments: IntoArguments<DB>,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'v> &'v str: Encode<'v, DB> + Type<DB>,
+{
+    pub(super) async fn execute(
+        &self,
+        operation: &'static str,
+        query: Query<'_, DB, DB::Arguments>,
+    ) -> Result<(), StoreError> {
+        let query = query.persistent(self.named());
+        with_timeout(operation, async {
+            let mut lease = self.lease().await?;
+            let mut work = self.statement(&mut lease).await?;
+            query.execute(&mut *work).await?;
+            work.commit().await?;
+            lease.finish();
+            Ok(())
+        })
+        .await
+    }
+
+    async fn fetch_all<T>(
+        &self,
+        operation: &'static str,
+        query: QueryAs<'_, DB, T, DB::Arguments>,
+    ) -> Result<Vec<T>, StoreError>
+    where
+        T: Send + Unpin + for<'r> FromRow<'r, DB::Row>,
+    {
+        let query = query.persistent(self.named());
+        with_timeout(operation, async {
+            let mut lease = self.lease().await?;
+            let mut work = self.statement(&mut lease).await?;
+            let rows = query.fetch_all(&mut *work).await?;
+            work.commit().await?;
+            lease.finish();
+            Ok(rows)
+        })
+        .await
+    }
+
+    pub(super) async fn fetch_optional<T>(
+        &self,
+        operation: &'static str,
+        query: QueryAs<'_, DB, T, DB::Arguments>,
+    ) -> Result<Option<T>, StoreError>
+    where
+        T: Send + Unpin + for<'r> FromRow<'r, DB::Row>,
+    {
+        Ok(self.fetch_all(operation, query).await?.pop())
+    }
+
+    /// Announces a change when the transaction commits. An empty text means that every user may have changed.
+    pub(super) async fn announce(&self, work: &mut Work<'_, DB>, change: &str) -> Result<(), sqlx::Error> {
+        if let Some(notify) = self.dialect.notify {
+            let notify = query(notify).bind(CHANGES).bind(change).persistent(self.named());
+            notify.execute(&mut **work).await?;
+        }
+        Ok(())
     }
 }
 
 #[async_trait]
 impl<DB> Database for SqlDatabase<DB>
 where
-    DB: sqlx::Database,
+    DB: sqlx::Database + HasStatementCache,
     DB::Arguments: IntoArguments<DB>,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'v> &'v str: Encode<'v, DB> + Type<DB>,
     for<'v> Option<&'v str>: Encode<'v, DB> + Type<DB>,
     for<'v> &'v [u8]: Encode<'v, DB> + Type<DB>,
     for<'v> String: Encode<'v, DB> + Decode<'v, DB> + Type<DB>,
+    for<'v> Option<String>: Decode<'v, DB>,
     for<'v> Vec<u8>: Decode<'v, DB> + Type<DB>,
     for<'v> i64: Encode<'v, DB> + Decode<'v, DB> + Type<DB>,
     usize: ColumnIndex<DB::Row>,
 {
     async fn ping(&self) -> Result<(), StoreError> {
-        with_timeout("reach its database", query("SELECT 1").execute(&self.pool)).await?;
-        Ok(())
+        self.execute("reach its database", query("SELECT 1")).await
     }
 
     async fn find(&self, user: &UserId) -> Result<Option<Mapping>, StoreError> {
         const OPERATION: &str = "find a user's identity";
         let find = query_as(FIND).bind(user.as_str());
-        let row = with_timeout(OPERATION, find.fetch_optional(&self.pool)).await?;
+        let row = self.fetch_optional(OPERATION, find).await?;
         row.map(|row| parse_mapping(OPERATION, row)).transpose()
     }
 
@@ -84,28 +198,33 @@ where
         const CLAIM: &str = "INSERT INTO users (user_id, claimed_by, claimed_until, created_at) \
             VALUES ($1, $2, $3, $4) \
             ON CONFLICT (user_id) DO UPDATE SET claimed_by = excluded.claimed_by, claimed_until = excluded.claimed_until \
-            WHERE users.identity IS NULL AND users.claimed_until <= $4 \
+            WHERE users.identity IS NULL AND (users.claimed_until <= $4 OR users.claimed_by = $2) \
             RETURNING created_at";
+        const STATE: &str = "SELECT identity, generation, claimed_until FROM users WHERE user_id = $1";
         let now = to_micros(now);
-        let claimed = async {
-            let claim = query_scalar::<_, i64>(CLAIM)
-                .bind(user.as_str())
-                .bind(holder.to_string())
-                .bind(to_micros(until))
-                .bind(now);
-            if let Some(created_at) = claim.fetch_optional(&self.pool).await? {
-                return Ok((Some(created_at), None));
-            }
-            // The row can have changed since, but the claim is not the holder's.
-            let find = query_as(FIND).bind(user.as_str());
-            Ok((None, find.fetch_optional(&self.pool).await?))
-        };
-        match with_timeout(OPERATION, claimed).await? {
-            (Some(created_at), _) => Ok(Claim::Granted {
+        let claim = query_as::<_, (i64,)>(CLAIM)
+            .bind(user.as_str())
+            .bind(holder.to_string())
+            .bind(to_micros(until))
+            .bind(now);
+        if let Some((created_at,)) = self.fetch_optional(OPERATION, claim).await? {
+            return Ok(Claim::Granted {
                 taken_over: created_at != now,
+            });
+        }
+        // The row can have changed since, but the claim is not the holder's.
+        let state = query_as::<_, (Option<String>, i64, Option<i64>)>(STATE).bind(user.as_str());
+        match self.fetch_optional(OPERATION, state).await? {
+            Some((Some(identity), generation, _)) => {
+                Ok(Claim::Completed(parse_mapping(OPERATION, (identity, generation))?))
+            }
+            Some((_, _, Some(until))) => Ok(Claim::Held {
+                until: parse_time(OPERATION, until)?,
             }),
-            (None, Some(row)) => Ok(Claim::Completed(parse_mapping(OPERATION, row)?)),
-            (None, None) => Ok(Claim::Held),
+            // It was released since.
+            _ => Ok(Claim::Held {
+                until: parse_time(OPERATION, now)?,
+            }),
         }
     }
 
@@ -120,39 +239,42 @@ where
         const COMPLETE: &str = "UPDATE users SET identity = $3, claimed_by = NULL, claimed_until = NULL \
             WHERE user_id = $1 AND claimed_by = $2 RETURNING identity, generation";
         let (user, created) = (user.as_str(), checked_identity(OPERATION, identity)?);
-        let completed = async {
-            let complete = query_as(COMPLETE).bind(user).bind(holder.to_string()).bind(created);
-            let completed: Option<(String, i64)> = complete.fetch_optional(&self.pool).await?;
-            if completed.is_some() {
-                return Ok(completed);
-            }
-            let mut transaction = self.begin().await?;
-            let found: Option<(String, i64)> = query_as(FIND).bind(user).fetch_optional(&mut *transaction).await?;
-            let repeated = found.filter(|(identity, _)| identity == created);
+        let complete = query_as::<_, (String, i64)>(COMPLETE).bind(user);
+        let complete = complete.bind(holder.to_string()).bind(created);
+        if let Some(row) = self.fetch_optional(OPERATION, complete).await? {
+            return parse_mapping(OPERATION, row).map(Some);
+        }
+        let repeated = async {
+            let mut lease = self.lease().await?;
+            let mut work = self.transaction(&mut lease).await?;
+            let find = query_as::<_, (String, i64)>(FIND).bind(user).persistent(self.named());
+            let repeated = find.fetch_optional(&mut *work).await?;
+            let repeated = repeated.filter(|(identity, _)| identity == created);
             if repeated.is_none() {
-                let delete = query(INSERT_DELETION).bind(created);
+                let delete = query(INSERT_DELETION).bind(created).persistent(self.named());
                 let delete = delete.bind(None::<&str>).bind(to_micros(now));
-                delete.execute(&mut *transaction).await?;
+                delete.execute(&mut *work).await?;
             }
-            transaction.commit().await?;
+            work.commit().await?;
+            lease.finish();
             Ok(repeated)
         };
-        let row = with_timeout(OPERATION, completed).await?;
+        let row = with_timeout(OPERATION, repeated).await?;
         row.map(|row| parse_mapping(OPERATION, row)).transpose()
     }
 
     async fn release(&self, user: &UserId, holder: Uuid) -> Result<bool, StoreError> {
         const RELEASE: &str = "DELETE FROM users WHERE user_id = $1 AND claimed_by = $2 RETURNING created_at";
-        let release = query_scalar::<_, i64>(RELEASE);
+        let release = query_as::<_, (i64,)>(RELEASE);
         let release = release.bind(user.as_str()).bind(holder.to_string());
-        let released = with_timeout("release a claim", release.fetch_optional(&self.pool)).await?;
+        let released = self.fetch_optional("release a claim", release).await?;
         Ok(released.is_some())
     }
 
     async fn release_expired(&self, now: OffsetDateTime) -> Result<u64, StoreError> {
         const RELEASE: &str = "DELETE FROM users WHERE identity IS NULL AND claimed_until <= $1 RETURNING created_at";
-        let release = query_scalar::<_, i64>(RELEASE).bind(to_micros(now));
-        let released = with_timeout("release expired claims", release.fetch_all(&self.pool)).await?;
+        let release = query_as::<_, (i64,)>(RELEASE).bind(to_micros(now));
+        let released = self.fetch_all("release expired claims", release).await?;
         Ok(released.len() as u64)
     }
 
@@ -160,15 +282,18 @@ where
         const DELETE: &str = "DELETE FROM users WHERE user_id = $1 RETURNING identity";
         let user = user.as_str();
         let deleted = async {
-            let mut transaction = self.begin().await?;
+            let mut lease = self.lease().await?;
+            let mut work = self.transaction(&mut lease).await?;
             let delete = query_scalar::<_, Option<String>>(DELETE).bind(user);
-            let deleted = delete.fetch_optional(&mut *transaction).await?;
+            let deleted = delete.persistent(self.named()).fetch_optional(&mut *work).await?;
             if let Some(Some(identity)) = &deleted {
-                let delete = query(INSERT_DELETION).bind(identity);
+                let delete = query(INSERT_DELETION).bind(identity).persistent(self.named());
                 let delete = delete.bind(Some(user)).bind(to_micros(now));
-                delete.execute(&mut *transaction).await?;
+                delete.execute(&mut *work).await?;
             }
-            transaction.commit().await?;
+            self.announce(&mut work, user).await?;
+            work.commit().await?;
+            lease.finish();
             Ok(deleted == Some(None))
         };
         with_timeout("delete a user", deleted).await
@@ -185,14 +310,14 @@ where
             ORDER BY retired_at, identity LIMIT $2";
         const OF_USER: &str = "SELECT identity FROM retired WHERE retired_at <= $1 AND user_id = $3 \
             ORDER BY retired_at, identity LIMIT $2";
-        let due = query_scalar::<_, String>(if user.is_some() { OF_USER } else { OF_ALL });
+        let due = query_as::<_, (String,)>(if user.is_some() { OF_USER } else { OF_ALL });
         let due = due.bind(to_micros(now)).bind(limit);
         let due = match user {
             Some(user) => due.bind(user.as_str()),
             None => due,
         };
-        let identities = with_timeout(OPERATION, due.fetch_all(&self.pool)).await?;
-        let parse = |identity: &String| parse_identity(OPERATION, identity);
+        let identities = self.fetch_all(OPERATION, due).await?;
+        let parse = |(identity,): &(String,)| parse_identity(OPERATION, identity);
         identities.iter().map(parse).collect()
     }
 
@@ -205,16 +330,14 @@ where
         let postpone = query("UPDATE retired SET retired_at = $2 WHERE identity = $1");
         let identity = checked_identity(OPERATION, identity)?;
         let postpone = postpone.bind(identity).bind(to_micros(now));
-        with_timeout(OPERATION, postpone.execute(&self.pool)).await?;
-        Ok(())
+        self.execute(OPERATION, postpone).await
     }
 
     async fn complete_deletion(&self, identity: &CommunicationUserIdentifier) -> Result<(), StoreError> {
         const OPERATION: &str = "complete the deletion of an identity";
         let complete = query("DELETE FROM retired WHERE identity = $1");
         let complete = complete.bind(checked_identity(OPERATION, identity)?);
-        with_timeout(OPERATION, complete.execute(&self.pool)).await?;
-        Ok(())
+        self.execute(OPERATION, complete).await
     }
 
     async fn find_token(
@@ -231,7 +354,7 @@ where
             .bind(checked_scopes(OPERATION, scopes)?)
             .bind(checked_identity(OPERATION, &mapping.identity)?)
             .bind(mapping.generation);
-        let row = with_timeout(OPERATION, token.fetch_optional(&self.pool)).await?;
+        let row = self.fetch_optional(OPERATION, token).await?;
         let parse = |(sealed, expires_on)| {
             Ok(SealedToken {
                 sealed,
@@ -263,11 +386,16 @@ where
             .bind(token.sealed.as_slice())
             .bind(to_micros(token.expires_on));
         let put = async {
-            match put.execute(&self.pool).await {
+            let mut lease = self.lease().await?;
+            let mut work = self.statement(&mut lease).await?;
+            match put.persistent(self.named()).execute(&mut *work).await {
                 // The user was deleted meanwhile, and the mapping with them.
-                Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => Ok(()),
-                outcome => outcome.map(drop),
-            }
+                Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => return Ok(()),
+                outcome => outcome?,
+            };
+            work.commit().await?;
+            lease.finish();
+            Ok(())
         };
         with_timeout(OPERATION, put).await
     }
@@ -279,11 +407,15 @@ where
         const DELETE: &str = "DELETE FROM tokens WHERE user_id = $1";
         let user = user.as_str();
         let deleted = async {
-            let mut transaction = self.begin().await?;
-            let next = query_as(NEXT_GENERATION).bind(user);
-            let mapping = next.fetch_optional(&mut *transaction).await?;
-            query(DELETE).bind(user).execute(&mut *transaction).await?;
-            transaction.commit().await?;
+            let mut lease = self.lease().await?;
+            let mut work = self.transaction(&mut lease).await?;
+            let next = query_as(NEXT_GENERATION).bind(user).persistent(self.named());
+            let mapping = next.fetch_optional(&mut *work).await?;
+            let delete = query(DELETE).bind(user).persistent(self.named());
+            delete.execute(&mut *work).await?;
+            self.announce(&mut work, user).await?;
+            work.commit().await?;
+            lease.finish();
             Ok(mapping)
         };
         let row = with_timeout(OPERATION, deleted).await?;
@@ -292,8 +424,44 @@ where
 
     async fn delete_expired_tokens(&self, now: OffsetDateTime) -> Result<(), StoreError> {
         let delete = query("DELETE FROM tokens WHERE expires_on <= $1").bind(to_micros(now));
-        with_timeout("delete expired tokens", delete.execute(&self.pool)).await?;
-        Ok(())
+        self.execute("delete expired tokens", delete).await
+    }
+
+    async fn resource(&self) -> Result<Option<ResourceId>, StoreError> {
+        self.find_resource().await
+    }
+
+    async fn record_resource(&self, resource: &ResourceId, endpoint: &str) -> Result<ResourceId, StoreError> {
+        self.insert_resource(resource, endpoint).await
+    }
+
+    async fn resource_of_endpoint(&self, endpoint: &str) -> Result<Option<ResourceId>, StoreError> {
+        self.find_endpoint(endpoint).await
+    }
+
+    async fn move_resource(&self, to: &ResourceId) -> Result<Vec<(String, String)>, StoreError> {
+        self.replace_resource(to).await
+    }
+
+    async fn forget_tokens(&self) -> Result<u64, StoreError> {
+        self.delete_all_tokens().await
+    }
+
+    async fn rename_users(
+        &self,
+        from: &str,
+        to: &str,
+        replace: bool,
+        now: OffsetDateTime,
+    ) -> Result<Renamed, StoreError> {
+        self.replace_beginning(from, to, replace, now).await
+    }
+
+    async fn listen(&self, on_change: &(dyn for<'c> Fn(Change<'c>) + Send + Sync)) -> Result<(), StoreError> {
+        match &self.listener {
+            Some(listener) => listener.run(on_change).await,
+            None => pending().await,
+        }
     }
 
     async fn close(&self) {
@@ -302,7 +470,7 @@ where
 }
 
 /// Bounds the time of an operation. The error names the operation.
-async fn with_timeout<T>(
+pub(super) async fn with_timeout<T>(
     operation: &'static str,
     work: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, StoreError> {
@@ -343,7 +511,7 @@ fn checked<'a>(operation: &'static str, name: &str, text: &'a str) -> Result<&'a
 }
 
 /// Converts a time to its column: microseconds since 1970, rounded down.
-fn to_micros(time: OffsetDateTime) -> i64 {
+pub(super) fn to_micros(time: OffsetDateTime) -> i64 {
     let micros = time.unix_timestamp_nanos().div_euclid(1000);
     i64::try_from(micros).unwrap_or(if micros < 0 { i64::MIN } else { i64::MAX })
 }
@@ -353,7 +521,10 @@ fn parse_time(operation: &'static str, micros: i64) -> Result<OffsetDateTime, St
         .map_err(|_| StoreError::unreadable(operation, "a time"))
 }
 
-fn parse_identity(operation: &'static str, identity: &str) -> Result<CommunicationUserIdentifier, StoreError> {
+pub(super) fn parse_identity(
+    operation: &'static str,
+    identity: &str,
+) -> Result<CommunicationUserIdentifier, StoreError> {
     identity
         .parse()
         .map_err(|_| StoreError::unreadable(operation, "an identity"))

@@ -72,7 +72,10 @@ async fn full_queue_gets_retry_after() {
     // A request in the queue waits for 10 seconds, and gets the same response.
     const SHORTER_THAN_THE_QUEUE: Duration = Duration::from_secs(8);
     let setup = Setup::new().await;
-    let acs = setup.configuration("", "[limits]\nrequests_per_minute = 1000000");
+    let acs = setup.configuration(
+        "",
+        "[limits]\nrequests_per_minute = 1000000\nacs_costs_per_hour = 1000000",
+    );
     let process = setup.start(&acs.replace("[issuer]", "queue = 0\n[issuer]")).await;
     let client = http();
     let users: Vec<_> = (0..USERS).map(|user| setup.token(&user.to_string())).collect();

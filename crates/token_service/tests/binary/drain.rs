@@ -102,6 +102,23 @@ async fn requests_are_cut_off_after_the_drain_timeout() {
 }
 
 #[tokio::test]
+async fn connections_are_accepted_during_the_delay() {
+    let setup = Setup::new().await;
+    let operations = "operations_listen = '127.0.0.1:0'";
+    let shutdown = "[shutdown]\ndelay_seconds = 3600";
+    let mut process = setup.start(&setup.configuration(operations, shutdown)).await;
+    process.signal("-TERM").await;
+    process.logged("shutting down").await;
+    let ready = http().get(process.operations_url("readyz")).send().await.unwrap();
+    assert_eq!(ready.status(), 503);
+    let request = http().post(process.url("api/user")).bearer_auth(setup.token("alice"));
+    assert_eq!(request.send().await.unwrap().status(), 201);
+    process.signal("-TERM").await;
+    let ended = process.ended().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+#[tokio::test]
 async fn second_signal_stops_the_service_at_once() {
     let InFlight {
         mut process,

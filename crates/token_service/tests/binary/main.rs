@@ -5,6 +5,7 @@
 mod acs_failures;
 #[cfg(target_os = "linux")]
 mod certificates;
+mod commands;
 mod configuration;
 mod credentials;
 mod drain;
@@ -14,6 +15,7 @@ mod issuers;
 mod local;
 mod process;
 mod refused;
+mod rotation;
 mod setup;
 mod startup;
 #[path = "../support/mod.rs"]

@@ -1,6 +1,6 @@
 //! The log without tokens and ids of users.
 
-use crate::setup::{DatabaseFile, Options, Setup, send};
+use crate::setup::{DatabaseFile, Options, Setup, issued_with, send};
 use acs_identity_emulator::Fault;
 use reqwest::Method;
 use serde_json::Value;
@@ -77,7 +77,7 @@ async fn log_has_request_ids_but_no_user_ids_or_tokens() {
     let file = DatabaseFile::new();
     let options = Options::with_database(&file);
     let keys = SealingKeys::new(["AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="]).unwrap();
-    let setup = Setup::with(options, |builder| builder.sealing_keys(keys)).await;
+    let setup = Setup::with(options, |builder| builder.sealing_keys(keys, issued_with())).await;
     let subject = "alice-5d1c9c1e";
     let alice = setup.caller(subject);
     let identity = setup.post("/api/user", &alice).await.text("/acsUserIdentity");

@@ -7,6 +7,7 @@ use crate::{
 use reqwest::Method;
 use serde_json::json;
 use std::{num::NonZeroU32, time::Duration};
+use token_service::ServiceLimits;
 
 #[tokio::test]
 async fn callers_need_a_token_for_this_service() {
@@ -113,4 +114,45 @@ async fn pages_of_allowed_origins_can_call() {
         reply.header("access-control-allow-origin"),
         Some("https://app.contoso.com")
     );
+}
+
+#[tokio::test]
+async fn nine_users_in_a_loop_leave_the_resource_to_a_tenth() {
+    // The limits of a resource, without a queue.
+    let limits = ServiceLimits::new(NonZeroU32::MIN, 0);
+    let options = Options {
+        limits: Some(limits),
+        ..Options::default()
+    };
+    let setup = Setup::with(options, |builder| builder).await;
+    for loops in ["/api/token", "/api/user"] {
+        for user in 0..9 {
+            let user = setup.caller(&format!("{loops} {user}"));
+            setup.post("/api/user", &user).await.assert_status(201);
+            loop {
+                let reply = setup.delete(loops, &user).await;
+                if reply.status == 429 {
+                    reply.assert_error(429, "acs_limited");
+                    break;
+                }
+                reply.assert_status(204);
+                let reply = setup.post("/token", &user).await;
+                if reply.status == 429 {
+                    reply.assert_error(429, "acs_limited");
+                    let wait: u64 = reply.header("retry-after").unwrap().parse().unwrap();
+                    assert!((1..=8 * 60).contains(&wait), "{wait}");
+                    break;
+                }
+            }
+        }
+    }
+    let tenth = setup.caller("tenth");
+    setup.post("/api/user", &tenth).await.assert_status(201);
+    setup.get("/api/token", &tenth).await.assert_status(201);
+    setup.delete("/api/token", &tenth).await.assert_status(204);
+    // A fifth of what the resource allows in 30 seconds, at most.
+    for (operation, most) in [("revoke", 100), ("delete", 100), ("create", 200), ("issue", 200)] {
+        let calls = setup.acs_calls(operation).await;
+        assert!(calls <= most, "{operation}: {calls}");
+    }
 }

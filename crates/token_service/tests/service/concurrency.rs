@@ -79,7 +79,7 @@ async fn concurrent_requests_share_a_failure() {
 
 #[tokio::test]
 async fn timed_out_requests_share_one_call() {
-    let gated = gated(|builder| builder.request_timeout(Duration::from_millis(50))).await;
+    let gated = gated(|builder| builder.request_timeout(Duration::from_millis(500))).await;
     let stop = gated.gate.stop(ISSUE);
     for _ in 0..2 {
         for request in gated.concurrent_requests(30) {

@@ -6,9 +6,21 @@ use crate::{
 };
 use acs_identity_emulator::Fault;
 use reqwest::Method;
-use sqlx::Connection;
-use std::{future::Future, time::Duration};
-use token_service::Swept;
+use sqlx::{Connection, Executor};
+use std::{
+    future::Future,
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use token_service::{ServiceLimits, Store, Swept};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, copy},
+    net::{TcpListener, TcpStream, UnixStream},
+};
 
 /// The metric of creations that were given up.
 const GIVEN_UP: &str = "token_service_creations_given_up_total";
@@ -261,4 +273,109 @@ async fn creation_completes_after_a_disconnect() {
     reply.assert_status(200);
     assert_eq!(setup.emulator.identities(), [reply.text("/acsUserIdentity")]);
     assert_eq!(stop.arrivals(), 1);
+}
+
+#[tokio::test]
+async fn creation_that_waited_in_the_queue_is_not_given_up() {
+    // One creation in 30 seconds, and the client does not wait for the next.
+    let options = Options {
+        limits: Some(ServiceLimits::new(NonZeroU32::new(1000).unwrap(), 10)),
+        acs_timeout: Duration::from_millis(200),
+        ..Options::default()
+    };
+    let setup = Setup::with(options, |builder| builder).await;
+    setup.post("/api/user", &setup.caller("alice")).await.assert_status(201);
+    let waited = setup.post("/api/user", &setup.caller("bob")).await;
+    waited.assert_error(503, "acs_unavailable");
+    assert_eq!(setup.metric(GIVEN_UP).await, 0);
+    assert_eq!(setup.emulator.identity_count(), 1);
+}
+
+#[tokio::test]
+async fn held_claim_says_when_it_ends() {
+    let unstored = Unstored::start().await;
+    let setup = &unstored.setup;
+    let held = setup.post("/api/user", &setup.caller("alice")).await;
+    held.assert_error(503, "signing_in");
+    let wait: u64 = held.header("retry-after").unwrap().parse().unwrap();
+    assert_eq!(wait, 120, "the clock of the service stands still");
+}
+
+/// A proxy before the PostgreSQL server that the environment names. It cuts the connection that it is armed for.
+struct Proxy {
+    url: String,
+    cuts: Arc<AtomicUsize>,
+}
+
+impl Proxy {
+    /// Starts a proxy that loses the next `cuts` responses to an insertion.
+    async fn start(server: &str, cuts: usize) -> Self {
+        let name = format!("test_{}", uuid::Uuid::new_v4().simple());
+        let mut connection = sqlx::PgConnection::connect(server).await.unwrap();
+        let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+        connection.execute(create).await.unwrap();
+        let (_, host) = server.split_once('@').unwrap();
+        let socket = format!("{}/.s.PGSQL.5432", host.split_once('/').unwrap().0.replace("%2F", "/"));
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!(
+            "postgres://app@{}/{name}?sslmode=disable",
+            listener.local_addr().unwrap()
+        );
+        let proxy = Self {
+            url,
+            cuts: Arc::new(AtomicUsize::new(0)),
+        };
+        let left = proxy.cuts.clone();
+        // The tables are created before.
+        Store::connect(&format!("{}/{name}", server.rsplit_once('/').unwrap().0), 1)
+            .await
+            .unwrap();
+        left.store(cuts, Ordering::SeqCst);
+        tokio::spawn(async move {
+            loop {
+                let (client, _) = listener.accept().await.unwrap();
+                let server = UnixStream::connect(&socket).await.unwrap();
+                tokio::spawn(forward(client, server, left.clone()));
+            }
+        });
+        proxy
+    }
+}
+
+/// Forwards a connection, until a response to an insertion is to be lost.
+async fn forward(client: TcpStream, server: UnixStream, cuts: Arc<AtomicUsize>) {
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let requests = tokio::spawn(async move { copy(&mut from_client, &mut to_server).await });
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let length = from_server.read(&mut buffer).await.unwrap_or(0);
+        let response = &buffer[..length];
+        let inserted = response.windows(10).any(|bytes| bytes == b"INSERT 0 1");
+        let cut = inserted
+            && cuts
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |cuts| cuts.checked_sub(1))
+                .is_ok();
+        if length == 0 || cut || to_client.write_all(response).await.is_err() {
+            requests.abort();
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn claim_whose_response_was_lost_is_taken_up() {
+    let Ok(server) = std::env::var("STORE_TEST_POSTGRES") else {
+        return;
+    };
+    let proxy = Proxy::start(&server, 1).await;
+    let options = Options {
+        database: proxy.url.clone(),
+        ..Options::default()
+    };
+    let setup = Setup::with(options, |builder| builder).await;
+    setup.post("/api/user", &setup.caller("alice")).await.assert_status(201);
+    assert_eq!(proxy.cuts.load(Ordering::SeqCst), 0, "the first response was lost");
+    assert_eq!(setup.emulator.identity_count(), 1);
+    assert_eq!(setup.metric(GIVEN_UP).await, 0);
 }

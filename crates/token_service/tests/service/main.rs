@@ -9,6 +9,7 @@ mod deletion;
 mod front_ends;
 mod operations;
 mod replicas;
+mod resources;
 mod setup;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "other tests use the rest of it")]

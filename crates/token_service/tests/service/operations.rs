@@ -91,6 +91,7 @@ async fn metrics_count_by_route_and_source() {
         .post(&format!("/refreshToken/{identity}"), &alice)
         .await
         .assert_status(200);
+    setup.get("/api/token", &alice).await.assert_status(201);
     setup.get("/made/up/path", &alice).await.assert_status(404);
     for (series, value) in [
         (
@@ -109,7 +110,7 @@ async fn metrics_count_by_route_and_source() {
             r#"token_service_http_request_duration_seconds_count{route="/token"}"#,
             1,
         ),
-        (r#"token_service_tokens_total{source="issued"}"#, 1),
+        (r#"token_service_tokens_total{source="issued"}"#, 2),
         (r#"token_service_tokens_total{source="memory"}"#, 1),
         (r#"token_service_acs_calls_total{operation="create",outcome="ok"}"#, 1),
         ("token_service_sign_ins_total", 1),

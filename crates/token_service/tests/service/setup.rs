@@ -22,7 +22,7 @@ use token_guard::{
     TokenGuard,
     testing::{ManualClock, TestIssuer},
 };
-use token_service::{ServiceLimits, Store, TokenService, TokenServiceBuilder};
+use token_service::{CredentialFingerprint, ServiceLimits, Store, TokenService, TokenServiceBuilder};
 use tokio::{
     net::TcpListener,
     task::{JoinHandle, yield_now},
@@ -78,6 +78,11 @@ pub(crate) fn direct() -> CommunicationIdentityClientOptions {
     options.client_options.transport = Some(Transport::new(Arc::new(http())));
     options.client_options.retry = RetryOptions::none();
     options
+}
+
+/// Returns the fingerprint under which tests store tokens.
+pub(crate) fn issued_with() -> CredentialFingerprint {
+    CredentialFingerprint::of_access_key("c2VjcmV0")
 }
 
 /// A listening service with its dependencies.

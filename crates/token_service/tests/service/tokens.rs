@@ -1,13 +1,13 @@
 //! Tokens: cached, sealed, revoked, and limited by the policy and the service's limits.
 
-use crate::setup::{DatabaseFile, Options, Setup};
-use acs_identity_emulator::{Fault, TokenStatus};
+use crate::setup::{DatabaseFile, Options, Setup, issued_with};
+use acs_identity_emulator::{AccessKeyKind, Fault, TokenStatus};
 use azure_communication_identity::CommunicationTokenScope as Scope;
 use azure_core::time::Duration as AzureDuration;
 use serde_json::json;
 use std::{num::NonZeroU32, time::Duration};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use token_service::{RuleHolder, SealingKeys, ServiceLimits, TokenPolicy, TokenRule};
+use token_service::{CredentialFingerprint, RuleHolder, SealingKeys, ServiceLimits, TokenPolicy, TokenRule};
 
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const OTHER_KEY: &str = "//79/Pv6+fj39vX08/Lx8O/u7ezr6uno5+bl5OPi4eA=";
@@ -75,7 +75,7 @@ async fn revoked_tokens_leave_the_cache() {
 async fn sealed_tokens_are_shared_and_not_readable() {
     let file = DatabaseFile::new();
     let setup = Setup::with(Options::with_database(&file), |builder| {
-        builder.sealing_keys(keys(&[KEY]))
+        builder.sealing_keys(keys(&[KEY]), issued_with())
     })
     .await;
     let alice = setup.caller("alice");
@@ -84,7 +84,7 @@ async fn sealed_tokens_are_shared_and_not_readable() {
 
     let replica = setup
         .replica(Options::with_database(&file), |builder| {
-            builder.sealing_keys(keys(&[OTHER_KEY, KEY]))
+            builder.sealing_keys(keys(&[OTHER_KEY, KEY]), issued_with())
         })
         .await;
     assert_eq!(replica.get("/api/token", &alice).await.text("/token"), token);
@@ -92,7 +92,7 @@ async fn sealed_tokens_are_shared_and_not_readable() {
 
     let stranger = setup
         .replica(Options::with_database(&file), |builder| {
-            builder.sealing_keys(keys(&[OTHER_KEY]))
+            builder.sealing_keys(keys(&[OTHER_KEY]), issued_with())
         })
         .await;
     assert_ne!(stranger.get("/api/token", &alice).await.text("/token"), token);
@@ -111,7 +111,7 @@ async fn sealed_tokens_are_shared_and_not_readable() {
 async fn revoked_tokens_leave_the_database() {
     let file = DatabaseFile::new();
     let setup = Setup::with(Options::with_database(&file), |builder| {
-        builder.sealing_keys(keys(&[KEY]))
+        builder.sealing_keys(keys(&[KEY]), issued_with())
     })
     .await;
     let alice = setup.caller("alice");
@@ -120,7 +120,7 @@ async fn revoked_tokens_leave_the_database() {
     setup.delete("/api/token", &alice).await.assert_status(204);
     let replica = setup
         .replica(Options::with_database(&file), |builder| {
-            builder.sealing_keys(keys(&[KEY]))
+            builder.sealing_keys(keys(&[KEY]), issued_with())
         })
         .await;
     assert_ne!(replica.get("/api/token", &alice).await.text("/token"), before);
@@ -171,6 +171,111 @@ async fn policy_decides_scopes_and_lifetime() {
         .get("/api/token?scope=chat.join", &moderator)
         .await
         .assert_error(403, "scope_not_allowed");
+}
+
+#[tokio::test]
+async fn stored_token_of_another_access_key_is_not_used() {
+    let file = DatabaseFile::new();
+    let of = |text: &str| CredentialFingerprint::of_connection_string(text);
+    let primary = Setup::with(Options::with_database(&file), |builder| builder).await;
+    let emulator = &primary.emulator;
+    let first = emulator.connection_string();
+    let second = first.replace(&emulator.access_key(), &emulator.secondary_access_key());
+    let start = async |text: &str| {
+        let options = Options {
+            connection_string: Some(text.to_owned()),
+            ..Options::with_database(&file)
+        };
+        let issued_with = of(text);
+        primary
+            .replica(options, |builder| builder.sealing_keys(keys(&[KEY]), issued_with))
+            .await
+    };
+    let alice = primary.caller("alice");
+    let before = start(&first).await;
+    before.post("/api/user", &alice).await.assert_status(201);
+    let token = before.get("/api/token", &alice).await.text("/token");
+    // A restart with the same key uses what is stored.
+    assert_eq!(
+        start(&first).await.get("/api/token", &alice).await.text("/token"),
+        token
+    );
+
+    let after = start(&second).await;
+    let reissued = after.get("/api/token", &alice).await.text("/token");
+    assert_ne!(reissued, token);
+    emulator.regenerate_access_key(AccessKeyKind::Primary).await.unwrap();
+    assert_ne!(emulator.token_status(&token), TokenStatus::Active);
+    for service in [&after, &start(&second).await] {
+        let token = service.get("/api/token", &alice).await.text("/token");
+        assert_eq!(emulator.token_status(&token), TokenStatus::Active);
+    }
+}
+
+#[tokio::test]
+async fn fresh_token_replaces_the_cached_one() {
+    let file = DatabaseFile::new();
+    let setup = Setup::with(Options::with_database(&file), |builder| {
+        builder.sealing_keys(keys(&[KEY]), issued_with())
+    })
+    .await;
+    let alice = setup.caller("alice");
+    setup
+        .get("/api/token?fresh=true", &alice)
+        .await
+        .assert_error(404, "no_identity");
+    let identity = setup.post("/api/user", &alice).await.text("/acsUserIdentity");
+    let token = async |path: &str| setup.get(path, &alice).await.text("/token");
+    let cached = token("/api/token").await;
+    assert_eq!(token("/api/token?fresh=false").await, cached);
+    let fresh = token("/api/token?scope=chat,voip&fresh=true").await;
+    assert_ne!(fresh, cached);
+    assert_eq!(token("/api/token").await, fresh);
+    let refreshed = setup.post(&format!("/refreshToken/{identity}"), &alice).await;
+    let refreshed = refreshed.assert_status(200).text("/token");
+    assert_ne!(refreshed, fresh);
+    assert_eq!(token("/api/token").await, refreshed);
+    assert_eq!(setup.acs_calls("issue").await, 3);
+    assert_eq!(setup.acs_calls("revoke").await, 0);
+    setup
+        .get("/api/token?fresh=maybe", &alice)
+        .await
+        .assert_error(400, "bad_request");
+}
+
+#[tokio::test]
+async fn fresh_token_of_a_deleted_identity_is_refused() {
+    let setup = Setup::start().await;
+    let alice = setup.caller("alice");
+    let identity = setup.post("/api/user", &alice).await.text("/acsUserIdentity");
+    setup.get("/api/token", &alice).await.assert_status(201);
+    let client = azure_communication_identity::CommunicationIdentityClient::with_connection_string(
+        &setup.emulator.connection_string(),
+        Some(crate::setup::direct()),
+    )
+    .unwrap();
+    client.delete_user(&identity.parse().unwrap(), None).await.unwrap();
+    setup
+        .get("/api/token?fresh=true", &alice)
+        .await
+        .assert_error(409, "identity_gone");
+    setup.get("/api/token", &alice).await.assert_error(409, "identity_gone");
+}
+
+#[tokio::test]
+async fn fresh_tokens_have_a_limit_that_cached_ones_do_not_need() {
+    let setup = Setup::start().await;
+    let alice = setup.caller("alice");
+    setup.post("/api/user", &alice).await.assert_status(201);
+    for _ in 0..10 {
+        setup.get("/api/token?fresh=true", &alice).await.assert_status(201);
+    }
+    let refused = setup.get("/api/token?fresh=true", &alice).await;
+    refused.assert_error(429, "fresh_limited");
+    // One comes back every six minutes.
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((300..=360).contains(&wait), "{wait}");
+    setup.get("/api/token", &alice).await.assert_status(201);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use crate::setup::{DatabaseFile, Options, Setup};
 use serde_json::{Value, json};
-use token_service::UserIdClaims;
+use token_service::{Store, UserIdClaims};
 
 const TENANT: &str = "5a9a1f3e-3a4b-45b9-8a06-32f1b7ea7a3a";
 
@@ -70,7 +70,11 @@ async fn entra_claims_of_other_issuers_are_ignored() {
 async fn subject_of_another_issuer_is_another_user() {
     let file = DatabaseFile::new();
     let setup = Setup::with(Options::with_database(&file), |builder| builder).await;
-    let other = Setup::with(Options::with_database(&file), |builder| builder).await;
+    let options = Options {
+        connection_string: Some(setup.emulator.connection_string()),
+        ..Options::with_database(&file)
+    };
+    let other = Setup::with(options, |builder| builder).await;
     setup.post("/api/user", &setup.caller("alice")).await.assert_status(201);
     other
         .get("/api/user", &other.caller("alice"))
@@ -78,6 +82,44 @@ async fn subject_of_another_issuer_is_another_user() {
         .assert_error(404, "no_identity");
     other.post("/api/user", &other.caller("alice")).await.assert_status(201);
     setup.get("/api/user", &other.caller("alice")).await.assert_status(401);
+}
+
+#[tokio::test]
+async fn aliases_of_an_issuer_share_their_users() {
+    let file = DatabaseFile::new();
+    let old = Setup::with(Options::with_database(&file), |builder| builder).await;
+    let identity = old
+        .post("/api/user", &old.caller("alice"))
+        .await
+        .text("/acsUserIdentity");
+    let options = || Options {
+        connection_string: Some(old.emulator.connection_string()),
+        ..Options::with_database(&file)
+    };
+    let url = old.issuer.url();
+    let new = Setup::with(options(), |builder| builder).await;
+    let elsewhere = new.issuer.url().to_owned();
+    let aliased = new
+        .replica(options(), |builder| builder.issuer_aliases(url, [elsewhere.as_str()]))
+        .await;
+    let alice = new.caller("alice");
+    let found = aliased.get("/api/user", &alice).await;
+    assert_eq!(found.assert_status(200).text("/acsUserIdentity"), identity);
+    aliased
+        .get("/api/user", &new.caller("bob"))
+        .await
+        .assert_error(404, "no_identity");
+
+    // The other name becomes the first one.
+    let store = Store::connect(&file.url(), 1).await.unwrap();
+    assert_eq!(store.rename_issuer(url, &elsewhere, false).await.unwrap(), 1);
+    let found = new.get("/api/user", &alice).await;
+    assert_eq!(found.assert_status(200).text("/acsUserIdentity"), identity);
+    let renamed = old
+        .replica(options(), |builder| builder.issuer_aliases(&elsewhere, [url]))
+        .await;
+    let found = renamed.get("/api/user", &old.caller("alice")).await;
+    assert_eq!(found.assert_status(200).text("/acsUserIdentity"), identity);
 }
 
 #[tokio::test]

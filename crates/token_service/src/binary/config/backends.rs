@@ -43,7 +43,7 @@ pub(crate) enum Authentication {
 }
 
 /// The source of Entra ID's tokens.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Credential {
     ManagedIdentity {
         client_id: Option<String>,
@@ -319,10 +319,12 @@ pub(crate) struct Database {
     /// The source of the password, if it is not in the URL.
     pub(crate) credential: Option<DatabaseCredential>,
     pub(crate) max_connections: u32,
+    /// Set if the start creates and changes the tables.
+    pub(crate) migrate: bool,
 }
 
 /// The source of tokens that are passwords of PostgreSQL.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct DatabaseCredential {
     pub(crate) credential: Credential,
     pub(crate) scope: String,
@@ -364,6 +366,7 @@ impl Database {
                 None => None,
             },
             max_connections: section.max_connections.map_or(8, Whole::get),
+            migrate: section.migrate != Some(false),
         })
     }
 

@@ -11,6 +11,8 @@ use token_service::UserIdClaims;
 #[derive(Debug)]
 pub(crate) struct Issuers {
     issuers: Vec<Issuer>,
+    /// The other addresses of the first issuer, whose users are the same.
+    aliases: Vec<String>,
     pub(crate) user_id_claims: UserIdClaims,
 }
 
@@ -61,7 +63,9 @@ impl Issuers {
         http: &Client,
     ) -> Option<Self> {
         let kind = first.kind;
-        let mut issuers = vec![Issuer::of("issuer", first, report, http)];
+        let aliases = first.aliases.clone();
+        let first = Issuer::of("issuer", first, report, http);
+        let mut issuers = vec![first];
         for (index, section) in others.into_iter().flatten().enumerate() {
             let path = format!("other_issuers[{index}]");
             if let (Some(kind), Some(other)) = (kind, section.kind)
@@ -73,23 +77,47 @@ impl Issuers {
                      which other issuers may let them choose; run another service for it",
                 );
             }
+            report.unused(&format!("{path}.aliases"), "is for [issuer] only; remove it");
             issuers.push(Issuer::of(&path, section, report, http));
         }
         Some(Self {
             user_id_claims: user_id_claims(kind?),
             issuers: issuers.into_iter().collect::<Option<_>>()?,
+            aliases: aliases
+                .map(List::into_inner)
+                .into_iter()
+                .flatten()
+                .map(|alias| alias.text)
+                .collect(),
         })
     }
 
     /// Builds the guard, which asks the issuers with this client or else builds one.
     pub(crate) fn guard(&self, http: Option<&Client>) -> Result<TokenGuard, ConfigurationError> {
-        let guards = self.issuers.iter().map(|issuer| issuer.guard(http));
+        let aliases = self.issuers.first().into_iter().flat_map(|first| {
+            let aliases = self.aliases.iter();
+            aliases.map(|alias| Issuer {
+                kind: first.kind.at(alias),
+                ..first.clone()
+            })
+        });
+        let all = self.issuers.iter().cloned().chain(aliases);
+        let guards = all.map(|issuer| issuer.guard(http));
         let mut guards: Vec<_> = guards.collect::<Result<_, _>>()?;
         // The guard of one issuer says more in its challenges.
         Ok(match (guards.pop(), guards.is_empty()) {
             (Some(only), true) => only,
             (last, _) => TokenGuard::any_of(guards.into_iter().chain(last)),
         })
+    }
+}
+
+impl Issuers {
+    /// Returns the first issuer and its aliases, as tokens have them in `iss`, if it has aliases.
+    pub(crate) fn aliases(&self) -> Option<(String, Vec<String>)> {
+        let kind = &self.issuers.first()?.kind;
+        let aliases: Vec<_> = self.aliases.iter().filter_map(|alias| kind.at(alias).name()).collect();
+        (!aliases.is_empty()).then_some((kind.name()?, aliases))
     }
 }
 
@@ -101,7 +129,8 @@ fn user_id_claims(kind: IssuerName) -> UserIdClaims {
 }
 
 /// The keys that only some kinds of issuers have.
-const SPECIAL_KEYS: [(&str, &[IssuerName]); 6] = [
+const SPECIAL_KEYS: [(&str, &[IssuerName]); 7] = [
+    ("aliases", &[IssuerName::Oidc, IssuerName::Logto]),
     (
         "tenant_id",
         &[IssuerName::Entra, IssuerName::ExternalId, IssuerName::B2c],
@@ -149,6 +178,10 @@ impl Issuer {
                     ),
                 );
             }
+        }
+        let mut aliases = section.aliases.clone().map(List::into_inner).into_iter().flatten();
+        if aliases.any(|alias| alias.is_plain) && !allow_plain_http_keys {
+            report.fault(&key("aliases"), "must begin with https://");
         }
         let keys = match (&section.keys_url, &section.metadata_url) {
             (Some(url), _) => KeyPlace::Direct(url.text.clone()),
@@ -326,6 +359,24 @@ impl IssuerKind {
             api = api.audience(&audience);
         }
         Some(Self::Entra(api))
+    }
+
+    /// Returns the same issuer at another address.
+    fn at(&self, alias: &str) -> Self {
+        let mut other = self.clone();
+        if let Self::Standard { url, .. } | Self::Logto { url, .. } = &mut other {
+            alias.clone_into(url);
+        }
+        other
+    }
+
+    /// Returns the issuer as tokens have it in `iss`. `None` for Entra ID, whose users have no issuer in their ids.
+    fn name(&self) -> Option<String> {
+        match self {
+            Self::Standard { url, .. } => Some(url.clone()),
+            Self::Logto { url, .. } => Some(format!("{}/oidc", url.trim_end_matches('/'))),
+            Self::Entra(_) => None,
+        }
     }
 
     fn builder(&self) -> TokenGuardBuilder {

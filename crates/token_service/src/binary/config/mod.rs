@@ -64,6 +64,8 @@ pub(crate) struct Config {
     pub(crate) allow_private_network: bool,
     pub(crate) limits: Limits,
     pub(crate) log: Log,
+    /// The time between the signal to stop and the end of new connections.
+    pub(crate) shutdown_delay: Duration,
     /// The time that in-flight requests have when the service ends.
     pub(crate) drain: Duration,
 }
@@ -81,6 +83,8 @@ pub(crate) struct Tls {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Limits {
     pub(crate) requests_per_minute: NonZeroU32,
+    pub(crate) fresh_tokens_per_hour: NonZeroU32,
+    pub(crate) acs_costs_per_hour: NonZeroU32,
     pub(crate) request: Duration,
     pub(crate) body_bytes: usize,
     /// The limit for the head of a request, and for the pause between two requests.
@@ -185,6 +189,7 @@ impl Config {
                 format: log.format.unwrap_or(LogFormat::Text),
                 filter: log.filter.map_or_else(|| "info".to_owned(), |filter| filter.0),
             },
+            shutdown_delay: seconds(sections.shutdown.delay_seconds.map_or(0, Whole::get)),
             drain: seconds(sections.shutdown.drain_seconds.map_or(30, Whole::get)),
         })
     }
@@ -252,6 +257,8 @@ impl Limits {
         let body_bytes = section.body_bytes.map_or(16_384, Whole::get);
         Some(Self {
             requests_per_minute: NonZeroU32::new(requests_per_minute)?,
+            fresh_tokens_per_hour: NonZeroU32::new(section.fresh_tokens_per_hour.map_or(10, Whole::get))?,
+            acs_costs_per_hour: NonZeroU32::new(section.acs_costs_per_hour.map_or(60, Whole::get))?,
             request: seconds(section.request_seconds.map_or(30, Whole::get)),
             body_bytes: usize::try_from(body_bytes).ok()?,
             idle: seconds(section.idle_seconds.map_or(75, Whole::get)),

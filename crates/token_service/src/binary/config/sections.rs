@@ -72,6 +72,7 @@ pub(super) struct DatabaseSection {
     pub(super) managed_identity_client_id: Option<String>,
     pub(super) credential_scope: Option<String>,
     pub(super) max_connections: Option<Whole<1, 1000>>,
+    pub(super) migrate: Option<bool>,
 }
 
 #[derive(Clone, Copy, Deserialize, Eq, PartialEq)]
@@ -100,6 +101,7 @@ pub(super) struct ApplicationSection {
 pub(super) struct IssuerSection {
     pub(super) kind: Option<IssuerName>,
     pub(super) url: Option<IssuerUrl>,
+    pub(super) aliases: Option<List<IssuerUrl>>,
     pub(super) audience: Option<List<String>>,
     pub(super) client_ids: Option<List<String>>,
     pub(super) tenant_id: Option<Guid>,
@@ -192,6 +194,8 @@ pub(super) struct CorsSection {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct LimitsSection {
     pub(super) requests_per_minute: Option<Whole<1, 1_000_000>>,
+    pub(super) fresh_tokens_per_hour: Option<Whole<1, 1_000_000>>,
+    pub(super) acs_costs_per_hour: Option<Whole<8, 1_000_000>>,
     pub(super) request_seconds: Option<Whole<1, 600>>,
     pub(super) body_bytes: Option<Whole<1024, 1_048_576>>,
     pub(super) idle_seconds: Option<Whole<1, 3600>>,
@@ -207,6 +211,7 @@ pub(super) struct LogSection {
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ShutdownSection {
+    pub(super) delay_seconds: Option<Whole<0, 3600>>,
     pub(super) drain_seconds: Option<Whole<0, 3600>>,
 }
 

@@ -151,6 +151,59 @@ async fn concurrent_replicas_upgrade_the_tables() {
     .await;
 }
 
+/// Runs statements on a database of either kind.
+async fn execute(url: &str, statements: &'static str) {
+    if url.starts_with("sqlite:") {
+        let pool = SqlitePool::connect(url).await.unwrap();
+        sqlx::raw_sql(statements).execute(&pool).await.unwrap();
+        pool.close().await;
+    } else {
+        let pool = PgPool::connect(url).await.unwrap();
+        sqlx::raw_sql(statements).execute(&pool).await.unwrap();
+        pool.close().await;
+    }
+}
+
+#[tokio::test]
+async fn older_program_starts_beside_a_newer_one() {
+    on_each_shared(async |url| {
+        let newer = Store::connect(&url, 2).await.unwrap();
+        let mapping = newer.mapped(&user("ada"), "ada").await;
+        execute(
+            &url,
+            "INSERT INTO _sqlx_migrations (version, description, installed_on, success, checksum, execution_time) \
+             SELECT 1000, 'newer', installed_on, success, checksum, execution_time FROM _sqlx_migrations WHERE version = 1; \
+             ALTER TABLE users ADD COLUMN newer TEXT",
+        )
+        .await;
+        for store in [
+            Store::connect(&url, 2).await.unwrap(),
+            Store::connect_without_migration(&url, 2).await.unwrap(),
+        ] {
+            assert_eq!(store.database.find(&user("ada")).await.unwrap().as_ref(), Some(&mapping));
+            store.close().await;
+        }
+        execute(&url, "INSERT INTO settings (name, value) VALUES ('minimum_version', '1000')").await;
+        let error = Store::connect(&url, 2).await.unwrap_err();
+        assert!(error.to_string().contains("newer version"), "{error}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tables_are_checked_without_the_right_to_change_them() {
+    on_each_shared(async |url| {
+        let error = Store::connect_without_migration(&url, 2).await.unwrap_err();
+        assert!(error.to_string().contains("token_service migrate"), "{error}");
+        Store::connect(&url, 2).await.unwrap().close().await;
+        Store::connect_without_migration(&url, 2).await.unwrap().close().await;
+        execute(&url, "DELETE FROM _sqlx_migrations WHERE version = 2").await;
+        let error = Store::connect_without_migration(&url, 2).await.unwrap_err();
+        assert!(error.to_string().contains("token_service migrate"), "{error}");
+    })
+    .await;
+}
+
 async fn all_connect(url: &str) {
     let mut replicas = JoinSet::new();
     for _ in 0..6 {

@@ -17,7 +17,7 @@ async fn first_claim_is_granted() {
         assert!(!store.granted(&ada, first, NOW).await);
 
         let other = store.database.claim(&ada, Uuid::new_v4(), NOW, NOW + CLAIMED).await;
-        assert!(matches!(other.unwrap(), Claim::Held));
+        assert!(matches!(other.unwrap(), Claim::Held { .. }));
         assert_eq!(store.database.find(&ada).await.unwrap(), None);
         assert!(!store.granted(&user("bob"), Uuid::new_v4(), NOW).await);
 
@@ -41,7 +41,7 @@ async fn expired_claim_is_taken_over() {
         store.granted(&ada, first, NOW).await;
         let early = NOW + CLAIMED - MICROSECOND;
         let early = store.database.claim(&ada, second, early, early + CLAIMED).await;
-        assert!(matches!(early.unwrap(), Claim::Held));
+        assert!(matches!(early.unwrap(), Claim::Held { .. }));
         assert!(store.granted(&ada, second, NOW + CLAIMED).await);
 
         let late = store
@@ -113,7 +113,7 @@ async fn claim_is_released_by_its_holder_only() {
         store.granted(&ada, first, NOW).await;
         assert!(!store.database.release(&ada, second).await.unwrap());
         let other = store.database.claim(&ada, second, NOW, NOW + CLAIMED).await;
-        assert!(matches!(other.unwrap(), Claim::Held));
+        assert!(matches!(other.unwrap(), Claim::Held { .. }));
 
         assert!(store.database.release(&ada, first).await.unwrap());
         assert!(!store.database.release(&ada, first).await.unwrap());
@@ -146,7 +146,10 @@ async fn one_of_many_concurrent_claims_is_granted() {
             .iter()
             .filter(|claim| matches!(claim, Claim::Granted { .. }))
             .count();
-        let taken = claims.iter().filter(|claim| matches!(claim, Claim::Held)).count();
+        let taken = claims
+            .iter()
+            .filter(|claim| matches!(claim, Claim::Held { .. }))
+            .count();
         assert_eq!((granted, taken), (1, 49));
     })
     .await;
@@ -225,7 +228,7 @@ async fn expired_claims_are_released() {
         assert_eq!(released(end).await, 0);
         assert!(!store.granted(&user("first"), Uuid::new_v4(), end).await);
         let third = store.database.claim(&user("third"), Uuid::new_v4(), end, end).await;
-        assert!(matches!(third.unwrap(), Claim::Held));
+        assert!(matches!(third.unwrap(), Claim::Held { .. }));
         assert!(store.database.find(&user("ada")).await.unwrap().is_some());
     })
     .await;
@@ -377,6 +380,29 @@ async fn identity_belongs_to_one_user() {
         );
         assert!(!text.contains("secret") && !text.contains("bob"), "{text}");
         assert_eq!(store.database.find(&user("bob")).await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn repeated_claim_of_its_holder_is_granted() {
+    on_each(async |store| {
+        let (ada, holder) = (user("ada"), Uuid::new_v4());
+        for _ in 0..2 {
+            assert!(!store.granted(&ada, holder, NOW).await, "it is the same attempt");
+        }
+        let other = store
+            .database
+            .claim(&ada, Uuid::new_v4(), NOW, NOW + CLAIMED)
+            .await
+            .unwrap();
+        let Claim::Held { until } = other else {
+            panic!("{other:?}");
+        };
+        assert_eq!(until, NOW + CLAIMED);
+        let identity = identity("ada");
+        let completed = store.database.complete(&ada, holder, &identity, NOW).await.unwrap();
+        assert_eq!(completed.unwrap().identity, identity);
     })
     .await;
 }

@@ -1,5 +1,6 @@
 //! The store's operations, on each database.
 
+mod commands;
 mod connect;
 mod databases;
 mod identities;

@@ -84,7 +84,7 @@ async fn token_is_the_password_of_the_first_connection() {
         listener.local_addr().unwrap()
     );
     let credential = Arc::new(Numbered::default());
-    let connecting = Store::connect_with_credential(&url, 1, credential.clone(), SCOPE);
+    let connecting = Store::connect_with_credential(&url, 1, true, credential.clone(), SCOPE);
     let (connected, (startup, password)) = tokio::join!(connecting, refuse(&listener));
     assert!(startup.contains("user\0service\0database\0tokens"), "{startup:?}");
     assert_eq!(password, "token/0");
@@ -100,7 +100,7 @@ async fn credential_without_a_token_is_an_error() {
         requests: AtomicUsize::new(1),
         ..Numbered::default()
     });
-    let error = Store::connect_with_credential("postgres://service@127.0.0.1:1/tokens", 1, credential, SCOPE)
+    let error = Store::connect_with_credential("postgres://service@127.0.0.1:1/tokens", 1, true, credential, SCOPE)
         .await
         .unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);

@@ -35,6 +35,7 @@ fn what_is_left_out_has_the_documented_default() {
     assert_eq!((config.acs.replicas, config.acs.queue), (NonZeroU32::MIN, 1000));
     assert_eq!(config.database.url.secret(), "sqlite://token_service.db?mode=rwc");
     assert_eq!(config.database.max_connections, 8);
+    assert!(config.database.migrate);
     assert_eq!(config.issuers.user_id_claims, UserIdClaims::Subject);
     assert_eq!(config.tokens.default_scopes, [Scope::Chat, Scope::Voip]);
     assert_eq!(config.tokens.allowed_scopes, [Scope::Chat, Scope::Voip]);
@@ -43,6 +44,8 @@ fn what_is_left_out_has_the_documented_default() {
     assert!(config.origins.is_empty());
     let limits = Limits {
         requests_per_minute: NonZeroU32::new(120).unwrap(),
+        fresh_tokens_per_hour: NonZeroU32::new(10).unwrap(),
+        acs_costs_per_hour: NonZeroU32::new(60).unwrap(),
         request: std::time::Duration::from_secs(30),
         body_bytes: 16384,
         idle: std::time::Duration::from_secs(75),
@@ -53,6 +56,7 @@ fn what_is_left_out_has_the_documented_default() {
         (LogFormat::Text, "info")
     );
     assert_eq!(config.drain.as_secs(), 30);
+    assert_eq!(config.shutdown_delay.as_secs(), 0);
 }
 
 /// Every key of the file; of those that contradict each other, the one that is not in [`LEAST`].
@@ -71,6 +75,7 @@ queue = 0
 [database]
 url_file = "database"
 max_connections = 20
+migrate = false
 [issuer]
 kind = "entra"
 tenant_id = "aaaabbbb-0000-cccc-1111-dddd2222eeee"
@@ -103,6 +108,8 @@ allow_any_host = true
 origins = ["https://app.contoso.com", "http://localhost:3000"]
 [limits]
 requests_per_minute = 60
+fresh_tokens_per_hour = 5
+acs_costs_per_hour = 30
 request_seconds = 10
 body_bytes = 4096
 idle_seconds = 700
@@ -146,6 +153,7 @@ fn keys_of_the_service_are_read_from_the_file() {
         "postgres://service:pw@db.contoso.com/tokens"
     );
     assert_eq!(config.database.max_connections, 20);
+    assert!(!config.database.migrate);
     assert_eq!(config.issuers.user_id_claims, UserIdClaims::EntraObject);
 }
 
@@ -194,6 +202,8 @@ fn keys_of_users_are_read_from_the_file() {
     assert_eq!(config.origins, ["https://app.contoso.com", "http://localhost:3000"]);
     let limits = Limits {
         requests_per_minute: NonZeroU32::new(60).unwrap(),
+        fresh_tokens_per_hour: NonZeroU32::new(5).unwrap(),
+        acs_costs_per_hour: NonZeroU32::new(30).unwrap(),
         request: std::time::Duration::from_secs(10),
         body_bytes: 4096,
         idle: std::time::Duration::from_secs(700),
