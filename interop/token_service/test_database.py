@@ -16,7 +16,7 @@ from test_first_sign_in import sign_in
 CONNECTIONS = 8
 # The limit of an operation, and the time for new connections.
 RECOVERY_SECONDS = 25
-SEALING_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+SEALING_KEY = "oAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 
 @contextmanager
