@@ -4,6 +4,9 @@
 
 #[cfg(target_os = "linux")]
 mod certificates;
+#[cfg(target_os = "linux")]
+#[path = "../../../../tests/support/child.rs"]
+mod child;
 mod credentials;
 mod downstream;
 mod emulator;
