@@ -1,7 +1,7 @@
 //! The client of the sidecar.
 
 use crate::{
-    base_url::parse_base_url,
+    base_url::{base_url_of_environment, parse_base_url},
     models::{
         AuthorizationHeader, DownstreamRequest, DownstreamResponse, InboundToken,
         SidecarClientAuthorizationHeaderOptions, SidecarClientCallDownstreamApiOptions, SidecarClientHealthOptions,
@@ -75,14 +75,42 @@ impl SidecarClient {
     /// ```
     pub fn new(base_url: &str, options: Option<SidecarClientOptions>) -> Result<Self> {
         let options = options.unwrap_or_default();
-        let base_url = parse_base_url(base_url, options.allow_any_host)?;
+        Self::with_base_url(parse_base_url(base_url, options.allow_any_host)?, &options)
+    }
+
+    /// Creates a client of the sidecar whose base URL is in the environment variable `SIDECAR_URL`. Without the variable, or if
+    /// it is empty, the base URL is `http://localhost:5000`. Nothing is sent.
+    ///
+    /// # Arguments
+    ///
+    /// * `options` - Options for the client.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new`](Self::new). An error about the base URL names the variable, and does not show its value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use entra_sidecar::SidecarClient;
+    ///
+    /// # fn main() -> azure_core::Result<()> {
+    /// let client = SidecarClient::from_env(None)?;
+    /// # Ok(()) }
+    /// ```
+    pub fn from_env(options: Option<SidecarClientOptions>) -> Result<Self> {
+        let options = options.unwrap_or_default();
+        Self::with_base_url(base_url_of_environment(options.allow_any_host)?, &options)
+    }
+
+    fn with_base_url(base_url: Url, options: &SidecarClientOptions) -> Result<Self> {
         let tracer_provider = &options.client_options.instrumentation.tracer_provider;
         Ok(Self {
             // The sidecar belongs to no resource provider, so its spans have no namespace.
             tracer: tracer_provider
                 .as_ref()
                 .map(|provider| provider.get_tracer(None, env!("CARGO_PKG_NAME"), Some(env!("CARGO_PKG_VERSION")))),
-            pipeline: SidecarPipeline::new(&base_url, &options)?,
+            pipeline: SidecarPipeline::new(&base_url, options)?,
             base_url,
         })
     }

@@ -9,6 +9,7 @@ mod certificates;
 mod credentials;
 mod downstream;
 mod emulator;
+mod environment;
 mod errors;
 #[path = "../../../../tests/support/fake_service.rs"]
 mod fake_service;
