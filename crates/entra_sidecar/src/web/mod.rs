@@ -21,7 +21,7 @@ use std::fmt;
 ///
 /// Any error of this crate converts into it by `?`. The response is a problem ([RFC 9457]) with a `code`. It shows nothing of
 /// the texts of the sidecar, Entra ID or a downstream API. These are logged with the response, as a `tracing` event at level
-/// WARN, or at level DEBUG for a missing or rejected caller's token, which anyone can send.
+/// WARN, or at level DEBUG for a failure that callers cause at will: a missing or rejected token, and a status that is passed on.
 ///
 /// | error | status | code |
 /// | --- | --- | --- |
@@ -32,6 +32,9 @@ use std::fmt;
 /// | a downstream API returned 403 | 403 | `downstream_forbidden` |
 /// | [`Unavailable`](SidecarErrorKind::Unavailable) | 503 | `sidecar_unavailable` |
 /// | a downstream API returned 408, 429, 503 or 504 | 503 | `downstream_unavailable` |
+/// | a downstream API returned 400, which the handler [passes on](Self::pass_on) | 400 | `downstream_bad_request` |
+/// | a downstream API returned 404, which the handler passes on | 404 | `downstream_not_found` |
+/// | a downstream API returned 409, which the handler passes on | 409 | `downstream_conflict` |
 /// | a downstream API returned another failure, or content that cannot be read | 502 | `downstream_failed` |
 /// | [`PolicyFailed`](SidecarErrorKind::PolicyFailed) | 500 | `internal_error` |
 /// | any other [`SidecarErrorKind`] | 502 | `sidecar_failed` |
@@ -90,6 +93,51 @@ impl HandlerError {
         })
     }
 
+    /// Passes on the status of a downstream API: the response has it, too, if it is one of `statuses`. Without this it has 502,
+    /// because the handler, not its caller, chose the request to the API.
+    ///
+    /// Pass a status on if the caller can act on it, as on a 404 for an ID that the caller sent. A status of the sidecar is never
+    /// passed on, such as its 400 for an API that is not configured.
+    ///
+    /// # Arguments
+    ///
+    /// * `statuses` - Those of 400, 404 and 409 that are passed on. No other status is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doctest.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Outcome {
+    /// # let (sidecar, client, caller) = start().await?;
+    /// use entra_sidecar::{DownstreamRequest, web::HandlerError};
+    ///
+    /// let request = DownstreamRequest::get_path(["users", "unknown@contoso.com"]);
+    /// let error = client
+    ///     .call_downstream_api("Graph", &caller, request, None)
+    ///     .await?
+    ///     .error_for_status()
+    ///     .map_err(|error| HandlerError::from(error).pass_on([404]))
+    ///     .unwrap_err();
+    /// assert_eq!(error.status(), 404);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn pass_on(self, statuses: impl IntoIterator<Item = u16>) -> Self {
+        let Some(error) = DownstreamError::from_error(&self.source) else {
+            return self;
+        };
+        let status = error.response().status();
+        let is_named = statuses.into_iter().any(|named| named == u16::from(status));
+        let problem = match status {
+            StatusCode::BadRequest if is_named => Problem::DownstreamBadRequest,
+            StatusCode::NotFound if is_named => Problem::DownstreamNotFound,
+            StatusCode::Conflict if is_named => Problem::DownstreamConflict,
+            _ => self.problem,
+        };
+        Self { problem, ..self }
+    }
+
     /// Returns the status of the response.
     #[must_use]
     pub fn status(&self) -> u16 {
@@ -132,7 +180,7 @@ impl HandlerError {
     fn log(&self) {
         const MESSAGE: &str = "a request to this API failed";
         let (status, code, error) = (self.status(), self.code(), &self.source);
-        if matches!(self.problem, Problem::CallerTokenMissing | Problem::CallerTokenRejected) {
+        if self.problem.is_caused_at_will() {
             tracing::debug!(status, code, %error, "{MESSAGE}");
         } else {
             tracing::warn!(status, code, %error, "{MESSAGE}");
@@ -174,7 +222,10 @@ enum Problem {
     CallerTokenRejected,
     InteractionRequired,
     MissingScope,
+    DownstreamBadRequest,
     DownstreamForbidden,
+    DownstreamNotFound,
+    DownstreamConflict,
     DownstreamUnavailable,
     DownstreamFailed,
     SidecarUnavailable,
@@ -207,10 +258,26 @@ impl Problem {
         }
     }
 
+    /// Returns whether callers cause the problem at will, so that it is no warning.
+    #[cfg(any(feature = "actix", feature = "axum"))]
+    fn is_caused_at_will(self) -> bool {
+        matches!(
+            self,
+            Self::CallerTokenMissing
+                | Self::CallerTokenRejected
+                | Self::DownstreamBadRequest
+                | Self::DownstreamNotFound
+                | Self::DownstreamConflict
+        )
+    }
+
     fn status(self) -> u16 {
         match self {
+            Self::DownstreamBadRequest => 400,
             Self::CallerTokenMissing | Self::CallerTokenRejected | Self::InteractionRequired => 401,
             Self::MissingScope | Self::DownstreamForbidden => 403,
+            Self::DownstreamNotFound => 404,
+            Self::DownstreamConflict => 409,
             Self::InternalError => 500,
             Self::DownstreamFailed | Self::SidecarFailed => 502,
             Self::DownstreamUnavailable | Self::SidecarUnavailable => 503,
@@ -223,7 +290,10 @@ impl Problem {
             Self::CallerTokenRejected => "caller_token_rejected",
             Self::InteractionRequired => "interaction_required",
             Self::MissingScope => "missing_scope",
+            Self::DownstreamBadRequest => "downstream_bad_request",
             Self::DownstreamForbidden => "downstream_forbidden",
+            Self::DownstreamNotFound => "downstream_not_found",
+            Self::DownstreamConflict => "downstream_conflict",
             Self::DownstreamUnavailable => "downstream_unavailable",
             Self::DownstreamFailed => "downstream_failed",
             Self::SidecarUnavailable => "sidecar_unavailable",
@@ -238,7 +308,10 @@ impl Problem {
             Self::CallerTokenRejected => "The bearer token is not valid",
             Self::InteractionRequired => "You have to sign in again, prove who you are, or consent",
             Self::MissingScope => "The bearer token does not have the scope that is needed",
+            Self::DownstreamBadRequest => "The request is not valid",
             Self::DownstreamForbidden => "You may not do that",
+            Self::DownstreamNotFound => "This was not found",
+            Self::DownstreamConflict => "This conflicts with something that exists",
             Self::DownstreamUnavailable | Self::SidecarUnavailable => "This is not available at the moment",
             Self::DownstreamFailed | Self::SidecarFailed => "A service that this one needs does not work",
             Self::InternalError => "Something went wrong",
