@@ -364,9 +364,10 @@ impl SidecarClient {
         };
         let request = requests::downstream_api(&self.base_url, api_name, caller, &overrides, request)?;
         let context = options.method_options.context;
+        let is_for_caller = request.is_for_caller;
         self.pipeline
             .send(context, request, idempotency, |body| {
-                DownstreamResponse::from_body(api_name, body)
+                DownstreamResponse::from_body(api_name, is_for_caller, body)
             })
             .await
     }

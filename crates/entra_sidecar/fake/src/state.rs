@@ -103,6 +103,7 @@ pub(crate) struct Configuration {
     pub(crate) allow_overrides: AllowOverrides,
     pub(crate) caller_check: Option<CallerCheck>,
     pub(crate) required_scope: Option<String>,
+    pub(crate) passes_on_headers: bool,
 }
 
 impl fmt::Debug for Configuration {

@@ -10,6 +10,7 @@ mod actix_web;
 mod axum;
 
 use crate::{
+    claims::ClaimsChallenge,
     error::{SidecarError, SidecarErrorKind, invalid_argument},
     models::{DownstreamError, InboundToken},
 };
@@ -28,6 +29,7 @@ use std::fmt;
 /// | the request has no bearer token | 401 | `caller_token_missing` |
 /// | [`CallerTokenRejected`](SidecarErrorKind::CallerTokenRejected) | 401 | `caller_token_rejected` |
 /// | [`InteractionRequired`](SidecarErrorKind::InteractionRequired) | 401 | `interaction_required` |
+/// | a downstream API returned 401 with a claims challenge to the caller | 401 | `interaction_required` |
 /// | [`MissingScope`](SidecarErrorKind::MissingScope) | 403 | `missing_scope` |
 /// | a downstream API returned 403 | 403 | `downstream_forbidden` |
 /// | [`Unavailable`](SidecarErrorKind::Unavailable) | 503 | `sidecar_unavailable` |
@@ -40,6 +42,14 @@ use std::fmt;
 /// | any other [`SidecarErrorKind`] | 502 | `sidecar_failed` |
 /// | any other error, such as a refused argument | 500 | `internal_error` |
 ///
+/// # Claims challenges
+///
+/// A policy of Conditional Access can ask for claims that the caller's token does not have. The response hands them on as a
+/// challenge ([RFC 6750], section 3), `Bearer error="insufficient_claims", claims="..."`, which libraries for clients, such as
+/// MSAL, understand. Claims that were asked of the application or of an agent's user are not handed on, as the caller cannot
+/// have them.
+///
+/// [RFC 6750]: https://www.rfc-editor.org/rfc/rfc6750
 /// [RFC 9457]: https://www.rfc-editor.org/rfc/rfc9457
 ///
 /// # Examples
@@ -69,6 +79,7 @@ use std::fmt;
 #[derive(Debug)]
 pub struct HandlerError {
     problem: Problem,
+    claims_challenge: Option<ClaimsChallenge>,
     source: Error,
 }
 
@@ -89,7 +100,40 @@ impl HandlerError {
         };
         token.map_err(|source| Self {
             problem: Problem::CallerTokenMissing,
+            claims_challenge: None,
             source,
+        })
+    }
+
+    /// Creates the error of a claims challenge; `None` if the header has none. Its response is a 401 with the same claims.
+    ///
+    /// Use it where the handler calls an API by itself, with the token of an
+    /// [authorization header](crate::SidecarClient::authorization_header) that was acquired in the name of the caller. Claims that
+    /// are asked of the application do not concern the caller.
+    ///
+    /// # Arguments
+    ///
+    /// * `www_authenticate` - The value of the `WWW-Authenticate` header in the API's response, which is a 401.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use entra_sidecar::web::HandlerError;
+    ///
+    /// let claims = "eyJhY2Nlc3NfdG9rZW4iOnsiYWNycyI6eyJlc3NlbnRpYWwiOnRydWUsInZhbHVlIjoiY3AxIn19fQ==";
+    /// let header = format!(r#"Bearer realm="", error="insufficient_claims", claims="{claims}""#);
+    /// let error = HandlerError::from_claims_challenge(&header).expect("the header has claims");
+    /// assert_eq!((error.status(), error.code()), (401, "interaction_required"));
+    /// ```
+    #[must_use]
+    pub fn from_claims_challenge(www_authenticate: &str) -> Option<Self> {
+        Some(Self {
+            problem: Problem::InteractionRequired,
+            claims_challenge: Some(ClaimsChallenge::from_header(www_authenticate)?),
+            source: Error::with_message(
+                ErrorKind::Credential,
+                "a downstream API asks for a token with more claims; the user must sign in again with them",
+            ),
         })
     }
 
@@ -154,8 +198,12 @@ impl HandlerError {
     #[must_use]
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = vec![("content-type", "application/problem+json".to_owned())];
-        if let Some(challenge) = self.problem.challenge() {
-            headers.push(("www-authenticate", challenge.to_owned()));
+        let challenge = match &self.claims_challenge {
+            Some(claims) => Some(claims.to_header()),
+            None => self.problem.challenge().map(str::to_owned),
+        };
+        if let Some(challenge) = challenge {
+            headers.push(("www-authenticate", challenge));
         }
         if let Some(seconds) = retry_after_seconds(&self.source) {
             headers.push(("retry-after", seconds.to_string()));
@@ -192,6 +240,7 @@ impl From<Error> for HandlerError {
     fn from(source: Error) -> Self {
         Self {
             problem: Problem::from_error(&source),
+            claims_challenge: claims_challenge(&source),
             source,
         }
     }
@@ -207,6 +256,14 @@ impl std::error::Error for HandlerError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.source)
     }
+}
+
+/// Returns the claims that are asked of the caller.
+fn claims_challenge(error: &Error) -> Option<ClaimsChallenge> {
+    if let Some(error) = DownstreamError::from_error(error) {
+        return error.response().claims_challenge_to_caller();
+    }
+    SidecarError::from_error(error)?.claims_challenge.clone()
 }
 
 /// Returns the wait that the sidecar asks for, in whole seconds.
@@ -236,7 +293,11 @@ enum Problem {
 impl Problem {
     fn from_error(error: &Error) -> Self {
         if let Some(error) = DownstreamError::from_error(error) {
-            return match error.response().status() {
+            let response = error.response();
+            return match response.status() {
+                StatusCode::Unauthorized if response.claims_challenge_to_caller().is_some() => {
+                    Self::InteractionRequired
+                }
                 StatusCode::Forbidden => Self::DownstreamForbidden,
                 StatusCode::RequestTimeout
                 | StatusCode::TooManyRequests

@@ -6,6 +6,7 @@
 mod at_once;
 #[cfg(target_os = "linux")]
 mod certificates;
+mod challenges;
 mod credentials;
 mod downstream;
 mod emulator;
