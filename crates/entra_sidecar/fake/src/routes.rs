@@ -187,11 +187,16 @@ fn acquisition(
 
 fn acquire(state: &State, api: Option<&DownstreamApi>, acquisition: &Acquisition) -> Result<String, Refusal> {
     state.acquisitions.push(acquisition.clone());
+    if let Some(token) = state.cached_token(acquisition) {
+        return Ok(token);
+    }
     let issued = match api {
         Some(api) => (api.issue)(acquisition),
         None => token::acquire(acquisition),
     };
-    issued.map_err(|detail| Refusal::Acquisition(detail, api.and_then(|api| api.challenge.clone())))
+    let token = issued.map_err(|detail| Refusal::Acquisition(detail, api.and_then(|api| api.challenge.clone())))?;
+    state.cache_token(acquisition, &token);
+    Ok(token)
 }
 
 /// A response other than success.
