@@ -95,7 +95,7 @@ impl SidecarCredential {
     /// it. The refused request is not sent again.
     ///
     /// Add it to the `per_try_policies` of the client of the service. A new token is forced at most every 30 seconds, because a 401
-    /// can have other reasons: Azure Communication Services responds with one to the ID of a user whom it does not own.
+    /// can have other reasons: Azure Communication Services responds with one to the ID of a user of another resource.
     ///
     /// A sidecar ignores `ForceRefresh` where its configuration does not allow overrides, and returns its cached token: allow
     /// them by `Sidecar:AllowOverrides:GetAuthorizationHeaderUnauthenticated`. A warning is logged if it returns the refused
