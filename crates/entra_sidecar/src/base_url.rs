@@ -27,7 +27,7 @@ pub(crate) fn parse_base_url(base_url: &str, allow_any_host: bool) -> Result<Url
     parse(base_url, allow_any_host).map_err(|fault| invalid("base URL of the sidecar", fault))
 }
 
-/// Reads the base URL from the environment. An empty variable is treated as absent.
+/// Reads the base URL from the environment. A blank variable is treated as absent, as Microsoft's client for Python does.
 ///
 /// # Errors
 ///
@@ -38,7 +38,7 @@ pub(crate) fn base_url_of_environment(allow_any_host: bool) -> Result<Url> {
 
 fn base_url_of_variable(value: std::result::Result<String, VarError>, allow_any_host: bool) -> Result<Url> {
     let base_url = match value {
-        Ok(value) if !value.is_empty() => value,
+        Ok(value) if !value.trim().is_empty() => value,
         Ok(_) | Err(VarError::NotPresent) => DEFAULT.to_owned(),
         Err(VarError::NotUnicode(_)) => return Err(invalid(VARIABLE, "it is not Unicode")),
     };
@@ -186,6 +186,7 @@ mod tests {
         for (value, expected) in [
             (Err(VarError::NotPresent), "http://localhost:5000/"),
             (Ok(String::new()), "http://localhost:5000/"),
+            (Ok(" \t".to_owned()), "http://localhost:5000/"),
             (Ok("http://127.0.0.1:5178".to_owned()), "http://127.0.0.1:5178/"),
         ] {
             assert_eq!(base_url_of_variable(value, false).unwrap().as_str(), expected);
@@ -196,7 +197,6 @@ mod tests {
     fn errors_of_the_variable_have_its_name_only() {
         for value in [
             Ok("SECRET".to_owned()),
-            Ok(" ".to_owned()),
             Ok("http://SECRET@localhost".to_owned()),
             Ok("https://SECRET.contoso.com".to_owned()),
             Err(VarError::NotUnicode("SECRET".into())),

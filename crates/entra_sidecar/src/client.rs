@@ -79,7 +79,7 @@ impl SidecarClient {
     }
 
     /// Creates a client of the sidecar whose base URL is in the environment variable `SIDECAR_URL`. Without the variable, or if
-    /// it is empty, the base URL is `http://localhost:5000`. Nothing is sent.
+    /// it is blank, the base URL is `http://localhost:5000`. Nothing is sent.
     ///
     /// # Arguments
     ///

@@ -39,7 +39,7 @@ fn base_url() {
 #[test]
 fn environment_names_the_sidecar() {
     assert_eq!(base_url_with(Some("http://localhost:5178/")), "http://localhost:5178/");
-    for absent in [None, Some("")] {
+    for absent in [None, Some(""), Some(" ")] {
         assert_eq!(base_url_with(absent), "http://localhost:5000/");
     }
     for refused in [
