@@ -69,7 +69,7 @@ def test_overrides_and_agents_where_they_are_allowed():
 
 
 @pytest.mark.parametrize("url, forced", [("url", "0"), ("openUrl", "1")])
-def test_tokens_are_cached_unless_forced_where_overrides_are_allowed(url, forced):
+def test_tokens_are_cached_unless_forced(url, forced):
     def number(**options):
         return claims(header(READY[url], "numbered", **options).token)["jti"]
 

@@ -11,7 +11,11 @@ use crate::{
     pipeline::SidecarPipeline,
     requests::{self, Overrides},
 };
-use azure_core::{Result, http::Url, tracing};
+use azure_core::{
+    Result,
+    http::{StatusCode, Url},
+    tracing,
+};
 use client_core::call::Idempotency;
 
 /// A client of a *Microsoft Entra SDK for AgentID* sidecar, which acquires tokens for downstream APIs and calls them.
@@ -345,6 +349,28 @@ impl SidecarClient {
     }
 
     async fn call(
+        &self,
+        api_name: &str,
+        caller: Option<&InboundToken>,
+        request: DownstreamRequest,
+        options: SidecarClientCallDownstreamApiOptions<'_>,
+    ) -> Result<DownstreamResponse> {
+        let can_refresh = options.refresh_after_401 && !options.overrides.force_refresh && request.takes_overrides();
+        let refreshed = can_refresh.then(|| {
+            let mut options = options.clone();
+            options.overrides.force_refresh = true;
+            (request.clone(), options)
+        });
+        let response = self.call_once(api_name, caller, request, options).await?;
+        match refreshed {
+            Some((request, options)) if response.status() == StatusCode::Unauthorized => {
+                self.call_once(api_name, caller, request, options).await
+            }
+            _ => Ok(response),
+        }
+    }
+
+    async fn call_once(
         &self,
         api_name: &str,
         caller: Option<&InboundToken>,

@@ -241,6 +241,11 @@ impl DownstreamRequest {
         )
     }
 
+    /// Returns whether the request names its verb, so that it takes overrides.
+    pub(crate) fn takes_overrides(&self) -> bool {
+        self.method.is_some()
+    }
+
     /// Returns the media type and the body.
     pub(crate) fn into_content(self) -> Option<(String, Bytes)> {
         self.content
