@@ -1,4 +1,4 @@
-//! The way of a request to the service and back.
+//! Sends requests, and turns failures into errors with remedies.
 
 mod failure;
 
@@ -168,8 +168,8 @@ impl ServicePipeline {
         };
         let error = match result {
             Ok(response) if success.contains(&response.status()) => return Ok(response),
-            Ok(response) => failed.answered(response),
-            Err(error) => failed.unanswered(error),
+            Ok(response) => failed.with_response(response),
+            Err(error) => failed.without_response(error),
         };
         Err(contexts.into_iter().fold(error, Error::with_context))
     }
@@ -254,7 +254,7 @@ pub fn default_transport() -> Result<Transport> {
     }
 }
 
-/// Returns whether the service may have executed a request that got this response, which is no success.
+/// Returns whether the service may have executed a request that received this unsuccessful response.
 ///
 /// A 503 is the service's own refusal if it has the service's error in its body. Gateways such as [Front Door][front-door]
 /// write one after the service took too long or its response was lost.

@@ -9,7 +9,7 @@
 #[path = "../../support/mod.rs"]
 mod support;
 
-use crate::support::{Caller, Measurement, Outcome, Server, Spread, arguments, transport};
+use crate::support::{Caller, KEY, Measurement, Outcome, Server, Spread, USER, arguments, transport};
 use azure_communication_identity::{CommunicationIdentityClient, CommunicationUserIdentifier};
 use azure_core::http::Response;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -40,6 +40,10 @@ fn main() -> Outcome {
             let (server, pem) = Server::bind_tls()?;
             fs::write(ca, pem)?;
             serve(server)
+        }
+        ["call"] => {
+            println!("{USER} {KEY}");
+            Ok(())
         }
         ["client", variant, endpoint] => measure(&runtime, caller(variant, endpoint)?),
         ["bulk", count, endpoint] => bulk(&runtime, count.parse()?, endpoint),

@@ -25,11 +25,11 @@ use std::{
 /// The effect of executing a call's request a second time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Idempotency {
-    /// None: the request is retried after every transient failure.
+    /// A second execution has no effect: the request is retried after every transient failure.
     Idempotent,
-    /// Another resource, which the caller accepts.
+    /// A second execution creates a second resource, which the caller accepts.
     Duplicating,
-    /// Another resource: the request must not be executed twice.
+    /// A second execution creates a second resource, so the request must not be executed twice.
     AtMostOnce,
 }
 
@@ -37,14 +37,15 @@ pub enum Idempotency {
 #[derive(Debug)]
 pub(super) struct Call {
     idempotency: Idempotency,
-    /// The end of the call's timeout, by the stopwatch of the client's clock.
+    /// The end of the call's timeout, by the client's monotonic clock.
     deadline: Option<Duration>,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    may_have_been_executed: bool,
+    /// The number of requests that the service may have executed. A policy of the caller can send several, even at once.
+    possibly_executed: usize,
     last_failure: String,
 }
 
@@ -59,20 +60,21 @@ impl Call {
 
     /// Returns whether the service may have executed the request, by an attempt that has ended or by one that has not.
     pub(super) fn may_have_been_executed(&self) -> bool {
-        self.state().may_have_been_executed
+        self.state().possibly_executed > 0
     }
 
-    /// Records that the request may be executed from now on, and returns whether that was so before.
-    pub(super) fn sending(&self) -> bool {
-        mem::replace(&mut self.state().may_have_been_executed, true)
+    /// Records that a request may be executed from now on.
+    pub(super) fn sending(&self) {
+        self.state().possibly_executed += 1;
     }
 
-    /// Records that the request was not executed this time.
-    pub(super) fn not_executed(&self, may_have_been_before: bool) {
-        self.state().may_have_been_executed = may_have_been_before;
+    /// Records that a request was not executed.
+    pub(super) fn not_executed(&self) {
+        let mut state = self.state();
+        state.possibly_executed = state.possibly_executed.saturating_sub(1);
     }
 
-    /// Returns the time that is left, by the stopwatch of a clock.
+    /// Returns the time that is left, by a monotonic clock.
     pub(super) fn time_left(&self, clock: &Clock) -> Option<Duration> {
         Some(self.deadline? - clock.elapsed())
     }
@@ -180,15 +182,15 @@ impl Policy for SendPolicy {
         let Some(call) = ctx.value::<Call>() else {
             return policy.send(ctx, request, next).await;
         };
-        let before = call.sending();
+        call.sending();
         let response = policy.send(ctx, request, next).await.inspect_err(|error| {
             if was_not_sent(error) {
-                call.not_executed(before);
+                call.not_executed();
             }
         })?;
         let response = buffered(response, self.body_limit, call.time_left(&self.clock)).await?;
         if !response.status().is_success() && !(self.may_have_been_executed)(&response) {
-            call.not_executed(before);
+            call.not_executed();
         }
         Ok(into_stream(response))
     }

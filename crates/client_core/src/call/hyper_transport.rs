@@ -43,13 +43,13 @@ const READ_TIMEOUT: Duration = Duration::from_secs(60);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// The headers of most requests, and more.
+/// The initial capacity of the headers of a request.
 const HEADERS: usize = 12;
 
 type BoxError = Box<dyn error::Error + Send + Sync>;
 
 /// Returns TLS settings with the platform's certificates.
-pub(super) fn tls() -> std::result::Result<ClientConfig, rustls::Error> {
+pub(super) fn platform_tls() -> std::result::Result<ClientConfig, rustls::Error> {
     let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(BuilderVerifierExt::with_platform_verifier)?;
@@ -58,14 +58,21 @@ pub(super) fn tls() -> std::result::Result<ClientConfig, rustls::Error> {
 
 /// A transport over hyper.
 #[derive(Debug)]
-pub(super) struct HyperTransport(Client<Connector, Full<Bytes>>);
+pub struct HyperTransport(Client<Connector, Full<Bytes>>);
 
 impl HyperTransport {
-    pub(super) fn new(tls: ClientConfig) -> Self {
+    /// Creates a transport.
+    ///
+    /// # Arguments
+    ///
+    /// * `tls` - The settings of TLS, with the certificates to trust.
+    /// * `proxies` - The proxies of URLs.
+    #[must_use]
+    pub fn new(tls: ClientConfig, proxies: Matcher) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(KEEP_ALIVE));
-        let proxies = Arc::new(Matcher::from_env());
+        let proxies = Arc::new(proxies);
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
             .https_or_http()

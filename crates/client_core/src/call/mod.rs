@@ -1,4 +1,4 @@
-//! Calls over azure_core's pipeline: bounded in time and length, and sent again only where that does no harm.
+//! Calls over azure_core's pipeline: bounded in time and length, and retried only where that is safe.
 
 mod attempt;
 mod body;
@@ -10,6 +10,8 @@ pub mod transport;
 
 pub use attempt::{Idempotency, Next, next_policy};
 pub use body::{BodyLimit, buffered, into_stream};
+#[cfg(feature = "hyper")]
+pub use hyper_transport::HyperTransport;
 
 use crate::{clock::Clock, error::invalid_argument, headers::RETRY_HEADERS, runtime};
 use attempt::{Call, OutcomePolicy, SendPolicy};
@@ -35,10 +37,10 @@ pub const RETRIED_STATUSES: [StatusCode; 6] = [
     StatusCode::GatewayTimeout,
 ];
 
-/// Returns whether a service may have executed a request that got this status, which is no success.
+/// Returns whether a service may have executed a request that received this unsuccessful status.
 ///
 /// * A 4xx refuses the request before it is executed, also if a gateway writes it (RFC 9110, section 15.5; RFC 6585,
-///   section 4). A 408 is a gateway's word that something took too long.
+///   section 4). A gateway may send 408 after the request was executed.
 /// * A 5xx leaves it open: gateways write them after the service took too long or its response was lost.
 /// * A redirection asks for another request first. Only a 303 may follow one that was executed (RFC 9110, section 15.4.4).
 #[must_use]
@@ -58,7 +60,7 @@ pub struct CallOptions {
     pub max_retry_after: Duration,
     /// The longest body that is read.
     pub body_limit: BodyLimit,
-    /// Returns whether the service may have executed a request that got this response, which is no success.
+    /// Returns whether the service may have executed a request that received this unsuccessful response.
     pub may_have_been_executed: fn(&RawResponse) -> bool,
     /// The clock of the deadlines.
     pub clock: Clock,

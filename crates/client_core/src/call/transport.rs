@@ -1,13 +1,15 @@
 //! The default HTTP transports.
 
 #[cfg(feature = "hyper")]
-use super::hyper_transport::{HyperTransport, tls};
+use super::hyper_transport::{HyperTransport, platform_tls};
 use crate::runtime::{self, RuntimeId};
 use azure_core::{
     Error, Result,
     error::ErrorKind,
     http::{AsyncRawResponse, HttpClient, Request, Transport},
 };
+#[cfg(feature = "hyper")]
+use hyper_util::client::proxy::matcher::Matcher;
 use std::{
     error, fmt,
     num::NonZero,
@@ -55,8 +57,8 @@ pub fn reqwest(
 /// The transport cannot be built, as without CA certificates.
 #[cfg(feature = "hyper")]
 pub fn hyper() -> Result<Transport> {
-    let tls = tls().map_err(|error| unusable(&error.to_string(), error))?;
-    per_runtime(move || Ok(Arc::new(HyperTransport::new(tls.clone()))))
+    let tls = platform_tls().map_err(|error| unusable(&error.to_string(), error))?;
+    per_runtime(move || Ok(Arc::new(HyperTransport::new(tls.clone(), Matcher::from_env()))))
 }
 
 fn per_runtime(build: impl Fn() -> Result<Arc<dyn HttpClient>> + Send + Sync + 'static) -> Result<Transport> {

@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "../../../../tests/support/at_once.rs"]
-mod at_once;
 #[cfg(target_os = "linux")]
 mod certificates;
 mod challenges;
@@ -20,6 +18,8 @@ mod policies;
 mod redaction;
 mod requests;
 mod retries;
+#[path = "../../../../tests/support/retries.rs"]
+mod retry_policy;
 #[path = "../../../../tests/support/secrets.rs"]
 mod secrets;
 mod setup;

@@ -1,8 +1,8 @@
 //! Retries, and the outcome of calls that are sent once.
 
 use crate::{
-    at_once::AtOnce,
     fake_service::{Answer, failure},
+    retry_policy::AtOnce,
     setup::{Setup, any_caller, client, echoing, response, scripted, scripted_options},
 };
 use azure_core::{

@@ -1,6 +1,6 @@
-//! A transport that counts what is sent, and keeps the signatures.
+//! A transport that counts requests, and records their signatures.
 
-use crate::{asked::SECRETS, at_once::AtOnce};
+use crate::{request::SECRETS, support::retries::AtOnce};
 use azure_communication_identity::{
     AzureKeyCredential, CommunicationIdentityClient, CommunicationIdentityClientOptions,
 };
@@ -13,17 +13,17 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// How often a call is tried at most, by the options of [`Wiretap::options`].
+/// The most attempts of a call, by the options of each back end.
 pub(crate) const ATTEMPTS: usize = 3;
 
-pub(crate) struct Wiretap {
-    http_client: reqwest::Client,
+pub(crate) struct Recorder {
+    http_client: Arc<dyn HttpClient>,
     signatures: Mutex<Vec<String>>,
     creations: Mutex<usize>,
 }
 
-impl Wiretap {
-    pub(crate) fn new(http_client: &reqwest::Client) -> Arc<Self> {
+impl Recorder {
+    pub(crate) fn new(http_client: &Arc<dyn HttpClient>) -> Arc<Self> {
         Arc::new(Self {
             http_client: http_client.clone(),
             signatures: Mutex::default(),
@@ -31,17 +31,17 @@ impl Wiretap {
         })
     }
 
-    /// How many requests were sent.
+    /// Returns the number of requests.
     pub(crate) fn sent(&self) -> usize {
         self.signatures.lock().unwrap().len()
     }
 
-    /// How many of them were to create a user.
+    /// Returns the number of requests that create a user.
     pub(crate) fn creations_sent(&self) -> usize {
         *self.creations.lock().unwrap()
     }
 
-    /// What must be in no error: what the raw servers' side knows, and the signatures.
+    /// Returns the secrets that no error may contain: those of the raw servers, and the signatures.
     pub(crate) fn secrets(&self) -> Vec<String> {
         let signatures = self.signatures.lock().unwrap();
         SECRETS
@@ -51,7 +51,7 @@ impl Wiretap {
             .collect()
     }
 
-    /// Options that send through this and retry at once.
+    /// Returns options that send through this transport, and retry at once.
     pub(crate) fn options(self: &Arc<Self>) -> CommunicationIdentityClientOptions {
         let mut options = CommunicationIdentityClientOptions::default();
         options.client_options.transport = Some(Transport::new(self.clone()));
@@ -60,14 +60,14 @@ impl Wiretap {
     }
 }
 
-impl fmt::Debug for Wiretap {
+impl fmt::Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Wiretap")
+        f.write_str("Recorder")
     }
 }
 
 #[async_trait::async_trait]
-impl HttpClient for Wiretap {
+impl HttpClient for Recorder {
     async fn execute_request(&self, request: &Request) -> Result<AsyncRawResponse> {
         let authorization = request.headers().get_str(&AUTHORIZATION)?;
         let (_, signature) = authorization.split_once("Signature=").unwrap();
@@ -75,28 +75,8 @@ impl HttpClient for Wiretap {
         if request.method() == Method::Post && request.url().path() == "/identities" {
             *self.creations.lock().unwrap() += 1;
         }
-        HttpClient::execute_request(&self.http_client, request).await
+        self.http_client.execute_request(request).await
     }
-}
-
-/// An HTTP client like the one of azure_core, but without proxies and without a bound on its waits, so that it is the
-/// bound of the call that ends them. Each has connections of its own: a new server can get the port of one that is gone,
-/// to which connections are still kept alive.
-pub(crate) fn http_client() -> reqwest::Client {
-    trusting(&[])
-}
-
-/// One that trusts so many authorities.
-pub(crate) fn trusting(ca_pem: &[&str]) -> reqwest::Client {
-    let certificates = ca_pem
-        .iter()
-        .map(|pem| reqwest::Certificate::from_pem(pem.as_bytes()).unwrap());
-    reqwest::Client::builder()
-        .no_proxy()
-        .tls_certs_only(certificates)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .unwrap()
 }
 
 pub(crate) fn client(

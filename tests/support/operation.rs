@@ -1,12 +1,11 @@
-//! The operations that faults meet.
+//! The operations of the client, as one type.
 
+use super::fixtures::{SCOPES, teams_user, user};
 use azure_communication_identity::{
-    CommunicationIdentityClient, CommunicationTokenCredential, CommunicationTokenScope, CommunicationUserIdentifier,
+    CommunicationAccessToken, CommunicationIdentityClient, CommunicationTokenCredential, CommunicationUserIdentifier,
     TeamsUserTokenRequest,
 };
 use azure_core::Result;
-
-const SCOPES: [CommunicationTokenScope; 1] = [CommunicationTokenScope::Chat];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
@@ -20,18 +19,27 @@ pub(crate) enum Operation {
     RefreshToken,
 }
 
-/// Whom the operations are for.
+/// The users that operations are about.
 #[derive(Clone)]
 pub(crate) struct Subject {
     pub(crate) user: CommunicationUserIdentifier,
     pub(crate) teams_user: TeamsUserTokenRequest,
 }
 
-/// What an operation has brought.
+impl Default for Subject {
+    fn default() -> Self {
+        Self {
+            user: user(),
+            teams_user: teams_user(),
+        }
+    }
+}
+
+/// The results of an operation.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Gained {
-    pub(crate) user: Option<String>,
-    pub(crate) token: Option<String>,
+pub(crate) struct Output {
+    pub(crate) user: Option<CommunicationUserIdentifier>,
+    pub(crate) token: Option<CommunicationAccessToken>,
 }
 
 impl Operation {
@@ -49,12 +57,12 @@ impl Operation {
         matches!(self, Self::CreateUser | Self::CreateUserAndToken)
     }
 
-    /// Whether a success has a body.
-    pub(crate) fn brings_something(self) -> bool {
+    /// Returns whether a success has a body.
+    pub(crate) fn has_result(self) -> bool {
         !matches!(self, Self::RevokeTokens | Self::DeleteUser)
     }
 
-    pub(crate) async fn call(self, client: &CommunicationIdentityClient, subject: &Subject) -> Result<Gained> {
+    pub(crate) async fn call(self, client: &CommunicationIdentityClient, subject: &Subject) -> Result<Output> {
         let user = &subject.user;
         let (user, token) = match self {
             Self::CreateUser => (Some(client.create_user(None).await?.into_model()?), None),
@@ -80,9 +88,6 @@ impl Operation {
                 (None, Some(credential.get_token().await?))
             }
         };
-        Ok(Gained {
-            user: user.map(|user| user.as_str().to_owned()),
-            token: token.map(|token| token.token.secret().to_owned()),
-        })
+        Ok(Output { user, token })
     }
 }

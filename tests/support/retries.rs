@@ -1,4 +1,4 @@
-//! Retries that do not wait.
+//! Retries without waits.
 
 use azure_core::{
     http::{
@@ -9,33 +9,33 @@ use azure_core::{
     time::Duration,
 };
 
-/// Core's retries without its waits, which are 10 to 265 milliseconds at least.
+/// azure_core's retries without its waits, which are 10 to 265 milliseconds at least.
 #[derive(Debug)]
 pub(crate) struct AtOnce {
-    tries: usize,
+    attempts: usize,
     headers: RetryHeaders,
 }
 
 impl AtOnce {
-    pub(crate) fn new(tries: usize) -> Self {
+    pub(crate) fn new(attempts: usize) -> Self {
         let retry_headers = ["x-ms-retry-after-ms", "retry-after-ms", "retry-after"].map(HeaderName::from_static);
         let headers = RetryHeaders {
             retry_headers: retry_headers.into(),
         };
-        Self { tries, headers }
+        Self { attempts, headers }
     }
 }
 
 impl RetryPolicy for AtOnce {
     fn is_expired(&self, _since_start: Duration, retries: u32) -> bool {
-        usize::try_from(retries).unwrap() + 1 >= self.tries
+        usize::try_from(retries).unwrap() + 1 >= self.attempts
     }
 
     fn retry_headers(&self) -> Option<&RetryHeaders> {
         Some(&self.headers)
     }
 
-    /// Core's own.
+    /// Those of azure_core.
     fn retry_status_codes(&self) -> &[StatusCode] {
         &[]
     }

@@ -1,28 +1,30 @@
-//! How an answer is read.
+//! The reading of responses.
 
 use crate::{
     client,
-    fake_service::{Answer, FakeService, USER, respond},
-    user,
+    support::{
+        fake_service::{FakeService, respond},
+        fixtures::{SCOPES, USER, user},
+    },
 };
-use azure_communication_identity::{CommunicationTokenScope, UserWithoutToken};
+use azure_communication_identity::UserWithoutToken;
 use azure_core::{
     Bytes,
     error::ErrorKind,
     http::{AsyncRawResponse, StatusCode, headers::Headers},
     time::OffsetDateTime,
 };
+use std::future::ready;
 
-async fn token(body: String) -> azure_core::Result<OffsetDateTime> {
+/// Returns the expiry of a token that comes in this body.
+async fn expiry(body: String) -> azure_core::Result<OffsetDateTime> {
     let service = FakeService::new([respond(StatusCode::Ok, &[], body)]);
-    let response = client(&service)
-        .get_token(&user(), &[CommunicationTokenScope::Chat], None)
-        .await?;
+    let response = client(&service).get_token(&user(), &SCOPES, None).await?;
     Ok(response.into_model()?.expires_on)
 }
 
 #[tokio::test]
-async fn an_expiry_is_read_to_its_full_precision_and_in_any_offset() {
+async fn an_expiry_is_read_in_full_and_in_any_offset() {
     // 2022-11-16T09:48:02Z is 1668592082 seconds after the epoch (`date -u -d @1668592082`).
     const SECOND: i128 = 1_668_592_082_000_000_000;
     for (text, nanoseconds) in [
@@ -36,13 +38,13 @@ async fn an_expiry_is_read_to_its_full_precision_and_in_any_offset() {
         ("2022-11-16T15:18:02+05:30", SECOND),
     ] {
         let body = format!(r#"{{"token":"t","expiresOn":"{text}","more":[{{}}]}}"#);
-        let expires_on = token(body).await.unwrap();
+        let expires_on = expiry(body).await.unwrap();
         assert_eq!(expires_on.unix_timestamp_nanos(), nanoseconds, "{text}");
     }
 }
 
 #[tokio::test]
-async fn a_malformed_answer_is_a_conversion_error_that_shows_no_value() {
+async fn a_malformed_response_is_an_error_without_values() {
     for (body, place) in [
         (r#"{"token":"SECRET"}"#, "has no `expiresOn`"),
         (r#"{"token":null,"expiresOn":"2026-08-02T00:00:00Z"}"#, "has no `token`"),
@@ -56,7 +58,7 @@ async fn a_malformed_answer_is_a_conversion_error_that_shows_no_value() {
         (r#"{"token":"SECRET"#, "ends too early"),
         ("", "ends too early"),
     ] {
-        let error = token(body.to_owned()).await.unwrap_err();
+        let error = expiry(body.to_owned()).await.unwrap_err();
         assert_eq!(*error.kind(), ErrorKind::DataConversion, "{body}");
         assert!(error.to_string().contains(place), "{body}: {error}");
         assert!(!format!("{error:?} {error}").contains("SECRET"), "{error:?}");
@@ -65,7 +67,7 @@ async fn a_malformed_answer_is_a_conversion_error_that_shows_no_value() {
 }
 
 #[tokio::test]
-async fn a_user_made_without_the_token_that_was_asked_for_is_not_lost() {
+async fn a_user_without_their_token_is_not_lost() {
     for rest in [
         "",
         r#","accessToken":null"#,
@@ -79,7 +81,7 @@ async fn a_user_made_without_the_token_that_was_asked_for_is_not_lost() {
         let body = format!(r#"{{"more":[{{}}],"identity":{{"id":"{USER}"}}{rest}}}"#);
         let service = FakeService::new([respond(StatusCode::Created, &[], body)]);
         let error = client(&service)
-            .create_user_and_token(&[CommunicationTokenScope::Chat], None)
+            .create_user_and_token(&SCOPES, None)
             .await
             .unwrap()
             .into_model()
@@ -94,19 +96,17 @@ async fn a_user_made_without_the_token_that_was_asked_for_is_not_lost() {
 }
 
 #[tokio::test]
-async fn a_body_is_read_only_so_far() {
-    let endless = || -> Answer {
-        Box::new(|_| {
-            let chunks = std::iter::repeat_with(|| Ok(Bytes::from(vec![b' '; 64 * 1024])));
-            let stream = Box::pin(futures::stream::iter(chunks));
-            Ok(AsyncRawResponse::new(StatusCode::Ok, Headers::new(), stream))
-        })
-    };
-    let service = FakeService::new([endless()]);
-    let error = client(&service)
-        .get_token(&user(), &[CommunicationTokenScope::Chat], None)
-        .await
-        .unwrap_err();
+async fn a_body_is_read_to_its_limit() {
+    let service = FakeService::with(|_| {
+        let chunks = std::iter::repeat_with(|| Ok(Bytes::from(vec![b' '; 64 * 1024])));
+        let endless = Box::pin(futures::stream::iter(chunks));
+        Box::pin(ready(Ok(AsyncRawResponse::new(
+            StatusCode::Ok,
+            Headers::new(),
+            endless,
+        ))))
+    });
+    let error = client(&service).get_token(&user(), &SCOPES, None).await.unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::DataConversion);
     assert!(error.to_string().contains("longer than 1048576 bytes"), "{error}");
 
