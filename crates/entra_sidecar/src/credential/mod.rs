@@ -45,7 +45,7 @@ pub struct SidecarCredentialOptions {
 ///
 /// # Errors
 ///
-/// Errors are of kind `Credential`. [`SidecarError::from_error`] finds their cause.
+/// Errors are of kind `Credential`. [`SidecarError::from_error`](crate::SidecarError::from_error) finds their cause.
 ///
 /// # Examples
 ///
