@@ -60,6 +60,9 @@ pub(crate) async fn build(config: &Config) -> Result<TokenService, Box<dyn Error
     if let Some(keys) = &config.tokens.sealing_keys {
         builder = builder.sealing_keys(keys.clone(), fingerprint(&config.acs.authentication));
     }
+    if let Some((issuer, aliases)) = config.issuer.names() {
+        builder = builder.issuer_aliases(&issuer, aliases);
+    }
     if let Some(teams) = &config.teams {
         let mut exchange = TeamsExchange::new(teams.client_id.clone());
         if let (Some(sidecar), Some(api)) = (sidecar, &teams.sidecar_api) {

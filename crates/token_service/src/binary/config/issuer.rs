@@ -14,6 +14,8 @@ pub(crate) struct Issuer {
     pub(crate) kind: IssuerKind,
     /// The scope that each caller needs.
     pub(crate) scope: Option<String>,
+    /// Other addresses of the issuer, whose users are the same.
+    pub(crate) aliases: Vec<String>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -65,7 +67,11 @@ impl Issuer {
         let issuer = Self {
             kind: kind?,
             scope: given.text("issuer.scope"),
+            aliases: given.list("issuer.aliases").unwrap_or_default(),
         };
+        if !issuer.check_aliases(given) {
+            return None;
+        }
         match issuer.guard(Some(http)) {
             Ok(_) => Some(issuer),
             Err(error) => {
@@ -119,9 +125,53 @@ impl Issuer {
         })
     }
 
-    /// Builds the guard, which asks the issuer with this client or else builds one.
+    /// Checks the aliases. Returns `false` after a fault.
+    fn check_aliases(&self, given: &mut Given<'_>) -> bool {
+        const ALIASES: &str = "issuer.aliases";
+        if matches!(self.kind, IssuerKind::Entra { .. }) && !self.aliases.is_empty() {
+            let reason = "is for issuers of the kinds \"oidc\" and \"logto\" only; remove it, as the users of Entra ID have \
+                          no issuer in their ids";
+            given.fault(ALIASES, reason);
+            return false;
+        }
+        if let Some(reason) = self.aliases.iter().find_map(|alias| address::secure_url(alias).err()) {
+            given.fault(ALIASES, reason);
+            return false;
+        }
+        true
+    }
+
+    /// Returns the issuer and its aliases, as tokens have them in `iss`, if it has aliases.
+    pub(crate) fn names(&self) -> Option<(String, Vec<String>)> {
+        let (url, name): (_, fn(&String) -> String) = match &self.kind {
+            IssuerKind::Oidc { url, .. } => (url, String::clone),
+            IssuerKind::Logto { url, .. } => (url, |endpoint| format!("{}/oidc", endpoint.trim_end_matches('/'))),
+            IssuerKind::Entra { .. } => return None,
+        };
+        let names = || (name(url), self.aliases.iter().map(name).collect());
+        (!self.aliases.is_empty()).then(names)
+    }
+
+    /// Builds the guard, which asks the issuer with this client or else builds one. It accepts tokens of all aliases.
     pub(crate) fn guard(&self, http: Option<Client>) -> Result<TokenGuard, ConfigurationError> {
-        let mut builder = match &self.kind {
+        let guard = self.guard_of(&self.kind, http.clone())?;
+        let alias = |alias: &String| {
+            let (alias, mut kind) = (alias.clone(), self.kind.clone());
+            if let IssuerKind::Oidc { url, .. } | IssuerKind::Logto { url, .. } = &mut kind {
+                *url = alias;
+            }
+            self.guard_of(&kind, http.clone())
+        };
+        let mut aliases: Vec<_> = self.aliases.iter().map(alias).collect::<Result<_, _>>()?;
+        if aliases.is_empty() {
+            return Ok(guard);
+        }
+        aliases.insert(0, guard);
+        Ok(TokenGuard::any_of(aliases))
+    }
+
+    fn guard_of(&self, kind: &IssuerKind, http: Option<Client>) -> Result<TokenGuard, ConfigurationError> {
+        let mut builder = match kind {
             IssuerKind::Oidc { url, audience } => TokenGuard::builder(url, [audience]),
             IssuerKind::Logto { url, audience } => {
                 let resource = audience.clone();

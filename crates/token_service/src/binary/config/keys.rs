@@ -25,7 +25,7 @@ pub(super) const FILE_VARIABLE: &str = "TOKEN_SERVICE_CONFIG";
 /// The tables that only the file can have.
 pub(super) const RULES: &str = "tokens.rules";
 
-pub(super) const KEYS: [Key; 43] = [
+pub(super) const KEYS: [Key; 44] = [
     text("listen"),
     text("operations_listen"),
     flag("allow_plain_http"),
@@ -45,6 +45,7 @@ pub(super) const KEYS: [Key; 43] = [
     flag("database.migrate"),
     text("issuer.kind"),
     text("issuer.url"),
+    list("issuer.aliases"),
     text("issuer.audience"),
     text("issuer.tenant_id"),
     text("issuer.client_id"),

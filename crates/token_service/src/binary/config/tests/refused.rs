@@ -293,6 +293,16 @@ fn an_issuer_needs_what_its_kind_needs() {
             format!("kind = 'oidc'\nurl = 'https://contoso.com'\naudience = 'a'\ntenant_id = '{TENANT}'"),
             &["issuer.tenant_id"],
         ),
+        (
+            "kind = 'oidc'\nurl = 'https://contoso.com'\naudience = 'a'\naliases = ['http://contoso.com']".to_owned(),
+            &["issuer.aliases"],
+        ),
+        (
+            format!(
+                "kind = 'entra'\ntenant_id = '{TENANT}'\nclient_id = '{CLIENT}'\naliases = ['https://contoso.com']"
+            ),
+            &["issuer.aliases"],
+        ),
         ("kind = 'entra'".to_owned(), &["issuer.tenant_id", "issuer.client_id"]),
         (
             format!("kind = 'entra'\ntenant_id = 'common'\nclient_id = '{CLIENT}'"),
