@@ -39,7 +39,7 @@ pub(crate) enum IssuerKind {
 }
 
 impl Issuer {
-    pub(super) fn of(given: &mut Given<'_>, http: Client) -> Option<Self> {
+    pub(super) fn of(given: &mut Given<'_>, http: &Client) -> Option<Self> {
         const KINDS: &str = "\"oidc\", \"logto\" or \"entra\"";
         if !given.has("issuer.kind") {
             given.missing(
@@ -153,14 +153,14 @@ impl Issuer {
     }
 
     /// Builds the guard, which asks the issuer with this client or else builds one. It accepts tokens of all aliases.
-    pub(crate) fn guard(&self, http: Option<Client>) -> Result<TokenGuard, ConfigurationError> {
-        let guard = self.guard_of(&self.kind, http.clone())?;
+    pub(crate) fn guard(&self, http: Option<&Client>) -> Result<TokenGuard, ConfigurationError> {
+        let guard = self.guard_of(&self.kind, http)?;
         let alias = |alias: &String| {
             let (alias, mut kind) = (alias.clone(), self.kind.clone());
             if let IssuerKind::Oidc { url, .. } | IssuerKind::Logto { url, .. } = &mut kind {
                 *url = alias;
             }
-            self.guard_of(&kind, http.clone())
+            self.guard_of(&kind, http)
         };
         let mut aliases: Vec<_> = self.aliases.iter().map(alias).collect::<Result<_, _>>()?;
         if aliases.is_empty() {
@@ -170,7 +170,7 @@ impl Issuer {
         Ok(TokenGuard::any_of(aliases))
     }
 
-    fn guard_of(&self, kind: &IssuerKind, http: Option<Client>) -> Result<TokenGuard, ConfigurationError> {
+    fn guard_of(&self, kind: &IssuerKind, http: Option<&Client>) -> Result<TokenGuard, ConfigurationError> {
         let mut builder = match kind {
             IssuerKind::Oidc { url, audience } => TokenGuard::builder(url, [audience]),
             IssuerKind::Logto { url, audience } => {
@@ -194,7 +194,7 @@ impl Issuer {
             }
         };
         if let Some(http) = http {
-            builder = builder.http_client(http);
+            builder = builder.http_client(http.clone());
         }
         let guard = builder.build()?;
         Ok(match &self.scope {

@@ -120,7 +120,7 @@ impl Config {
                 "is more than 1, but replicas cannot share a database of SQLite; set database.url to one of PostgreSQL",
             );
         }
-        let issuer = Issuer::of(given, http);
+        let issuer = Issuer::of(given, &http);
         let tokens = Tokens::of(given);
         let teams = Teams::of(given);
         let origins = cors::origins(given);
