@@ -244,16 +244,14 @@ impl Policy for SignaturePolicy {
             self.accepted(offset);
             return Ok(second);
         }
-        if second.status() != StatusCode::Unauthorized {
-            return Ok(second);
-        }
         let second = buffered(second, BODY_LIMIT, None).await?;
         if proves_signature(&second) {
             self.accepted(offset);
-            return Ok(into_stream(second));
+        } else if second.status() == StatusCode::Unauthorized {
+            self.rejected(offset);
+            return Ok(into_stream(first));
         }
-        self.rejected(offset);
-        Ok(into_stream(first))
+        Ok(into_stream(second))
     }
 }
 
@@ -264,11 +262,18 @@ fn is_same(offset_seconds: i64, other: i64) -> bool {
 
 /// Returns whether a refusal is one that the service gives only after it has accepted the signature.
 fn proves_signature(response: &RawResponse) -> bool {
-    let code = service_error(response.body()).and_then(|error| error.code);
-    matches!(
-        code.as_deref().map(CommunicationErrorCode::from),
-        Some(CommunicationErrorCode::IdentityNotOwned | CommunicationErrorCode::InvalidAccessToken)
-    )
+    let Some(error) = service_error(response.body()) else {
+        return false;
+    };
+    match response.status() {
+        StatusCode::Unauthorized => matches!(
+            error.code.as_deref().map(CommunicationErrorCode::from),
+            Some(CommunicationErrorCode::IdentityNotOwned | CommunicationErrorCode::InvalidAccessToken)
+        ),
+        // The same request got a 401 with another date.
+        StatusCode::BadRequest | StatusCode::Forbidden | StatusCode::NotFound | StatusCode::Conflict => true,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -276,7 +281,7 @@ mod tests {
     use super::*;
     use crate::{
         CommunicationIdentityClient, CommunicationIdentityClientOptions, CommunicationTokenScope,
-        fake_service::{Answer, FakeService, USER, busy, created, issued, respond},
+        fake_service::{AttemptResponse, FakeService, USER, busy, created, issued, respond},
     };
     use acs_identity_emulator::signature::{AccessKey, SignatureError, SignedRequest, Tolerance, verify};
     use azure_core::{
@@ -417,7 +422,7 @@ mod tests {
         .unwrap()
     }
 
-    fn denied(date: &'static str, message: &str) -> Answer {
+    fn denied(date: &'static str, message: &str) -> AttemptResponse {
         let body = format!(r#"{{"error":{{"code":"Denied","message":"{message}"}}}}"#);
         respond(StatusCode::Unauthorized, &[("date", date)], body)
     }
@@ -483,14 +488,14 @@ mod tests {
     }
 
     /// A refusal whose body is the service's error with this code.
-    fn refused(code: &str, date: &'static str) -> Answer {
+    fn refused(code: &str, date: &'static str) -> AttemptResponse {
         let body = format!(r#"{{"error":{{"code":"{code}","message":"Refused."}}}}"#);
         respond(StatusCode::Unauthorized, &[("date", date)], body)
     }
 
     #[tokio::test]
     async fn a_refusal_for_another_reason_is_final() {
-        for answer in [
+        for response in [
             denied("Sat, 01 Aug 2026 00:05:00 GMT", "Denied by the resource provider."),
             // Further off than a clock is corrected.
             denied("Sun, 02 Aug 2026 00:00:01 GMT", ""),
@@ -514,7 +519,7 @@ mod tests {
                 r#"{"error":{"code":"Denied","#,
             ),
         ] {
-            let service = FakeService::new([answer, created()]);
+            let service = FakeService::new([response, created()]);
             let client = dated_client(&service, &manual_time(NOW), true);
             client.create_user(None).await.unwrap_err();
             client.create_user(None).await.unwrap();
