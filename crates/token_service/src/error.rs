@@ -16,8 +16,6 @@ use token_guard::GuardError;
 use tracing::{Span, error};
 use utoipa::ToSchema;
 
-const IDENTITY_GONE: &str = "identity_gone";
-
 /// A failure as callers see it: a status, a reason for programs and a message for people.
 ///
 /// It contains no secret and nothing of another user, as concurrent requests can share it.
@@ -78,12 +76,12 @@ impl ApiError {
     pub(crate) fn identity_gone() -> Self {
         let message = "the user's identity no longer exists in this Azure Communication Services resource: \
                        DELETE /api/user, then POST /api/user gives them another one";
-        Self::new(StatusCode::CONFLICT, IDENTITY_GONE, message)
+        Self::new(StatusCode::CONFLICT, "identity_gone", message)
     }
 
     /// Returns whether the failure is [`identity_gone`](Self::identity_gone).
     pub(crate) fn is_identity_gone(&self) -> bool {
-        self.reason == IDENTITY_GONE
+        self.reason == "identity_gone"
     }
 
     pub(crate) fn other_resource() -> Self {

@@ -18,28 +18,27 @@ pub(crate) struct RateLimit {
 impl RateLimit {
     /// Limits the requests in a minute.
     pub(crate) fn of_requests(per_minute: NonZeroU32) -> Self {
-        Self {
-            limiter: DefaultKeyedRateLimiter::keyed(Quota::per_minute(per_minute)),
-            reason: "rate_limited",
-            message: "you have sent too many requests: try again later",
-        }
+        let message = "you have sent too many requests: try again later";
+        Self::new(Quota::per_minute(per_minute), "rate_limited", message)
     }
 
     /// Limits the fresh tokens in an hour.
     pub(crate) fn of_fresh_tokens(per_hour: NonZeroU32) -> Self {
-        Self {
-            limiter: DefaultKeyedRateLimiter::keyed(Quota::per_hour(per_hour)),
-            reason: "fresh_limited",
-            message: "you have asked for too many fresh tokens: GET /api/token without fresh, or try again later",
-        }
+        let message = "you have asked for too many fresh tokens: GET /api/token without fresh, or try again later";
+        Self::new(Quota::per_hour(per_hour), "fresh_limited", message)
     }
 
     /// Limits the costs of calls to Azure Communication Services in an hour.
     pub(crate) fn of_acs_costs(per_hour: NonZeroU32) -> Self {
+        let message = "your requests have caused too many calls to Azure Communication Services: try again later";
+        Self::new(Quota::per_hour(per_hour), "acs_limited", message)
+    }
+
+    fn new(quota: Quota, reason: &'static str, message: &'static str) -> Self {
         Self {
-            limiter: DefaultKeyedRateLimiter::keyed(Quota::per_hour(per_hour)),
-            reason: "acs_limited",
-            message: "your requests have caused too many calls to Azure Communication Services: try again later",
+            limiter: DefaultKeyedRateLimiter::keyed(quota),
+            reason,
+            message,
         }
     }
 

@@ -80,8 +80,20 @@ async fn renamed_issuer_keeps_its_users() {
     let before = identity(&process, &setup.token("alice")).await;
     stop(process).await;
 
+    let alice = setup.token("alice");
     let old = std::mem::replace(&mut setup.issuer, TestIssuer::start().await.unwrap());
-    let configuration = setup.configuration("", "");
+    let aliases = |url: &str, alias: &str| {
+        let configuration = setup.configuration("", "").replace(setup.issuer.url(), url);
+        configuration.replace("kind = 'oidc'", &format!("kind = 'oidc'\naliases = ['{alias}']"))
+    };
+    // Before the change, both addresses are of the same users.
+    let process = setup.start(&aliases(old.url(), setup.issuer.url())).await;
+    for token in [&alice, &setup.token("alice")] {
+        assert_eq!(identity(&process, token).await, before);
+    }
+    stop(process).await;
+
+    let configuration = aliases(setup.issuer.url(), old.url());
     let ended = setup
         .run(&configuration, &["rename-issuer", old.url(), setup.issuer.url()])
         .await;
@@ -91,7 +103,9 @@ async fn renamed_issuer_keeps_its_users() {
         "{ended:?}"
     );
     let process = setup.start(&configuration).await;
-    assert_eq!(identity(&process, &setup.token("alice")).await, before);
+    for token in [&alice, &setup.token("alice")] {
+        assert_eq!(identity(&process, token).await, before);
+    }
 }
 
 #[tokio::test]
