@@ -10,7 +10,7 @@ use token_service::UserIdClaims;
 /// The issuers of callers' tokens.
 #[derive(Debug)]
 pub(crate) struct Issuers {
-    issuers: Vec<Issuer>,
+    all: Vec<Issuer>,
     /// The other addresses of the first issuer, whose users are the same.
     aliases: Vec<String>,
     pub(crate) user_id_claims: UserIdClaims,
@@ -82,7 +82,7 @@ impl Issuers {
         }
         Some(Self {
             user_id_claims: user_id_claims(kind?),
-            issuers: issuers.into_iter().collect::<Option<_>>()?,
+            all: issuers.into_iter().collect::<Option<_>>()?,
             aliases: aliases
                 .map(List::into_inner)
                 .into_iter()
@@ -94,14 +94,14 @@ impl Issuers {
 
     /// Builds the guard, which asks the issuers with this client or else builds one.
     pub(crate) fn guard(&self, http: Option<&Client>) -> Result<TokenGuard, ConfigurationError> {
-        let aliases = self.issuers.first().into_iter().flat_map(|first| {
+        let aliases = self.all.first().into_iter().flat_map(|first| {
             let aliases = self.aliases.iter();
             aliases.map(|alias| Issuer {
                 kind: first.kind.at(alias),
                 ..first.clone()
             })
         });
-        let all = self.issuers.iter().cloned().chain(aliases);
+        let all = self.all.iter().cloned().chain(aliases);
         let guards = all.map(|issuer| issuer.guard(http));
         let mut guards: Vec<_> = guards.collect::<Result<_, _>>()?;
         // The guard of one issuer says more in its challenges.
@@ -115,7 +115,7 @@ impl Issuers {
 impl Issuers {
     /// Returns the first issuer and its aliases, as tokens have them in `iss`, if it has aliases.
     pub(crate) fn aliases(&self) -> Option<(String, Vec<String>)> {
-        let kind = &self.issuers.first()?.kind;
+        let kind = &self.all.first()?.kind;
         let aliases: Vec<_> = self.aliases.iter().filter_map(|alias| kind.at(alias).name()).collect();
         (!aliases.is_empty()).then_some((kind.name()?, aliases))
     }
