@@ -56,8 +56,8 @@ impl Emulator {
         key_generation: KeyGenerationGuard,
     ) -> Self {
         Self {
-            endpoint: service.ports.endpoint(Scheme::Http),
-            https_endpoint: service.ports.endpoint(Scheme::Https),
+            endpoint: service.addresses.endpoint(Scheme::Http),
+            https_endpoint: service.addresses.endpoint(Scheme::Https),
             service,
             server,
             ca_pem,
@@ -66,7 +66,8 @@ impl Emulator {
         }
     }
 
-    /// The http endpoint of the service, such as `http://127.0.0.1:49152/`.
+    /// The http endpoint of the service, such as `http://127.0.0.1:49152/`. It names the host that
+    /// [`EmulatorBuilder::advertise`](crate::EmulatorBuilder::advertise) sets.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
@@ -74,7 +75,8 @@ impl Emulator {
 
     /// The https endpoint of the service, such as `https://127.0.0.1:49153/`.
     ///
-    /// Its certificate is also valid for `localhost` and `[::1]`. Clients must trust [`ca_pem`](Self::ca_pem).
+    /// Its certificate is also valid for `localhost`, `[::1]`, and the names and addresses that the builder is given.
+    /// Clients must trust [`ca_pem`](Self::ca_pem).
     #[must_use]
     pub fn https_endpoint(&self) -> &str {
         &self.https_endpoint
@@ -97,10 +99,10 @@ impl Emulator {
         connection_string(endpoint, &self.access_key())
     }
 
-    /// The endpoint of the control surface, such as `http://127.0.0.1:49152/_emulator/`.
+    /// The endpoint of the control surface for a program on this machine, such as `http://127.0.0.1:49152/_emulator/`.
     #[must_use]
     pub fn control_endpoint(&self) -> String {
-        format!("{}_emulator/", self.endpoint)
+        format!("{}_emulator/", self.service.addresses.local_endpoint(Scheme::Http))
     }
 
     /// The primary access key, in base64.

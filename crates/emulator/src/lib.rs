@@ -22,8 +22,8 @@ mod storage;
 mod tests;
 mod tokens;
 
-pub use crate::http::UnknownVersion;
-pub use auth::{AccessKeyKind, signature};
+pub use crate::http::{InvalidHost, UnknownVersion};
+pub use auth::{AccessKeyKind, InvalidControlToken, signature};
 pub use builder::EmulatorBuilder;
 pub use clock::CENTURY;
 pub use emulator::Emulator;

@@ -5,7 +5,7 @@ use crate::{
     builder::EmulatorBuilder,
     clock::Clock,
     emulator::Emulator,
-    http::{Endpoint, Ports, Scheme, Service, router},
+    http::{Endpoint, Hosts, Scheme, Service, router},
     operation::Operation,
     resource::Resource,
     storage::Loaded,
@@ -47,8 +47,8 @@ impl TestService {
 
     async fn of(builder: EmulatorBuilder) -> Self {
         let builder = builder.token_algorithm(TokenAlgorithm::Es256);
-        let ports = Ports { http: 0, https: 0 };
-        let service = builder.service(ports, Clock::new(|| NOW), &Loaded::default());
+        let addresses = Hosts::default().addresses(0, 0).unwrap();
+        let service = builder.service(addresses, Clock::new(|| NOW), &Loaded::default());
         let service = Arc::new(service.unwrap());
         let endpoint = Endpoint {
             scheme: Scheme::Https,

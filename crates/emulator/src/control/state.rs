@@ -56,7 +56,7 @@ pub(super) struct Credentials {
 impl Credentials {
     fn of(service: &Service, kind: AccessKeyKind) -> Self {
         let access_key = service.resource.access_keys.get(kind).key.as_base64().to_owned();
-        let string = |scheme| connection_string(&service.ports.endpoint(scheme), &access_key);
+        let string = |scheme| connection_string(&service.addresses.endpoint(scheme), &access_key);
         Self {
             connection_string: string(Scheme::Http),
             https_connection_string: string(Scheme::Https),

@@ -161,7 +161,7 @@ fn unsupported(endpoint: &Endpoint, request: &Request, version: &str) -> Service
         "The HTTP resource that matches the request URI '{scheme}://{host}{path}' does not support the API version \
          '{version}'."
     );
-    let message = endpoint.service.resource.access_keys.redact(&message).into_owned();
+    let message = endpoint.service.redact(&message).into_owned();
     ServiceError::new(StatusCode::BAD_REQUEST, "UnsupportedApiVersion", message)
 }
 

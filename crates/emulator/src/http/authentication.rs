@@ -2,7 +2,7 @@
 
 use crate::{
     auth::{
-        KeyNumber, NumberedKey,
+        ControlToken, KeyNumber, NumberedKey,
         signature::{Explanation, SignatureError, SignedRequest, explain_for_any, verify},
     },
     http::{Endpoint, RequestBody, Scheme, Service, ServiceError, header_text},
@@ -98,7 +98,8 @@ fn check_signature(service: &Service, head: &Parts, body: &[u8]) -> Result<KeyNu
     };
     let keys = keys.each_ref().map(|numbered| &numbered.key);
     let offset = service.resource.clock.offset().whole_seconds();
-    Err(match explain_for_any(&request, &keys, now, tolerance) {
+    let control_token = service.control_token.as_ref().map(ControlToken::as_str);
+    Err(match explain_for_any(&request, &keys, control_token, now, tolerance) {
         Some(explanation) if offset != 0 && matches!(error, SignatureError::ClockSkew { .. }) => {
             denied.because_of("date", format_args!("{error}. {}", clock_offset(offset, &explanation)))
         }

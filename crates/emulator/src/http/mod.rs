@@ -3,6 +3,7 @@
 //! A request passes `listener`, `router`, `record`, `headers`, `authentication` and `api_version`, in this order, before
 //! it reaches one of the `operations`.
 
+mod addresses;
 mod api_version;
 mod authentication;
 mod certificate;
@@ -16,18 +17,25 @@ mod request;
 mod response;
 mod router;
 
-use crate::{auth::signature::Tolerance, faults::Faults, resource::Resource};
+use crate::{
+    auth::{ControlToken, signature::Tolerance},
+    faults::Faults,
+    resource::Resource,
+};
 use axum::extract::FromRef;
 use std::{
+    borrow::Cow,
     fmt::{self, Display, Formatter},
     sync::Arc,
 };
 
+pub use addresses::InvalidHost;
+pub(crate) use addresses::{Addresses, BindError, Hosts};
 pub use api_version::UnknownVersion;
 pub(crate) use api_version::{API_VERSIONS, WithdrawnVersions};
 pub(crate) use certificate::Certificate;
 pub(crate) use headers::header_text;
-pub(crate) use listener::{Server, bind};
+pub(crate) use listener::{Peer, Server};
 pub(crate) use rate_limits::RateLimits;
 pub(crate) use record::{RequestLog, RequestRecord};
 pub(crate) use request::RequestBody;
@@ -37,7 +45,9 @@ pub(crate) use router::router;
 /// The state that requests share: the resource, and how the emulator serves it.
 pub(crate) struct Service {
     pub(crate) resource: Resource,
-    pub(crate) ports: Ports,
+    pub(crate) addresses: Addresses,
+    /// The secret that opens the control surface to other machines.
+    pub(crate) control_token: Option<ControlToken>,
     pub(crate) tolerance: Tolerance,
     pub(crate) accept_unverified_bearer: bool,
     /// True if the message of a 401 contains its explanation.
@@ -55,27 +65,20 @@ pub(crate) struct Endpoint {
     pub(crate) service: Arc<Service>,
 }
 
-impl FromRef<Endpoint> for Arc<Service> {
-    fn from_ref(endpoint: &Endpoint) -> Self {
-        endpoint.service.clone()
+impl Service {
+    /// Redacts the secrets of the emulator in a text of a request.
+    pub(crate) fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let text = self.resource.access_keys.redact(text);
+        match &self.control_token {
+            Some(token) => token.redact(text),
+            None => text,
+        }
     }
 }
 
-/// The ports of both listeners.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ports {
-    pub(crate) http: u16,
-    pub(crate) https: u16,
-}
-
-impl Ports {
-    /// The endpoint with this protocol, such as `http://127.0.0.1:49152/`.
-    pub(crate) fn endpoint(self, scheme: Scheme) -> String {
-        let port = match scheme {
-            Scheme::Http => self.http,
-            Scheme::Https => self.https,
-        };
-        format!("{scheme}://127.0.0.1:{port}/")
+impl FromRef<Endpoint> for Arc<Service> {
+    fn from_ref(endpoint: &Endpoint) -> Self {
+        endpoint.service.clone()
     }
 }
 

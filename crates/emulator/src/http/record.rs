@@ -114,9 +114,8 @@ impl Outcome {
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        let access_keys = &self.service.resource.access_keys;
-        let method = access_keys.redact(self.method.as_str());
-        let path = access_keys.redact(&self.path);
+        let method = self.service.redact(self.method.as_str());
+        let path = self.service.redact(&self.path);
         let Outcome {
             status,
             code,

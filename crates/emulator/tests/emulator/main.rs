@@ -30,6 +30,8 @@ mod misplaced_key;
 mod process;
 mod properties;
 mod quirks;
+#[cfg(feature = "cli")]
+mod reach;
 mod recordings;
 mod redaction;
 mod refusals;

@@ -71,18 +71,20 @@ pub fn explain(
     now: OffsetDateTime,
     tolerance: Tolerance,
 ) -> Option<Explanation> {
-    explain_for_any(request, &[key], now, tolerance)
+    explain_for_any(request, &[key], None, now, tolerance)
 }
 
-/// Explains a request to a resource with several keys, all of them redacted. Of the explanations by each key, the most
-/// precise is returned, and the first of equal ones.
+/// Explains a request to a resource with several keys, all of them redacted, as is another secret. Of the explanations by
+/// each key, the most precise is returned, and the first of equal ones.
 pub(crate) fn explain_for_any(
     request: &SignedRequest<'_>,
     keys: &[&AccessKey],
+    other_secret: Option<&str>,
     now: OffsetDateTime,
     tolerance: Tolerance,
 ) -> Option<Explanation> {
-    let secrets = Secrets::new(keys.iter().map(|key| key.as_base64()), request.authorization);
+    let secrets = keys.iter().map(|key| key.as_base64()).chain(other_secret);
+    let secrets = Secrets::new(secrets, request.authorization);
     let explanations = keys
         .iter()
         .map(|key| explain_for(request, key, &secrets, now, tolerance));
