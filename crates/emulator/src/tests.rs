@@ -71,7 +71,12 @@ impl TestService {
     }
 
     async fn send(&self, method: &str, path: &str, bearer: &str, body: &str) -> Response<Body> {
-        self.send_to(method, &format!("{path}?api-version=2025-03-02-preview"), bearer, body)
+        let version = if path.starts_with("/access/entra/") {
+            "2025-03-02-preview"
+        } else {
+            "2026-09-23"
+        };
+        self.send_to(method, &format!("{path}?api-version={version}"), bearer, body)
             .await
     }
 
@@ -221,7 +226,7 @@ async fn requests_refused_early_do_not_count() {
     let service = TestService::limited().await;
     let owner = service.owner.as_str();
     let caller = service.user(EntraTokenRequest::teams_extension_user, &[]).await;
-    let version = "?api-version=2025-03-02-preview";
+    let version = "?api-version=2026-09-23";
     let rows = [
         (TEAMS_USER, version, "x", "{}", 401),
         (TEAMS_USER, "?api-version=1", owner, "{}", 400),

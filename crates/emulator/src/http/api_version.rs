@@ -30,18 +30,19 @@ pub(crate) const API_VERSIONS: [&str; 7] = [
     "2026-09-23",
 ];
 
-/// The only version of the operations on users of Entra ID.
+/// The version of the operations on users of Entra ID, and of no others: all others are in stable versions, and no client
+/// uses this one for them any more.
 const PREVIEW: &str = "2025-03-02-preview";
 
 /// The versions of a group of operations.
 #[derive(Clone, Copy)]
 pub(super) struct ApiVersions(fn(&str) -> bool);
 
-pub(super) const IDENTITIES: ApiVersions = ApiVersions(|_| true);
+pub(super) const IDENTITIES: ApiVersions = ApiVersions(|version| version != PREVIEW);
 /// The exchange of Teams users' tokens came with the second version.
-pub(super) const TEAMS_USER: ApiVersions = ApiVersions(|version| version >= "2022-06-01");
-pub(super) const TEAMS_EXTENSION: ApiVersions = ApiVersions(|version| version >= PREVIEW);
-pub(super) const PREVIEW_ONLY: ApiVersions = ApiVersions(|version| version == PREVIEW);
+pub(super) const TEAMS_USER: ApiVersions = ApiVersions(|version| version != PREVIEW && version >= "2022-06-01");
+pub(super) const TEAMS_EXTENSION: ApiVersions = ApiVersions(|version| version >= "2025-06-30");
+pub(super) const ENTRA: ApiVersions = ApiVersions(|version| version == PREVIEW);
 
 impl ApiVersions {
     /// The versions that are not withdrawn, oldest first.

@@ -7,7 +7,7 @@ mod identities;
 use crate::{
     http::{
         Endpoint,
-        api_version::{ApiVersions, IDENTITIES, PREVIEW_ONLY, TEAMS_EXTENSION, TEAMS_USER},
+        api_version::{ApiVersions, ENTRA, IDENTITIES, TEAMS_EXTENSION, TEAMS_USER},
         authentication::Audiences,
     },
     operation::Operation,
@@ -88,16 +88,16 @@ impl Operation {
                 TEAMS_EXTENSION,
                 on(method, exchanges::teams_extension),
             ),
-            Self::ExchangeEntraToken => user(ENTRA_USER_AUDIENCES, PREVIEW_ONLY, on(method, exchanges::entra)),
+            Self::ExchangeEntraToken => user(ENTRA_USER_AUDIENCES, ENTRA, on(method, exchanges::entra)),
             Self::GetTeamsExtensionAssignment => owner(TEAMS_EXTENSION, on(method, assignments::get_teams_extension)),
             Self::PutTeamsExtensionAssignment => owner(TEAMS_EXTENSION, on(method, assignments::put_teams_extension)),
             Self::DeleteTeamsExtensionAssignment => {
                 owner(TEAMS_EXTENSION, on(method, assignments::delete_teams_extension))
             }
-            Self::ListEntraAssignments => owner(PREVIEW_ONLY, on(method, assignments::list_entra)),
-            Self::GetEntraAssignment => owner(PREVIEW_ONLY, on(method, assignments::get_entra)),
-            Self::PutEntraAssignment => owner(PREVIEW_ONLY, on(method, assignments::put_entra)),
-            Self::DeleteEntraAssignment => owner(PREVIEW_ONLY, on(method, assignments::delete_entra)),
+            Self::ListEntraAssignments => owner(ENTRA, on(method, assignments::list_entra)),
+            Self::GetEntraAssignment => owner(ENTRA, on(method, assignments::get_entra)),
+            Self::PutEntraAssignment => owner(ENTRA, on(method, assignments::put_entra)),
+            Self::DeleteEntraAssignment => owner(ENTRA, on(method, assignments::delete_entra)),
         }
     }
 }
