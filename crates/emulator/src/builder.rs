@@ -146,7 +146,10 @@ impl EmulatorBuilder {
         }
     }
 
-    /// Accepts only the documented form of a signature if `strict` is true. The default is false: see [`Tolerance`].
+    /// Accepts only the documented forms of signatures, paths and bodies if `strict` is true. By default, the emulator
+    /// accepts what official clients sign, see [`Tolerance`], and what the service's stack accepts: paths in any case,
+    /// percent-encoded, and with a slash at their end; JSON with names in any case, numbers in texts, repeated members and
+    /// a byte order mark, also as `text/json` or `application/*+json`.
     #[must_use]
     pub fn strict(self, strict: bool) -> Self {
         let tolerance = if strict {

@@ -68,9 +68,11 @@ pub(crate) struct Options {
     /// Write the CA certificate that https clients must trust to this file, in PEM
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_out: Option<PathBuf>,
-    /// Accept only the documented form of a signature
+    /// Accept only the documented forms of signatures, paths and bodies
     ///
-    /// Without this option, signatures of official SDKs are accepted that deviate from it.
+    /// Without this option, the emulator accepts what official SDKs sign, and what the service's stack accepts: paths in
+    /// any case, percent-encoded, and with a slash at their end; JSON with names in any case, numbers in texts, repeated
+    /// members and a byte order mark, also as text/json or application/*+json.
     #[arg(long)]
     strict: bool,
     /// Algorithm of token signatures: RS256 or ES256 [default: that of the data file, or RS256]

@@ -1,14 +1,16 @@
 //! The service over HTTP: its listeners, the layers that every request passes, and its operations.
 //!
-//! A request passes `listener`, `router`, `record`, `headers`, `authentication` and `api_version`, in this order, before
-//! it reaches one of the `operations`.
+//! A request passes `listener`, `router`, `record`, `headers`, `cross_origin`, `authentication` and `api_version`, in this
+//! order, before it reaches one of the `operations`.
 
 mod addresses;
 mod api_version;
 mod authentication;
 mod certificate;
+mod cross_origin;
 mod fault_injection;
 mod headers;
+mod json_body;
 mod listener;
 mod operations;
 mod rate_limits;

@@ -3,7 +3,10 @@
 use crate::{
     dates,
     faults::AppliedFaults,
-    http::{Endpoint, Refusal, Service, fault_injection, listener::ResetConnection, response::ResponseIdentity},
+    http::{
+        Endpoint, Refusal, Service, cross_origin::is_preflight, fault_injection, listener::ResetConnection,
+        request::sent_uri, response::ResponseIdentity,
+    },
     operation::Operation,
     ring_buffer::{Numbered, RingBuffer},
 };
@@ -68,12 +71,16 @@ struct Outcome {
 
 impl Recorder {
     fn start(service: Arc<Service>, request: &Request) -> Self {
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let method = request.method().clone();
+        let path = sent_uri(request.uri(), request.extensions()).path().to_owned();
         let route = request.extensions().get().map(MatchedPath::as_str);
         let operation = route.and_then(|route| Operation::of(&method, route));
         Self {
             started: Instant::now(),
-            faults: service.faults.apply_to(operation),
+            // A preflight is not the request that a fault is meant for.
+            faults: (!is_preflight(request))
+                .then(|| service.faults.apply_to(operation))
+                .flatten(),
             outcome: None,
             service,
             method,
@@ -204,8 +211,11 @@ impl RequestLog {
 
 /// The identity that a path names, percent-decoded.
 fn identity_in(path: &str) -> Option<String> {
-    let segment = path.strip_prefix("/identities/")?.split('/').next()?;
-    Some(cut(&percent_decode_str(segment).decode_utf8_lossy()))
+    let mut segments = path.strip_prefix('/')?.split('/');
+    let decode = |segment| percent_decode_str(segment).decode_utf8_lossy();
+    let is_identity = decode(segments.next()?).eq_ignore_ascii_case("identities");
+    let id = segments.next().filter(|id| is_identity && !id.is_empty())?;
+    Some(cut(&decode(id)))
 }
 
 fn cut(text: &str) -> String {

@@ -9,6 +9,7 @@ mod bad_input;
 mod binary;
 mod client;
 mod control;
+mod cross_origin;
 #[cfg(feature = "persistence")]
 mod data;
 #[cfg(feature = "persistence")]
@@ -24,6 +25,7 @@ mod https;
 mod identities;
 #[cfg(feature = "cli")]
 mod killed;
+mod leniency;
 mod lifecycle;
 mod misplaced_key;
 #[cfg(feature = "cli")]

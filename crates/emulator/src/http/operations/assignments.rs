@@ -3,14 +3,15 @@
 use crate::{
     http::{
         JsonResponse, Service, ServiceError,
-        request::{Json, parse_guid, path_parameter, required_guid},
+        json_body::{FromMembers, Json, Members},
+        request::{parse_guid, path_parameter, required_guid},
     },
     identities::{Assignment, PrincipalType},
     storage::{Receipt, Store},
 };
 use axum::extract::{FromRequestParts, State};
 use http::{StatusCode, request::Parts};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -86,11 +87,19 @@ pub(super) async fn list_entra(State(service): State<Arc<Service>>) -> JsonRespo
     JsonResponse(StatusCode::OK, AssignmentList { value })
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Default)]
 pub(super) struct TeamsExtensionRequest {
     principal_type: Option<String>,
     client_ids: Option<Vec<String>>,
+}
+
+impl FromMembers for TeamsExtensionRequest {
+    fn from_members(members: &Members<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            principal_type: members.get("principalType")?,
+            client_ids: members.get("clientIds")?,
+        })
+    }
 }
 
 pub(super) async fn put_teams_extension(
@@ -110,12 +119,21 @@ pub(super) async fn put_teams_extension(
     put(&resource.store, assignment, is_new, receipt).await
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Default)]
 pub(super) struct EntraRequest {
     principal_type: Option<String>,
     tenant_id: Option<String>,
     client_ids: Option<Vec<String>>,
+}
+
+impl FromMembers for EntraRequest {
+    fn from_members(members: &Members<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            principal_type: members.get("principalType")?,
+            tenant_id: members.get("tenantId")?,
+            client_ids: members.get("clientIds")?,
+        })
+    }
 }
 
 pub(super) async fn put_entra(

@@ -5,8 +5,9 @@ use crate::{
     http::{
         JsonResponse, Service, ServiceError,
         authentication::explained,
+        json_body::{FromMembers, Json, Members},
         rate_limits::Quota,
-        request::{Json, path_parameter},
+        request::path_parameter,
         response::{Identity, IdentityAndToken, ResponseIdentity},
     },
     identities::{AssignedUser, IdentityId},
@@ -15,7 +16,6 @@ use crate::{
 };
 use axum::extract::{Extension, FromRequestParts, State};
 use http::{StatusCode, request::Parts};
-use serde::Deserialize;
 use std::{convert::Infallible, sync::Arc};
 use time::Duration;
 
@@ -25,11 +25,19 @@ const SCOPES: [&str; 5] = ["chat", "chat.join", "chat.join.limited", "voip", "vo
 const MIN_LIFETIME: i32 = 60;
 const MAX_LIFETIME: i32 = 1440;
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Default)]
 pub(super) struct CreateRequest {
     create_token_with_scopes: Option<Vec<String>>,
     expires_in_minutes: Option<i32>,
+}
+
+impl FromMembers for CreateRequest {
+    fn from_members(members: &Members<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            create_token_with_scopes: members.get("createTokenWithScopes")?,
+            expires_in_minutes: members.get_number("expiresInMinutes")?,
+        })
+    }
 }
 
 pub(super) async fn create(
@@ -71,11 +79,19 @@ pub(super) async fn revoke_tokens(State(service): State<Arc<Service>>, id: RawId
     changed(&service, service.resource.revoke_tokens(id)).await
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Default)]
 pub(super) struct IssueRequest {
     scopes: Option<Vec<String>>,
     expires_in_minutes: Option<i32>,
+}
+
+impl FromMembers for IssueRequest {
+    fn from_members(members: &Members<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            scopes: members.get("scopes")?,
+            expires_in_minutes: members.get_number("expiresInMinutes")?,
+        })
+    }
 }
 
 pub(super) async fn issue_token(
@@ -141,7 +157,7 @@ impl RawId {
             Some(id) if id.resource == service.resource.id => return Ok(id),
             Some(id) => format!(
                 "the id is one of the resource {}, and this emulator's resource is {}. Use an id that was created here. \
-                 Ids of an earlier run contain the id of that run's resource, unless `--data` or `--resource-id` is_persistent it.",
+                 Ids of an earlier run contain the id of that run's resource, unless `--data` or `--resource-id` keeps it.",
                 id.resource, service.resource.id
             ),
             None if AssignedUser::is_raw_id(&self.0) => {
@@ -165,7 +181,7 @@ async fn existing<T>(service: &Service, found: Option<T>) -> Result<T, ServiceEr
         service.resource.store.wait_for_all().await?;
     }
     found.ok_or_else(|| {
-        let reason = "it was deleted, or never created here. Create an identity, and use its id. `--data` is_persistent the \
+        let reason = "it was deleted, or never created here. Create an identity, and use its id. `--data` keeps the \
                       identities of earlier runs.";
         not_owned(service, reason)
     })
