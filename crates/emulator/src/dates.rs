@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error, ser};
 use time::{
-    OffsetDateTime, PrimitiveDateTime, UtcOffset, format_description::BorrowedFormatItem, macros::format_description,
+    OffsetDateTime, PrimitiveDateTime, UtcOffset,
+    format_description::{BorrowedFormatItem, well_known::Rfc3339},
+    macros::format_description,
 };
 
 /// `Sat, 01 Aug 2026 00:00:00 GMT`
@@ -38,6 +40,28 @@ pub(crate) fn serialize_timestamp<S: Serializer>(time: &OffsetDateTime, serializ
 /// Deserializes a time from whole seconds since 1970; for `#[serde(deserialize_with)]`.
 pub(crate) fn deserialize_unix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OffsetDateTime, D::Error> {
     OffsetDateTime::from_unix_timestamp(i64::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+/// A time in an exported state, with any offset in an imported one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Timestamp(pub(crate) OffsetDateTime);
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = self.0.to_offset(UtcOffset::UTC).format(&Rfc3339);
+        serializer.serialize_str(&text.map_err(ser::Error::custom)?)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let time = OffsetDateTime::parse(&text, &Rfc3339).ok();
+        // A record has the nanoseconds in 64 bits.
+        let time = time.filter(|time| i64::try_from(time.unix_timestamp_nanos()).is_ok());
+        let expected = || D::Error::custom("expected a time such as 2026-08-01T00:15:00Z, of the years 1678 to 2261");
+        time.map(Self).ok_or_else(expected)
+    }
 }
 
 /// A time in a record: nanoseconds since 1970.

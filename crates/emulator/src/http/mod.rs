@@ -21,8 +21,10 @@ mod router;
 
 use crate::{
     auth::{ControlToken, signature::Tolerance},
-    faults::Faults,
+    faults::{Fault, Faults},
+    identities::EmulatorState,
     resource::Resource,
+    storage::NotPersisted,
 };
 use axum::extract::FromRef;
 use std::{
@@ -30,6 +32,7 @@ use std::{
     fmt::{self, Display, Formatter},
     sync::Arc,
 };
+use time::Duration;
 
 pub use addresses::InvalidHost;
 pub(crate) use addresses::{Addresses, BindError, Hosts};
@@ -58,6 +61,17 @@ pub(crate) struct Service {
     pub(crate) rate_limits: RateLimits,
     pub(crate) request_log: RequestLog,
     pub(crate) withdrawn_versions: WithdrawnVersions,
+    pub(crate) initial: InitialState,
+}
+
+/// The state and the settings with which the emulator starts, and to which it is reset.
+#[derive(Default)]
+pub(crate) struct InitialState {
+    pub(crate) state: EmulatorState,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) clock_offset: Duration,
+    pub(crate) revocation_delay: Duration,
+    pub(crate) withdrawn_versions: Vec<String>,
 }
 
 /// The service as one listener offers it.
@@ -68,6 +82,30 @@ pub(crate) struct Endpoint {
 }
 
 impl Service {
+    /// Returns to the initial state and settings. Access keys and the key of tokens stay, and so do connection strings.
+    pub(crate) async fn reset(&self) -> Result<(), NotPersisted> {
+        let InitialState {
+            state,
+            faults,
+            clock_offset,
+            revocation_delay,
+            withdrawn_versions,
+        } = &self.initial;
+        self.faults.clear();
+        for fault in faults {
+            // It was valid when the emulator was started, as were the versions and the state.
+            self.faults.inject(fault.clone()).ok();
+        }
+        self.withdrawn_versions.set(withdrawn_versions).ok();
+        self.resource.clock.set_offset(*clock_offset);
+        self.resource.revocation_delay.set(*revocation_delay);
+        let receipt = self.resource.import(state, |_| {}).unwrap_or_default();
+        self.resource.issued.clear();
+        self.rate_limits.clear();
+        self.request_log.clear();
+        self.resource.store.wait(receipt).await
+    }
+
     /// Redacts the secrets of the emulator in a text of a request.
     pub(crate) fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let text = self.resource.access_keys.redact(text);

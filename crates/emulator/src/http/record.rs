@@ -198,6 +198,12 @@ impl RequestLog {
         self.requests.add(record);
     }
 
+    /// Drops all requests.
+    pub(crate) fn clear(&self) {
+        self.requests.clear();
+        self.refusals.clear();
+    }
+
     /// The last requests, newest first.
     pub(crate) fn requests(&self) -> Vec<Numbered<RequestRecord>> {
         self.requests.list()

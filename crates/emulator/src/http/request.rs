@@ -18,10 +18,15 @@ pub(crate) struct RequestBody(pub(crate) Bytes);
 
 impl RequestBody {
     pub(super) async fn read(body: Body) -> Result<Self, ServiceError> {
-        match Limited::new(body, MAX_LENGTH).collect().await {
+        Self::read_at_most(MAX_LENGTH, body).await
+    }
+
+    /// Reads a body of this many bytes at most.
+    pub(crate) async fn read_at_most(max_length: usize, body: Body) -> Result<Self, ServiceError> {
+        match Limited::new(body, max_length).collect().await {
             Ok(body) => Ok(Self(body.to_bytes())),
             Err(error) if error.is::<LengthLimitError>() => {
-                let message = format!("The request body is longer than {MAX_LENGTH} bytes.");
+                let message = format!("The request body is longer than {max_length} bytes.");
                 Err(ServiceError::new(
                     StatusCode::PAYLOAD_TOO_LARGE,
                     "PayloadTooLarge",

@@ -40,6 +40,7 @@ mod refusals;
 mod settings;
 mod signature;
 mod signer;
+mod state;
 mod teams_extension;
 mod teams_extension_assignments;
 mod teams_user;

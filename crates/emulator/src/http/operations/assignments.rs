@@ -6,7 +6,7 @@ use crate::{
         json_body::{FromMembers, Json, Members},
         request::{parse_guid, path_parameter, required_guid},
     },
-    identities::{Assignment, PrincipalType},
+    identities::{Assignment, AssignmentKey, PrincipalType},
     storage::{Receipt, Store},
 };
 use axum::extract::{FromRequestParts, State};
@@ -14,13 +14,6 @@ use http::{StatusCode, request::Parts};
 use serde::Serialize;
 use std::sync::Arc;
 use uuid::Uuid;
-
-const TEAMS_EXTENSION_PRINCIPALS: &[PrincipalType] = &[
-    PrincipalType::User,
-    PrincipalType::ResourceAccount,
-    PrincipalType::TeamsResourceAccount,
-];
-const ENTRA_PRINCIPALS: &[PrincipalType] = &[PrincipalType::User, PrincipalType::Group, PrincipalType::Tenant];
 
 /// The tenant id and object id in the path.
 pub(super) struct TeamsExtensionKey(Uuid, Uuid);
@@ -111,7 +104,7 @@ pub(super) async fn put_teams_extension(
     let assignment = Assignment {
         object_id,
         tenant_id,
-        principal_type: principal_type(request.principal_type, TEAMS_EXTENSION_PRINCIPALS)?,
+        principal_type: principal_type::<(Uuid, Uuid)>(request.principal_type)?,
         client_ids: Some(client_ids(&request.client_ids.unwrap_or_default())?).filter(|ids| !ids.is_empty()),
     };
     let resource = &service.resource;
@@ -142,7 +135,7 @@ pub(super) async fn put_entra(
     Json(request): Json<EntraRequest>,
 ) -> Result<JsonResponse<Assignment>, ServiceError> {
     let request = request.unwrap_or_default();
-    let principal_type = principal_type(request.principal_type, ENTRA_PRINCIPALS)?;
+    let principal_type = principal_type::<Uuid>(request.principal_type)?;
     let tenant_id = required_guid(request.tenant_id, "TenantId", "tenantId")?;
     let ids = request.client_ids.ok_or_else(|| ServiceError::required("ClientIds"))?;
     let assignment = Assignment {
@@ -167,7 +160,9 @@ async fn put(
     Ok(JsonResponse(status, assignment))
 }
 
-fn principal_type(name: Option<String>, supported: &[PrincipalType]) -> Result<PrincipalType, ServiceError> {
+/// Parses the kind of the principal of an assignment with the key `K`.
+fn principal_type<K: AssignmentKey>(name: Option<String>) -> Result<PrincipalType, ServiceError> {
+    let supported = K::PRINCIPAL_TYPES;
     let name = name
         .filter(|name| !name.is_empty())
         .ok_or_else(|| ServiceError::required("PrincipalType"))?;
