@@ -17,6 +17,7 @@ mod data_refusals;
 mod entra_assignments;
 mod entra_user;
 mod explain;
+mod explain_by_hand;
 mod fault_control;
 mod faults;
 #[cfg(all(feature = "cli", unix))]
