@@ -387,6 +387,8 @@ impl EmulatorBuilder {
             request_log: RequestLog::default(),
             withdrawn_versions,
             initial,
+            imports: AtomicU64::new(0),
+            resets: AtomicU64::new(0),
         })
     }
 }

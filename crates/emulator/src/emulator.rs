@@ -182,9 +182,8 @@ impl Emulator {
     /// [`EmulatorError::State`] if the state is of another resource, [`EmulatorError::NotPersisted`] if it cannot be written
     /// to the data file.
     pub async fn import(&self, state: &EmulatorState) -> Result<(), EmulatorError> {
-        let resource = &self.service.resource;
-        let receipt = resource.import(state, |_| {})?;
-        Ok(resource.store.wait(receipt).await?)
+        let receipt = self.service.import(state)?;
+        Ok(self.service.resource.store.wait(receipt).await?)
     }
 
     /// Returns to the state and the settings with which the emulator was started: to the

@@ -11,7 +11,7 @@ use crate::{
 use axum::extract::{Path, Request, State, rejection::PathRejection};
 use http::StatusCode;
 use serde::Serialize;
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 use tracing::info;
 use uuid::Uuid;
 
@@ -26,6 +26,8 @@ pub(super) struct Description {
     resource_id: Uuid,
     identities: usize,
     time: String,
+    imports: u64,
+    resets: u64,
 }
 
 /// `GET /_emulator/resource`
@@ -37,6 +39,8 @@ pub(super) async fn resource(State(service): State<Arc<Service>>) -> JsonRespons
         resource_id: resource.id,
         identities: resource.registry.count(),
         time: dates::format_http_date(resource.clock.now()),
+        imports: service.imports.load(Ordering::Relaxed),
+        resets: service.resets.load(Ordering::Relaxed),
     };
     JsonResponse(StatusCode::OK, description)
 }
@@ -120,10 +124,7 @@ pub(super) async fn import(
     let RequestBody(body) = RequestBody::read_at_most(MAX_STATE, request.into_body()).await?;
     let json = str::from_utf8(&body).map_err(|_| invalid("The state is not UTF-8."))?;
     let state: EmulatorState = json.parse().map_err(|error| refused(&error))?;
-    let receipt = service
-        .resource
-        .import(&state, |_| {})
-        .map_err(|error| refused(&error))?;
+    let receipt = service.import(&state).map_err(|error| refused(&error))?;
     service.resource.store.wait(receipt).await?;
     info!("the state was imported");
     Ok(StatusCode::NO_CONTENT)

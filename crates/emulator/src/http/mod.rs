@@ -22,15 +22,18 @@ mod router;
 use crate::{
     auth::{ControlToken, signature::Tolerance},
     faults::{Fault, Faults},
-    identities::EmulatorState,
+    identities::{EmulatorState, InvalidState},
     resource::Resource,
-    storage::NotPersisted,
+    storage::{NotPersisted, Receipt},
 };
 use axum::extract::FromRef;
 use std::{
     borrow::Cow,
     fmt::{self, Display, Formatter},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 use time::Duration;
 
@@ -62,6 +65,9 @@ pub(crate) struct Service {
     pub(crate) request_log: RequestLog,
     pub(crate) withdrawn_versions: WithdrawnVersions,
     pub(crate) initial: InitialState,
+    /// The numbers of imports and resets since the start.
+    pub(crate) imports: AtomicU64,
+    pub(crate) resets: AtomicU64,
 }
 
 /// The state and the settings with which the emulator starts, and to which it is reset.
@@ -82,6 +88,13 @@ pub(crate) struct Endpoint {
 }
 
 impl Service {
+    /// Replaces identities, assignments and revocations.
+    pub(crate) fn import(&self, state: &EmulatorState) -> Result<Receipt, InvalidState> {
+        let receipt = self.resource.import(state, |_| {})?;
+        self.imports.fetch_add(1, Ordering::Relaxed);
+        Ok(receipt)
+    }
+
     /// Returns to the initial state and settings. Access keys and the key of tokens stay, and so do connection strings.
     pub(crate) async fn reset(&self) -> Result<(), NotPersisted> {
         let InitialState {
@@ -103,6 +116,7 @@ impl Service {
         self.resource.issued.clear();
         self.rate_limits.clear();
         self.request_log.clear();
+        self.resets.fetch_add(1, Ordering::Relaxed);
         self.resource.store.wait(receipt).await
     }
 

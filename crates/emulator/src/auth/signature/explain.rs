@@ -87,10 +87,6 @@ pub(crate) fn explain_for_any(
 ) -> Option<Explanation> {
     let secrets = keys.iter().map(|key| key.as_base64()).chain(other_secret);
     let secrets = Secrets::new(secrets, request.authorization);
-    let explanations = keys
-        .iter()
-        .map(|key| explain_for(request, key, &secrets, now, tolerance));
-    let explanations: Vec<_> = explanations.collect::<Option<_>>()?;
     let precision = |explanation: &Explanation| {
         (
             !explanation.mistakes.is_empty(),
@@ -98,8 +94,21 @@ pub(crate) fn explain_for_any(
             Reverse(explanation.mistakes.len()),
         )
     };
-    // Of equals, `max_by_key` returns the last.
-    explanations.into_iter().rev().max_by_key(precision)
+    let mut best: Option<Explanation> = None;
+    for key in keys {
+        let explanation = explain_for(request, key, &secrets, now, tolerance)?;
+        if best
+            .as_ref()
+            .is_none_or(|best| precision(best) < precision(&explanation))
+        {
+            best = Some(explanation);
+        }
+        // No other key gives the signature too, and to try takes time.
+        if best.as_ref().is_some_and(|best| best.signed_instead.is_some()) {
+            break;
+        }
+    }
+    best
 }
 
 fn explain_for(
