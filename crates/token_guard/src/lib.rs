@@ -1,36 +1,42 @@
 #![doc = include_str!("../README.md")]
 
-#[cfg(feature = "actix")]
-mod actix_extractor;
 mod algorithm;
-#[cfg(feature = "axum")]
-mod axum_extractor;
 mod bearer;
+mod bounded;
 mod builder;
+mod call_automation;
 mod caller;
 mod clock;
-mod configuration_error;
+mod entra;
 mod error;
+mod event_grid;
+mod evidence;
+#[cfg(any(feature = "actix", feature = "axum"))]
+mod extractors;
 mod guard;
-mod json;
 mod keys;
 #[cfg(feature = "tower")]
 mod layer;
-mod providers;
-mod response;
+mod logto;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod token;
+#[cfg(any(feature = "actix", feature = "axum"))]
+mod webhook;
 
 pub use algorithm::Algorithm;
 pub use bearer::BearerToken;
 pub use builder::TokenGuardBuilder;
 pub use caller::Caller;
 pub use clock::Clock;
-pub use configuration_error::ConfigurationError;
-pub use error::{Denial, GuardError, KeysUnavailable, TokenFault};
+pub use entra::EntraApi;
+pub use error::{ConfigurationError, Denial, GuardError, KeysUnavailable, TokenFault};
+#[cfg(feature = "actix")]
+pub use extractors::OptionalCaller;
 pub use guard::TokenGuard;
 #[cfg(feature = "tower")]
 pub use layer::{GuardLayer, Guarded};
-pub use providers::{entra::EntraApi, logto::LogtoPermissions};
-pub use token::rules::TokenType;
+pub use logto::LogtoPermissions;
+pub use token::TokenType;
+#[cfg(any(feature = "actix", feature = "axum"))]
+pub use webhook::Webhook;

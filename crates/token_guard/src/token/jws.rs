@@ -1,42 +1,112 @@
-//! The parts of a token.
+//! The parts of a token: header, claims, signature.
 
-use crate::{algorithm::Algorithm, error::TokenFault, json};
+use crate::{algorithm::Algorithm, error::TokenFault, keys::KeyHint, token::claims::Claims};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use client_core::json;
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// A token in the compact form of a JWS ([RFC 7515](https://www.rfc-editor.org/rfc/rfc7515#section-7.1)).
 pub(crate) struct Jws<'a> {
-    /// What is signed.
+    /// The signed part.
     pub(crate) message: &'a str,
     pub(crate) header: Header,
     payload: &'a str,
     pub(crate) signature: Vec<u8>,
 }
 
-/// What counts of a header. `jku`, `jwk`, `x5u` and `x5c`, by which a token could bring its own key, do not.
+/// The members of a header that the guard reads. `jku`, `jwk`, `x5u` and `x5c`, by which a token could bring its key, are
+/// ignored.
 #[derive(Deserialize)]
 pub(crate) struct Header {
-    alg: String,
+    pub(crate) alg: String,
     pub(crate) kid: Option<String>,
+    #[serde(default)]
+    x5t: Value,
     pub(crate) typ: Option<String>,
-    #[serde(default, deserialize_with = "presence")]
-    pub(crate) crit: bool,
+    /// `true` for any value: no extension is supported.
+    #[serde(default, deserialize_with = "is_present")]
+    crit: bool,
 }
 
-/// Whether a member is there, whatever it holds: no extension is supported.
-fn presence<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+fn is_present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 impl Header {
-    /// The algorithm that the token says it is signed with, if there are public keys for it.
+    /// Checks `crit` and `typ`, before a key is fetched.
+    pub(crate) fn check(&self, token_type: TokenType) -> Result<(), TokenFault> {
+        if self.crit {
+            return Err(TokenFault::CriticalHeader);
+        }
+        match self.media_type().as_deref() {
+            Some("at+jwt") => Ok(()),
+            Some("jwt") | None if token_type == TokenType::Jwt => Ok(()),
+            _ => Err(TokenFault::Type),
+        }
+    }
+
+    /// Returns whether the type says that this is an access token.
+    pub(crate) fn is_access_token(&self) -> bool {
+        self.media_type().as_deref() == Some("at+jwt")
+    }
+
+    /// Returns the `typ` without regard to case and without `application/`, which may be omitted
+    /// ([RFC 7515](https://www.rfc-editor.org/rfc/rfc7515#section-4.1.9)).
+    fn media_type(&self) -> Option<String> {
+        let typ = self.typ.as_deref()?.to_ascii_lowercase();
+        let typ = typ.strip_prefix("application/").unwrap_or(&typ);
+        Some(typ.to_owned())
+    }
+
+    /// Returns the members that choose a key.
+    pub(crate) fn key_hint(&self) -> KeyHint<'_> {
+        KeyHint {
+            id: self.kid.as_deref(),
+            thumbprint: self.x5t.as_str(),
+        }
+    }
+
+    /// Returns the algorithm that the token claims to be signed with, if it is supported.
     pub(crate) fn algorithm(&self) -> Option<Algorithm> {
         Algorithm::from_name(&self.alg)
     }
 }
 
+/// The type of a token, which its header names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TokenType {
+    /// An access token of [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068#section-4): `at+jwt` or
+    /// `application/at+jwt`. No other token of the issuer has this type.
+    AccessToken,
+    /// Any of `at+jwt`, `application/at+jwt` and `JWT`, or no type, for issuers that do not follow RFC 9068.
+    ///
+    /// Other tokens of such an issuer have these types, too. They are refused by their claims:
+    ///
+    /// * An id token is for a client. So the audience of the API must not be the id of a client.
+    /// * `at_hash`, `c_hash` and `s_hash` are in id tokens only
+    ///   ([OpenID Connect](https://openid.net/specs/openid-connect-core-1_0.html#HybridIDToken)).
+    /// * An `events` object is in logout tokens and security events only
+    ///   ([RFC 8417](https://www.rfc-editor.org/rfc/rfc8417#section-2.2)).
+    /// * `token_use` is `access` in Cognito's access tokens only.
+    /// * The *claim* `typ` is `ID`, `Refresh`, `Offline` or `Logout` in Keycloak's other tokens.
+    /// * Tokens of Entra ID have `azp` or `appid` only if they are access tokens.
+    Jwt,
+}
+
+impl TokenType {
+    /// Describes the accepted types, for a log.
+    pub(crate) fn expected(self) -> &'static str {
+        match self {
+            Self::AccessToken => "at+jwt",
+            Self::Jwt => "at+jwt, JWT or none",
+        }
+    }
+}
+
 impl<'a> Jws<'a> {
+    /// Parses a token. The claims are parsed later, for a header that is accepted.
     pub(crate) fn parse(token: &'a str) -> Result<Self, TokenFault> {
         let (message, signature) = token.rsplit_once('.').ok_or(TokenFault::NotAJwt)?;
         let (header, payload) = message.split_once('.').ok_or(TokenFault::NotAJwt)?;
@@ -52,8 +122,8 @@ impl<'a> Jws<'a> {
         })
     }
 
-    /// The claims, which are to be believed once the signature has been checked.
-    pub(crate) fn claims(&self) -> Result<Map<String, Value>, TokenFault> {
+    /// Parses the claims. Only a valid signature makes them trustworthy.
+    pub(crate) fn claims(&self) -> Result<Claims, TokenFault> {
         let payload = decode(self.payload).ok_or(TokenFault::Malformed)?;
         json::object(&payload).ok_or(TokenFault::Malformed)
     }
@@ -67,7 +137,7 @@ fn decode(part: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Map, json};
 
     fn any_value() -> impl Strategy<Value = Value> {
         prop_oneof![
@@ -82,7 +152,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_a_header_has_of_its_own_is_read_whatever_else_it_has(
+        fn header_read_among_other_members(
             others in prop::collection::btree_map("[a-z0-9]{1,6}", any_value(), 0..8),
             alg in any::<String>(),
             kid in any::<Option<String>>(),
@@ -97,22 +167,22 @@ mod tests {
         }
 
         #[test]
-        fn claims_are_read_as_they_are(claims in prop::collection::btree_map(any::<String>(), any_value(), 0..8)) {
-            let claims = Map::from_iter(claims);
+        fn claims_read_unchanged(claims in prop::collection::btree_map(any::<String>(), any_value(), 0..8)) {
+            let claims: Map<String, Value> = Map::from_iter(claims);
             let payload = URL_SAFE_NO_PAD.encode(Value::Object(claims.clone()).to_string());
             let token = format!("{}.{payload}.AAAA", URL_SAFE_NO_PAD.encode(r#"{"alg":"ES384"}"#));
-            prop_assert_eq!(Jws::parse(&token).unwrap().claims().unwrap(), claims);
+            prop_assert_eq!(Jws::parse(&token).unwrap().claims().unwrap().0, claims);
         }
 
         #[test]
-        fn nothing_that_is_sent_as_a_token_panics(token in "[A-Za-z0-9_.-]{0,200}") {
+        fn no_token_panics(token in "[A-Za-z0-9_.-]{0,200}") {
             if let Ok(jws) = Jws::parse(&token) {
                 let _ = jws.claims();
             }
         }
 
         #[test]
-        fn any_header_is_read_or_refused(header in any::<Vec<u8>>(), claims in any::<Vec<u8>>()) {
+        fn header_without_alg_refused(header in any::<Vec<u8>>(), claims in any::<Vec<u8>>()) {
             let token = format!("{}.{}.AAAA", URL_SAFE_NO_PAD.encode(&header), URL_SAFE_NO_PAD.encode(&claims));
             let expected = serde_json::from_slice::<Value>(&header).is_ok_and(|header| header["alg"].is_string());
             prop_assert!(expected || Jws::parse(&token).is_err());

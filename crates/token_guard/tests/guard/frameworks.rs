@@ -1,29 +1,30 @@
-//! The guard in axum, in tower and in actix-web: the same answers from each.
+//! The guard in axum, tower and actix-web, with the same responses in each.
 
 use crate::setup::{AUDIENCE, Setup};
-use actix_web::{App, HttpResponse, test, web};
+use actix_web::{App, HttpResponse, Route, test, web};
 use axum::{Extension, Router, extract::FromRef, routing::get};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes};
 use serde_json::{Value, json};
 use std::{convert::Infallible, fmt::Debug};
-use token_guard::{Caller, GuardError, GuardLayer, TokenGuard};
+use token_guard::{Caller, GuardError, GuardLayer, OptionalCaller, TokenGuard};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_http::cors::{Any, CorsLayer};
 
-struct Answer {
+struct Response {
     status: u16,
     headers: HeaderMap,
     body: String,
 }
 
-impl Answer {
+impl Response {
     fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// Status, content type, code of the problem or else the body, challenge, and whether there is a `Retry-After`.
+    /// Returns the status, the content type, the code of the problem or else the body, the challenge, and whether there is a
+    /// `Retry-After`.
     fn summary(&self) -> (u16, Option<&str>, String, Option<&str>, bool) {
         let content_type = self
             .header("content-type")
@@ -48,23 +49,23 @@ fn request(authorization: &[&str]) -> http::request::Builder {
         })
 }
 
-async fn answer<B: Body<Error: Debug>>(response: http::Response<B>) -> Answer {
+async fn read<B: Body<Error: Debug>>(response: http::Response<B>) -> Response {
     let (parts, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    Answer {
+    Response {
         status: parts.status.as_u16(),
         headers: parts.headers,
         body: String::from_utf8(body.to_vec()).unwrap(),
     }
 }
 
-async fn axum(router: Router, authorization: &[&str]) -> Answer {
+async fn axum(router: Router, authorization: &[&str]) -> Response {
     let request = request(authorization).body(axum::body::Body::empty()).unwrap();
     let response = router.oneshot(request).await.unwrap();
-    answer(response).await
+    read(response).await
 }
 
-async fn extractor(guard: &TokenGuard, authorization: &[&str]) -> Answer {
+async fn extractor(guard: &TokenGuard, authorization: &[&str]) -> Response {
     #[derive(Clone)]
     struct AppState {
         guard: TokenGuard,
@@ -89,7 +90,7 @@ async fn extractor(guard: &TokenGuard, authorization: &[&str]) -> Answer {
     .await
 }
 
-async fn layer_of_axum(guard: &TokenGuard, authorization: &[&str]) -> Answer {
+async fn layer_of_axum(guard: &TokenGuard, authorization: &[&str]) -> Response {
     let layer = GuardLayer::new(guard.requiring_scopes(["read:profile"]));
     let handler = |Extension(caller): Extension<Caller>| async move { caller.subject().to_owned() };
     axum(
@@ -99,7 +100,7 @@ async fn layer_of_axum(guard: &TokenGuard, authorization: &[&str]) -> Answer {
     .await
 }
 
-async fn layer_of_tower(guard: &TokenGuard, authorization: &[&str]) -> Answer {
+async fn layer_of_tower(guard: &TokenGuard, authorization: &[&str]) -> Response {
     let layer = GuardLayer::new(guard.requiring_scopes(["read:profile"]));
     let mut service = layer.layer(service_fn(|request: Request<()>| async move {
         let subject = request.extensions().get::<Caller>().unwrap().subject().to_owned();
@@ -112,18 +113,22 @@ async fn layer_of_tower(guard: &TokenGuard, authorization: &[&str]) -> Answer {
         .call(request(authorization).body(()).unwrap())
         .await
         .unwrap();
-    answer(response).await
+    read(response).await
 }
 
-async fn actix(guard: &TokenGuard, authorization: &[&str]) -> Answer {
+async fn actix(guard: &TokenGuard, authorization: &[&str]) -> Response {
     async fn user_info(caller: Caller) -> Result<String, GuardError> {
         caller.require_scope("read:profile")?;
         Ok(caller.subject().to_owned())
     }
 
+    call_actix(guard, web::get().to(user_info), authorization).await
+}
+
+async fn call_actix(guard: &TokenGuard, route: Route, authorization: &[&str]) -> Response {
     let app = App::new()
         .app_data(web::Data::new(guard.clone()))
-        .route("/user/info", web::get().to(user_info));
+        .route("/user/info", route);
     let app = test::init_service(app).await;
     let mut request = test::TestRequest::get().uri("/user/info");
     for value in authorization {
@@ -137,7 +142,7 @@ async fn actix(guard: &TokenGuard, authorization: &[&str]) -> Answer {
         headers.append(name, http::HeaderValue::from_bytes(value.as_bytes()).unwrap());
     }
     let body = actix_web::body::to_bytes(response.into_body()).await.unwrap();
-    Answer {
+    Response {
         status,
         headers,
         body: String::from_utf8(body.to_vec()).unwrap(),
@@ -145,7 +150,7 @@ async fn actix(guard: &TokenGuard, authorization: &[&str]) -> Answer {
 }
 
 #[tokio::test]
-async fn each_framework_gives_the_same_answers() {
+async fn every_framework_responds_alike() {
     let setup = Setup::new().await;
     let down = Setup::new().await;
     down.issuer.set_available(false);
@@ -167,7 +172,7 @@ async fn each_framework_gives_the_same_answers() {
     let problem = Some("application/problem+json");
     let realm = Some(r#"Bearer realm="api""#);
     let invalid_format = Some(
-        r#"Bearer realm="api", error="invalid_request", error_description="The Authorization header has to be one: Bearer, a space, and a token.""#,
+        r#"Bearer realm="api", error="invalid_token", error_description="The request must have one Authorization header: Bearer, a space, and a token.""#,
     );
     let invalid_token =
         Some(r#"Bearer realm="api", error="invalid_token", error_description="The token is for another audience.""#);
@@ -216,27 +221,87 @@ async fn each_framework_gives_the_same_answers() {
         (&up, &[&scopeless], (403, problem, "auth.forbidden", scope, false)),
         (&down, &[&theirs], (503, problem, "auth.keys_unavailable", None, true)),
     ] {
-        let answers = [
+        let responses = [
             ("extractor of axum", extractor(guard, authorization).await),
             ("layer of axum", layer_of_axum(guard, authorization).await),
             ("layer of tower", layer_of_tower(guard, authorization).await),
             ("extractor of actix", actix(guard, authorization).await),
         ];
-        for (name, answer) in &answers {
-            let (status, content_type, body, challenge, retry_after) = answer.summary();
+        for (name, response) in &responses {
+            let (status, content_type, body, challenge, retry_after) = response.summary();
             assert_eq!(
                 (status, content_type, body.as_str(), challenge, retry_after),
                 expected,
                 "{name}"
             );
-            let cache_control = (answer.status != 200).then_some("no-store");
-            assert_eq!(answer.header("cache-control"), cache_control, "{name}");
+            let cache_control = (response.status != 200).then_some("no-store");
+            assert_eq!(response.header("cache-control"), cache_control, "{name}");
+        }
+    }
+}
+
+/// Sends a request to a route with an optional caller in each framework.
+async fn optional(guard: &TokenGuard, authorization: &[&str]) -> [(&'static str, Response); 3] {
+    fn name(caller: Option<Caller>) -> String {
+        caller.map_or("no caller".to_owned(), |caller| caller.subject().to_owned())
+    }
+
+    let extractor = get(|caller: Option<Caller>| async move { name(caller) });
+    let extractor = Router::new().route("/user/info", extractor).with_state(guard.clone());
+    let behind = get(|caller: Option<Extension<Caller>>| async move { name(caller.map(|Extension(caller)| caller)) });
+    let layer = Router::new()
+        .route("/user/info", behind)
+        .layer(GuardLayer::new(guard.clone()).optional());
+    let handler = |OptionalCaller(caller): OptionalCaller| async move { name(caller) };
+    [
+        ("extractor of axum", axum(extractor, authorization).await),
+        ("layer", axum(layer, authorization).await),
+        (
+            "extractor of actix",
+            call_actix(guard, web::get().to(handler), authorization).await,
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn optional_caller_needs_a_valid_token_or_none() {
+    let setup = Setup::new().await;
+    let down = Setup::new().await;
+    down.issuer.set_available(false);
+    let bearer = |claims: Value| format!("Bearer {}", setup.issuer.token(claims).unwrap());
+    let good = bearer(json!({"sub": "alice", "aud": AUDIENCE, "scope": "read:profile"}));
+    let scopeless = bearer(json!({"sub": "alice", "aud": AUDIENCE}));
+    let foreign = bearer(json!({"aud": "https://fabrikam.com"}));
+    let theirs = format!("Bearer {}", down.token());
+    let (up, down) = (setup.guard().requiring_scopes(["read:profile"]), down.guard());
+    let invalid_format = "auth.authorization_token_invalid_format";
+    for (guard, authorization, expected) in [
+        (&up, &[][..], (200, "no caller")),
+        (&up, &[good.as_str()], (200, "alice")),
+        (&up, &[&foreign], (401, "invalid_token")),
+        (&up, &["Bearer opaque"], (401, "invalid_token")),
+        (&up, &["Bearer "], (401, invalid_format)),
+        // An empty header is as good as none.
+        (&up, &[""], (200, "no caller")),
+        (&up, &[&good, &good], (401, invalid_format)),
+        (
+            &up,
+            &["Basic YTpi"],
+            (401, "auth.authorization_token_type_not_supported"),
+        ),
+        (&up, &[&scopeless], (403, "auth.forbidden")),
+        (&down, &[&theirs], (503, "auth.keys_unavailable")),
+        (&down, &[], (200, "no caller")),
+    ] {
+        for (framework, response) in optional(guard, authorization).await {
+            let (status, _, body, ..) = response.summary();
+            assert_eq!((status, body.as_str()), expected, "{framework} {authorization:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_preflight_is_answered_in_front_of_the_guard() {
+async fn preflight_needs_no_token() {
     let setup = Setup::new().await;
     let api = Router::new()
         .route("/user/info", get(|| async { "info" }))
@@ -263,7 +328,7 @@ async fn a_preflight_is_answered_in_front_of_the_guard() {
 }
 
 #[tokio::test]
-async fn actix_without_a_guard_lets_nobody_in() {
+async fn actix_without_a_guard_is_500() {
     async fn user_info(_: Caller) -> &'static str {
         "info"
     }

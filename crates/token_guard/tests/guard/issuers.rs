@@ -1,282 +1,216 @@
-//! Entra ID, whose issuers, keys and claims differ from other issuers'. Sources: Microsoft's references of the claims of
-//! access tokens and id tokens, and its rules for validating tokens.
+//! Guards of several issuers: each token is checked in full by the guards of its issuer, and by no other.
 
 use crate::{
-    forge::Key,
-    served::Served,
-    setup::{NOW, short, with},
+    server::Server,
+    setup::{AUDIENCE, NOW, Setup, short, with},
 };
+use futures::FutureExt;
 use serde_json::{Value, json};
-use token_guard::{EntraApi, TokenGuard, testing::ManualClock};
+use std::time::Duration;
+use token_guard::{Caller, GuardError, TokenGuard};
 
-const TENANT: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
-const PARTNER: &str = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
-const STRANGER: &str = "ccccdddd-2222-eeee-3333-ffff4444aaaa";
-const API: &str = "00001111-aaaa-2222-bbbb-3333cccc4444";
+const OK: &str = "200";
+const OTHER_AUDIENCE: &str = "https://api.fabrikam.com";
 
-struct Entra {
-    served: Served,
-    key: Key,
+/// Two issuers with an audience each, and a guard of both.
+struct Pair {
+    first: Setup,
+    second: Setup,
+    guard: TokenGuard,
 }
 
-impl Entra {
-    /// Serves the documents of one tenant and of all of them, with a key for all tenants and one for a single one.
-    async fn start() -> Self {
-        let key = Key::rsa();
-        let served = Served::start().await;
-        let host = served.url("");
-        let document =
-            |issuer: &str| json!({"issuer": format!("{host}/{issuer}/v2.0"), "jwks_uri": format!("{host}/keys")});
-        let path = |tenant: &str| format!("/{tenant}/v2.0/.well-known/openid-configuration");
-        served.json(&path(TENANT), &document(TENANT));
-        served.json(&path("common"), &document("{tenantid}"));
-        let of = |id: &str, issuer: &str| {
-            with(
-                &key.jwk(id),
-                &json!({"use": "sig", "issuer": format!("{host}/{issuer}/v2.0")}),
-            )
-        };
-        let keys = json!({"keys": [of("shared", "{tenantid}"), of("stranger's", STRANGER), key.jwk("unbound")]});
-        served.json("/keys", &keys);
-        Self { served, key }
+impl Pair {
+    async fn new() -> Self {
+        let (first, second) = (Setup::new().await, Setup::new().await);
+        let other = TokenGuard::builder(second.issuer.url(), [OTHER_AUDIENCE]).clock(second.time.clock());
+        let guard = TokenGuard::any_of([first.guard(), other.build().unwrap()]);
+        Self { first, second, guard }
     }
 
-    fn guard(&self, api: EntraApi) -> TokenGuard {
-        let api = api.authority(&self.served.url("/"));
-        TokenGuard::entra(api)
-            .clock(ManualClock::at(NOW).clock())
-            .build()
-            .unwrap()
+    /// Claims that the guard of the first issuer accepts.
+    fn claims(&self) -> Value {
+        json!({"iss": self.first.issuer.url(), "aud": AUDIENCE, "sub": "alice", "exp": NOW + 300})
     }
 
-    /// An access token of version 2 for a user.
-    fn v2(&self, tenant: &str) -> Value {
-        json!({
-            "iss": self.served.url(&format!("/{tenant}/v2.0")),
-            "aud": API, "tid": tenant, "azp": "client", "scp": "access_as_user", "ver": "2.0",
-            "sub": "pairwise", "oid": "object", "iat": NOW, "nbf": NOW, "exp": NOW + 300,
-        })
-    }
-
-    /// An access token of version 1 for a user.
-    fn v1(&self, tenant: &str) -> Value {
-        let v1 = json!({
-            "iss": format!("https://sts.windows.net/{tenant}/"),
-            "aud": format!("api://{API}"), "azp": null, "appid": "client", "ver": "1.0",
-        });
-        with(&self.v2(tenant), &v1)
-    }
-
-    fn token(&self, key: &str, claims: &Value) -> String {
-        self.key
-            .token(&json!({"alg": "RS256", "typ": "JWT", "kid": key}), claims)
+    /// Claims that the guard of the second issuer accepts.
+    fn other_claims(&self) -> Value {
+        with(
+            &self.claims(),
+            &json!({"iss": self.second.issuer.url(), "aud": OTHER_AUDIENCE}),
+        )
     }
 }
 
-/// What a token is, the key that signs it, its claims, and what becomes of it.
-type Row = (&'static str, &'static str, Value, [&'static str; 2]);
-
-/// Which key signs which claims, and what guards of one tenant and of two say to that.
-fn rows(entra: &Entra) -> Vec<Row> {
-    let (ok, issuer, audience) = ("200", "401 invalid_token Issuer", "401 invalid_token Audience");
-    let v2 = |members: Value| with(&entra.v2(TENANT), &members);
-    let v1 = |members: Value| with(&entra.v1(TENANT), &members);
-    vec![
-        ("version 2", "shared", v2(json!({})), [ok, ok]),
-        ("version 1", "shared", v1(json!({})), [ok, ok]),
-        ("a key without issuer", "unbound", v2(json!({})), [ok, ok]),
-        ("another tenant on the list", "shared", entra.v2(PARTNER), [issuer, ok]),
-        (
-            "another tenant on the list, version 1",
-            "shared",
-            entra.v1(PARTNER),
-            [issuer, ok],
-        ),
-        (
-            "a tenant not on the list",
-            "shared",
-            entra.v2(STRANGER),
-            [issuer, issuer],
-        ),
-        (
-            "a tenant not on the list, version 1",
-            "shared",
-            entra.v1(STRANGER),
-            [issuer, issuer],
-        ),
-        ("a key of another tenant", "stranger's", v2(json!({})), [issuer, issuer]),
-        (
-            "a key of another tenant, version 1",
-            "stranger's",
-            v1(json!({})),
-            [issuer, issuer],
-        ),
-        ("no tid", "shared", v2(json!({"tid": null})), [issuer, issuer]),
-        (
-            "the tid of another tenant",
-            "shared",
-            v2(json!({"tid": PARTNER})),
-            [issuer, issuer],
-        ),
-        (
-            "the issuer with a placeholder",
-            "shared",
-            v2(json!({"iss": entra.served.url("/{tenantid}/v2.0")})),
-            [issuer, issuer],
-        ),
-        (
-            "the issuer of another cloud",
-            "shared",
-            v1(json!({"iss": format!("https://sts.chinacloudapi.cn/{TENANT}/")})),
-            [issuer, issuer],
-        ),
-        (
-            "another API",
-            "shared",
-            v2(json!({"aud": "00000003-0000-0000-c000-000000000000"})),
-            [audience, audience],
-        ),
-    ]
+/// Signs with the key of an issuer, and names a key.
+fn sign(setup: &Setup, key: &str, claims: &Value) -> String {
+    let header = json!({"alg": "ES384", "typ": "at+jwt", "kid": key});
+    setup.issuer.sign(&header, claims).unwrap()
 }
 
-/// Which tokens are access tokens, and which of them allow anything.
-fn permissions(entra: &Entra) -> Vec<Row> {
-    let (ok, forbidden, audience, no_access) = (
-        "200",
-        "403 auth.forbidden",
-        "401 invalid_token Audience",
-        "401 invalid_token NotAnAccessToken",
-    );
-    let v2 = |members: Value| with(&entra.v2(TENANT), &members);
-    vec![
-        (
-            "an application with a role",
-            "shared",
-            v2(json!({"scp": null, "roles": ["Calls.All"]})),
-            [ok, ok],
-        ),
-        (
-            "neither scope nor role",
-            "shared",
-            v2(json!({"scp": null})),
-            [forbidden, forbidden],
-        ),
-        (
-            "an empty scope",
-            "shared",
-            v2(json!({"scp": ""})),
-            [forbidden, forbidden],
-        ),
-        (
-            "neither scope nor role, expired",
-            "shared",
-            v2(json!({"scp": null, "exp": NOW - 60})),
-            ["401 invalid_token Expired"; 2],
-        ),
-        (
-            "neither scope nor role, for another API",
-            "shared",
-            v2(json!({"scp": null, "aud": "00000003-0000-0000-c000-000000000000"})),
-            [audience, audience],
-        ),
-        (
-            "scope in place of scp",
-            "shared",
-            v2(json!({"scp": null, "scope": "access_as_user"})),
-            [forbidden, forbidden],
-        ),
-        (
-            "an id token",
-            "shared",
-            v2(json!({"scp": null, "azp": null, "nonce": "n"})),
-            [no_access, no_access],
-        ),
-        (
-            "an id token with roles",
-            "shared",
-            v2(json!({"scp": null, "azp": null, "roles": ["a"]})),
-            [no_access, no_access],
-        ),
-    ]
+fn issuer(outcome: &Result<Caller, GuardError>) -> Option<&str> {
+    outcome.as_ref().ok()?.claim("iss")?.as_str()
 }
 
 #[tokio::test]
-async fn tokens_of_both_versions_and_of_the_tenants_on_the_list_are_accepted() {
-    let entra = Entra::start().await;
-    let single = entra.guard(EntraApi::new(TENANT, API));
-    let several = entra.guard(EntraApi::new(&TENANT.to_uppercase(), API).allow_tenant(PARTNER));
-    for (name, key, claims, expected) in rows(&entra).into_iter().chain(permissions(&entra)) {
-        let token = entra.token(key, &claims);
-        let outcomes = [
-            short(&single.verify(&token).await),
-            short(&several.verify(&token).await),
-        ];
-        assert_eq!(outcomes, expected, "{name}");
-    }
-}
-
-#[tokio::test]
-async fn a_caller_has_the_claims_of_entra() {
-    let entra = Entra::start().await;
-    let guard = entra.guard(EntraApi::new(TENANT, API).audience("https://contoso.com/api"));
-    for claims in [
-        entra.v2(TENANT),
-        entra.v1(TENANT),
-        with(&entra.v1(TENANT), &json!({"aud": "https://contoso.com/api"})),
+async fn token_checked_in_full_by_its_own_issuer() {
+    let pair = Pair::new().await;
+    let Pair { first, second, guard } = &pair;
+    let (key, other_key) = (first.issuer.key_id(), second.issuer.key_id());
+    let stranger = with(&pair.claims(), &json!({"iss": "https://issuer.contoso.com"}));
+    for (name, token, expected) in [
+        ("the first issuer's", sign(first, &key, &pair.claims()), OK),
+        (
+            "the second issuer's",
+            sign(second, &other_key, &pair.other_claims()),
+            OK,
+        ),
+        (
+            "signed by the second issuer, which names its own key",
+            sign(second, &other_key, &pair.claims()),
+            "401 invalid_token UnknownKey",
+        ),
+        (
+            "signed by the second issuer, which names the first one's key",
+            sign(second, &key, &pair.claims()),
+            "401 invalid_token Signature",
+        ),
+        (
+            "for the second issuer's audience",
+            sign(first, &key, &with(&pair.claims(), &json!({"aud": OTHER_AUDIENCE}))),
+            "401 invalid_token Audience",
+        ),
+        (
+            "of both issuers",
+            sign(
+                first,
+                &key,
+                &with(
+                    &pair.claims(),
+                    &json!({"iss": [first.issuer.url(), second.issuer.url()]}),
+                ),
+            ),
+            "401 invalid_token Malformed",
+        ),
+        (
+            "of another issuer",
+            sign(first, &key, &stranger),
+            "401 invalid_token Issuer",
+        ),
+        (
+            "of no issuer",
+            sign(first, &key, &with(&pair.claims(), &json!({"iss": null}))),
+            "401 invalid_token Issuer",
+        ),
     ] {
-        let claims = with(
-            &claims,
-            &json!({"scp": "access_as_user Calls.Read", "client_id": "not this"}),
-        );
-        let caller = guard.verify(&entra.token("shared", &claims)).await.unwrap();
-        assert_eq!(caller.client_id(), Some("client"));
-        assert_eq!(caller.tenant_id(), Some(TENANT));
-        assert_eq!(caller.object_id(), Some("object"));
-        assert_eq!(caller.scopes(), ["access_as_user", "Calls.Read"]);
-        assert!(caller.roles().is_empty());
+        let outcome = guard.verify(&token).await;
+        assert_eq!(short(&outcome), expected, "{name}");
     }
-    let application = with(&entra.v2(TENANT), &json!({"scp": null, "roles": ["Calls.All"]}));
-    let token = entra.token("shared", &application);
-    assert_eq!(short(&guard.requiring_roles(["Calls.All"]).verify(&token).await), "200");
+    let outcome = guard.verify(&sign(second, &other_key, &pair.other_claims())).await;
+    assert_eq!(issuer(&outcome), Some(second.issuer.url()));
+}
+
+#[tokio::test]
+async fn token_of_another_issuer_fetches_no_keys() {
+    let pair = Pair::new().await;
+    let stranger = with(&pair.claims(), &json!({"iss": "https://issuer.contoso.com"}));
+    let token = sign(&pair.first, "key", &stranger);
+    assert_eq!(short(&pair.guard.verify(&token).await), "401 invalid_token Issuer");
+    assert_eq!(pair.first.issuer.key_requests(), 0);
+    let token = sign(&pair.first, &pair.first.issuer.key_id(), &pair.claims());
+    assert_eq!(short(&pair.guard.verify(&token).await), OK);
     assert_eq!(
-        short(&guard.requiring_scopes(["access_as_user"]).verify(&token).await),
-        "403 auth.forbidden"
+        (pair.first.issuer.key_requests(), pair.second.issuer.key_requests()),
+        (1, 0)
     );
 }
 
 #[tokio::test]
-async fn users_and_daemons_are_told_apart() {
-    let entra = Entra::start().await;
-    let guard = entra.guard(EntraApi::new(TENANT, API)).requiring_roles(["Calls.All"]);
-    let daemons = guard.requiring_application();
-    // Microsoft's reference of optional claims: idtyp is app for tokens of applications alone, and user for others if asked.
-    for (members, daemon) in [
-        (json!({"scp": null}), true),
-        (json!({"scp": null, "idtyp": "app"}), true),
-        (json!({"scp": "access_as_user"}), false),
-        (json!({"scp": "access_as_user", "idtyp": "user"}), false),
-        (json!({"scp": null, "idtyp": "user"}), false),
-        (json!({"scp": "access_as_user", "idtyp": "app"}), true),
-    ] {
-        let claims = with(&with(&entra.v2(TENANT), &json!({"roles": ["Calls.All"]})), &members);
-        let token = entra.token("shared", &claims);
-        let caller = guard.verify(&token).await.unwrap();
-        assert_eq!(caller.is_application(), daemon, "{members}");
-        assert_eq!(caller.require_application().is_ok(), daemon, "{members}");
-        let expected = if daemon { "200" } else { "403 auth.forbidden" };
-        assert_eq!(short(&daemons.verify(&token).await), expected, "{members}");
+async fn outage_of_one_issuer_touches_no_other() {
+    let pair = Pair::new().await;
+    let Pair { first, second, guard } = &pair;
+    first.issuer.set_available(false);
+    let token = sign(first, &first.issuer.key_id(), &pair.claims());
+    let other = || sign(second, &second.issuer.key_id(), &pair.other_claims());
+    for _ in 0..3 {
+        assert_eq!(short(&guard.verify(&token).await), "503 auth.keys_unavailable");
+        assert_eq!(short(&guard.verify(&other()).await), OK);
+        guard.load_keys().await.unwrap();
     }
+    assert_eq!(second.issuer.key_requests(), 1);
+
+    // The limit of fetches for unknown keys is each issuer's own.
+    first.issuer.set_available(true);
+    first.time.advance(Duration::from_secs(5));
+    assert_eq!(short(&guard.verify(&token).await), OK);
+    for key in ["a", "b", "c"] {
+        let outcome = guard.verify(&sign(first, key, &pair.claims())).await;
+        assert_eq!(short(&outcome), "401 invalid_token UnknownKey");
+    }
+    second.issuer.rotate().unwrap();
+    assert_eq!(short(&guard.verify(&other()).await), OK);
+
+    first.issuer.set_available(false);
+    second.issuer.set_available(false);
+    first.time.advance(Duration::from_secs(3 * 24 * 3600));
+    second.time.advance(Duration::from_secs(3 * 24 * 3600));
+    assert_eq!(guard.load_keys().await.unwrap_err().status(), 503);
 }
 
 #[tokio::test]
-async fn the_document_of_another_tenant_is_not_believed() {
-    let entra = Entra::start().await;
-    let path = format!("/{TENANT}/v2.0/.well-known/openid-configuration");
-    entra.served.json(
-        &path,
-        &json!({"issuer": entra.served.url("/{tenantid}/v2.0"), "jwks_uri": entra.served.url("/keys")}),
-    );
-    let guard = entra.guard(EntraApi::new(TENANT, API));
-    let token = entra.token("shared", &entra.v2(TENANT));
-    assert_eq!(short(&guard.verify(&token).await), "503 auth.keys_unavailable");
+async fn load_keys_waits_for_no_silent_issuer() {
+    let (silent, setup) = (Setup::new().await, Setup::new().await);
+    let server = Server::start_paused().await;
+    let silent = silent.with_keys_at(&server).build().unwrap();
+    let answering = setup.guard();
+    answering.load_keys().await.unwrap();
+    for guards in [[&silent, &answering], [&answering, &silent]] {
+        let guard = TokenGuard::any_of(guards.map(Clone::clone));
+        guard
+            .load_keys()
+            .now_or_never()
+            .expect("waits for the silent issuer")
+            .unwrap();
+    }
+    // The silent one was asked, nevertheless.
+    server.requested(1).await;
+    assert!(TokenGuard::any_of([silent]).load_keys().now_or_never().is_none());
+}
+
+#[tokio::test]
+async fn requirements_are_those_of_each_guard() {
+    let setup = Setup::new().await;
+    let other = Setup::new().await;
+    let users = setup.guard().requiring_scopes(["read:messages"]);
+    let daemons = setup.guard().requiring_application().requiring_roles(["Calls.All"]);
+    let guard = TokenGuard::any_of([users, daemons, other.guard()]);
+    let strict = guard.requiring_roles(["Calls.All"]);
+    let nested = TokenGuard::any_of([strict.clone()]);
+    let forbidden = "403 auth.forbidden";
+    for (claims, expected) in [
+        (json!({"scope": "read:messages"}), [OK, forbidden]),
+        (json!({"scope": "read:messages", "roles": ["Calls.All"]}), [OK, OK]),
+        (json!({"roles": ["Calls.All"]}), [forbidden, forbidden]),
+        (json!({"roles": ["Calls.All"], "client_id": "alice"}), [OK, OK]),
+        (json!({"client_id": "alice"}), [forbidden, forbidden]),
+    ] {
+        let claims = with(&json!({"sub": "alice", "aud": AUDIENCE}), &claims);
+        let token = setup.issuer.token(claims.clone()).unwrap();
+        for (guard, expected) in [&guard, &strict, &nested]
+            .into_iter()
+            .zip([expected[0], expected[1], expected[1]])
+        {
+            assert_eq!(short(&guard.verify(&token).await), expected, "{claims}");
+        }
+    }
+    // The other issuer's guard requires nothing.
+    assert_eq!(short(&guard.verify(&other.token()).await), OK);
+    assert_eq!(short(&strict.verify(&other.token()).await), forbidden);
+}
+
+#[tokio::test]
+async fn guard_of_no_issuer_refuses_every_token() {
+    let setup = Setup::new().await;
+    let guard = TokenGuard::any_of([]);
+    guard.load_keys().await.unwrap();
+    assert_eq!(short(&guard.verify(&setup.token()).await), "401 invalid_token Issuer");
 }
