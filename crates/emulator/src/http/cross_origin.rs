@@ -3,7 +3,7 @@
 //! Every origin may, as a page has no access key or token but the one that its code is given. The control surface is
 //! closed to all.
 
-use axum::{extract::Request, middleware::Next, response::Response};
+use axum::{extract::Request, response::Response};
 use http::{
     HeaderMap, Method, StatusCode,
     header::{
@@ -26,18 +26,18 @@ pub(super) fn is_preflight(request: &Request) -> bool {
         && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// Answers preflights, which browsers send without authentication.
-pub(super) async fn answer_preflights(request: Request, next: Next) -> Response {
-    if !is_preflight(&request) {
-        return next.run(request).await;
-    }
+/// The response to a preflight, which browsers send without authentication.
+pub(super) fn preflight_response(request: &HeaderMap) -> Response {
     let mut response = Response::default();
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
     headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
-    if let Some(names) = request.headers().get(ACCESS_CONTROL_REQUEST_HEADERS) {
+    if let Some(names) = request.get(ACCESS_CONTROL_REQUEST_HEADERS) {
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
+    }
+    if let Some(origin) = request.get(ORIGIN) {
+        allow(origin.clone(), headers);
     }
     response
 }

@@ -1,7 +1,7 @@
 //! The service over HTTP: its listeners, the layers that every request passes, and its operations.
 //!
-//! A request passes `listener`, `router`, `record`, `headers`, `cross_origin`, `authentication` and `api_version`, in this
-//! order, before it reaches one of the `operations`.
+//! A request passes `listener`, `router`, `record`, `headers`, `authentication` and `api_version`, in this order, before
+//! it reaches one of the `operations`.
 
 mod addresses;
 mod api_version;

@@ -4,8 +4,12 @@ use crate::{
     dates,
     faults::AppliedFaults,
     http::{
-        Endpoint, Refusal, Service, cross_origin::is_preflight, fault_injection, listener::ResetConnection,
-        request::sent_uri, response::ResponseIdentity,
+        Endpoint, Refusal, Service,
+        cross_origin::{is_preflight, preflight_response},
+        fault_injection,
+        listener::ResetConnection,
+        request::sent_uri,
+        response::ResponseIdentity,
     },
     operation::Operation,
     ring_buffer::{Numbered, RingBuffer},
@@ -34,10 +38,11 @@ const MAX_TEXT: usize = 300;
 /// The explanation of a request whose client did not wait for the response.
 const CLIENT_GONE: &str = "the connection was closed before the answer";
 
-/// Applies faults to the request, and records it with its response.
+/// Answers a preflight, or applies faults to the request, and records it with its response.
 pub(super) async fn record(State(endpoint): State<Endpoint>, request: Request, next: Next) -> Response {
     let mut recorder = Recorder::start(endpoint.service.clone(), &request);
     let mut response = match &recorder.faults {
+        None if is_preflight(&request) => preflight_response(request.headers()),
         None => next.run(request).await,
         Some(faults) => fault_injection::apply(faults, &endpoint.service, request, next).await,
     };

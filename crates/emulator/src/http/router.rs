@@ -2,13 +2,13 @@
 
 use crate::{
     auth::signature::Tolerance,
-    http::{Endpoint, ServiceError, api_version, authentication, cross_origin, headers, operations::Caller, record},
+    http::{Endpoint, ServiceError, api_version, authentication, headers, operations::Caller, record},
     operation::Operation,
 };
 use axum::{
     Router,
     extract::{MatchedPath, Request},
-    middleware::{from_fn, from_fn_with_state, map_request},
+    middleware::{from_fn_with_state, map_request},
 };
 use http::{
     Method, Uri,
@@ -37,8 +37,8 @@ pub(crate) fn router(endpoint: &Endpoint) -> Router {
 
 /// Routes a request whose path has the documented form.
 ///
-/// Outermost first: the request is recorded, the response gets the service's headers, a preflight is answered, the
-/// request is authenticated, its api-version is checked, its operation runs. `reason` explains that no operation has a path.
+/// Outermost first: the request is recorded, or answered if it is a preflight; the response gets the service's headers,
+/// the request is authenticated, its api-version is checked, its operation runs. `reason` explains that no operation has a path.
 fn documented(endpoint: &Endpoint, reason: &'static str) -> Router {
     let mut owners = new_router();
     let mut users = new_router();
@@ -65,7 +65,6 @@ fn documented(endpoint: &Endpoint, reason: &'static str) -> Router {
         .fallback(async move || ServiceError::not_found().because_of("path", reason))
         .layer(from_fn_with_state(endpoint.clone(), authentication::require_owner))
         .merge(users)
-        .layer(from_fn(cross_origin::answer_preflights))
         .layer(from_fn_with_state(endpoint.clone(), headers::add))
         .layer(from_fn_with_state(endpoint.clone(), record::record))
         .with_state(endpoint.clone())
