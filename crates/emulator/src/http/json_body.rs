@@ -13,6 +13,7 @@ use serde::{
 };
 use serde_json::{error::Category, value::RawValue};
 use std::{
+    borrow::Cow,
     fmt::{self, Formatter},
     sync::Arc,
 };
@@ -97,14 +98,18 @@ fn malformed(message: String) -> ServiceError {
 }
 
 /// The names of an object's members with the texts of their values, in their order.
-struct MemberTexts<'a>(Vec<(String, &'a RawValue)>);
+struct MemberTexts<'a>(Vec<(Name<'a>, &'a RawValue)>);
+
+/// The name of a member, which is part of the body unless it has escapes.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for MemberTexts<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct ObjectVisitor;
 
         impl<'de> Visitor<'de> for ObjectVisitor {
-            type Value = Vec<(String, &'de RawValue)>;
+            type Value = Vec<(Name<'de>, &'de RawValue)>;
 
             fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
@@ -153,7 +158,7 @@ impl<'a> Members<'a> {
     fn text(&self, name: &str) -> Result<Option<&'a str>, ServiceError> {
         let MemberTexts(members) = &self.members;
         let is_strict = self.tolerance == Tolerance::Strict;
-        let mut found = members.iter().rev().filter(|(given, _)| {
+        let mut found = members.iter().rev().filter(|(Name(given), _)| {
             if is_strict {
                 given == name
             } else {

@@ -3,7 +3,7 @@
 use crate::http::ServiceError;
 use axum::{
     body::{Body, Bytes},
-    extract::{FromRequest, MatchedPath, OriginalUri, Request},
+    extract::{FromRequest, MatchedPath, Request},
 };
 use http::{Extensions, StatusCode, Uri, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -49,9 +49,14 @@ impl<S: Sync> FromRequest<S> for RequestBody {
     }
 }
 
-/// The URI of a request as it was sent and signed. The router may have replaced it by the documented form.
+/// The URI of a request as it was sent and signed, if the router has replaced it by the documented form. It is an extension of
+/// the request.
+#[derive(Clone)]
+pub(super) struct ReplacedUri(pub(super) Uri);
+
+/// The URI of a request as it was sent and signed.
 pub(super) fn sent_uri<'a>(uri: &'a Uri, extensions: &'a Extensions) -> &'a Uri {
-    extensions.get().map_or(uri, |OriginalUri(sent)| sent)
+    extensions.get().map_or(uri, |ReplacedUri(sent)| sent)
 }
 
 /// The segment that the route calls `{name}`, percent-decoded; empty if that is not UTF-8.

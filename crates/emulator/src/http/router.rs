@@ -2,7 +2,9 @@
 
 use crate::{
     auth::signature::Tolerance,
-    http::{Endpoint, ServiceError, api_version, authentication, headers, operations::Caller, record},
+    http::{
+        Endpoint, ServiceError, api_version, authentication, headers, operations::Caller, record, request::ReplacedUri,
+    },
     operation::Operation,
 };
 use axum::{
@@ -16,6 +18,7 @@ use http::{
     uri::PathAndQuery,
 };
 use percent_encoding::percent_decode_str;
+use std::mem;
 
 /// Routes a request to its operation.
 ///
@@ -86,7 +89,8 @@ fn new_router() -> Router<Endpoint> {
 /// Replaces the path of a request by its documented form, if it has one.
 async fn in_documented_form(mut request: Request) -> Request {
     if let Some(uri) = documented_form(request.uri()) {
-        *request.uri_mut() = uri;
+        let sent = mem::replace(request.uri_mut(), uri);
+        request.extensions_mut().insert(ReplacedUri(sent));
     }
     request
 }

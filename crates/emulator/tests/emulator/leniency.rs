@@ -219,6 +219,8 @@ async fn json_is_read_as_the_services_stack_does() {
             ),
             // A byte order mark.
             ("\u{feff}{\"createTokenWithScopes\":[\"chat\"]}", chat(1440), Err(422)),
+            // An escape in a name.
+            (r#"{"createToken\u0057ithScopes":["chat"]}"#, chat(1440), Ok(chat(1440))),
             // Neither is special.
             (
                 r#"{"createTokenWithScopes":["chat"],"x":1e999,"x":{"x":[]}}"#,
