@@ -1,11 +1,7 @@
 //! Configurations that are refused.
 
 use crate::setup::AUDIENCE;
-use std::{
-    env::current_exe,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 use token_guard::{Algorithm, EntraApi, LogtoPermissions, TokenGuard, TokenGuardBuilder};
 
 const ISSUER: &str = "https://contoso.logto.app/oidc";
@@ -235,25 +231,13 @@ fn unusable_setting_refused_and_not_shown() {
     }
 }
 
-/// Runs the next test in a process whose environment has no certificates.
 #[test]
 #[cfg(target_os = "linux")]
 fn missing_ca_certificates_refused() {
-    let child = Command::new(current_exe().unwrap())
-        .args(["--exact", "configuration::without_ca_certificates", "--ignored"])
-        .env("SSL_CERT_FILE", "/nonexistent")
-        .env("SSL_CERT_DIR", "/nonexistent")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let output = String::from_utf8_lossy(&child.stdout);
-    assert!(child.status.success() && output.contains("1 passed"), "{output}");
-}
-
-#[test]
-#[cfg(target_os = "linux")]
-#[ignore = "needs an environment without certificates"]
-fn without_ca_certificates() {
+    use crate::child::{NO_CERTIFICATES, is_child};
+    if !is_child("configuration::missing_ca_certificates_refused", &NO_CERTIFICATES) {
+        return;
+    }
     for issuer in ["https://issuer.contoso.com", "http://localhost:3001"] {
         let builder = || TokenGuard::builder(issuer, [AUDIENCE]);
         let error = builder().build().unwrap_err().to_string();

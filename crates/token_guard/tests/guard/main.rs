@@ -2,6 +2,9 @@
 #![cfg(test)]
 
 mod attacks;
+#[cfg(target_os = "linux")]
+#[path = "../../../../tests/support/child.rs"]
+mod child;
 mod configuration;
 mod entra;
 mod evidence;
