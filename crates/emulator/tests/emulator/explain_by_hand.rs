@@ -296,4 +296,14 @@ fn three_mistakes_are_not_guessed() {
     let (mistakes, text) = found(&sent, Tolerance::Strict);
     assert_eq!(mistakes, []);
     assert!(text.contains("no known mistake gives it"), "{text}");
+
+    let mut sent = right();
+    authorized("Credential=a&SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature=")(&mut sent);
+    hashed(utf_16(BODY))(&mut sent);
+    let (mistakes, text) = found(&sent, Tolerance::Strict);
+    assert_eq!(
+        mistakes,
+        [Mistake::CredentialParameter, Mistake::SchemeLeftOut],
+        "{text}"
+    );
 }

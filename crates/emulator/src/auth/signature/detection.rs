@@ -41,7 +41,10 @@ pub(super) struct Refused<'a> {
 impl Refused<'_> {
     /// Finds the mistakes that give an error of [`verify`].
     pub(super) fn mistakes(&self, error: &SignatureError) -> Found {
-        self.find(error, MAX_MISTAKES).unwrap_or_default()
+        let mut found = self.find(error, MAX_MISTAKES).unwrap_or_default();
+        // Two in the header and one in another part are three.
+        found.mistakes.truncate(MAX_MISTAKES);
+        found
     }
 
     fn find(&self, error: &SignatureError, limit: usize) -> Option<Found> {
