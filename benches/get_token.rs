@@ -4,7 +4,7 @@
 //! RUST_BACKTRACE=0 cargo bench --bench get_token
 //! ```
 //!
-//! A server in another process remeasurements the same response for each request. The client has one core to itself and the server
+//! A server in another process returns the same response for each request. The client has one core to itself and the server
 //! another, if `taskset` and a second core are there. In each round all callers are measured, in a random order; the ratios
 //! are of the same round. The pipeline takes part twice, to show how far two equal callers are apart.
 

@@ -33,7 +33,7 @@ pub use models::{
     TeamsUserTokenRequest, UnverifiedTokenClaims, UserWithoutToken,
 };
 pub use options::CommunicationIdentityClientOptions;
-#[cfg(feature = "reqwest")]
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
 pub use pipeline::default_transport;
 
 #[cfg(test)]

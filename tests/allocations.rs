@@ -1,6 +1,6 @@
-//! How often a call takes memory.
+//! The number of allocations of a call.
 
-#![allow(clippy::print_stdout, reason = "shows what it counts, with `--nocapture`")]
+#![allow(clippy::print_stdout, reason = "prints its counts, with `--nocapture`")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../benches/support/mod.rs"]
@@ -12,7 +12,7 @@ use support::{Caller, Server};
 /// The most allocations of a call of `get_token`, over azure_core's own HTTP client. Its pipeline alone makes 132.
 const LIMIT: u64 = 146;
 
-/// A reallocation counts as an allocation. What the server does on its thread does not count.
+/// A reallocation counts as an allocation. Those of the server, on another thread, do not count.
 #[test]
 fn a_call_makes_few_allocations() {
     let endpoint = Server::bind().unwrap().serve_in_background();

@@ -1,34 +1,24 @@
-//! What the tokens of the emulator say of themselves, and whom they name.
+//! The claims of the emulator's tokens, and the identifiers in them.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "../samples/support/mod.rs"]
 mod support;
 
-use acs_identity_emulator::{Emulator, EntraTokenRequest, TokenAlgorithm};
 use azure_communication_identity::{
-    CommunicationCloudEnvironment, CommunicationIdentityClient, CommunicationTokenScope, MicrosoftTeamsUserIdentifier,
-    TeamsUserTokenRequest,
+    CommunicationCloudEnvironment, CommunicationTokenScope, MicrosoftTeamsUserIdentifier,
 };
 use azure_core::time::{Duration, OffsetDateTime};
-use support::emulator_options;
+use support::emulator::{client, start, teams_user};
 
-async fn start() -> (Emulator, CommunicationIdentityClient) {
-    let builder = Emulator::builder().token_algorithm(TokenAlgorithm::Es256);
-    let emulator = builder.start().await.unwrap();
-    let options = emulator_options(&emulator).unwrap();
-    let client = CommunicationIdentityClient::with_connection_string(&emulator.connection_string(), Some(options));
-    (emulator, client.unwrap())
-}
-
-/// A moment without its fraction, which tokens do not carry.
+/// Returns a moment without its fraction, which tokens do not carry.
 fn to_the_second(moment: OffsetDateTime) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(moment.unix_timestamp()).unwrap()
 }
 
 #[tokio::test]
-async fn a_users_token_names_the_user_the_scopes_and_the_resource() {
-    let (_emulator, client) = start().await;
+async fn a_token_names_its_user_scopes_and_resource() {
+    let emulator = start().await;
+    let client = client(&emulator);
     let scopes = [
         CommunicationTokenScope::VoipJoin,
         CommunicationTokenScope::ChatJoinLimited,
@@ -48,18 +38,10 @@ async fn a_users_token_names_the_user_the_scopes_and_the_resource() {
 
 #[tokio::test]
 async fn a_teams_users_token_names_the_teams_user() {
-    let (emulator, client) = start().await;
-    let minted = emulator
-        .mint_entra_token(&EntraTokenRequest::teams_user())
-        .await
-        .unwrap();
-    let user_object_id = minted.user_id.to_string();
-    let request = TeamsUserTokenRequest {
-        token: minted.token.into(),
-        client_id: minted.app_id.to_string(),
-        user_object_id: user_object_id.clone(),
-    };
-    let token = client.get_token_for_teams_user(request, None).await.unwrap();
+    let emulator = start().await;
+    let request = teams_user(&emulator).await;
+    let user_object_id = request.user_object_id.clone();
+    let token = client(&emulator).get_token_for_teams_user(request, None).await.unwrap();
     let claims = token.into_model().unwrap().unverified_claims().unwrap();
 
     let teams_user = MicrosoftTeamsUserIdentifier::new(user_object_id, CommunicationCloudEnvironment::Public);

@@ -1,25 +1,27 @@
-//! What holds for every input: of the signature, of the parsers, of the path, and of what an error shows.
+//! Properties of the signature, the parsers, the path of a request, and the texts of errors.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "support/fake_service.rs"]
-mod fake_service;
+mod support;
 
-use acs_identity_emulator::signature::{AccessKey, SignatureError, SignedRequest, Tolerance, verify};
+use acs_identity_emulator::signature::SignatureError;
 use azure_communication_identity::{
     AzureKeyCredential, CommunicationIdentifier, CommunicationIdentityClient, CommunicationIdentityClientOptions,
     CommunicationTokenScope, CommunicationUserIdentifier, UnverifiedTokenClaims,
 };
 use azure_core::{
     Bytes,
-    http::{ClientOptions, Request, RetryOptions, StatusCode, headers::HeaderName},
-    time::OffsetDateTime,
+    http::{ClientOptions, Request, RetryOptions, StatusCode},
 };
-use fake_service::{Answer, FakeService, issued, respond};
 use proptest::prelude::*;
 use std::{future::Future, sync::Arc};
+use support::{
+    fake_service::{Answer, FakeService, issued, respond},
+    fixtures::{API_VERSION, ENDPOINT, KEY, SCOPES},
+    signature::Received,
+};
 
-/// Runs a future that waits for nothing.
+/// Runs a future that never waits.
 fn run<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     runtime.unwrap().block_on(future)
@@ -37,58 +39,12 @@ fn client(endpoint: &str, key: &str, service: &Arc<FakeService>) -> Communicatio
     CommunicationIdentityClient::with_key_credential(endpoint, key, Some(options)).unwrap()
 }
 
-/// A request for a token, as it would have gone on the wire.
+/// Returns the request for a token, as it would have gone on the wire.
 fn token_request(endpoint: &str, key: &str, user: &CommunicationUserIdentifier, scope: &str) -> Request {
     let service = FakeService::new([issued()]);
     let scopes = [CommunicationTokenScope::from(scope)];
     run(client(endpoint, key, &service).get_token(user, &scopes, None)).unwrap();
     service.requests().remove(0)
-}
-
-/// What a server sees of a request.
-#[derive(Clone)]
-struct Seen {
-    method: String,
-    target: String,
-    host: String,
-    date: String,
-    content_hash: String,
-    authorization: String,
-    body: Vec<u8>,
-}
-
-impl Seen {
-    fn of(request: &Request, host: &str) -> Self {
-        let header = |name| {
-            let name = HeaderName::from_static(name);
-            request.headers().get_optional_string(&name).unwrap()
-        };
-        Self {
-            method: request.method().as_str().to_owned(),
-            target: request.path_and_query(),
-            host: host.to_owned(),
-            date: header("x-ms-date"),
-            content_hash: header("x-ms-content-sha256"),
-            authorization: header("authorization"),
-            body: Bytes::from(request.body()).to_vec(),
-        }
-    }
-
-    /// Asks the emulator, which was written from the service's documents and not from the client.
-    fn verify(&self, key: &str) -> Result<(), SignatureError> {
-        let request = SignedRequest {
-            method: &self.method,
-            target: &self.target,
-            host: Some(&self.host),
-            x_ms_date: Some(&self.date),
-            date: None,
-            content_sha256: Some(&self.content_hash),
-            authorization: Some(&self.authorization),
-            body: &self.body,
-        };
-        let key: AccessKey = key.parse().unwrap();
-        verify(&request, &key, OffsetDateTime::now_utc(), Tolerance::Strict)
-    }
 }
 
 /// Changes one character of a text to another of the same kind, so that it stays well-formed.
@@ -108,7 +64,7 @@ fn key() -> impl Strategy<Value = String> {
     prop::collection::vec(any::<u8>(), 1..200).prop_map(azure_core::base64::encode)
 }
 
-/// An endpoint, and the `Host` header that goes with it.
+/// Generates endpoints, each with its `Host` header.
 fn endpoint() -> impl Strategy<Value = (String, String)> {
     let name = prop_oneof![
         "[a-z]{1,12}(\\.[a-z]{2,8}){0,3}",
@@ -121,7 +77,7 @@ fn endpoint() -> impl Strategy<Value = (String, String)> {
     })
 }
 
-/// A raw id, or something much like one.
+/// Generates raw ids, and texts that are similar.
 fn raw_id() -> impl Strategy<Value = String> {
     let prefix = "(4:|(8|28):(acs|dod-acs|gcch-acs|spool|orgid|dod|gcch|teamsvisitor):)?";
     prop_oneof![
@@ -132,23 +88,23 @@ fn raw_id() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn every_text_is_the_raw_id_of_what_it_is_parsed_to(raw_id in raw_id()) {
+    fn a_parsed_raw_id_prints_as_it_was(raw_id in raw_id()) {
         let identifier: CommunicationIdentifier = raw_id.parse().unwrap();
         prop_assert_eq!(identifier.to_string(), raw_id);
     }
 
     #[test]
-    fn an_identifier_is_the_same_after_a_way_through_json(raw_id in raw_id()) {
+    fn an_identifier_survives_json(raw_id in raw_id()) {
         let identifier = CommunicationIdentifier::from_raw_id(&raw_id);
         let json = serde_json::to_string(&identifier).unwrap();
         let read: CommunicationIdentifier = serde_json::from_str(&json).unwrap();
         prop_assert_eq!(&read, &identifier);
-        // Equality looks at the raw id alone; the kind and the rest have come through, too.
+        // Equality compares the raw id only; the kind and the rest survive, too.
         prop_assert_eq!(serde_json::to_string(&read).unwrap(), json);
     }
 
     #[test]
-    fn no_token_makes_the_decoder_panic_or_show_it(payload in json(), text in ".*") {
+    fn the_token_decoder_never_panics_nor_shows_the_token(payload in json(), text in ".*") {
         let encoded = azure_core::base64::encode_url_safe(serde_json::to_vec(&payload).unwrap());
         for token in [format!("e30.{encoded}.U0VDUkVU"), format!("U0VDUkVU.{text}.U0VDUkVU"), text] {
             if let Err(error) = UnverifiedTokenClaims::decode(&token) {
@@ -159,49 +115,51 @@ proptest! {
     }
 
     #[test]
-    fn what_is_signed_verifies_and_what_is_changed_does_not(
+    fn a_signature_covers_every_part_of_a_request(
         user in user(),
         key in key(),
         (endpoint, host) in endpoint(),
         scope in any::<String>(),
         at in any::<prop::sample::Index>(),
     ) {
-        let seen = Seen::of(&token_request(&endpoint, &key, &user, &scope), &host);
-        prop_assert_eq!(seen.verify(&key), Ok(()));
+        let received = Received::from(&token_request(&endpoint, &key, &user, &scope));
+        prop_assert_eq!(&received.host, &host);
+        prop_assert_eq!(received.verify(&key), Ok(()));
 
-        let changes: [fn(&mut Seen, prop::sample::Index); 6] = [
-            |seen, at| flip(&mut seen.method, at),
-            |seen, at| flip(&mut seen.target, at),
-            |seen, at| flip(&mut seen.host, at),
-            |seen, at| flip(&mut seen.content_hash, at),
-            |seen, at| {
-                let index = at.index(seen.body.len());
-                seen.body[index] ^= 1;
+        let changes: [fn(&mut Received, prop::sample::Index); 6] = [
+            |received, at| flip(&mut received.method, at),
+            |received, at| flip(&mut received.target, at),
+            |received, at| flip(&mut received.host, at),
+            |received, at| flip(&mut received.content_hash, at),
+            |received, at| {
+                let index = at.index(received.body.len());
+                received.body[index] ^= 1;
             },
-            |seen, _| seen.date = seen.date.replace("GMT", "UTC"),
+            |received, _| received.date = received.date.replace("GMT", "UTC"),
         ];
         for (part, change) in changes.iter().enumerate() {
-            let mut changed = seen.clone();
+            let mut changed = received.clone();
             change(&mut changed, at);
             prop_assert!(changed.verify(&key).is_err(), "part {} was changed", part);
         }
         let other_key = azure_core::base64::encode(format!("not {key}"));
-        prop_assert_eq!(seen.verify(&other_key), Err(SignatureError::SignatureMismatch));
+        prop_assert_eq!(received.verify(&other_key), Err(SignatureError::SignatureMismatch));
     }
 
     #[test]
-    fn an_id_is_one_segment_of_the_path_and_comes_back_from_it(user in user()) {
-        let request = token_request("https://contoso", "a2V5", &user, "chat");
+    fn an_id_is_one_segment_of_the_path(user in user()) {
+        let request = token_request(ENDPOINT, KEY, &user, "chat");
         let segments: Vec<_> = request.url().path().split('/').collect();
         prop_assert_eq!(segments.len(), 4);
         prop_assert_eq!((segments[0], segments[1], segments[3]), ("", "identities", ":issueAccessToken"));
         let id = percent_encoding::percent_decode_str(segments[2]).decode_utf8().unwrap();
         prop_assert_eq!(id, user.as_str());
-        prop_assert_eq!(request.url().query(), Some("api-version=2026-09-23"));
+        let query = format!("api-version={API_VERSION}");
+        prop_assert_eq!(request.url().query(), Some(query.as_str()));
     }
 
     #[test]
-    fn no_connection_string_makes_the_parser_panic_or_show_the_key(
+    fn the_connection_string_parser_never_panics_nor_shows_the_key(
         before in ".*", between in "[;= a-z]*", after in ".*",
     ) {
         let key = "U0VDUkVUU0VDUkVUU0VDUkVU";
@@ -218,21 +176,21 @@ proptest! {
     }
 
     #[test]
-    fn no_answer_makes_the_client_panic(status in 200_u16..600, body in prop::collection::vec(any::<u8>(), 0..200)) {
-        answer(status, body);
+    fn the_client_never_panics(status in 200_u16..600, body in prop::collection::vec(any::<u8>(), 0..200)) {
+        errors(status, body);
     }
 
     #[test]
-    fn no_json_answer_makes_the_client_panic_or_show_what_it_holds(
+    fn the_client_never_shows_the_json_of_a_response(
         status in prop_oneof![Just(200_u16), 400_u16..600],
         json in json(),
     ) {
-        let shown = answer(status, serde_json::to_vec(&json).unwrap());
+        let shown = errors(status, serde_json::to_vec(&json).unwrap());
         prop_assert!(!shown.contains("U0VDUkVU"), "{}", shown);
     }
 }
 
-/// JSON much like the service's, with a secret anywhere but in an id and in the texts that the service writes for people.
+/// Generates JSON similar to the service's, with a secret anywhere but in an id and in the service's texts for people.
 fn json() -> impl Strategy<Value = serde_json::Value> {
     let secret = "U0VDUkVUU0VDUkVUU0VDUkVU.U0VDUkVUU0VDUkVUU0VDUkVU";
     let leaf = prop_oneof![
@@ -264,19 +222,18 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
-/// Everything that an answer makes the client show.
-fn answer(status: u16, body: Vec<u8>) -> String {
+/// Returns all that the client shows after a response.
+fn errors(status: u16, body: Vec<u8>) -> String {
     let status = StatusCode::from(status);
     let body = Bytes::from(body);
     let respond = |body: Bytes| -> Answer { respond(status, &[], body) };
     let service = FakeService::new([respond(body.clone()), respond(body)]);
-    let client = client("https://contoso", "a2V5", &service);
+    let client = client(ENDPOINT, KEY, &service);
     let user = "8:acs:a_b".parse().unwrap();
     run(async {
-        let scopes = [CommunicationTokenScope::Chat];
-        let token = client.get_token(&user, &scopes, None).await;
+        let token = client.get_token(&user, &SCOPES, None).await;
         let token = token.and_then(azure_core::http::Response::into_model);
-        let created = client.create_user_and_token(&scopes, None).await;
+        let created = client.create_user_and_token(&SCOPES, None).await;
         let created = created.and_then(azure_core::http::Response::into_model);
         let errors = [token.map(drop), created.map(drop)]
             .map(|result| result.map_or_else(|error| format!("{error} {error:?}"), |()| String::new()));

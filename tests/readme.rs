@@ -2,14 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "../samples/support/mod.rs"]
 mod support;
 
 use acs_identity_emulator::{Emulator, EntraTokenRequest};
 use azure_communication_identity::CommunicationIdentityClient;
 use include_file::include_markdown;
 use std::{collections::BTreeSet, error::Error};
-use support::emulator_options;
+use support::{emulator::emulator_options, fixtures::CONNECTION_STRING};
 
 /// The snippets that this file includes.
 const SNIPPETS: [&str; 12] = [
@@ -51,7 +50,7 @@ fn clients_are_created() -> Result<(), Box<dyn Error>> {
     include_markdown!("README.md", "connection_string", scope);
     include_markdown!("README.md", "key_credential", scope);
     include_markdown!("README.md", "entra", scope);
-    let connection_string = "endpoint=https://contoso.communication.azure.com/;accesskey=a2V5";
+    let connection_string = CONNECTION_STRING;
     include_markdown!("README.md", "sign", scope);
     Ok(())
 }

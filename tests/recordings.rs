@@ -1,4 +1,4 @@
-//! The service's recorded answers, given to the client: successes decode, and failures keep what the service said.
+//! Recorded responses of the service, given to the client: it decodes successes, and keeps the service's errors.
 //!
 //! Each file under `testdata/recordings` names the repository it was recorded for.
 
@@ -9,19 +9,21 @@
     reason = "a test fails by panicking"
 )]
 
-#[path = "support/fake_service.rs"]
-mod fake_service;
+mod support;
 
 use azure_communication_identity::{
-    CommunicationError, CommunicationIdentityClient, CommunicationIdentityClientOptions, CommunicationTokenScope,
-    TeamsUserTokenRequest,
+    CommunicationError, CommunicationIdentityClient, CommunicationIdentityClientOptions,
 };
 use azure_core::{Error, error::ErrorKind, http::StatusCode};
-use fake_service::{Answer, FakeService, respond};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
+use support::{
+    fake_service::{Answer, FakeService, respond},
+    fixtures::CONNECTION_STRING,
+    operation::{Operation, Output, Subject},
+};
 
-/// One request and answer of a recording.
+/// One request and response of a recording.
 struct Exchange {
     file: String,
     operation: Operation,
@@ -29,70 +31,33 @@ struct Exchange {
     body: Value,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Operation {
-    CreateUser,
-    CreateUserAndToken,
-    GetToken,
-    RevokeTokens,
-    DeleteUser,
-    GetTokenForTeamsUser,
-}
-
-impl Operation {
-    fn of(request: &Value) -> Self {
-        let path = request["path"].as_str().unwrap();
-        match (request["method"].as_str().unwrap(), path.rsplit('/').next().unwrap()) {
-            ("POST", "identities") if request["body"]["createTokenWithScopes"].is_array() => Self::CreateUserAndToken,
-            ("POST", "identities") => Self::CreateUser,
-            ("POST", ":issueAccessToken") => Self::GetToken,
-            ("POST", ":revokeAccessTokens") => Self::RevokeTokens,
-            ("POST", ":exchangeAccessToken") => Self::GetTokenForTeamsUser,
-            ("DELETE", _) => Self::DeleteUser,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// Calls the client, and gives what came back in the form of the wire.
-    async fn call(self, client: &CommunicationIdentityClient) -> Result<Value, Error> {
-        let user = "sanitized".parse()?;
-        let scopes = [CommunicationTokenScope::Chat];
-        let token = match self {
-            Self::CreateUser => {
-                let user = client.create_user(None).await?.into_model()?;
-                return Ok(json!({"identity": {"id": user}}));
-            }
-            Self::CreateUserAndToken => {
-                let created = client.create_user_and_token(&scopes, None).await?.into_model()?;
-                let token = created.access_token;
-                let token = json!({"token": token.token.secret(), "expiresOn": timestamp(token.expires_on)});
-                return Ok(json!({"identity": {"id": created.user}, "accessToken": token}));
-            }
-            Self::RevokeTokens => {
-                client.revoke_tokens(&user, None).await?;
-                return Ok(Value::Null);
-            }
-            Self::DeleteUser => {
-                client.delete_user(&user, None).await?;
-                return Ok(Value::Null);
-            }
-            Self::GetToken => client.get_token(&user, &scopes, None).await?.into_model()?,
-            Self::GetTokenForTeamsUser => {
-                let request = TeamsUserTokenRequest {
-                    token: "sanitized".into(),
-                    client_id: "sanitized".to_owned(),
-                    user_object_id: "sanitized".to_owned(),
-                };
-                client.get_token_for_teams_user(request, None).await?.into_model()?
-            }
-        };
-        Ok(json!({"token": token.token.secret(), "expiresOn": timestamp(token.expires_on)}))
+/// Returns the operation of a request.
+fn operation(request: &Value) -> Operation {
+    let path = request["path"].as_str().unwrap();
+    match (request["method"].as_str().unwrap(), path.rsplit('/').next().unwrap()) {
+        ("POST", "identities") if request["body"]["createTokenWithScopes"].is_array() => Operation::CreateUserAndToken,
+        ("POST", "identities") => Operation::CreateUser,
+        ("POST", ":issueAccessToken") => Operation::GetToken,
+        ("POST", ":revokeAccessTokens") => Operation::RevokeTokens,
+        ("POST", ":exchangeAccessToken") => Operation::GetTokenForTeamsUser,
+        ("DELETE", _) => Operation::DeleteUser,
+        other => panic!("{other:?}"),
     }
 }
 
-/// A time as the service writes it: the fraction in up to seven digits, without trailing zeros, and the offset.
-fn timestamp(time: azure_core::time::OffsetDateTime) -> String {
-    azure_core::time::to_rfc3339(&time).replace('Z', "+00:00")
+/// Returns the results of an operation in the form of the wire.
+fn on_the_wire(output: Output) -> Value {
+    let user = output.user.map(|user| json!({ "id": user }));
+    // A time as the service writes it: the fraction in up to seven digits, without trailing zeros, and the offset.
+    let timestamp = |time| azure_core::time::to_rfc3339(&time).replace('Z', "+00:00");
+    let token = output
+        .token
+        .map(|token| json!({"token": token.token.secret(), "expiresOn": timestamp(token.expires_on)}));
+    match (user, token) {
+        (Some(user), Some(token)) => json!({"identity": user, "accessToken": token}),
+        (Some(user), None) => json!({ "identity": user }),
+        (None, token) => token.unwrap_or_default(),
+    }
 }
 
 fn exchanges() -> Vec<Exchange> {
@@ -105,7 +70,7 @@ fn exchanges() -> Vec<Exchange> {
             let status = exchange["response"]["status"].as_u64().unwrap();
             exchanges.push(Exchange {
                 file: path.file_name().unwrap().to_string_lossy().into_owned(),
-                operation: Operation::of(&exchange["request"]),
+                operation: operation(&exchange["request"]),
                 status: u16::try_from(status).unwrap().into(),
                 body: exchange["response"]["body"].clone(),
             });
@@ -115,13 +80,14 @@ fn exchanges() -> Vec<Exchange> {
     exchanges
 }
 
-fn client(answer: Answer) -> CommunicationIdentityClient {
+/// Calls an operation, whose request gets this response.
+async fn call(operation: Operation, answer: Answer) -> Result<Output, Error> {
     let options = CommunicationIdentityClientOptions {
         client_options: FakeService::new([answer]).client_options(),
         ..Default::default()
     };
-    let connection_string = "endpoint=https://contoso.communication.azure.com/;accesskey=a2V5";
-    CommunicationIdentityClient::with_connection_string(connection_string, Some(options)).unwrap()
+    let client = CommunicationIdentityClient::with_connection_string(CONNECTION_STRING, Some(options)).unwrap();
+    operation.call(&client, &Subject::default()).await
 }
 
 #[tokio::test]
@@ -141,8 +107,8 @@ async fn recorded_successes_decode_to_the_last_digit() {
         } else {
             serde_json::to_vec(&body).unwrap()
         };
-        let got = operation.call(&client(respond(status, &[], bytes))).await.unwrap();
-        assert_eq!(got, body, "{file} {operation:?}");
+        let output = call(operation, respond(status, &[], bytes)).await.unwrap();
+        assert_eq!(on_the_wire(output), body, "{file} {operation:?}");
     }
 }
 
@@ -161,7 +127,7 @@ async fn recorded_failures_keep_status_code_message_and_target() {
         }
         failures += 1;
         let answer = respond(status, &[], serde_json::to_vec(&body).unwrap());
-        let error = operation.call(&client(answer)).await.unwrap_err();
+        let error = call(operation, answer).await.unwrap_err();
         let ErrorKind::HttpResponse {
             status: found_status,
             error_code,

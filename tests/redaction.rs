@@ -1,22 +1,15 @@
-//! No fragment of a key, a token or a signature is in a log at any level, in a span, in `Debug`, or in an error.
+//! No fragment of a key, a token or a signature appears in a log at any level, a span, `Debug`, or an error.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "support/log.rs"]
-mod log;
-#[path = "support/raw_server.rs"]
-mod raw_server;
-#[path = "support/secrets.rs"]
-mod secrets;
-#[path = "../samples/support/mod.rs"]
 mod support;
 
 use acs_identity_emulator::{Emulator, EntraTokenRequest};
 use azure_communication_identity::{
     AzureKeyCredential, CommunicationAccessToken, CommunicationIdentityClient, CommunicationIdentityClientOptions,
-    CommunicationTokenCredential, CommunicationTokenCredentialOptions, CommunicationTokenScope,
-    EntraCommunicationTokenCredentialOptions, TeamsExtensionAssignmentId, TeamsExtensionPrincipal,
-    TeamsExtensionPrincipalType, TeamsUserTokenRequest, UnverifiedTokenClaims,
+    CommunicationTokenCredential, CommunicationTokenCredentialOptions, EntraCommunicationTokenCredentialOptions,
+    TeamsExtensionAssignmentId, TeamsExtensionPrincipal, TeamsExtensionPrincipalType, TeamsUserTokenRequest,
+    UnverifiedTokenClaims,
 };
 use azure_core::{
     Error,
@@ -29,29 +22,32 @@ use azure_core::{
     time::{Duration, OffsetDateTime},
 };
 use azure_core_opentelemetry::OpenTelemetryTracerProvider;
-use log::Log;
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
-use raw_server::{Connection, RawServer};
-use secrets::fragments;
 use std::{
     cell::RefCell,
     fmt::{self, Debug},
     sync::{Arc, Mutex},
 };
-use support::{EmulatorCredential, UserCredential, emulator_options};
+use support::{
+    emulator::{self, EmulatorCredential, UserCredential},
+    fixtures::SCOPES,
+    log::Log,
+    raw_server::{Connection, RawServer},
+    secrets::fragments,
+};
 
-/// Keeps what every request proves itself with: it runs after the client's own policies.
+/// Records the signature or the token of every request. It runs after the client's own policies.
 #[derive(Clone, Default)]
-struct Wiretap(Arc<Mutex<Vec<String>>>);
+struct Recorder(Arc<Mutex<Vec<String>>>);
 
-impl Debug for Wiretap {
+impl Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Wiretap")
+        f.write_str("Recorder")
     }
 }
 
 #[async_trait::async_trait]
-impl Policy for Wiretap {
+impl Policy for Recorder {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
         let authorization = request.headers().get_str(&AUTHORIZATION).unwrap();
         let (_, secret) = authorization
@@ -65,7 +61,7 @@ impl Policy for Wiretap {
     }
 }
 
-/// What was shown, and what must not be in it.
+/// The texts that were shown, and the secrets that they must not contain.
 #[derive(Default)]
 struct Evidence {
     shown: RefCell<Vec<String>>,
@@ -103,16 +99,16 @@ impl Evidence {
 }
 
 #[tokio::test]
-async fn nothing_secret_is_logged_or_shown() {
+async fn no_secret_is_logged_or_shown() {
     let log = Log::default();
     tracing::subscriber::set_global_default(log.subscriber()).unwrap();
-    // What libraries write through the `log` crate.
+    // Libraries write through the `log` crate, too.
     tracing_log::LogTracer::init().unwrap();
 
     let emulator = Arc::new(Emulator::builder().start().await.unwrap());
-    let wiretap = Wiretap::default();
-    let mut options = emulator_options(&emulator).unwrap();
-    options.client_options.per_try_policies.push(Arc::new(wiretap.clone()));
+    let recorder = Recorder::default();
+    let mut options = emulator::options(&emulator);
+    options.client_options.per_try_policies.push(Arc::new(recorder.clone()));
     let exporter = InMemorySpanExporter::default();
     let provider = SdkTracerProvider::builder()
         .with_simple_exporter(exporter.clone())
@@ -128,7 +124,7 @@ async fn nothing_secret_is_logged_or_shown() {
     misconfigure(&evidence, &emulator);
     refresh(&evidence, &emulator, &options).await;
     exchange(&evidence, &emulator, &options).await;
-    for secret in wiretap.0.lock().unwrap().iter() {
+    for secret in recorder.0.lock().unwrap().iter() {
         evidence.keep_secret(secret);
     }
 
@@ -137,14 +133,14 @@ async fn nothing_secret_is_logged_or_shown() {
     evidence.show(&spans);
 
     let log = log.text();
-    // What the client itself logs is there.
+    // The client's own warnings are there.
     for event in ["offset_seconds=", "could not be refreshed in the background"] {
         assert!(
             log.lines().any(|line| line.contains(" WARN ") && line.contains(event)),
             "{event}"
         );
     }
-    // The log is one that shows everything else, the dates of signatures too.
+    // The log contains everything else, the dates of signatures too.
     assert!(log.contains("TRACE") && log.contains(":issueAccessToken") && log.contains("x-ms-date"));
     assert!(!log.contains("x-ms-date: REDACTED"));
     evidence.check(&log);
@@ -159,27 +155,18 @@ async fn use_the_service(evidence: &Evidence, emulator: &Arc<Emulator>, options:
         CommunicationIdentityClient::with_connection_string(&connection_string, Some(options.clone())),
         CommunicationIdentityClient::new(emulator.https_endpoint(), credential, Some(options.clone())),
     ];
-    let entra = emulator
-        .mint_entra_token(&EntraTokenRequest::teams_user())
-        .await
-        .unwrap();
-    evidence.keep_secret(&entra.token);
-    let teams_user = TeamsUserTokenRequest {
-        token: entra.token.into(),
-        client_id: entra.app_id.to_string(),
-        user_object_id: entra.user_id.to_string(),
-    };
+    let teams_user = emulator::teams_user(emulator).await;
+    evidence.keep_secret(teams_user.token.secret());
     evidence.show(&teams_user);
 
-    let scopes = [CommunicationTokenScope::Chat];
     for client in clients.map(Result::unwrap) {
         evidence.show(&client);
-        let response = client.create_user_and_token(&scopes, None).await.unwrap();
+        let response = client.create_user_and_token(&SCOPES, None).await.unwrap();
         evidence.show(&response);
         let created = response.into_model().unwrap();
         evidence.show(&created);
         let token = client
-            .get_token(&created.user, &scopes, None)
+            .get_token(&created.user, &SCOPES, None)
             .await
             .unwrap()
             .into_model()
@@ -200,7 +187,7 @@ async fn use_the_service(evidence: &Evidence, emulator: &Arc<Emulator>, options:
     }
 }
 
-/// Meets a gateway that is busy, and tells everybody what it was asked.
+/// Meets a busy gateway that repeats the request in its response.
 async fn meet_a_gateway(evidence: &Evidence, emulator: &Emulator, options: &CommunicationIdentityClientOptions) {
     let gateway = RawServer::start(|mut connection: Connection| async move {
         while let Some(request) = connection.read_request().await? {
@@ -228,7 +215,7 @@ async fn meet_a_gateway(evidence: &Evidence, emulator: &Emulator, options: &Comm
     evidence.show_error(&error);
 }
 
-/// Passes what is secret in many wrong ways.
+/// Passes secrets in many wrong ways.
 fn misconfigure(evidence: &Evidence, emulator: &Arc<Emulator>) {
     let (endpoint, key) = (emulator.endpoint(), &emulator.access_key());
     for broken in [
@@ -247,22 +234,19 @@ fn misconfigure(evidence: &Evidence, emulator: &Arc<Emulator>) {
     }
 }
 
-/// Keeps a user's token fresh, with a source that fails in the end, and lets the client's clock be corrected.
+/// Refreshes a user's token, from a source that fails in the end, and has the client correct its clock.
 async fn refresh(evidence: &Evidence, emulator: &Arc<Emulator>, options: &CommunicationIdentityClientOptions) {
-    let connection_string = emulator.connection_string();
-    let client =
-        CommunicationIdentityClient::with_connection_string(&connection_string, Some(options.clone())).unwrap();
+    let client = emulator::client_with(emulator, options.clone());
     emulator.advance(std::time::Duration::from_secs(600));
     let user = client.create_user(None).await.unwrap().into_model().unwrap();
-    let scopes = [CommunicationTokenScope::Chat];
-    let credential = CommunicationTokenCredential::for_user(client, user, &scopes, None).unwrap();
+    let credential = CommunicationTokenCredential::for_user(client, user, &SCOPES, None).unwrap();
     let token = credential.get_token().await.unwrap();
     evidence.show(&credential);
     evidence.show(&token);
     evidence.show(&token.unverified_claims().unwrap());
     evidence.keep_secret(token.token.secret());
 
-    // A source that repeats what it should not.
+    // A source whose error repeats a token.
     let echo = format!("cannot use {}", token.token.secret());
     let (failed, failure) = tokio::sync::oneshot::channel();
     let failed = Mutex::new(Some(failed));

@@ -1,21 +1,19 @@
-//! Many calls while one request in twenty meets a fault: what comes back belongs to the call that asked for it, every
-//! failure is a documented one, and nothing is left behind, no user, task, connection or memory.
+//! Many calls, of which one request in twenty meets a fault. Every response belongs to its call, every failure is documented,
+//! and no user, task, connection or memory is left behind.
 //!
 //! ```sh
 //! CALLS=1000000 cargo test --release --test soak -- --nocapture
 //! ```
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(clippy::print_stdout, reason = "shows what it counts, with `--nocapture`")]
+#![allow(clippy::print_stdout, reason = "prints its counts, with `--nocapture`")]
 
-#[path = "support/at_once.rs"]
-mod at_once;
+mod support;
 
-use acs_identity_emulator::{Emulator, Fault, TokenAlgorithm};
-use at_once::AtOnce;
+use acs_identity_emulator::{Emulator, Fault};
 use azure_communication_identity::{
-    CommunicationError, CommunicationIdentityClient, CommunicationIdentityClientOptions, CommunicationTokenScope,
-    CommunicationUserIdentifier, creation_outcome_unknown,
+    CommunicationError, CommunicationIdentityClient, CommunicationIdentityClientOptions, CommunicationUserIdentifier,
+    creation_outcome_unknown,
 };
 use azure_core::{
     Error, Result,
@@ -30,12 +28,17 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
 };
+use support::{
+    emulator::{self, start},
+    fixtures::SCOPES,
+    http_client::http_client,
+    retries::AtOnce,
+};
 use tokio::{runtime::Handle, task::JoinSet};
 
 const IN_FLIGHT: usize = 64;
-/// Of the tokens of a user: with the creation, the revocation and the deletion, twenty calls.
+/// The tokens of each user. With the creation, the revocation and the deletion, these are twenty calls.
 const TOKENS: usize = 17;
-const SCOPES: [CommunicationTokenScope; 1] = [CommunicationTokenScope::Chat];
 
 /// About one request in a hundred meets each of them: a fault does not count the requests that meet one before it.
 fn faults() -> [Fault; 5] {
@@ -49,18 +52,18 @@ fn faults() -> [Fault; 5] {
     .map(|fault| fault.share(0.01))
 }
 
-/// What has become of the calls.
+/// The outcomes of the calls.
 #[derive(Debug, Default)]
-struct Books {
+struct Totals {
     succeeded: usize,
-    /// By the name of the call, and of the failure.
+    /// By the names of the call and of the failure.
     failed: BTreeMap<(&'static str, String), usize>,
     /// Users who may exist after their creation or deletion has failed.
     perhaps_left: usize,
 }
 
-impl Books {
-    fn enter<T>(&mut self, call: &'static str, result: Result<T>) -> Option<T> {
+impl Totals {
+    fn record<T>(&mut self, call: &'static str, result: Result<T>) -> Option<T> {
         match result {
             Ok(brought) => {
                 self.succeeded += 1;
@@ -87,7 +90,7 @@ impl Books {
     }
 }
 
-/// What a failure is called in the books. It panics if the failure is none that README tells of.
+/// Returns the name of a failure in the totals. An undocumented failure fails the test.
 fn name(call: &str, error: &Error) -> String {
     let creation = call == "create_user";
     let outcome_unknown = creation_outcome_unknown(error);
@@ -97,13 +100,13 @@ fn name(call: &str, error: &Error) -> String {
             "the connection broke off".to_owned()
         }
         ErrorKind::HttpResponse { status, .. } => {
-            let answer = CommunicationError::from_error(error).unwrap();
+            let found = CommunicationError::from_error(error).unwrap();
             let status = u16::from(*status);
             match (status, call) {
                 (502, _) => assert_eq!(outcome_unknown, creation, "{call}: {error}"),
                 (503, _) => assert!(!outcome_unknown, "{call}: {error}"),
                 // A deletion that is sent again after it was executed.
-                (401, "delete_user") => assert_eq!(answer.code.as_deref(), Some("IdentityNotOwned"), "{error}"),
+                (401, "delete_user") => assert_eq!(found.code.as_deref(), Some("IdentityNotOwned"), "{error}"),
                 _ => panic!("{call}: {error}"),
             }
             status.to_string()
@@ -112,7 +115,7 @@ fn name(call: &str, error: &Error) -> String {
     }
 }
 
-/// Whether there may be a user after a call has failed.
+/// Returns whether a user may exist after a call has failed.
 fn may_leave_user(call: &str, error: &Error) -> bool {
     match call {
         "create_user" => creation_outcome_unknown(error),
@@ -121,10 +124,10 @@ fn may_leave_user(call: &str, error: &Error) -> bool {
     }
 }
 
-/// Counts what is sent.
+/// A transport that counts requests.
 #[derive(Debug)]
 struct Counter {
-    http_client: reqwest::Client,
+    http_client: Arc<dyn HttpClient>,
     requests: AtomicUsize,
 }
 
@@ -132,7 +135,7 @@ struct Counter {
 impl HttpClient for Counter {
     async fn execute_request(&self, request: &Request) -> Result<AsyncRawResponse> {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        HttpClient::execute_request(&self.http_client, request).await
+        self.http_client.execute_request(request).await
     }
 }
 
@@ -140,33 +143,33 @@ fn client(emulator: &Emulator, counter: &Arc<Counter>) -> CommunicationIdentityC
     let mut options = CommunicationIdentityClientOptions::default();
     options.client_options.transport = Some(Transport::new(counter.clone()));
     options.client_options.retry = RetryOptions::custom(Arc::new(AtOnce::new(3)));
-    CommunicationIdentityClient::with_connection_string(&emulator.connection_string(), Some(options)).unwrap()
+    emulator::client_with(emulator, options)
 }
 
-/// The life of a user, from its creation to its deletion.
-async fn live(client: &CommunicationIdentityClient) -> Books {
-    let mut books = Books::default();
+/// Makes the calls of a user, from creation to deletion.
+async fn live(client: &CommunicationIdentityClient) -> Totals {
+    let mut totals = Totals::default();
     let created = client.create_user(None).await.and_then(Response::into_model);
-    let Some(user) = books.enter("create_user", created) else {
-        return books;
+    let Some(user) = totals.record("create_user", created) else {
+        return totals;
     };
     for _ in 0..TOKENS {
-        books.enter("get_token", get_token(client, &user).await);
+        totals.record("get_token", get_token(client, &user).await);
     }
-    books.enter("revoke_tokens", client.revoke_tokens(&user, None).await);
-    books.enter("delete_user", client.delete_user(&user, None).await);
-    books
+    totals.record("revoke_tokens", client.revoke_tokens(&user, None).await);
+    totals.record("delete_user", client.delete_user(&user, None).await);
+    totals
 }
 
 async fn get_token(client: &CommunicationIdentityClient, user: &CommunicationUserIdentifier) -> Result<()> {
-    let answer = client.get_token(user, &SCOPES, None).await?.into_model()?;
-    let claims = answer.unverified_claims()?;
+    let token = client.get_token(user, &SCOPES, None).await?.into_model()?;
+    let claims = token.unverified_claims()?;
     let owner = claims.identity.map(|identity| identity.to_string());
-    assert_eq!(owner.as_deref(), Some(user.as_str()), "a token of somebody else");
+    assert_eq!(owner.as_deref(), Some(user.as_str()), "a token of another user");
     Ok(())
 }
 
-/// What the process has in memory and as open files.
+/// The memory and the open files of the process.
 #[derive(Clone, Copy, Debug)]
 struct Held {
     kibibytes: usize,
@@ -184,14 +187,14 @@ impl Held {
         }
     }
 
-    /// Nothing: only Linux tells it without a library.
+    /// Zero: only Linux has these numbers without a library.
     #[cfg(not(target_os = "linux"))]
     fn now() -> Self {
         Self { kibibytes: 0, files: 0 }
     }
 }
 
-/// Waits until a count is what it is to become.
+/// Waits until a count has fallen to the expected one.
 async fn becomes(expected: usize, count: impl Fn() -> usize, what: &str) {
     let wait = async {
         while count() > expected {
@@ -203,14 +206,9 @@ async fn becomes(expected: usize, count: impl Fn() -> usize, what: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_and_nothing_is_left_behind() {
+async fn no_call_is_lost_and_no_resource_is_left() {
     let calls: usize = env::var("CALLS").map_or(4_000, |calls| calls.parse().unwrap());
-    let emulator = Emulator::builder()
-        .strict(true)
-        .token_algorithm(TokenAlgorithm::Es256)
-        .start()
-        .await
-        .unwrap();
+    let emulator = start().await;
     let runtime = Handle::current().metrics();
     let (tasks, held) = (runtime.num_alive_tasks(), Held::now());
     for fault in faults() {
@@ -218,40 +216,40 @@ async fn nothing_is_lost_and_nothing_is_left_behind() {
     }
 
     let counter = Arc::new(Counter {
-        http_client: reqwest::Client::builder().no_proxy().build().unwrap(),
+        http_client: http_client(),
         requests: AtomicUsize::default(),
     });
     let client = client(&emulator, &counter);
     let mut lives = JoinSet::new();
-    let mut books = Books::default();
+    let mut totals = Totals::default();
     let mut samples = Vec::new();
-    while books.calls() < calls {
+    while totals.calls() < calls {
         while lives.len() < IN_FLIGHT {
             let client = client.clone();
             lives.spawn(async move { live(&client).await });
         }
-        books.add(lives.join_next().await.unwrap().unwrap());
-        if books.calls() * 10 >= calls * (samples.len() + 1) {
+        totals.add(lives.join_next().await.unwrap().unwrap());
+        if totals.calls() * 10 >= calls * (samples.len() + 1) {
             samples.push(Held::now());
         }
     }
     for ended in lives.join_all().await {
-        books.add(ended);
+        totals.add(ended);
     }
     drop(client);
     let requests = counter.requests.load(Ordering::Relaxed);
     drop(counter);
 
-    let struck: Vec<_> = emulator.faults();
+    let met: Vec<_> = emulator.faults();
     println!(
         "{} calls, {requests} requests, {} succeeded",
-        books.calls(),
-        books.succeeded
+        totals.calls(),
+        totals.succeeded
     );
-    for fault in &struck {
+    for fault in &met {
         println!("{:>8} met {}", fault.hits, fault.fault);
     }
-    for ((call, failure), count) in &books.failed {
+    for ((call, failure), count) in &totals.failed {
         println!("{count:>8} of {call} failed: {failure}");
     }
     println!("{:>8} users left", emulator.identity_count());
@@ -259,18 +257,14 @@ async fn nothing_is_lost_and_nothing_is_left_behind() {
         println!("after {:>3} %: {held:?}", (tenth + 1) * 10);
     }
 
-    let struck: u64 = struck.iter().map(|fault| fault.hits).sum();
+    let met: u64 = met.iter().map(|fault| fault.hits).sum();
     let requests = u64::try_from(requests).unwrap();
-    assert!(
-        (requests / 21..=requests / 19).contains(&struck),
-        "{struck} of {requests}"
-    );
-    // Every user who is left is one of whom a failure has told.
-    assert!(emulator.identity_count() <= books.perhaps_left);
+    assert!((requests / 21..=requests / 19).contains(&met), "{met} of {requests}");
+    // A failure has reported every user who is left.
+    assert!(emulator.identity_count() <= totals.perhaps_left);
     becomes(tasks, || runtime.num_alive_tasks(), "tasks are left").await;
     becomes(held.files, || Held::now().files, "files are open").await;
-    // The first tenth fills connections, caches and the emulator's lists of the latest requests. It takes a long run to tell
-    // what leaks from what does not.
+    // The first tenth fills connections, caches and the emulator's lists of the latest requests. Only a long run shows a leak.
     let (first, last) = (samples.first().unwrap(), samples.last().unwrap());
     assert!(
         last.kibibytes <= first.kibibytes + first.kibibytes / 10 + 4096,

@@ -2,15 +2,17 @@
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "support/fake_service.rs"]
-mod fake_service;
+mod support;
 
 use azure_communication_identity::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
 use azure_core::http::InstrumentationOptions;
 use azure_core_opentelemetry::OpenTelemetryTracerProvider;
-use fake_service::{API_VERSION, FakeService, USER, busy, created};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use std::sync::Arc;
+use support::{
+    fake_service::{FakeService, busy, created},
+    fixtures::{API_VERSION, CONNECTION_STRING, ENDPOINT, USER},
+};
 
 fn attribute(span: &SpanData, key: &str) -> Option<String> {
     let found = span.attributes.iter().find(|attribute| attribute.key.as_str() == key);
@@ -18,7 +20,7 @@ fn attribute(span: &SpanData, key: &str) -> Option<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_operation_is_a_span_with_one_for_each_attempt() {
+async fn an_operation_is_a_span_with_one_per_attempt() {
     let exporter = InMemorySpanExporter::default();
     let provider = Arc::new(
         SdkTracerProvider::builder()
@@ -33,8 +35,7 @@ async fn an_operation_is_a_span_with_one_for_each_attempt() {
     options.client_options.instrumentation = InstrumentationOptions {
         tracer_provider: Some(OpenTelemetryTracerProvider::new(provider.clone())),
     };
-    let connection_string = "endpoint=https://contoso.communication.azure.com/;accesskey=a2V5";
-    let client = CommunicationIdentityClient::with_connection_string(connection_string, Some(options)).unwrap();
+    let client = CommunicationIdentityClient::with_connection_string(CONNECTION_STRING, Some(options)).unwrap();
     let user = client.create_user(None).await.unwrap().into_model().unwrap();
     assert_eq!(user.as_str(), USER);
 
@@ -46,7 +47,7 @@ async fn an_operation_is_a_span_with_one_for_each_attempt() {
     for (span, status) in spans.iter().zip(["503", "201"]) {
         assert_eq!(span.parent_span_id, operation.span_context.span_id());
         assert_eq!(attribute(span, "http.response.status_code").as_deref(), Some(status));
-        let url = format!("https://contoso.communication.azure.com/identities?api-version={API_VERSION}");
+        let url = format!("{ENDPOINT}identities?api-version={API_VERSION}");
         assert_eq!(attribute(span, "url.full"), Some(url));
     }
     for span in &spans {

@@ -5,11 +5,8 @@ const readline = require("node:readline");
 const { CommunicationIdentityClient } = require("@azure/communication-identity");
 
 const [endpoint] = process.argv.slice(2);
-const user = {
-  communicationUserId: "8:acs:bbbcbc1e-9f06-482a-b5d8-20e3f26ef0cd_45ab2481-1c1c-4005-be24-0ffb879b1130",
-};
-const key = "c2VjcmV0IGFjY2VzcyBrZXkgb2YgdGhlIHJlc291cmNlIGluIGJhc2U2NA==";
-const client = new CommunicationIdentityClient(endpoint, { key }, { allowInsecureConnection: true });
+const user = { communicationUserId: process.env.CALL_USER };
+const client = new CommunicationIdentityClient(endpoint, { key: process.env.CALL_KEY }, { allowInsecureConnection: true });
 
 const getToken = () => client.getToken(user, ["chat", "voip"], { tokenExpiresInMinutes: 60 });
 

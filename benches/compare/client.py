@@ -2,14 +2,14 @@
 
 import asyncio
 import json
+import os
 import sys
 import time
 from datetime import datetime, timedelta
 from threading import Thread
 
 variant, endpoint, *roots = sys.argv[1:]
-USER = "8:acs:bbbcbc1e-9f06-482a-b5d8-20e3f26ef0cd_45ab2481-1c1c-4005-be24-0ffb879b1130"
-KEY = "c2VjcmV0IGFjY2VzcyBrZXkgb2YgdGhlIHJlc291cmNlIGluIGJhc2U2NA=="
+USER, KEY = os.environ["CALL_USER"], os.environ["CALL_KEY"]
 TRUST = {"connection_verify": roots[0]} if roots else {}
 ASKED = {"scopes": ["chat", "voip"], "token_expires_in": timedelta(hours=1)}
 

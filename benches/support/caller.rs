@@ -17,7 +17,8 @@ use azure_core::{
 use reqwest::header::{HeaderMap, HeaderName};
 use std::{fmt, sync::Arc};
 
-const USER: &str = "8:acs:bbbcbc1e-9f06-482a-b5d8-20e3f26ef0cd_45ab2481-1c1c-4005-be24-0ffb879b1130";
+pub(crate) const USER: &str = "8:acs:bbbcbc1e-9f06-482a-b5d8-20e3f26ef0cd_45ab2481-1c1c-4005-be24-0ffb879b1130";
+pub(crate) const KEY: &str = "c2VjcmV0IGFjY2VzcyBrZXkgb2YgdGhlIHJlc291cmNlIGluIGJhc2U2NA==";
 const SCOPES: [CommunicationTokenScope; 2] = [CommunicationTokenScope::Chat, CommunicationTokenScope::Voip];
 /// The body of the client's request for them.
 const BODY: &str = r#"{"scopes":["chat","voip"],"expiresInMinutes":60}"#;
@@ -50,7 +51,7 @@ impl Caller {
             client_options: client_options(transport),
             ..Default::default()
         };
-        let key = AzureKeyCredential::new("c2VjcmV0IGFjY2VzcyBrZXkgb2YgdGhlIHJlc291cmNlIGluIGJhc2U2NA==")?;
+        let key = AzureKeyCredential::new(KEY)?;
         Ok(Self::Client {
             client: CommunicationIdentityClient::with_key_credential(endpoint, key, Some(options))?,
             user: USER.parse()?,

@@ -11,7 +11,7 @@ mod measurement;
 mod server;
 mod spread;
 
-pub(crate) use caller::{Caller, transport};
+pub(crate) use caller::{Caller, KEY, USER, transport};
 pub(crate) use measurement::Measurement;
 pub(crate) use server::Server;
 pub(crate) use spread::Spread;

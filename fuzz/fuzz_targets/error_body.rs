@@ -4,6 +4,8 @@
 mod client;
 #[path = "../../tests/fuzz/error_body.rs"]
 mod error_body;
+#[path = "../../tests/support/fake_service.rs"]
+mod fake_service;
 #[path = "../../tests/fuzz/hidden.rs"]
 mod hidden;
 

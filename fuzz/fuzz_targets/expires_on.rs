@@ -4,6 +4,8 @@
 mod client;
 #[path = "../../tests/fuzz/expires_on.rs"]
 mod expires_on;
+#[path = "../../tests/support/fake_service.rs"]
+mod fake_service;
 #[path = "../../tests/fuzz/hidden.rs"]
 mod hidden;
 

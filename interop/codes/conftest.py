@@ -11,7 +11,7 @@ import uuid
 import pytest
 from azure.storage.queue import QueueClient
 
-# Azurite's own account, whose key everybody knows.
+# Azurite's own account, whose key is public.
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 

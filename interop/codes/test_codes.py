@@ -189,7 +189,7 @@ def test_watchers_that_are_killed_lose_nothing(setup):
     codes = [get_code(api) for _ in range(80)]
     (first,) = setup.queue().peek_messages()
 
-    # One has received messages, and waits for the table, which somebody else writes to.
+    # One has received messages, and waits for the table, which another process writes to.
     with writing(setup):
         watcher = setup.start("watch")
         eventually(lambda: setup.queue().peek_messages()[0].id != first.id)

@@ -1,5 +1,5 @@
 // npm's oidc-provider, which Logto is built on, with a new ES384 key at each start: PORT is where to listen, 0 for any
-// free port. It prints its issuer when it is ready. Besides what the provider serves under /oidc, /key-requests tells how
+// free port. It prints its issuer when it is ready. Besides what the provider serves under /oidc, /key-requests says how
 // often the keys were asked for.
 import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { createServer } from "node:http";

@@ -1,4 +1,4 @@
-// An emulator of its own for each test, and a client that signs requests.
+// A new emulator for each test, and a client that signs requests.
 "use strict";
 
 const { spawn } = require("node:child_process");

@@ -1,4 +1,4 @@
-"""The emulator that interop/run started, the clients for it, and the answers that they have to get."""
+"""The emulator that interop/run started, the clients for it, and the responses that they must get."""
 
 import asyncio
 import json

@@ -1,6 +1,6 @@
-"""Microsoft's own client of the sidecar, against the double that the tests of entra_sidecar run against.
+"""Microsoft's client of the sidecar with the fake sidecar that the tests of entra_sidecar use.
 
-It knows the unauthenticated header and the health only. That it gets what it expects there shows that the double is right.
+The client has the unauthenticated header and the health only. Its expectations there show that the fake sidecar is right.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from microsoft_agents.authentication.entra_auth_sidecar._models import SidecarRe
 from microsoft_agents.authentication.entra_auth_sidecar.errors import SidecarAuthError, SidecarConfigurationError
 from microsoft_agents.authentication.entra_auth_sidecar.sidecar_token_credential import SidecarTokenCredential
 
-READY = json.loads(os.environ["DOUBLE_READY"])
+READY = json.loads(os.environ["FAKE_READY"])
 SCOPE = "https://api.botframework.com/.default"
 AUDIENCE = "https://api.botframework.com"
 AGENT = "a9a8f3de-6a8d-4c52-a1c6-91f3d3ab4f10"
@@ -23,7 +23,7 @@ UPN = "agent@contoso.com"
 
 
 def run(url, ask, **options):
-    """What a client for a sidecar answers."""
+    """Returns the result of a call by a client of a sidecar."""
 
     async def session():
         client = SidecarHttpClient(url, retry_count=0, **options)
@@ -92,7 +92,7 @@ def test_health(url, healthy):
 
 
 class Configuration:
-    """What is read of an agent's configuration."""
+    """An agent's configuration with these settings only."""
 
     def __init__(self, **settings):
         self.__dict__.update(settings)

@@ -163,7 +163,7 @@ describe("the token code of the chat sample", () => {
     credential.dispose();
   });
 
-  it("refreshes nobody else's", async () => {
+  it("refreshes no other user's token", async () => {
     const { userId } = await pageOf(wrappedFetch(BOB)).getToken();
     await assert.rejects(pageOf(wrappedFetch(ALICE)).refreshToken(userId), /no token: 40[34]/);
   });

@@ -114,7 +114,7 @@ const SAME_CORRECTION_SECONDS: i64 = 30;
 /// The time for which a correction that did not help is not tried again.
 const REJECTION_TTL: Duration = Duration::minutes(1);
 
-/// The part of the service's message about a refused date (Azure question 2224395 on learn.microsoft.com).
+/// The part of the service's message about a refused date (reported on Microsoft Q&A).
 const REFUSED_DATE: &str = "time difference between the originating client and the server";
 
 /// Signs a request, anew for every attempt: a signature is valid for five minutes, and retries can take longer.
@@ -134,7 +134,7 @@ struct SignaturePolicy {
 #[derive(Clone, Copy, Debug)]
 struct Rejection {
     offset_seconds: i64,
-    /// By the stopwatch of the clock.
+    /// By the monotonic clock.
     at: Duration,
 }
 

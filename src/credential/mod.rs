@@ -46,8 +46,8 @@ use std::{fmt, sync::Arc};
 ///   failure until that time, an hour at most, and nothing is sent.
 /// * With [`refresh_proactively`](CommunicationTokenCredentialOptions::refresh_proactively), a task refreshes the token
 ///   ten minutes before it expires; without an initial token it gets the first one at once.
-/// * A token that the refresher returns with less than these two or ten minutes to live is refreshed after half of its
-///   life, but not within a second: a source that returns the same token until it expires is not asked in a loop.
+/// * A token that the refresher returns within these last two or ten minutes is refreshed after half of its remaining
+///   lifetime, and after a second at least: a source that returns the same token until it expires is not asked in a loop.
 /// * A refresh comes earlier by a random part of up to 3 % of the token's life, so that credentials which were created
 ///   together do not refresh together.
 /// * A failed refresh in the background is retried after 1, 2, 4 … seconds, at most a minute and a random part of up to

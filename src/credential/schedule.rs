@@ -4,7 +4,7 @@
 //! before when it is refreshed ahead, and after half of the life that is left when that is less already. Jitter spreads the
 //! refreshes of credentials that were created together.
 //!
-//! A token expires by the time of day. Waits after a failure are measured by the stopwatch, which runs on evenly when the
+//! A token expires by the time of day. Waits after a failure are measured by a monotonic clock, which runs on evenly when the
 //! machine's clock is set.
 
 use crate::error::CommunicationError;
@@ -72,7 +72,7 @@ fn retry_after(error: &Error) -> Option<Duration> {
     Some(wait.min(MAX_RETRY_AFTER)).filter(|wait| wait.is_positive())
 }
 
-/// The refreshes that have failed since the last success. Times are those of the stopwatch.
+/// The refreshes that have failed since the last success. Times are those of the monotonic clock.
 #[derive(Default)]
 pub(super) struct Failures {
     count: u32,

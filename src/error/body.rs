@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// The most characters of a foreign body that an error shows.
+/// The most characters that an error shows of a body that is not the service's.
 const EXCERPT_LEN: usize = 200;
 
 /// The least length of a run of base64 that could be a piece of a key, a token or a signature.
@@ -65,7 +65,7 @@ pub(crate) fn service_error(body: &[u8]) -> Option<CommunicationErrorDetail> {
     parse(body).filter(|error| error.code.is_some() && error.message.is_some())
 }
 
-/// Returns the beginning of a foreign body as one line, or `None` if it has no text.
+/// Returns the beginning of a body that is not the service's as one line, or `None` if it has no text.
 ///
 /// A gateway may echo the request, so pieces that could be a secret are masked, also where line breaks split it.
 pub(crate) fn excerpt(body: &[u8]) -> Option<String> {
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_body_becomes_an_excerpt() {
+    fn a_gateways_body_becomes_an_excerpt() {
         for (body, expected) in [
             ("", None),
             (" \r\n\t ", None),

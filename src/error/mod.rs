@@ -7,6 +7,7 @@ mod outcome_unknown;
 
 pub use body::CommunicationErrorDetail;
 pub(crate) use body::{excerpt, service_error};
+pub(crate) use client_core::error::invalid_argument;
 pub use code::CommunicationErrorCode;
 pub(crate) use outcome_unknown::OutcomeUnknown;
 pub use outcome_unknown::{creation_outcome_unknown, with_creation_outcome_unknown};
@@ -18,8 +19,10 @@ use azure_core::{
     http::{RawResponse, StatusCode, headers::ERROR_CODE},
     time::Duration,
 };
-use client_core::headers::{header, retry_after};
-use std::borrow::Cow;
+use client_core::{
+    error::find,
+    headers::{header, retry_after},
+};
 
 /// A failure in the service's response, or in that of a gateway in front of it.
 ///
@@ -182,21 +185,3 @@ impl From<CommunicationError> for Error {
 }
 
 impl std::error::Error for CommunicationError {}
-
-/// Finds an error of a type in an error and its sources.
-pub(crate) fn find<T: std::error::Error + 'static>(error: &Error) -> Option<&T> {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        cause = error.source();
-    }
-    None
-}
-
-/// Creates the error of an argument that is refused before anything is sent. The text says what to pass instead, and never
-/// what was passed.
-pub(crate) fn invalid_argument(text: impl Into<Cow<'static, str>>) -> Error {
-    Error::with_message(ErrorKind::Other, text)
-}

@@ -1,7 +1,8 @@
 //! Errors after which a user may exist.
 
-use super::{CommunicationError, find};
+use super::CommunicationError;
 use azure_core::Error;
+use client_core::error::find;
 use std::fmt;
 
 /// Returns whether a user may exist although [`create_user`][create] or [`create_user_and_token`][both] failed.

@@ -3,7 +3,7 @@
 use super::scope::CommunicationTokenScope;
 use crate::identifiers::CommunicationIdentifier;
 use azure_core::{Error, Result, error::ErrorKind, time::OffsetDateTime};
-use client_core::jwt::{NotAToken, unverified_claims};
+use client_core::jwt::{NotAToken, numeric_date, unverified_claims};
 use serde_json::{Map, Value};
 
 /// The claims of an access token, **unverified**: a forged token can claim anything.
@@ -77,17 +77,6 @@ fn malformed(reason: &NotAToken) -> Error {
         ErrorKind::DataConversion,
         format!("the token cannot be read as a JSON Web Token: {reason}"),
     )
-}
-
-/// Reads a `NumericDate` (RFC 7519, section 2), which may have a fraction. It is rounded down to whole seconds.
-fn numeric_date(date: &Value) -> Option<OffsetDateTime> {
-    let seconds = date.as_i64().or_else(|| {
-        let seconds = date.as_f64()?.floor();
-        // A cast of a number that is out of range saturates, and such a date is out of range as well.
-        #[expect(clippy::cast_possible_truncation, reason = "the fraction is gone")]
-        Some(seconds as i64)
-    })?;
-    OffsetDateTime::from_unix_timestamp(seconds).ok()
 }
 
 fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {

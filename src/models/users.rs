@@ -4,12 +4,13 @@ use super::{
     json::{decode, required},
     tokens::{AccessTokenBody, CommunicationAccessToken},
 };
-use crate::{error::find, identifiers::CommunicationUserIdentifier};
+use crate::identifiers::CommunicationUserIdentifier;
 use azure_core::{
     Error, Result,
     error::ErrorKind,
     http::{DeserializeWith, Format, JsonFormat, response::ResponseBody},
 };
+use client_core::error::find;
 use serde::{
     Deserialize, Deserializer as _,
     de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor},

@@ -26,7 +26,7 @@ pub(super) struct FailedCall<'a> {
 
 impl FailedCall<'_> {
     /// Creates the error of a response that is not the expected success.
-    pub(super) fn answered(&self, response: RawResponse) -> Error {
+    pub(super) fn with_response(&self, response: RawResponse) -> Error {
         let request_id = header(self.request.headers(), &CLIENT_REQUEST_ID);
         let mut error = CommunicationError::from_response(&response);
         error.client_request_id = request_id.map(str::to_owned);
@@ -40,7 +40,7 @@ impl FailedCall<'_> {
     }
 
     /// Adds to an error without a response that a user may exist.
-    pub(super) fn unanswered(&self, error: Error) -> Error {
+    pub(super) fn without_response(&self, error: Error) -> Error {
         match self.outcome_unknown {
             Some(text) => OutcomeUnknown::wrap(error, text),
             None => error,

@@ -1,4 +1,4 @@
-//! The way of a request to the service and back.
+//! Sends requests, and turns failures into errors with remedies.
 
 mod failure;
 
@@ -18,7 +18,7 @@ use azure_core::{
     },
 };
 use client_core::{
-    call::{CallOptions, CallPipeline, Idempotency, Outcome},
+    call::{self, CallOptions, CallPipeline, Idempotency, Outcome},
     clock::Clock,
     headers::header,
 };
@@ -168,8 +168,8 @@ impl ServicePipeline {
         };
         let error = match result {
             Ok(response) if success.contains(&response.status()) => return Ok(response),
-            Ok(response) => failed.answered(response),
-            Err(error) => failed.unanswered(error),
+            Ok(response) => failed.with_response(response),
+            Err(error) => failed.without_response(error),
         };
         Err(contexts.into_iter().fold(error, Error::with_context))
     }
@@ -196,11 +196,11 @@ impl ServicePipeline {
 fn transport(options: &ClientOptions) -> Result<Transport> {
     match &options.transport {
         Some(transport) => Ok(transport.clone()),
-        #[cfg(feature = "reqwest")]
+        #[cfg(any(feature = "hyper", feature = "reqwest"))]
         None => default_transport(),
-        #[cfg(not(feature = "reqwest"))]
+        #[cfg(not(any(feature = "hyper", feature = "reqwest")))]
         None => Err(invalid_argument(
-            "there is no HTTP transport: set client_options.transport, or turn this crate's feature `reqwest` on",
+            "there is no HTTP transport: set client_options.transport, or turn this crate's feature `reqwest` or `hyper` on",
         )),
     }
 }
@@ -212,7 +212,8 @@ fn transport(options: &ClientOptions) -> Result<Transport> {
 /// an error. Clones of a client share their transport anyway.
 ///
 /// It has the settings of `azure_core`'s own transport, which is `reqwest`, and the proxies of the environment. Unlike that
-/// one, it can be used from several tokio runtimes, with connections for each.
+/// one, it can be used from several tokio runtimes, with connections for each. With this crate's feature `hyper`, it is one
+/// over `hyper`: faster and smaller, for http/1.1 without compression.
 ///
 /// # Errors
 ///
@@ -241,25 +242,28 @@ fn transport(options: &ClientOptions) -> Result<Transport> {
 /// )?;
 /// # Ok(()) }
 /// ```
-#[cfg(feature = "reqwest")]
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
 pub fn default_transport() -> Result<Transport> {
-    client_core::call::transport::default(|builder| builder)
+    #[cfg(feature = "hyper")]
+    {
+        call::transport::hyper()
+    }
+    #[cfg(not(feature = "hyper"))]
+    {
+        call::transport::reqwest(|builder| builder)
+    }
 }
 
-/// Returns whether the service may have executed a request that got this response, which is no success.
+/// Returns whether the service may have executed a request that received this unsuccessful response.
 ///
-/// * A 4xx refuses the request before it is executed, also a gateway's (RFC 9110, section 15.5; RFC 6585, section 4). A 408
-///   is a gateway's word that something took too long.
-/// * A 5xx leaves it open: gateways write them after the service took too long or its response was lost
-///   ([Front Door][front-door]). A 503 is the service's own refusal only if it has the service's error in its body.
-/// * A redirection asks for another request first. Only a 303 may follow one that was executed (RFC 9110, section 15.4.4).
+/// A 503 is the service's own refusal if it has the service's error in its body. Gateways such as [Front Door][front-door]
+/// write one after the service took too long or its response was lost.
 ///
 /// [front-door]: https://learn.microsoft.com/azure/frontdoor/front-door-troubleshoot-routing
 fn may_have_been_executed(response: &RawResponse) -> bool {
     match response.status() {
-        StatusCode::RequestTimeout | StatusCode::SeeOther => true,
         StatusCode::ServiceUnavailable => service_error(response.body()).is_none(),
-        status => !status.is_client_error() && !status.is_redirection(),
+        status => call::may_have_been_executed(status),
     }
 }
 
@@ -358,8 +362,8 @@ mod tests {
         }
     }
 
-    #[cfg(not(feature = "reqwest"))]
-    mod without_reqwest {
+    #[cfg(not(any(feature = "hyper", feature = "reqwest")))]
+    mod without_transport {
         use super::*;
 
         const CONNECTION_STRING: &str = "endpoint=https://contoso.communication.azure.com/;accesskey=a2V5";

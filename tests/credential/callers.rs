@@ -1,17 +1,19 @@
-//! Many callers, and callers that go away.
+//! Many callers, and callers that are dropped.
 
 use crate::token;
 use azure_communication_identity::{CommunicationTokenCredential, CommunicationTokenCredentialOptions};
+use futures::future::join_all;
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
 use tokio::{
+    runtime::Builder,
     sync::Semaphore,
     task::{JoinSet, yield_now},
 };
 
-/// A source that answers when its gate is opened, and counts how often it was asked.
+/// A source that returns a token when its gate is opened, and counts its calls.
 #[derive(Clone)]
 struct GatedSource {
     gate: Arc<Semaphore>,
@@ -65,7 +67,7 @@ async fn ten_thousand_callers_share_one_refresh() {
                 get(credential).await
             });
         }
-        // The gate opens while some wait and others are still to come.
+        // The gate opens while some wait and others have yet to call.
         while arrived.load(Ordering::SeqCst) < 5000 {
             yield_now().await;
         }
@@ -77,15 +79,49 @@ async fn ten_thousand_callers_share_one_refresh() {
     }
 }
 
+#[test]
+fn two_runtimes_make_two_refreshes_at_most() {
+    let runtimes = [1, 2].map(|threads| {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(threads).enable_all().build().unwrap()
+    });
+    let source = GatedSource::new();
+    let credential = source.credential(None);
+    let arrived = Arc::new(AtomicUsize::new(0));
+    let callers: Vec<_> = (0..100)
+        .map(|caller| {
+            let (credential, arrived) = (credential.clone(), arrived.clone());
+            runtimes[caller % 2].spawn(async move {
+                arrived.fetch_add(1, Ordering::SeqCst);
+                get(credential).await
+            })
+        })
+        .collect();
+    let [first, _] = &runtimes;
+    first.block_on(async {
+        // The gate opens while some wait and others have yet to call.
+        while arrived.load(Ordering::SeqCst) < 50 {
+            yield_now().await;
+        }
+        source.gate.add_permits(100);
+        for token in join_all(callers).await {
+            assert!(["token 1", "token 2"].contains(&token.unwrap().as_str()));
+        }
+    });
+    assert!((1..=2).contains(&source.calls()), "{}", source.calls());
+    first.block_on(get(credential));
+    assert!(source.calls() <= 2);
+}
+
 #[tokio::test]
-async fn a_caller_that_goes_away_does_not_cost_the_others_their_token() {
+async fn a_dropped_caller_costs_the_others_nothing() {
     let source = GatedSource::new();
     let credential = source.credential(None);
     let first = tokio::spawn(get(credential.clone()));
     yield_now().await;
     let second = tokio::spawn(get(credential.clone()));
     yield_now().await;
-    // It was the one that asked the source.
+    // The one that called the source.
     first.abort();
     assert!(first.await.unwrap_err().is_cancelled());
     source.gate.add_permits(1);
@@ -94,7 +130,7 @@ async fn a_caller_that_goes_away_does_not_cost_the_others_their_token() {
 }
 
 #[tokio::test]
-async fn when_all_callers_go_away_the_refresh_ends_and_the_next_caller_starts_anew() {
+async fn a_refresh_ends_with_its_last_caller() {
     let source = GatedSource::new();
     let credential = source.credential(None);
     let callers: Vec<_> = (0..10).map(|_| tokio::spawn(get(credential.clone()))).collect();
@@ -110,7 +146,7 @@ async fn when_all_callers_go_away_the_refresh_ends_and_the_next_caller_starts_an
 }
 
 #[tokio::test]
-async fn a_future_that_is_not_polled_any_more_holds_nobody_up() {
+async fn an_idle_caller_delays_no_other() {
     let source = GatedSource::new();
     let credential = source.credential(None);
     let mut idle = Box::pin(credential.get_token());
@@ -121,7 +157,7 @@ async fn a_future_that_is_not_polled_any_more_holds_nobody_up() {
 }
 
 #[test]
-fn a_refresh_ahead_needs_a_runtime_and_says_so() {
+fn proactive_refresh_needs_a_runtime() {
     let options = CommunicationTokenCredentialOptions {
         initial_token: Some(token("initial", 3600)),
         refresh_proactively: true,

@@ -1,4 +1,4 @@
-//! What callers are told when there is no token.
+//! Errors when there is no token.
 
 use crate::token;
 use azure_communication_identity::{CommunicationTokenCredential, CommunicationTokenCredentialOptions};
@@ -26,13 +26,13 @@ impl std::fmt::Display for BackendIsDown {
 impl std::error::Error for BackendIsDown {}
 
 #[tokio::test(start_paused = true)]
-async fn everybody_who_waits_gets_the_failure_and_the_next_to_ask_tries_anew() {
+async fn a_failure_reaches_every_waiting_caller() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counter = calls.clone();
     let refresher = move || {
         let call = counter.fetch_add(1, Ordering::SeqCst);
         async move {
-            // As long as it takes until all have asked.
+            // Until all callers wait.
             sleep(Duration::from_secs(1)).await;
             match call {
                 0 => Err(Error::new(ErrorKind::Connection, BackendIsDown)),
@@ -54,7 +54,7 @@ async fn everybody_who_waits_gets_the_failure_and_the_next_to_ask_tries_anew() {
 }
 
 #[tokio::test]
-async fn a_token_of_no_use_is_a_failure() {
+async fn a_useless_token_is_a_failure() {
     for (useless, reason) in [
         (token("", 3600), "gave an empty token"),
         (token("SECRET", 0), "already expired"),
@@ -81,7 +81,7 @@ async fn an_empty_initial_token_is_refused() {
 }
 
 #[tokio::test]
-async fn a_refresher_that_panics_fails_everybody_who_waits_and_nobody_else() {
+async fn a_panicking_refresher_fails_only_the_waiting_callers() {
     let calls = Arc::new(AtomicUsize::new(0));
     let refresher = move || {
         assert!(calls.fetch_add(1, Ordering::SeqCst) > 0, "on purpose");
@@ -89,7 +89,7 @@ async fn a_refresher_that_panics_fails_everybody_who_waits_and_nobody_else() {
     };
     let credential = CommunicationTokenCredential::with_refresher(refresher, None).unwrap();
     let waiting = join_all([credential.get_token(), credential.get_token()]).await;
-    // The first panicked before the second asked.
+    // The first panicked before the second began to wait.
     assert!(waiting[0].as_ref().unwrap_err().to_string().contains("panicked"));
     assert_eq!(credential.get_token().await.unwrap().token.secret(), "new");
 }

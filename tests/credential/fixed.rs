@@ -1,4 +1,4 @@
-//! Credentials that always return one token.
+//! Credentials with one token.
 
 use crate::token;
 use azure_communication_identity::{CommunicationAccessToken, CommunicationTokenCredential};
@@ -28,7 +28,7 @@ async fn the_expiry_is_read_from_the_token() {
 }
 
 #[test]
-fn a_token_without_a_readable_expiry_is_refused_without_being_shown() {
+fn a_token_without_an_expiry_is_refused_and_not_shown() {
     for (payload, reason) in [
         // {"sub":"SECRET"}
         ("eyJzdWIiOiJTRUNSRVQifQ", "claims are not those"),
@@ -53,7 +53,7 @@ fn a_token_without_a_readable_expiry_is_refused_without_being_shown() {
 }
 
 #[tokio::test]
-async fn an_opaque_token_comes_with_its_expiry() {
+async fn an_opaque_token_keeps_its_expiry() {
     let opaque = token("opaque", 3600);
     let credential = CommunicationTokenCredential::from_access_token(opaque.clone()).unwrap();
     assert_eq!(credential.get_token().await.unwrap(), opaque);
@@ -64,14 +64,14 @@ async fn an_opaque_token_comes_with_its_expiry() {
 }
 
 #[tokio::test]
-async fn an_expired_token_is_returned_as_it_is() {
+async fn an_expired_token_is_returned_unchanged() {
     let expired = token("expired", -3600);
     let credential = CommunicationTokenCredential::from_access_token(expired.clone()).unwrap();
     assert_eq!(credential.get_token().await.unwrap(), expired);
 }
 
 #[tokio::test]
-async fn it_is_a_token_credential_whatever_the_scopes() {
+async fn a_credential_ignores_the_scopes() {
     let expires_on = OffsetDateTime::now_utc() + Duration::HOUR;
     let token = CommunicationAccessToken::new("opaque", expires_on);
     let credential: Arc<dyn TokenCredential> =
@@ -87,7 +87,7 @@ async fn it_is_a_token_credential_whatever_the_scopes() {
 }
 
 #[test]
-fn it_can_be_shared_between_threads_and_its_futures_can_move() {
+fn a_credential_and_its_futures_cross_threads() {
     fn send_and_sync(_: &(impl Send + Sync + Clone + 'static)) {}
     fn send(_: &impl Send) {}
 

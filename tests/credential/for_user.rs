@@ -1,6 +1,9 @@
-//! A credential that gets a user's tokens from the service.
+//! Credentials that get a user's tokens from the service.
 
-use crate::fake_service::{FakeService, USER, respond};
+use crate::support::{
+    fake_service::{FakeService, respond},
+    fixtures::{CONNECTION_STRING, SCOPES, user},
+};
 use azure_communication_identity::{
     CommunicationError, CommunicationErrorCode, CommunicationIdentityClient, CommunicationIdentityClientOptions,
     CommunicationTokenCredential, CommunicationTokenCredentialOptions, CommunicationTokenScope,
@@ -21,15 +24,15 @@ fn credential(
         client_options: service.client_options(),
         ..Default::default()
     };
-    let connection_string = "endpoint=https://contoso.communication.azure.com/;accesskey=a2V5";
-    let client = CommunicationIdentityClient::with_connection_string(connection_string, Some(options)).unwrap();
-    CommunicationTokenCredential::for_user(client, USER.parse().unwrap(), scopes, token_options)
+    let client = CommunicationIdentityClient::with_connection_string(CONNECTION_STRING, Some(options)).unwrap();
+    CommunicationTokenCredential::for_user(client, user(), scopes, token_options)
 }
 
+const ISSUED: &str = r#"{"token":"issued","expiresOn":"9999-12-31T00:00:00Z"}"#;
+
 #[tokio::test]
-async fn the_service_is_asked_for_a_token_with_the_scopes_and_asked_once() {
-    let answer = r#"{"token":"issued","expiresOn":"9999-12-31T00:00:00Z"}"#;
-    let service = FakeService::new([respond(StatusCode::Ok, &[], answer)]);
+async fn one_request_with_the_scopes_is_sent() {
+    let service = FakeService::new([respond(StatusCode::Ok, &[], ISSUED)]);
     let scopes = [CommunicationTokenScope::Chat, CommunicationTokenScope::Voip];
     let credential = credential(&service, &scopes, None).unwrap();
     for _ in 0..3 {
@@ -50,10 +53,10 @@ async fn the_service_is_asked_for_a_token_with_the_scopes_and_asked_once() {
 }
 
 #[tokio::test]
-async fn what_the_service_answers_is_found_in_the_error() {
+async fn a_refusal_is_found_in_the_error() {
     let body = r#"{"error":{"code":"IdentityNotOwned","message":"Provided identity doesn't belong to the resource."}}"#;
     let service = FakeService::new([respond(StatusCode::Unauthorized, &[], body)]);
-    let credential = credential(&service, &[CommunicationTokenScope::Chat], None).unwrap();
+    let credential = credential(&service, &SCOPES, None).unwrap();
     let error = credential.get_token().await.unwrap_err();
     assert_eq!(error.http_status(), Some(StatusCode::Unauthorized));
     let found = CommunicationError::from_error(&error).unwrap();
@@ -62,7 +65,7 @@ async fn what_the_service_answers_is_found_in_the_error() {
 }
 
 #[test]
-fn no_scopes_are_refused_at_once() {
+fn empty_scopes_are_refused_at_once() {
     let error = credential(&FakeService::new([]), &[], None).unwrap_err();
     assert!(error.to_string().contains("scopes is empty"), "{error}");
 }
@@ -75,9 +78,8 @@ fn lifetime(token_expires_in: Duration) -> CommunicationTokenCredentialOptions {
 }
 
 #[tokio::test]
-async fn the_service_is_asked_for_the_lifetime() {
-    let answer = r#"{"token":"issued","expiresOn":"9999-12-31T00:00:00Z"}"#;
-    let service = FakeService::new([respond(StatusCode::Ok, &[], answer)]);
+async fn the_lifetime_is_in_the_request() {
+    let service = FakeService::new([respond(StatusCode::Ok, &[], ISSUED)]);
     let scopes = [CommunicationTokenScope::Voip];
     let credential = credential(&service, &scopes, Some(lifetime(Duration::hours(1)))).unwrap();
     credential.get_token().await.unwrap();
@@ -86,13 +88,13 @@ async fn the_service_is_asked_for_the_lifetime() {
 }
 
 #[test]
-fn a_lifetime_that_cannot_be_is_refused_at_once() {
+fn an_impossible_lifetime_is_refused_at_once() {
     let scopes = [CommunicationTokenScope::Voip];
     let result = credential(&FakeService::new([]), &scopes, Some(lifetime(Duration::minutes(59))));
     let error = result.unwrap_err().to_string();
     assert!(error.contains("60 to 1440 minutes"), "{error}");
 
-    let refresher = || async { unreachable!("it is not asked") };
+    let refresher = || async { unreachable!("it is not called") };
     let result = CommunicationTokenCredential::with_refresher(refresher, Some(lifetime(Duration::HOUR)));
     let error = result.unwrap_err().to_string();
     assert!(
@@ -107,7 +109,7 @@ async fn expiry_is_judged_by_the_services_clock() {
     use azure_core::time::{OffsetDateTime, to_rfc3339, to_rfc7231};
 
     let now = OffsetDateTime::now_utc();
-    let service_date: &'static str = to_rfc7231(&(now + Duration::minutes(10))).leak();
+    let service_date = to_rfc7231(&(now + Duration::minutes(10)));
     let denied = r#"{"error":{"code":"Denied","message":"Denied by the resource provider."}}"#;
     let token = |name, expires_on| {
         let expires_on = to_rfc3339(&expires_on);
@@ -118,7 +120,7 @@ async fn expiry_is_judged_by_the_services_clock() {
         )
     };
     let service = FakeService::new([
-        respond(StatusCode::Unauthorized, &[("date", service_date)], denied),
+        respond(StatusCode::Unauthorized, &[("date", service_date.as_str())], denied),
         // Expired five minutes ago, by the service's clock.
         token("expired", now + Duration::minutes(5)),
     ]);

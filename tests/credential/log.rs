@@ -1,19 +1,19 @@
-//! What is logged of a refresh that fails with nobody waiting for it.
+//! The log of a refresh that fails in the background.
 
-use crate::{kept_log::Log, token};
+use crate::{support::log::Log, token};
 use azure_communication_identity::{CommunicationTokenCredential, CommunicationTokenCredentialOptions};
 use azure_core::{Error, error::ErrorKind};
 use futures::future::ready;
 use tokio::task::yield_now;
 
 #[tokio::test]
-async fn a_failure_in_the_background_is_a_warning_that_holds_no_token() {
+async fn a_background_failure_is_a_warning_without_the_token() {
     const RECEIVED: &str = "eyJhbGciOiJSUzI1NiJ9.eyJza3lwZWlkIjoiYWNzOmFfYiJ9.c2lnbmF0dXJlIG9mIGl0";
 
     let log = Log::default();
     let _guard = tracing::subscriber::set_default(log.subscriber());
 
-    // As azure_core says it of an answer that it cannot decode.
+    // The text of azure_core about a response that it cannot decode.
     let text = format!("unknown variant `{RECEIVED}`, expected an object at line 1");
     let refresher = move || ready(Err(Error::with_message(ErrorKind::DataConversion, text.clone())));
     let options = CommunicationTokenCredentialOptions {

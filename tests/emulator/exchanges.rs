@@ -1,8 +1,8 @@
-//! The exchange of Entra tokens that are their own proof: of Teams Phone users, and of Entra users.
+//! The exchange of Entra tokens of Teams Phone users and of Entra users.
 
 use crate::{
-    client, refusal, strict,
-    support::{EmulatorCredential, UserCredential, emulator_options},
+    refusal,
+    support::emulator::{EmulatorCredential, UserCredential, client, https_client, options, start},
 };
 use acs_identity_emulator::{Emulator, EntraTokenRequest, TokenStatus};
 use azure_communication_identity::{
@@ -18,13 +18,7 @@ use std::sync::Arc;
 
 const MANAGE_CALLS: &str = "https://auth.msft.communication.azure.com/TeamsExtension.ManageCalls";
 
-/// A client whose endpoint an Entra token may travel to.
-fn https_client(emulator: &Emulator) -> CommunicationIdentityClient {
-    let options = emulator_options(emulator).unwrap();
-    CommunicationIdentityClient::with_connection_string(&emulator.https_connection_string(), Some(options)).unwrap()
-}
-
-/// The assignment of a Teams Phone user who may sign in with one application.
+/// Returns an assignment for a Teams Phone user and one application.
 fn teams_assignment(user: &EntraTokenRequest) -> (TeamsExtensionAssignmentId, TeamsExtensionPrincipal) {
     let id = TeamsExtensionAssignmentId {
         tenant_id: user.tenant_id,
@@ -39,7 +33,7 @@ fn teams_assignment(user: &EntraTokenRequest) -> (TeamsExtensionAssignmentId, Te
 
 #[tokio::test]
 async fn assignments_are_created_replaced_read_and_deleted() {
-    let emulator = strict().start().await.unwrap();
+    let emulator = start().await;
     let client = client(&emulator);
     let (id, mut principal) = teams_assignment(&EntraTokenRequest::teams_extension_user());
 
@@ -66,8 +60,8 @@ async fn assignments_are_created_replaced_read_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_teams_phone_user_is_let_in_by_an_assignment_until_it_is_deleted() {
-    let emulator = strict().start().await.unwrap();
+async fn a_teams_phone_user_needs_an_assignment() {
+    let emulator = start().await;
     let client = https_client(&emulator);
     let user = EntraTokenRequest::teams_extension_user();
     let entra_token = emulator.mint_entra_token(&user).await.unwrap().token;
@@ -100,9 +94,9 @@ async fn a_teams_phone_user_is_let_in_by_an_assignment_until_it_is_deleted() {
 }
 
 #[tokio::test]
-async fn a_client_with_entra_id_sends_the_users_token_and_not_its_own() {
-    let emulator = Arc::new(strict().start().await.unwrap());
-    let options = emulator_options(&emulator).unwrap();
+async fn a_client_with_entra_id_sends_the_users_token() {
+    let emulator = Arc::new(start().await);
+    let options = options(&emulator);
     let principal = Arc::new(EmulatorCredential(emulator.clone()));
     let client = CommunicationIdentityClient::new(emulator.https_endpoint(), principal, Some(options)).unwrap();
     let user = EntraTokenRequest::teams_extension_user();
@@ -118,7 +112,7 @@ async fn a_client_with_entra_id_sends_the_users_token_and_not_its_own() {
 
 #[tokio::test]
 async fn an_expired_token_of_a_teams_phone_user_is_refused() {
-    let emulator = strict().start().await.unwrap();
+    let emulator = start().await;
     let request = EntraTokenRequest {
         expires_in_seconds: -1,
         ..EntraTokenRequest::teams_extension_user()
@@ -134,7 +128,7 @@ async fn an_expired_token_of_a_teams_phone_user_is_refused() {
 
 #[tokio::test]
 async fn a_credential_exchanges_the_tokens_of_teams_phone_users() {
-    let emulator = Arc::new(strict().start().await.unwrap());
+    let emulator = Arc::new(start().await);
     let user = EntraTokenRequest::teams_extension_user();
     let (id, principal) = teams_assignment(&user);
     let client = https_client(&emulator);
@@ -147,7 +141,7 @@ async fn a_credential_exchanges_the_tokens_of_teams_phone_users() {
 
 #[tokio::test]
 async fn a_credential_exchanges_the_tokens_of_entra_users() {
-    let emulator = Arc::new(strict().start().await.unwrap());
+    let emulator = Arc::new(start().await);
     let user = EntraTokenRequest {
         scopes: Some(vec!["Chat".to_owned(), "VoIP.Join".to_owned()]),
         ..EntraTokenRequest::entra_user()
@@ -163,22 +157,25 @@ async fn a_credential_exchanges_the_tokens_of_entra_users() {
     );
 }
 
-/// The access token that a credential gets for a user of Entra ID.
+/// Returns the access token that a credential gets for a user of Entra ID.
 async fn exchanged(emulator: &Arc<Emulator>, user: EntraTokenRequest, scope: Option<&str>) -> String {
-    let mut options = EntraCommunicationTokenCredentialOptions {
-        client_options: emulator_options(emulator).unwrap().client_options,
+    let mut credential_options = EntraCommunicationTokenCredentialOptions {
+        client_options: options(emulator).client_options,
         ..Default::default()
     };
-    options.scopes = scope.map_or(options.scopes, |scope| vec![scope.to_owned()]);
+    if let Some(scope) = scope {
+        credential_options.scopes = vec![scope.to_owned()];
+    }
     let entra = Arc::new(UserCredential::new(emulator, user).await.unwrap());
     let credential =
-        CommunicationTokenCredential::with_entra_credential(emulator.https_endpoint(), entra, Some(options)).unwrap();
+        CommunicationTokenCredential::with_entra_credential(emulator.https_endpoint(), entra, Some(credential_options))
+            .unwrap();
     let token = credential.get_token().await.unwrap();
     assert_eq!(credential.get_token().await.unwrap(), token, "exchanged twice");
     token.token.secret().to_owned()
 }
 
-/// The client has no operation for the assignments of the service's preview, so this sends the request.
+/// Sends the request for an assignment of the service's preview, for which the client has no operation.
 async fn assign_entra_user(emulator: &Emulator, user: &EntraTokenRequest) {
     let bearer = emulator.mint_entra_token(&EntraTokenRequest::service()).await.unwrap();
     let url = format!(
@@ -195,8 +192,8 @@ async fn assign_entra_user(emulator: &Emulator, user: &EntraTokenRequest) {
         "clientIds": [user.app_id.to_string()],
     });
     request.set_body(Bytes::from(body.to_string()));
-    let options = emulator_options(emulator).unwrap().client_options;
-    let pipeline = Pipeline::new(None, None, options, Vec::new(), Vec::new(), None);
+    let client_options = options(emulator).client_options;
+    let pipeline = Pipeline::new(None, None, client_options, Vec::new(), Vec::new(), None);
     let response = pipeline
         .send(&azure_core::http::Context::new(), &mut request, None)
         .await;

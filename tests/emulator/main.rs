@@ -1,4 +1,4 @@
-//! Every operation, and every failure that the service documents, against the emulator over a real socket.
+//! Every operation, and every failure that the service documents, over a socket to the emulator.
 
 #![allow(
     clippy::indexing_slicing,
@@ -9,10 +9,10 @@
 
 mod exchanges;
 mod rate_limits;
-#[path = "../../samples/support/mod.rs"]
+#[path = "../support/mod.rs"]
 mod support;
 
-use acs_identity_emulator::{Emulator, EmulatorBuilder, EntraTokenRequest, TokenAlgorithm, TokenStatus};
+use acs_identity_emulator::{Emulator, EntraTokenRequest, TokenStatus};
 use azure_communication_identity::{
     AzureKeyCredential, CommunicationError, CommunicationErrorCode, CommunicationIdentityClient,
     CommunicationIdentityClientOptions, CommunicationTokenScope, CommunicationUserIdentifier,
@@ -24,21 +24,14 @@ use azure_core::{
     time::{Duration, OffsetDateTime},
 };
 use std::{collections::HashSet, sync::Arc};
-use support::{EmulatorCredential, emulator_options};
+use support::{
+    emulator::{EmulatorCredential, client, client_with, https_client, options, start, teams_user},
+    fixtures::{API_VERSION, KEY},
+};
 
 const SCOPES: [CommunicationTokenScope; 2] = [CommunicationTokenScope::Chat, CommunicationTokenScope::Voip];
 
-/// An emulator that accepts the documented form of a signature only.
-fn strict() -> EmulatorBuilder {
-    Emulator::builder().strict(true).token_algorithm(TokenAlgorithm::Es256)
-}
-
-fn client(emulator: &Emulator) -> CommunicationIdentityClient {
-    let options = emulator_options(emulator).unwrap();
-    CommunicationIdentityClient::with_connection_string(&emulator.connection_string(), Some(options)).unwrap()
-}
-
-/// What a refusal says: its status, code and target.
+/// Returns the status, code and target of a refusal.
 fn refusal(error: &Error) -> (u16, CommunicationErrorCode, Option<&str>) {
     let found = CommunicationError::from_error(error).unwrap();
     assert_eq!(error.http_status(), Some(found.status));
@@ -49,7 +42,7 @@ fn refusal(error: &Error) -> (u16, CommunicationErrorCode, Option<&str>) {
     )
 }
 
-/// Uses every operation but the exchange once.
+/// Calls every operation but the exchange once.
 async fn use_all(emulator: &Emulator, client: &CommunicationIdentityClient) {
     let user = client.create_user(None).await.unwrap().into_model().unwrap();
     assert_eq!(emulator.identities(), [user.as_str()]);
@@ -93,14 +86,11 @@ async fn use_all(emulator: &Emulator, client: &CommunicationIdentityClient) {
 
 #[tokio::test]
 async fn every_operation_works_with_every_credential() {
-    let emulator = Arc::new(strict().start().await.unwrap());
-    let options = || Some(emulator_options(&emulator).unwrap());
+    let emulator = Arc::new(start().await);
+    let options = || Some(options(&emulator));
 
     use_all(&emulator, &client(&emulator)).await;
-
-    let client =
-        CommunicationIdentityClient::with_connection_string(&emulator.https_connection_string(), options()).unwrap();
-    use_all(&emulator, &client).await;
+    use_all(&emulator, &https_client(&emulator)).await;
 
     let key = AzureKeyCredential::new(&emulator.access_key()).unwrap();
     let client = CommunicationIdentityClient::with_key_credential(emulator.endpoint(), key, options()).unwrap();
@@ -113,28 +103,26 @@ async fn every_operation_works_with_every_credential() {
 
 #[tokio::test]
 async fn every_documented_version_of_the_service_works() {
-    let emulator = strict().start().await.unwrap();
+    let emulator = start().await;
     for version in [
         "2021-03-07",
         "2022-06-01",
         "2022-10-01",
         "2023-10-01",
         "2025-06-30",
-        "2026-09-23",
+        API_VERSION,
     ] {
         let options = CommunicationIdentityClientOptions {
             api_version: version.to_owned(),
-            ..emulator_options(&emulator).unwrap()
+            ..options(&emulator)
         };
-        let client =
-            CommunicationIdentityClient::with_connection_string(&emulator.connection_string(), Some(options)).unwrap();
-        use_all(&emulator, &client).await;
+        use_all(&emulator, &client_with(&emulator, options)).await;
     }
 }
 
 #[tokio::test]
-async fn tokens_of_an_hour_and_of_a_day_are_what_was_asked_for() {
-    let emulator = strict().start().await.unwrap();
+async fn a_token_has_the_requested_lifetime() {
+    let emulator = start().await;
     let client = client(&emulator);
     let user = client.create_user(None).await.unwrap().into_model().unwrap();
     for hours in [1, 24] {
@@ -152,8 +140,8 @@ async fn tokens_of_an_hour_and_of_a_day_are_what_was_asked_for() {
 }
 
 #[tokio::test]
-async fn a_user_who_is_deleted_or_another_resources_is_refused() {
-    let emulator = strict().start().await.unwrap();
+async fn a_deleted_or_foreign_user_is_refused() {
+    let emulator = start().await;
     let client = client(&emulator);
     let deleted = client.create_user(None).await.unwrap().into_model().unwrap();
     client.delete_user(&deleted, None).await.unwrap();
@@ -178,10 +166,10 @@ async fn a_user_who_is_deleted_or_another_resources_is_refused() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_is_refused_until_the_credential_is_updated() {
-    let emulator = strict().start().await.unwrap();
-    let key = AzureKeyCredential::new("b3RoZXIga2V5").unwrap();
-    let options = emulator_options(&emulator).unwrap();
+async fn a_wrong_key_is_refused_until_it_is_updated() {
+    let emulator = start().await;
+    let key = AzureKeyCredential::new(KEY).unwrap();
+    let options = options(&emulator);
     let client =
         CommunicationIdentityClient::with_key_credential(emulator.endpoint(), key.clone(), Some(options)).unwrap();
 
@@ -196,30 +184,11 @@ async fn a_wrong_key_is_refused_until_the_credential_is_updated() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_wrong_is_corrected_or_named() {
-    let emulator = strict().start().await.unwrap();
-    emulator.advance(std::time::Duration::from_secs(400));
-    client(&emulator).create_user(None).await.unwrap();
-
-    let options = CommunicationIdentityClientOptions {
-        correct_clock_skew: false,
-        ..emulator_options(&emulator).unwrap()
-    };
-    let client =
-        CommunicationIdentityClient::with_connection_string(&emulator.connection_string(), Some(options)).unwrap();
-    let error = client.create_user(None).await.unwrap_err();
-    assert_eq!(refusal(&error), (401, CommunicationErrorCode::Denied, None));
-    let text = error.to_string();
-    assert!(text.contains("greater than the allowed margin of 5 minutes"), "{text}");
-    assert!(text.contains("clock is 6m"), "{text}");
-}
-
-#[tokio::test]
-async fn a_principal_without_a_good_token_is_told_about_roles() {
-    let emulator = Arc::new(strict().start().await.unwrap());
+async fn a_refused_principal_is_told_about_roles() {
+    let emulator = Arc::new(start().await);
     let credential = Arc::new(EmulatorCredential(emulator.clone()));
     // The token that was minted before has expired by then.
-    let options = emulator_options(&emulator).unwrap();
+    let options = options(&emulator);
     let client = CommunicationIdentityClient::new(emulator.https_endpoint(), credential, Some(options)).unwrap();
     client.create_user(None).await.unwrap();
     emulator.advance(std::time::Duration::from_secs(2 * 60 * 60));
@@ -231,15 +200,13 @@ async fn a_principal_without_a_good_token_is_told_about_roles() {
 }
 
 #[tokio::test]
-async fn a_version_that_is_not_supported_is_named() {
-    let emulator = strict().start().await.unwrap();
+async fn an_unsupported_version_is_named() {
+    let emulator = start().await;
     let options = CommunicationIdentityClientOptions {
         api_version: "2020-01-01".to_owned(),
-        ..emulator_options(&emulator).unwrap()
+        ..options(&emulator)
     };
-    let client =
-        CommunicationIdentityClient::with_connection_string(&emulator.connection_string(), Some(options)).unwrap();
-    let error = client.create_user(None).await.unwrap_err();
+    let error = client_with(&emulator, options).create_user(None).await.unwrap_err();
     assert_eq!(
         refusal(&error),
         (400, CommunicationErrorCode::UnsupportedApiVersion, None)
@@ -254,18 +221,10 @@ async fn a_version_that_is_not_supported_is_named() {
 }
 
 #[tokio::test]
-async fn a_teams_users_token_is_exchanged_or_refused_for_a_reason() {
-    let emulator = strict().start().await.unwrap();
+async fn a_teams_users_token_is_exchanged_or_refused() {
+    let emulator = start().await;
     let client = client(&emulator);
-    let entra = emulator
-        .mint_entra_token(&EntraTokenRequest::teams_user())
-        .await
-        .unwrap();
-    let good = TeamsUserTokenRequest {
-        token: entra.token.clone().into(),
-        client_id: entra.app_id.to_string(),
-        user_object_id: entra.user_id.to_string(),
-    };
+    let good = teams_user(&emulator).await;
     let token = client
         .get_token_for_teams_user(good.clone(), None)
         .await
@@ -313,8 +272,8 @@ async fn a_teams_users_token_is_exchanged_or_refused_for_a_reason() {
 }
 
 #[tokio::test]
-async fn a_scope_that_the_service_does_not_know_is_sent_and_refused_by_it() {
-    let emulator = strict().start().await.unwrap();
+async fn an_unknown_scope_is_refused_by_the_service() {
+    let emulator = start().await;
     let client = client(&emulator);
     let user = client.create_user(None).await.unwrap().into_model().unwrap();
     let scope = CommunicationTokenScope::UnknownValue("everything".to_owned());
@@ -324,8 +283,8 @@ async fn a_scope_that_the_service_does_not_know_is_sent_and_refused_by_it() {
 }
 
 #[tokio::test]
-async fn clones_work_at_the_same_time() {
-    let emulator = strict().start().await.unwrap();
+async fn clones_work_concurrently() {
+    let emulator = start().await;
     let client = client(&emulator);
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..64 {
@@ -340,7 +299,7 @@ async fn clones_work_at_the_same_time() {
 #[tokio::test]
 async fn futures_are_send() {
     fn assert_send<T: Send>(_: &T) {}
-    let emulator = strict().start().await.unwrap();
+    let emulator = start().await;
     let client = client(&emulator);
     let user = "8:acs:a_b".parse().unwrap();
     assert_send(&client.create_user(None));

@@ -1,11 +1,14 @@
 //! The limits that the service documents.
 
-use crate::{client, refusal, strict};
+use crate::{
+    refusal,
+    support::emulator::{client, strict},
+};
 use azure_communication_identity::{CommunicationError, CommunicationErrorCode};
 use azure_core::time::Duration;
 
 #[tokio::test]
-async fn a_request_beyond_the_limit_is_told_how_long_to_wait() {
+async fn a_request_beyond_the_limit_gets_the_wait() {
     let emulator = strict().rate_limits(true).start().await.unwrap();
     let client = client(&emulator);
     let user = client.create_user(None).await.unwrap().into_model().unwrap();
@@ -19,7 +22,7 @@ async fn a_request_beyond_the_limit_is_told_how_long_to_wait() {
     let wait = CommunicationError::from_error(&error).unwrap().retry_after.unwrap();
     assert!(wait > Duration::ZERO && wait <= Duration::seconds(30), "{wait}");
 
-    // What the service asks for is enough.
+    // The wait is long enough.
     emulator.advance(wait.try_into().unwrap());
     client.revoke_tokens(&user, None).await.unwrap();
 }

@@ -1,20 +1,23 @@
-//! An answer belongs to one request, whatever else comes on its connection.
+//! Kept connections: a response belongs to one request, and a connection to many.
 
 use crate::{
-    asked::{Asked, KEY, TOKEN, USER, subject},
     bounded,
-    matrix::documented_gain,
-    operation::Operation,
-    raw_server::RawServer,
-    reply::{answer, documented},
+    recorder::{Recorder, client},
+    reply::{documented, response},
+    request::{RawRequest, documented_output},
     rule::{Failure, Kind},
-    wiretap::{Wiretap, client, http_client},
+    support::{
+        fixtures::{KEY, TOKEN, USER},
+        http_client::http_client,
+        operation::{Operation, Subject},
+        raw_server::RawServer,
+    },
 };
 
-/// What comes after an answer without having been asked for.
+/// Bytes after a response that no request asked for.
 pub(crate) const EXTRA: [&str; 6] = [
     "HTTP/1.1 204 No Content\r\n\r\n",
-    "HTTP/1.1 200 OK\r\ncontent-length: 65\r\n\r\n{\"token\":\"somebody else's\",\"expiresOn\":\"2099-01-01T00:00:00+00:00\"}",
+    "HTTP/1.1 200 OK\r\ncontent-length: 65\r\n\r\n{\"token\":\"of another user!\",\"expiresOn\":\"2099-01-01T00:00:00+00:00\"}",
     "HTTP/1.1 201 Created\r\ncontent-length: 31\r\n\r\n{\"identity\":{\"id\":\"8:acs:a_b\"}}",
     "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n",
     "HTTP/1.1 100 Continue\r\n\r\n",
@@ -22,27 +25,27 @@ pub(crate) const EXTRA: [&str; 6] = [
 ];
 
 #[tokio::test]
-async fn what_was_not_asked_for_is_nobodys_answer() {
+async fn an_extra_response_belongs_to_no_request() {
     for extra in EXTRA {
         let server = RawServer::start(move |mut connection| async move {
             while let Some(request) = connection.read_request().await? {
-                let reply = documented(&Asked(request)).bytes;
+                let reply = documented(&RawRequest(request)).to_bytes();
                 connection.write([&reply, extra.as_bytes()].concat()).await?;
             }
             Ok(())
         })
         .await;
-        let client = client(&server.endpoint, KEY, Wiretap::new(&http_client()).options());
+        let client = client(&server.endpoint, KEY, Recorder::new(&http_client()).options());
         for operation in Operation::ALL.into_iter().chain(Operation::ALL) {
-            let gained = bounded(operation.call(&client, &subject())).await;
-            assert_eq!(gained.unwrap(), documented_gain(operation), "{extra}");
+            let output = bounded(operation.call(&client, &Subject::default())).await;
+            assert_eq!(output.unwrap(), documented_output(operation), "{extra}");
         }
     }
 }
 
-/// The first request is answered when the second has come, and by then nobody waits for it.
+/// The first response arrives after the second request, when no caller waits for it.
 #[tokio::test]
-async fn an_answer_that_comes_too_late_is_nobodys() {
+async fn a_late_response_belongs_to_no_request() {
     for operation in Operation::ALL {
         let (second, wait) = tokio::sync::watch::channel(false);
         let server = RawServer::start(move |mut connection| {
@@ -52,49 +55,66 @@ async fn an_answer_that_comes_too_late_is_nobodys() {
                     if connection.committed() == 1 {
                         wait.wait_for(|arrived| *arrived).await.ok();
                         let late = format!(r#"{{"identity":{{"id":"{USER}0"}},"token":"{TOKEN}0"}}"#);
-                        connection.write(answer(200, "", late).bytes).await?;
+                        connection.write(response(200, "", late).to_bytes()).await?;
                     } else {
                         second.send_replace(true);
-                        connection.write(documented(&Asked(request)).bytes).await?;
+                        connection.write(documented(&RawRequest(request)).to_bytes()).await?;
                     }
                 }
                 Ok(())
             }
         })
         .await;
-        let client = client(&server.endpoint, KEY, Wiretap::new(&http_client()).options());
-        let subject = subject();
+        let client = client(&server.endpoint, KEY, Recorder::new(&http_client()).options());
+        let subject = Subject::default();
         tokio::select! {
             result = operation.call(&client, &subject) => panic!("{result:?}"),
             () = bounded(server.requests_arrived(1)) => {}
         }
-        let gained = bounded(operation.call(&client, &subject)).await;
-        assert_eq!(gained.unwrap(), documented_gain(operation));
+        let output = bounded(operation.call(&client, &subject)).await;
+        assert_eq!(output.unwrap(), documented_output(operation));
     }
 }
 
-/// A server may close a connection that is kept alive as the next request is on its way. Whether the request went out on
-/// it is not known then, so a creation is left open, and is never made twice.
+/// A server may close a kept connection while the next request is on its way. The client does not know then whether the
+/// server received it, so a creation is uncertain, and is never executed twice.
 #[tokio::test]
-async fn a_connection_that_ends_between_two_requests_makes_no_creation_twice() {
+async fn a_connection_closed_between_requests_creates_no_second_user() {
     const CALLS: usize = 100;
     let server = RawServer::start(|mut connection| async move {
         let request = connection.read_request().await?;
-        let reply = request.map(|request| documented(&Asked(request)).bytes);
+        let reply = request.map(|request| documented(&RawRequest(request)).to_bytes());
         connection.write(reply.unwrap_or_default()).await
     })
     .await;
-    let wiretap = Wiretap::new(&http_client());
-    let client = client(&server.endpoint, KEY, wiretap.options());
+    let recorder = Recorder::new(&http_client());
+    let client = client(&server.endpoint, KEY, recorder.options());
     for _ in 0..CALLS {
-        match bounded(Operation::CreateUser.call(&client, &subject())).await {
-            Ok(gained) => assert_eq!(gained, documented_gain(Operation::CreateUser)),
+        match bounded(Operation::CreateUser.call(&client, &Subject::default())).await {
+            Ok(output) => assert_eq!(output, documented_output(Operation::CreateUser)),
             Err(error) => {
                 let failure = Failure::of(&error);
                 assert_eq!((failure.kind, failure.outcome_unknown), (Kind::Io, true), "{error}");
             }
         }
     }
-    assert_eq!(wiretap.sent(), CALLS);
+    assert_eq!(recorder.sent(), CALLS);
     assert!(server.requests() <= CALLS, "{}", server.requests());
+}
+
+#[tokio::test]
+async fn clones_share_connections() {
+    let server = RawServer::start(|mut connection| async move {
+        while let Some(request) = connection.read_request().await? {
+            connection.write(documented(&RawRequest(request)).to_bytes()).await?;
+        }
+        Ok(())
+    })
+    .await;
+    let client = client(&server.endpoint, KEY, Recorder::new(&http_client()).options());
+    for client in [client.clone(), client.clone(), client] {
+        let output = bounded(Operation::CreateUser.call(&client, &Subject::default())).await;
+        assert_eq!(output.unwrap(), documented_output(Operation::CreateUser));
+    }
+    assert_eq!((server.requests(), server.connections()), (3, 1));
 }

@@ -1,7 +1,9 @@
-//! Nothing is lost under faults: every fault meets every operation, and the outcome is the documented one.
+//! Faults on the way to the service and back: every fault meets every operation, and the outcome is the documented one.
 //!
-//! A table of faults is an array of rows; its length says how many there are. [`rule::Rule`] says what README and rustdoc
-//! promise of a fault, and so what to expect of a row. BENCHMARKS.md counts the tables, and [`counts`] checks it.
+//! A table of faults is an array of rows. [`rule::Rule`] is the documented consequence of a fault, and so the expectation of
+//! a row. [`harness`] runs a table on each back end that can inject its faults: a transport without a network, a raw server,
+//! and the emulator. [`table`] has the faults that all of them can inject; the other tables need a real connection, or more
+//! than one call. [`counts`] counts the rows.
 
 #![allow(
     clippy::indexing_slicing,
@@ -10,37 +12,35 @@
     reason = "a test fails by panicking"
 )]
 
-mod answers;
-mod asked;
-#[path = "../support/at_once.rs"]
-mod at_once;
+mod back_ends;
 mod clock;
 mod connections;
 mod counts;
 mod default_transport;
 mod dropped;
-mod emulator;
+mod fault;
+mod harness;
 mod hidden;
 mod keep_alive;
 mod kinds;
-mod matrix;
-mod operation;
-#[path = "../support/raw_server.rs"]
-mod raw_server;
+mod recorder;
 mod redirects;
 mod reply;
+mod request;
+mod responses;
 mod restart;
 mod rotation;
 mod rule;
-#[path = "../support/secrets.rs"]
-mod secrets;
 mod silence;
+#[path = "../support/mod.rs"]
+mod support;
+mod table;
 mod unreached;
-mod wiretap;
+mod waits;
 
 use std::time::Duration;
 
-/// Waits for what takes so long only when it hangs.
+/// Waits for a future that takes this long only if it hangs.
 async fn bounded<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(120), Box::pin(future))
         .await

@@ -1,27 +1,31 @@
-//! Redirects are answers, and never followed: what proves a request is for its host alone.
+//! Redirects are responses, and never followed: a signature is for one host only.
 
 use crate::{
-    asked::{KEY, SECRETS, subject},
     bounded,
     default_transport::alone,
     hidden::assert_fit_to_show,
-    operation::Operation,
-    raw_server::RawServer,
-    reply::answer,
+    recorder::{Recorder, client},
+    reply::response,
+    request::SECRETS,
     rule::{Failure, Kind},
-    wiretap::{Wiretap, client, http_client},
+    support::{
+        fixtures::KEY,
+        http_client::http_client,
+        operation::{Operation, Subject},
+        raw_server::RawServer,
+    },
 };
 use azure_communication_identity::CommunicationIdentityClientOptions;
 
 pub(crate) const STATUSES: [u16; 5] = [301, 302, 303, 307, 308];
 
-/// Where a server sends on to.
+/// The targets of redirects.
 pub(crate) const TARGETS: [Target; 3] = [Target::SameHost, Target::SamePath, Target::AnotherHost];
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Target {
     SameHost,
-    /// The request itself, again and again.
+    /// The request itself.
     SamePath,
     AnotherHost,
 }
@@ -44,7 +48,7 @@ async fn run(options: impl Fn() -> CommunicationIdentityClientOptions) {
                         Target::AnotherHost => format!("{}{}", elsewhere.trim_end_matches('/'), path),
                     };
                     let location = format!("location: {location}\r\n");
-                    connection.write(answer(status, &location, "").bytes).await?;
+                    connection.write(response(status, &location, "").to_bytes()).await?;
                 }
                 Ok(())
             }
@@ -54,7 +58,7 @@ async fn run(options: impl Fn() -> CommunicationIdentityClientOptions) {
             let case = &format!("{status}, {target:?}, {operation:?}");
             let before = server.requests();
             let client = client(&server.endpoint, KEY, options());
-            let error = bounded(operation.call(&client, &subject())).await.unwrap_err();
+            let error = bounded(operation.call(&client, &Subject::default())).await.unwrap_err();
             let expected = Failure {
                 kind: Kind::HttpResponse(status),
                 // RFC 9110, section 15.4.4: a 303 can be the response to a request that was executed.
@@ -73,13 +77,13 @@ async fn run(options: impl Fn() -> CommunicationIdentityClientOptions) {
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_followed() {
-    run(|| Wiretap::new(&http_client()).options()).await;
+async fn redirects_are_not_followed() {
+    run(|| Recorder::new(&http_client()).options()).await;
 }
 
 #[test]
-fn a_redirect_is_not_followed_by_the_default_transport() {
-    if alone("redirects::a_redirect_is_not_followed_by_the_default_transport") {
+fn the_default_transport_follows_no_redirect() {
+    if alone("redirects::the_default_transport_follows_no_redirect") {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime
             .unwrap()

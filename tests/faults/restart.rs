@@ -1,11 +1,12 @@
-//! A service that is restarted while calls are under way.
+//! A service that is restarted under load.
 
 use crate::{
     bounded,
+    recorder::{Recorder, client},
     rule::{Failure, Kind},
-    wiretap::{Wiretap, client, http_client},
+    support::{emulator::strict, fixtures::KEY, http_client::http_client},
 };
-use acs_identity_emulator::{Emulator, EmulatorError, TokenAlgorithm};
+use acs_identity_emulator::{Emulator, EmulatorError};
 use azure_core::Error;
 use std::{
     collections::HashSet,
@@ -19,12 +20,10 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 const WORKERS: usize = 8;
 const RESTARTS: usize = 5;
-/// So many calls are to succeed before the next restart.
+/// The number of calls that succeed before the next restart.
 const SUCCESSES: usize = 40;
 
-const KEY: &str = "VGhpcyBpcyB0aGUga2V5IHRoYXQgbm9ib2R5IG1heSBzZWU=";
-
-/// How the service ends.
+/// The end of a service.
 #[derive(Clone, Copy, Debug)]
 enum Ending {
     /// It closes its connections at once.
@@ -33,26 +32,26 @@ enum Ending {
     Shutdown,
 }
 
-/// What is known at the end.
+/// The outcomes of the calls.
 #[derive(Default)]
-struct Books {
-    /// Those that calls have returned.
+struct Totals {
+    /// The users that calls have returned.
     returned: HashSet<String>,
-    /// Those that the service had when it ended.
+    /// The users that the service had when it ended.
     existed: HashSet<String>,
-    left_open: usize,
+    uncertain: usize,
     unreached: usize,
 }
 
-impl Books {
-    fn enter(&mut self, result: Result<String, Error>) {
+impl Totals {
+    fn record(&mut self, result: Result<String, Error>) {
         match result {
             Ok(user) => assert!(self.returned.insert(user), "a user was returned twice"),
             Err(error) => match Failure::of(&error) {
                 Failure {
                     kind: Kind::Io,
                     outcome_unknown: true,
-                } => self.left_open += 1,
+                } => self.uncertain += 1,
                 Failure {
                     kind: Kind::Connection,
                     outcome_unknown: false,
@@ -64,20 +63,19 @@ impl Books {
 }
 
 async fn start(port: u16) -> Result<Emulator, EmulatorError> {
-    let builder = Emulator::builder().port(port).access_key(KEY).strict(true);
-    builder.token_algorithm(TokenAlgorithm::Es256).start().await
+    strict().port(port).access_key(KEY).start().await
 }
 
-/// Restarts the service under load. The error is that somebody else has taken its port.
-async fn restart(ending: Ending) -> Result<Books, EmulatorError> {
+/// Restarts the service under load. The error is that another program has taken its port.
+async fn restart(ending: Ending) -> Result<Totals, EmulatorError> {
     let port = TcpListener::bind(("127.0.0.1", 0))
         .unwrap()
         .local_addr()
         .unwrap()
         .port();
     let mut emulator = start(port).await?;
-    let client = client(emulator.endpoint(), KEY, Wiretap::new(&http_client()).options());
-    // A worker does not begin the next call before the result of the last one was taken.
+    let client = client(emulator.endpoint(), KEY, Recorder::new(&http_client()).options());
+    // A worker begins a call only after the result of its last one was received.
     let (results, mut ended) = mpsc::channel(1);
     let stop = Arc::new(AtomicBool::new(false));
     let mut workers = JoinSet::new();
@@ -93,39 +91,39 @@ async fn restart(ending: Ending) -> Result<Books, EmulatorError> {
     }
     drop(results);
 
-    let mut books = Books::default();
+    let mut totals = Totals::default();
     for _ in 0..RESTARTS {
-        let enough = books.returned.len() + SUCCESSES;
-        while books.returned.len() < enough {
-            books.enter(ended.recv().await.unwrap());
+        let enough = totals.returned.len() + SUCCESSES;
+        while totals.returned.len() < enough {
+            totals.record(ended.recv().await.unwrap());
         }
         match ending {
             Ending::Crash => {
-                // Requests can still be executed until its tasks have ended; their users count only if they are returned.
-                books.existed.extend(emulator.identities());
+                // Until its tasks have ended, it still executes requests. Their users count only if they are returned.
+                totals.existed.extend(emulator.identities());
                 drop(emulator);
             }
             Ending::Shutdown => emulator.shutdown().await,
         }
-        let enough = books.unreached + WORKERS;
-        while books.unreached < enough {
-            books.enter(ended.recv().await.unwrap());
+        let enough = totals.unreached + WORKERS;
+        while totals.unreached < enough {
+            totals.record(ended.recv().await.unwrap());
         }
         emulator = start(port).await?;
     }
     stop.store(true, Ordering::SeqCst);
     while let Some(result) = ended.recv().await {
-        books.enter(result);
+        totals.record(result);
     }
-    books.existed.extend(emulator.identities());
-    Ok(books)
+    totals.existed.extend(emulator.identities());
+    Ok(totals)
 }
 
-/// Somebody else can take the port while the service is down, so this begins anew on another one then.
-async fn restart_somewhere(ending: Ending) -> Books {
+/// Another program can take the port while the service is down. Then this starts again on another port.
+async fn restart_somewhere(ending: Ending) -> Totals {
     for _ in 0..10 {
         match bounded(restart(ending)).await {
-            Ok(books) => return books,
+            Ok(totals) => return totals,
             Err(error) => assert!(matches!(error, EmulatorError::Bind { .. }), "{error}"),
         }
     }
@@ -133,20 +131,20 @@ async fn restart_somewhere(ending: Ending) -> Books {
 }
 
 #[tokio::test]
-async fn a_service_that_crashes_leaves_no_user_behind_that_is_not_accounted_for() {
-    let books = restart_somewhere(Ending::Crash).await;
-    let unknown: HashSet<_> = books.existed.difference(&books.returned).collect();
-    // Those whose call ended after the last look at the results have been made, too.
+async fn a_crash_leaves_no_unknown_user() {
+    let totals = restart_somewhere(Ending::Crash).await;
+    let unknown: HashSet<_> = totals.existed.difference(&totals.returned).collect();
+    // Calls that ended after the last look at the results have created users, too.
     assert!(
-        unknown.len() <= books.left_open + WORKERS,
+        unknown.len() <= totals.uncertain + WORKERS,
         "{unknown:?}, {}",
-        books.left_open
+        totals.uncertain
     );
 }
 
 #[tokio::test]
-async fn a_service_that_is_shut_down_is_found_again() {
-    let books = restart_somewhere(Ending::Shutdown).await;
-    assert!(books.returned.len() >= RESTARTS * SUCCESSES);
-    assert!(books.unreached >= RESTARTS * WORKERS);
+async fn a_restarted_service_is_found_again() {
+    let totals = restart_somewhere(Ending::Shutdown).await;
+    assert!(totals.returned.len() >= RESTARTS * SUCCESSES);
+    assert!(totals.unreached >= RESTARTS * WORKERS);
 }

@@ -1,12 +1,15 @@
-//! Access keys that are regenerated while calls are under way.
+//! Access keys that are regenerated under load.
 
 use crate::{
-    at_once::AtOnce,
     bounded,
-    emulator::{start, subject},
-    operation::Operation,
+    recorder::{ATTEMPTS, Recorder},
     rule::{Failure, Kind},
-    wiretap::{ATTEMPTS, Wiretap, trusting},
+    support::{
+        emulator::{self, start, subject},
+        http_client::trusting,
+        operation::Operation,
+        retries::AtOnce,
+    },
 };
 use acs_identity_emulator::{AccessKeyKind, Emulator, Fault};
 use azure_communication_identity::{AzureKeyCredential, CommunicationIdentityClient};
@@ -33,15 +36,15 @@ use tokio::{
 
 const WORKERS: usize = 8;
 const ROTATIONS: usize = 10;
-/// So many calls are to end before the next rotation.
+/// The number of calls that end before the next rotation.
 const CALLS: usize = 3 * WORKERS;
 
-/// Calls that go on until they are told to stop.
+/// Calls that are repeated until the end.
 struct Load {
     stop: AtomicBool,
-    /// How many have ended.
+    /// The number of calls that have ended.
     count: watch::Sender<usize>,
-    /// Every call holds a clone of the sender that is here when it begins.
+    /// Each call holds a clone of the sender that is here at its beginning.
     begun: Mutex<mpsc::Sender<()>>,
     ended: tokio::sync::Mutex<mpsc::Receiver<()>>,
 }
@@ -71,14 +74,14 @@ impl Load {
         results
     }
 
-    /// Waits until some more calls have ended.
+    /// Waits until more calls have ended.
     async fn goes_on(&self) {
         let enough = *self.count.borrow() + CALLS;
         let mut count = self.count.subscribe();
         count.wait_for(|count| *count >= enough).await.unwrap();
     }
 
-    /// Waits until all calls that have begun so far have ended; others begin meanwhile.
+    /// Waits until all calls so far have ended. Others begin meanwhile.
     async fn calls_so_far(&self) {
         let (begun, next) = mpsc::channel(1);
         drop(std::mem::replace(&mut *self.begun.lock().unwrap(), begun));
@@ -88,11 +91,11 @@ impl Load {
     }
 }
 
-/// Rotates the keys under load, and returns what came of the calls.
+/// Rotates the keys under load, and returns the results of the calls.
 async fn rotate(emulator: &Emulator, orderly: bool) -> Results {
     let http_client = trusting(&[emulator.ca_pem()]);
     let key = AzureKeyCredential::new(&emulator.access_key()).unwrap();
-    let options = Wiretap::new(&http_client).options();
+    let options = Recorder::new(&http_client).options();
     let client =
         CommunicationIdentityClient::with_key_credential(emulator.endpoint(), key.clone(), Some(options)).unwrap();
     let load = Load::new();
@@ -107,7 +110,7 @@ async fn rotate(emulator: &Emulator, orderly: bool) -> Results {
             _ => (AccessKeyKind::Secondary, emulator.access_key()),
         };
         if orderly {
-            // As the sample `key_rotation` has it: the other key first, and the old one when nobody uses it any more.
+            // The order of the sample `key_rotation`: the other key first, and the old one when no call uses it any more.
             key.update(&new_key).unwrap();
             load.calls_so_far().await;
             emulator.regenerate_access_key(old).await.unwrap();
@@ -123,7 +126,7 @@ async fn rotate(emulator: &Emulator, orderly: bool) -> Results {
 }
 
 #[tokio::test]
-async fn a_key_that_is_replaced_in_order_costs_no_call() {
+async fn an_orderly_rotation_costs_no_call() {
     let emulator = start().await;
     let results = bounded(rotate(&emulator, true)).await;
     let users: HashSet<String> = results.into_iter().map(Result::unwrap).collect();
@@ -132,7 +135,7 @@ async fn a_key_that_is_replaced_in_order_costs_no_call() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_gone_too_early_costs_calls_but_no_user() {
+async fn an_early_rotation_costs_calls_but_no_user() {
     let emulator = start().await;
     let results = bounded(rotate(&emulator, false)).await;
     let mut users = HashSet::new();
@@ -155,7 +158,7 @@ async fn a_key_that_is_gone_too_early_costs_calls_but_no_user() {
     assert_eq!(users, emulator.identities().into_iter().collect());
 }
 
-/// Core's retries, with a new key in place of the old one before every try but the first.
+/// azure_core's retries, with a new key before each.
 #[derive(Debug)]
 struct Rotating {
     retries: AtOnce,
@@ -177,7 +180,7 @@ impl RetryPolicy for Rotating {
     }
 
     fn sleep_duration(&self, retries: u32) -> Duration {
-        // Without a data file, there is nothing to wait for.
+        // Without a data file, it completes at once.
         let regenerated = self.emulator.regenerate_access_key(AccessKeyKind::Primary);
         regenerated.now_or_never().unwrap().unwrap();
         self.key.update(&self.emulator.access_key()).unwrap();
@@ -186,15 +189,15 @@ impl RetryPolicy for Rotating {
 }
 
 #[tokio::test]
-async fn a_key_that_is_replaced_between_two_tries_signs_the_second() {
+async fn a_key_replaced_between_attempts_signs_the_second() {
     let emulator = Arc::new(start().await);
     let http_client = trusting(&[emulator.ca_pem()]);
     for operation in Operation::ALL {
-        let subject = subject(&emulator).await;
+        let subject = subject(&emulator, &emulator::client(&emulator)).await;
         let before = emulator.identity_count();
         let key = AzureKeyCredential::new(&emulator.access_key()).unwrap();
-        let wiretap = Wiretap::new(&http_client);
-        let mut options = wiretap.options();
+        let recorder = Recorder::new(&http_client);
+        let mut options = recorder.options();
         options.client_options.retry = RetryOptions::custom(Arc::new(Rotating {
             retries: AtOnce::new(ATTEMPTS),
             emulator: emulator.clone(),
@@ -203,7 +206,7 @@ async fn a_key_that_is_replaced_between_two_tries_signs_the_second() {
         let client = CommunicationIdentityClient::with_key_credential(emulator.endpoint(), key, Some(options)).unwrap();
         emulator.inject(Fault::status(503).times(2)).unwrap();
         bounded(operation.call(&client, &subject)).await.unwrap();
-        assert_eq!(wiretap.sent(), 3, "{operation:?}");
+        assert_eq!(recorder.sent(), 3, "{operation:?}");
         let gone = usize::from(operation == Operation::DeleteUser);
         let made = usize::from(operation.creates_user());
         assert_eq!(emulator.identity_count() + gone, before + made, "{operation:?}");

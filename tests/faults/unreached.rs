@@ -1,20 +1,24 @@
-//! Servers that cannot be reached: nothing was sent, so nothing is lost.
+//! Servers that cannot be reached, so that no request is sent.
 
 use crate::{
-    asked::{KEY, subject},
     bounded,
     hidden::assert_fit_to_show,
-    operation::Operation,
-    raw_server::RawServer,
-    rule::{Failure, Outcome, Rule::NotSent, Times},
-    wiretap::{Wiretap, client, http_client, trusting},
+    recorder::{Recorder, client},
+    rule::{Outcome, Rule::NotSent},
+    support::{
+        fixtures::KEY,
+        http_client::{http_client, trusting},
+        operation::{Operation, Subject},
+        raw_server::RawServer,
+    },
 };
 use acs_identity_emulator::Emulator;
+use std::iter;
 
-/// Why a server cannot be reached.
+/// The reason that a server cannot be reached.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Obstacle {
-    /// Nobody listens.
+    /// The port is closed.
     Closed,
     /// It does not speak TLS.
     Plain,
@@ -22,7 +26,7 @@ pub(crate) enum Obstacle {
     Hangup,
     /// It resets the connection in the handshake.
     Reset,
-    /// No authority that is trusted vouches for its certificate.
+    /// No trusted authority has issued its certificate.
     Untrusted,
     /// Its certificate is for another name.
     WrongName,
@@ -51,7 +55,7 @@ impl Obstacle {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_reached_was_sent_nothing() {
+async fn an_unreached_server_is_sent_no_request() {
     let emulator = Emulator::builder().start().await.unwrap();
     for obstacle in OBSTACLES {
         let mut server = Some(obstacle.server().await);
@@ -72,19 +76,12 @@ async fn a_server_that_is_not_reached_was_sent_nothing() {
         };
         for operation in Operation::ALL {
             let case = &format!("{obstacle:?}, {operation:?}");
-            let wiretap = Wiretap::new(&http_client);
-            let client = client(&endpoint, KEY, wiretap.options());
-            let error = bounded(operation.call(&client, &subject())).await.unwrap_err();
-            let outcome = Outcome {
-                tries: wiretap.sent(),
-                failure: Some(Failure::of(&error)),
-            };
-            assert_eq!(
-                outcome,
-                NotSent.outcome(operation, false, Times::Always),
-                "{case}: {error}"
-            );
-            assert_fit_to_show(&error, &wiretap.secrets(), case);
+            let recorder = Recorder::new(&http_client);
+            let client = client(&endpoint, KEY, recorder.options());
+            let result = bounded(operation.call(&client, &Subject::default())).await;
+            let expected = Outcome::documented(iter::repeat(NotSent), operation, false);
+            assert_eq!(Outcome::of(recorder.sent(), &result), expected, "{case}: {result:?}");
+            assert_fit_to_show(&result.unwrap_err(), &recorder.secrets(), case);
         }
         assert_eq!(server.map_or(0, |server| server.requests()), 0);
     }

@@ -1,4 +1,4 @@
-//! An `Authorization` header in front of the emulator: nobody gets in who has not the signature, and a refusal says why.
+//! An `Authorization` header for the emulator: only the signature is accepted, and a refusal says why.
 
 use crate::{
     hidden::assert_hidden,
@@ -23,19 +23,19 @@ pub(crate) fn check(data: &[u8]) {
         assert_eq!(token_status(text), TokenStatus::Unknown);
     }
     if let Ok(header) = HeaderValue::from_bytes(data) {
-        // One for the resource's owner, one for a user who has a token.
+        // One for the owner of the resource, one for a user with a token.
         for target in [
             "/identities?api-version=2023-10-01",
             "/access/teamsExtension/:exchangeAccessToken?api-version=2025-06-30",
         ] {
-            let answer = send(&Method::POST, &Uri::from_static(target), &Sender::Authorized(&header));
-            assert_eq!(answer.status, 401, "{header:?}");
-            assert_hidden(str::from_utf8(&answer.body).unwrap(), 10);
+            let response = send(&Method::POST, &Uri::from_static(target), &Sender::Authorized(&header));
+            assert_eq!(response.status, 401, "{header:?}");
+            assert_hidden(str::from_utf8(&response.body).unwrap(), 10);
         }
     }
 }
 
-/// Whether the header authenticates a request that stays the same.
+/// Returns whether the header authenticates one fixed request.
 fn is_accepted(authorization: &str, tolerance: Tolerance) -> bool {
     let request = SignedRequest {
         method: "POST",

@@ -1,22 +1,22 @@
 //! A connection string: a client that reaches and signs as it says, or an error that shows nothing of it.
 
 use crate::{
-    client::{Service, run, user},
+    client::{options, run, service},
+    fake_service::{FakeService, USER},
     hidden::assert_hidden,
+    signature::Received,
 };
-use acs_identity_emulator::signature::{AccessKey, SignatureError, SignedRequest, Tolerance, verify};
 use azure_communication_identity::CommunicationIdentityClient;
 use azure_core::{
     Result,
     error::ErrorKind,
-    http::{Request, StatusCode, Url, headers::HeaderName},
-    time::OffsetDateTime,
+    http::{StatusCode, Url},
 };
 use std::{net::IpAddr, sync::Arc};
 
 pub(crate) fn check(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
-    let service = Service::answering(StatusCode::NoContent, "");
+    let service = service(StatusCode::NoContent, "");
     match connect(text, &service) {
         Ok(client) => {
             assert_hidden(&format!("{client:?}"), 8);
@@ -24,7 +24,7 @@ pub(crate) fn check(data: &[u8]) {
             let key = access_key(text);
             assert_signs(&client, &service, &key);
 
-            // Its parts in other words are the same.
+            // The same parts in another form make the same client.
             let rewritten = format!(" ACCESSKEY\t={key} ; Other=1;Endpoint= {} ;\n", client.endpoint());
             let again = connect(&rewritten, &service).unwrap();
             assert_eq!(again.endpoint(), client.endpoint());
@@ -40,11 +40,11 @@ pub(crate) fn check(data: &[u8]) {
     }
 }
 
-fn connect(text: &str, service: &Arc<Service>) -> Result<CommunicationIdentityClient> {
-    CommunicationIdentityClient::with_connection_string(text, Some(service.options()))
+fn connect(text: &str, service: &Arc<FakeService>) -> Result<CommunicationIdentityClient> {
+    CommunicationIdentityClient::with_connection_string(text, Some(options(service)))
 }
 
-/// An endpoint is a host and perhaps a port, and TLS may be missing on loopback alone.
+/// Asserts that an endpoint is a host and perhaps a port, with TLS unless it is on loopback.
 fn assert_endpoint(endpoint: &Url) {
     let host = endpoint.host_str().unwrap();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
@@ -57,7 +57,7 @@ fn assert_endpoint(endpoint: &Url) {
     assert_eq!(endpoint.as_str(), format!("{}://{host}{port}/", endpoint.scheme()));
 }
 
-/// The key in a connection string that was accepted, with its padding.
+/// Returns the key of an accepted connection string, with its padding.
 fn access_key(text: &str) -> String {
     let value = text.split(';').find_map(|part| {
         let (name, value) = part.split_once('=')?;
@@ -67,38 +67,9 @@ fn access_key(text: &str) -> String {
     format!("{digits:=<0$}", digits.len().next_multiple_of(4))
 }
 
-/// Asserts that the client signs with the key, by the emulator, which was written from the service's documents.
-fn assert_signs(client: &CommunicationIdentityClient, service: &Service, key: &str) {
-    run(client.delete_user(&user(), None)).unwrap();
-    let key: AccessKey = key.parse().unwrap();
-    let request = service.request();
-    assert_eq!(verified(&request, &key), Ok(()), "{}", request.url());
-}
-
-fn verified(request: &Request, key: &AccessKey) -> std::result::Result<(), SignatureError> {
-    let header = |name| {
-        let name = HeaderName::from_static(name);
-        request.headers().get_optional_string(&name)
-    };
-    let (date, hash, authorization) = (
-        header("x-ms-date"),
-        header("x-ms-content-sha256"),
-        header("authorization"),
-    );
-    let host = request.url().host_str().unwrap();
-    let host = request
-        .url()
-        .port()
-        .map_or(host.to_owned(), |port| format!("{host}:{port}"));
-    let seen = SignedRequest {
-        method: request.method().as_str(),
-        target: &request.path_and_query(),
-        host: Some(&host),
-        x_ms_date: date.as_deref(),
-        date: None,
-        content_sha256: hash.as_deref(),
-        authorization: authorization.as_deref(),
-        body: b"",
-    };
-    verify(&seen, key, OffsetDateTime::now_utc(), Tolerance::Strict)
+/// Asserts that the emulator accepts the client's signature with this key.
+fn assert_signs(client: &CommunicationIdentityClient, service: &FakeService, key: &str) {
+    run(client.delete_user(&USER.parse().unwrap(), None)).unwrap();
+    let request = service.requests().pop().unwrap();
+    assert_eq!(Received::from(&request).verify(key), Ok(()), "{}", request.url());
 }

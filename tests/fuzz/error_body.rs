@@ -1,7 +1,8 @@
-//! An answer of any status, whose body is the service's own or anything else: `<status>\n<body>`.
+//! A response with any status, whose body is the service's own or anything else: `<status>\n<body>`.
 
 use crate::{
-    client::{Service, run, user},
+    client::{client, run},
+    fake_service::USER,
     hidden::assert_hidden,
 };
 use azure_communication_identity::{CommunicationError, CommunicationErrorDetail, CommunicationTokenScope};
@@ -14,11 +15,11 @@ use serde_json::Value;
 
 pub(crate) fn check(data: &[u8]) {
     let (status, body) = split(data).unwrap_or((400, data));
-    let service = Service::answering(StatusCode::from(status), body.to_vec());
+    let client = client(StatusCode::from(status), body.to_vec());
     let scopes = [CommunicationTokenScope::Chat];
-    let answer = run(service.client().get_token(&user(), &scopes, None));
+    let result = run(client.get_token(&USER.parse().unwrap(), &scopes, None));
     if status == 200 {
-        match answer.and_then(Response::into_model) {
+        match result.and_then(Response::into_model) {
             Ok(token) => assert_hidden(&format!("{token:?}"), 16),
             Err(error) => {
                 assert!(matches!(error.kind(), ErrorKind::DataConversion), "{error:?}");
@@ -27,7 +28,7 @@ pub(crate) fn check(data: &[u8]) {
         }
         return;
     }
-    let error = answer.unwrap_err();
+    let error = result.unwrap_err();
     assert_eq!(error.http_status(), Some(StatusCode::from(status)));
     assert_shown(&error, 2000);
 
@@ -68,7 +69,7 @@ fn assert_excerpt(excerpt: &str) {
     assert!(longest < Some(16), "{excerpt}");
 }
 
-/// What an error and its details have in common.
+/// Returns the parts that an error and its details have in common.
 fn whole(error: &CommunicationError) -> CommunicationErrorDetail {
     let mut whole = CommunicationErrorDetail::default();
     whole.code.clone_from(&error.code);
@@ -79,7 +80,7 @@ fn whole(error: &CommunicationError) -> CommunicationErrorDetail {
     whole
 }
 
-/// Asserts that nothing was lost of an error in JSON, and nothing added.
+/// Asserts that an error has all parts of the one in JSON, and no more.
 fn assert_is(error: &CommunicationErrorDetail, json: &Value) {
     let text = |name| json.get(name).and_then(Value::as_str);
     assert_eq!(

@@ -1,7 +1,8 @@
 //! The expiry of a token as the service writes it: the moment that another parser of RFC 3339 reads, or an error.
 
 use crate::{
-    client::{Service, run, user},
+    client::{client, run},
+    fake_service::USER,
     hidden::{SECRET, assert_hidden},
 };
 use azure_communication_identity::CommunicationTokenScope;
@@ -12,9 +13,9 @@ use serde_json::json;
 pub(crate) fn check(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     let body = json!({ "token": SECRET, "expiresOn": text });
-    let service = Service::answering(StatusCode::Ok, serde_json::to_vec(&body).unwrap());
+    let client = client(StatusCode::Ok, serde_json::to_vec(&body).unwrap());
     let scopes = [CommunicationTokenScope::Chat];
-    let token = run(service.client().get_token(&user(), &scopes, None))
+    let token = run(client.get_token(&USER.parse().unwrap(), &scopes, None))
         .unwrap()
         .into_model();
     let expected = DateTime::parse_from_rfc3339(&with_t(text));
@@ -31,7 +32,7 @@ pub(crate) fn check(data: &[u8]) {
             let shown = error.to_string();
             assert!(shown.contains("`expiresOn`") && shown.len() < 200, "{shown}");
             assert_hidden(&format!("{shown} {error:?}"), 8);
-            // What the service could write is read: upper case, and nothing that a calendar does not have.
+            // The forms that the service could write are read: upper case, and a day and time that exist.
             let is_plain = |moment: &DateTime<FixedOffset>| {
                 (1..9999).contains(&moment.year()) && moment.nanosecond() < 1_000_000_000 && written(moment, text)
             };
@@ -40,7 +41,7 @@ pub(crate) fn check(data: &[u8]) {
     }
 }
 
-/// The text with a `T` between date and time. RFC 3339, section 5.6, leaves it to the reader to accept something else.
+/// Returns the text with a `T` between date and time. RFC 3339, section 5.6, leaves it to the reader to accept something else.
 fn with_t(text: &str) -> String {
     match (text.get(..10), text.get(11..)) {
         (Some(date), Some(time)) => format!("{date}T{time}"),
@@ -48,7 +49,7 @@ fn with_t(text: &str) -> String {
     }
 }
 
-/// Whether a text is one of the forms in which a moment is usually written.
+/// Returns whether a text is one of the usual forms of a moment.
 fn written(moment: &DateTime<FixedOffset>, text: &str) -> bool {
     use chrono::SecondsFormat::{Micros, Millis, Nanos, Secs};
     [Secs, Millis, Micros, Nanos].iter().any(|digits| {
@@ -58,7 +59,7 @@ fn written(moment: &DateTime<FixedOffset>, text: &str) -> bool {
     })
 }
 
-/// Asserts that two parsers have read the same moment; one may round a leap second to the end of the one before.
+/// Asserts that two parsers have read the same moment. One may round a leap second to the end of the second before.
 fn assert_same((seconds, nanoseconds): (i64, u32), expected: &DateTime<FixedOffset>) {
     let is_leap_second = expected.nanosecond() >= 1_000_000_000;
     let fraction = if is_leap_second {

@@ -1,11 +1,11 @@
-//! A secret that is in the seeds and dictionaries, and so in what the fuzzer makes of them.
+//! A secret in the seeds and dictionaries, and so in the inputs that the fuzzer derives from them.
 
 #![allow(dead_code, reason = "part of several targets, and each uses some of it")]
 
-/// An access key that stands nowhere else, least of all in a text of the code under test.
+/// An access key that appears in no text of the code under test.
 pub(crate) const SECRET: &str = "zN3qLx0vT5Yw8Kc1Rb7GfHjP2mXsUo4EdAi6QtWy9Ck=";
 
-/// Asserts that a text shows no piece of the secret of so many characters, wherever the input had it.
+/// Asserts that a text shows no piece of the secret of this length.
 #[track_caller]
 pub(crate) fn assert_hidden(shown: &str, length: usize) {
     for piece in SECRET.as_bytes().windows(length) {

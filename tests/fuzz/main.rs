@@ -1,4 +1,4 @@
-//! What the fuzzer looks for, in short and on any toolchain: its seeds, and what comes of them by small changes.
+//! The checks of the fuzz targets on any toolchain, for their seeds and for small changes to them.
 
 #![allow(
     clippy::indexing_slicing,
@@ -15,12 +15,15 @@ mod expires_on;
 mod hidden;
 mod path;
 mod raw_id;
+#[path = "../support/mod.rs"]
+mod support;
 mod token_claims;
 mod wire;
 
 use std::{fs, path::Path};
+use support::{fake_service, signature};
 
-/// Checks all seeds of a target, each also with a change at every place: cut off, a byte left out, a byte changed, in turns.
+/// Checks all seeds of a target, each also with a change at every place: cut off, a byte left out, or a byte changed.
 fn replay(target: &str, check: fn(&[u8])) {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
     let mut count = 0;

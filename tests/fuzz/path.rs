@@ -2,7 +2,7 @@
 
 use crate::{
     hidden::SECRET,
-    wire::{Answer, Sender, send},
+    wire::{Response, Sender, send},
 };
 use hyper::{Method, Uri};
 use serde_json::Value;
@@ -11,23 +11,27 @@ pub(crate) fn check(data: &[u8]) {
     let Some((method, target)) = parse(data) else { return };
     let is_control = target.path().starts_with("/_emulator");
     if is_control {
-        // What changes the emulator's settings is not for this.
-        let answer = send(&Method::GET, &target, &Sender::Nobody);
-        assert!(!answer.status.is_server_error(), "{target}: {}", answer.status);
+        // Other methods would change the emulator's settings.
+        let response = send(&Method::GET, &target, &Sender::Anonymous);
+        assert!(!response.status.is_server_error(), "{target}: {}", response.status);
         return;
     }
 
-    let refused = send(&method, &target, &Sender::Nobody);
+    let refused = send(&method, &target, &Sender::Anonymous);
     assert_eq!(refused.status, 401, "{method} {target}");
-    assert_answer(&method, &target, &refused);
+    assert_form(&method, &target, &refused);
 
-    let answer = send(&method, &target, &Sender::Owner);
-    assert!(!answer.status.is_server_error(), "{method} {target}: {}", answer.status);
-    assert_answer(&method, &target, &answer);
-    // Whatever is signed as it is sent is authenticated, but for users, who have to prove it with a token.
+    let response = send(&method, &target, &Sender::Owner);
+    assert!(
+        !response.status.is_server_error(),
+        "{method} {target}: {}",
+        response.status
+    );
+    assert_form(&method, &target, &response);
+    // A signature authenticates every request, except those of users, who need a token.
     let is_for_users = target.path().starts_with("/access/") && target.path().ends_with("/:exchangeAccessToken");
     if !is_for_users && method != Method::HEAD {
-        assert_ne!(code(&answer).as_deref(), Some("Denied"), "{method} {target}");
+        assert_ne!(code(&response).as_deref(), Some("Denied"), "{method} {target}");
     }
 }
 
@@ -38,19 +42,19 @@ fn parse(data: &[u8]) -> Option<(Method, Uri)> {
     Some((method, target))
 }
 
-/// Asserts that an answer has the service's form, and does not show the key.
-fn assert_answer(method: &Method, target: &Uri, answer: &Answer) {
-    let text = str::from_utf8(&answer.body).unwrap();
+/// Asserts that a response has the service's form, and does not show the key.
+fn assert_form(method: &Method, target: &Uri, response: &Response) {
+    let text = str::from_utf8(&response.body).unwrap();
     assert!(
         !text.contains(SECRET.trim_end_matches('=')),
         "{method} {target}: {text}"
     );
-    if !answer.status.is_success() && method != Method::HEAD {
-        assert!(code(answer).is_some(), "{method} {target}: {text}");
+    if !response.status.is_success() && method != Method::HEAD {
+        assert!(code(response).is_some(), "{method} {target}: {text}");
     }
 }
 
-fn code(answer: &Answer) -> Option<String> {
-    let json: Value = serde_json::from_slice(&answer.body).ok()?;
+fn code(response: &Response) -> Option<String> {
+    let json: Value = serde_json::from_slice(&response.body).ok()?;
     json.pointer("/error/code").and_then(Value::as_str).map(str::to_owned)
 }

@@ -1,4 +1,4 @@
-//! A raw id, or an identifier in JSON: nothing is lost of either, and the kind is that of the rules.
+//! A raw id, or an identifier in JSON: both survive unchanged, and the kind follows the rules.
 
 use azure_communication_identity::{
     CommunicationIdentifier, CommunicationUserIdentifier, MicrosoftTeamsAppIdentifier, MicrosoftTeamsUserIdentifier,
@@ -32,7 +32,7 @@ fn assert_same_through_json(identifier: &CommunicationIdentifier) -> String {
     let json = serde_json::to_value(identifier).unwrap();
     let read: CommunicationIdentifier = serde_json::from_value(json.clone()).unwrap();
     assert_eq!(read.raw_id(), identifier.raw_id());
-    // Equality looks at the raw id alone; the kind and the rest have come through, too.
+    // Equality compares the raw id only; the kind and the rest survive, too.
     assert_eq!(serde_json::to_value(&read).unwrap(), json);
     assert_eq!(json.get("rawId").and_then(Value::as_str), Some(identifier.raw_id()));
     let mut names = json.as_object().unwrap().keys().filter(|name| *name != "rawId");
@@ -41,7 +41,7 @@ fn assert_same_through_json(identifier: &CommunicationIdentifier) -> String {
     name.unwrap_or("unknown".to_owned())
 }
 
-/// The raw id that follows from what is known of an identifier.
+/// Returns the raw id that follows from the parts of an identifier.
 fn rebuilt(identifier: &CommunicationIdentifier) -> String {
     match identifier {
         CommunicationIdentifier::PhoneNumber(phone) => PhoneNumberIdentifier::new(phone.phone_number()).to_string(),
@@ -61,7 +61,7 @@ fn rebuilt(identifier: &CommunicationIdentifier) -> String {
     }
 }
 
-/// The kind that the rules of the other languages' libraries give a raw id.
+/// Returns the kind of a raw id by the rules of the other languages' libraries.
 fn kind(raw_id: &str) -> &'static str {
     if raw_id.starts_with("4:") && raw_id != "4:" {
         return "phoneNumber";

@@ -1,4 +1,4 @@
-//! A token, or the claims of one: read as another decoder reads them, or an error that shows nothing of it.
+//! A token, or the claims of a token: read as another decoder reads them, or an error that shows no part of it.
 
 use crate::hidden::assert_hidden;
 use azure_communication_identity::{CommunicationAccessToken, UnverifiedTokenClaims};
@@ -38,7 +38,7 @@ fn check_token(token: &str) {
     }
 }
 
-/// The claims of a token: a JSON object (RFC 7519, section 7.2) in base64url.
+/// Returns the claims of a token: a JSON object (RFC 7519, section 7.2) in base64url.
 fn claims(token: &str) -> Option<Map<String, Value>> {
     let [_, payload, _] = token.split('.').collect::<Vec<_>>()[..] else {
         return None;

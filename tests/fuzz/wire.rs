@@ -21,33 +21,33 @@ use sha2::{Digest, Sha256};
 use std::{cell::RefCell, time::Duration};
 use tokio::{net::TcpStream, runtime::Runtime, time::timeout};
 
-/// Far longer than an answer takes.
-const FOREVER: Duration = Duration::from_secs(60);
-/// So many identities are enough; then another emulator starts with none.
+/// Far longer than a response takes.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
+/// The number of identities after which another emulator starts.
 const MAX_IDENTITIES: usize = 1000;
 
 thread_local! {
     static WIRE: RefCell<Option<Wire>> = const { RefCell::new(None) };
 }
 
-/// What the emulator answers.
-pub(crate) struct Answer {
+/// A response of the emulator.
+pub(crate) struct Response {
     pub(crate) status: StatusCode,
     pub(crate) body: Vec<u8>,
 }
 
-/// Who a request says that it comes from.
+/// The sender of a request.
 pub(crate) enum Sender<'a> {
-    /// Somebody without a key or a token.
-    Nobody,
+    /// A sender without a key or a token.
+    Anonymous,
     /// The owner of the resource, by the documented signature.
     Owner,
-    /// Whoever this `Authorization` stands for.
+    /// A sender with this `Authorization`.
     Authorized(&'a HeaderValue),
 }
 
-/// Sends a request to an emulator that explains its refusals, and whose access key is the secret.
-pub(crate) fn send(method: &Method, target: &Uri, sender: &Sender<'_>) -> Answer {
+/// Sends a request to an emulator that explains its refusals. Its access key is the secret.
+pub(crate) fn send(method: &Method, target: &Uri, sender: &Sender<'_>) -> Response {
     with_wire(|wire| wire.send(method, target, sender))
 }
 
@@ -99,7 +99,7 @@ impl Wire {
             .trim_end_matches('/')
     }
 
-    fn send(&mut self, method: &Method, target: &Uri, sender: &Sender<'_>) -> Answer {
+    fn send(&mut self, method: &Method, target: &Uri, sender: &Sender<'_>) -> Response {
         let request = self.request(method, target, sender);
         let host = self.host().to_owned();
         let connection = &mut self.connection;
@@ -114,13 +114,13 @@ impl Wire {
                 none => none.insert(connect(&host).await),
             };
             let (head, body) = sender.send_request(request).await.unwrap().into_parts();
-            Answer {
+            Response {
                 status: head.status,
                 body: body.collect().await.unwrap().to_bytes().to_vec(),
             }
         };
         self.runtime
-            .block_on(async { timeout(FOREVER, exchange).await })
+            .block_on(async { timeout(RESPONSE_TIMEOUT, exchange).await })
             .unwrap()
     }
 
@@ -136,7 +136,7 @@ impl Wire {
             .header("x-ms-date", &date)
             .header("x-ms-content-sha256", &hash);
         let request = match sender {
-            Sender::Nobody => request,
+            Sender::Anonymous => request,
             Sender::Authorized(value) => request.header(AUTHORIZATION, *value),
             Sender::Owner => {
                 let key = base64::decode(SECRET).unwrap();

@@ -1,18 +1,20 @@
-//! What an error says, and what it keeps.
+//! The texts and the contents of errors.
 
 use crate::{
-    client, client_with,
-    fake_service::{API_VERSION, FakeService, USER, failure, respond},
-    header, user,
+    client, client_with, header,
+    support::{
+        fake_service::{FakeService, failure, respond},
+        fixtures::{API_VERSION, ENDPOINT, SCOPES, USER, user},
+    },
 };
-use azure_communication_identity::{CommunicationError, CommunicationErrorCode, CommunicationTokenScope};
+use azure_communication_identity::{CommunicationError, CommunicationErrorCode};
 use azure_core::{
     error::ErrorKind,
     http::{ClientOptions, RetryOptions, StatusCode},
 };
 
 #[tokio::test(start_paused = true)]
-async fn a_transport_failure_says_which_request_failed_and_why() {
+async fn a_transport_failure_names_the_request_and_the_cause() {
     for kind in [ErrorKind::Connection, ErrorKind::Io] {
         let failures = (0..3).map(|_| failure(kind.clone(), "certificate has expired"));
         let service = FakeService::new(failures);
@@ -27,10 +29,10 @@ async fn a_transport_failure_says_which_request_failed_and_why() {
     }
 }
 
-/// reqwest puts the URL, in which the id of the user stands, into the text of its errors.
+/// reqwest puts the URL, with the id of the user, into the texts of its errors.
 #[tokio::test(start_paused = true)]
 async fn a_transport_failure_shows_no_url() {
-    let url = format!("https://contoso.communication.azure.com/identities/{USER}?api-version={API_VERSION}");
+    let url = format!("{ENDPOINT}identities/{USER}?api-version={API_VERSION}");
     for text in [
         format!("error sending request for url ({url})"),
         format!("GET {url} failed"),
@@ -43,7 +45,7 @@ async fn a_transport_failure_shows_no_url() {
 }
 
 #[tokio::test]
-async fn a_transport_failure_says_so_without_retries_too() {
+async fn a_transport_failure_names_its_cause_without_retries_too() {
     let service = FakeService::new([failure(ErrorKind::Connection, "connection refused")]);
     let options = ClientOptions {
         retry: RetryOptions::none(),
@@ -60,16 +62,13 @@ async fn a_transport_failure_says_so_without_retries_too() {
 }
 
 #[tokio::test]
-async fn a_service_error_is_found_whole_also_when_its_message_holds_escapes() {
+async fn a_service_error_is_read_whole_despite_escapes() {
     let service = FakeService::new([respond(
         StatusCode::BadRequest,
         &[("ms-cv", "abc.0"), ("content-type", "application/json")],
         r#"{"error":{"code":"ValidationError","message":"\"é\" is\nnot \u00e9.","target":"Scopes"}}"#,
     )]);
-    let error = client(&service)
-        .get_token(&user(), &[CommunicationTokenScope::Chat], None)
-        .await
-        .unwrap_err();
+    let error = client(&service).get_token(&user(), &SCOPES, None).await.unwrap_err();
 
     let ErrorKind::HttpResponse {
         status,
@@ -102,7 +101,7 @@ async fn a_service_error_is_found_whole_also_when_its_message_holds_escapes() {
 }
 
 #[tokio::test]
-async fn a_gateways_body_keeps_its_status_and_shows_its_beginning() {
+async fn a_gateways_response_keeps_status_and_excerpt() {
     for (body, shown) in [
         ("", "404 Not Found"),
         (
@@ -118,9 +117,12 @@ async fn a_gateways_body_keeps_its_status_and_shows_its_beginning() {
 }
 
 #[tokio::test]
-async fn a_code_that_stands_in_a_header_only_is_found() {
-    let answer = respond(StatusCode::Conflict, &[("x-ms-error-code", "SomethingNew")], "");
-    let service = FakeService::new([answer]);
+async fn a_code_in_a_header_is_read() {
+    let service = FakeService::new([respond(
+        StatusCode::Conflict,
+        &[("x-ms-error-code", "SomethingNew")],
+        "",
+    )]);
     let error = client(&service).delete_user(&user(), None).await.unwrap_err();
     let found = CommunicationError::from_error(&error).unwrap();
     let code = CommunicationErrorCode::UnknownValue("SomethingNew".to_owned());
@@ -128,14 +130,11 @@ async fn a_code_that_stands_in_a_header_only_is_found() {
     assert_eq!(found.remedy, None);
 }
 
-/// What is shown of a refusal.
+/// Returns the text of a refusal.
 async fn refused(status: u16, headers: &[(&'static str, &'static str)], body: &'static str) -> String {
     let answers = (0..3).map(|_| respond(StatusCode::from(status), headers, body));
     let service = FakeService::new(answers);
-    let error = client(&service)
-        .get_token(&user(), &[CommunicationTokenScope::Chat], None)
-        .await
-        .unwrap_err();
+    let error = client(&service).get_token(&user(), &SCOPES, None).await.unwrap_err();
     assert_eq!(error.http_status(), Some(StatusCode::from(status)));
     error.to_string()
 }
@@ -143,20 +142,20 @@ async fn refused(status: u16, headers: &[(&'static str, &'static str)], body: &'
 const DENIED: &str = r#"{"error":{"code":"Denied","message":"Denied by the resource provider."}}"#;
 
 #[tokio::test]
-async fn a_refused_signature_says_what_to_check() {
+async fn a_refused_signature_names_key_endpoint_and_clock() {
     for status in [401, 403] {
         let text = refused(status, &[], DENIED).await;
         for part in ["Denied by the resource provider", "access key", "endpoint", "clock"] {
             assert!(text.contains(part), "{text}");
         }
     }
-    // The answer's date convicts the clock.
+    // The date of the response shows that the clock is wrong.
     let text = refused(401, &[("date", "Wed, 13 Apr 2022 18:09:12 GMT")], DENIED).await;
     assert!(text.contains("ahead of the service's, and 5m is the most"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_refusals_say_what_to_change() {
+async fn other_refusals_have_their_remedies() {
     for (status, headers, body, remedy) in [
         (
             401,

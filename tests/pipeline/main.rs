@@ -1,4 +1,4 @@
-//! What the client does with a transport's answers, seen from outside.
+//! The requests of the client and its handling of responses, over a fake transport.
 
 #![allow(
     clippy::indexing_slicing,
@@ -7,28 +7,20 @@
     reason = "a test fails by panicking"
 )]
 
-mod answers;
-mod at_most_once;
 mod authentication;
 mod errors;
-#[path = "../support/fake_service.rs"]
-mod fake_service;
-#[path = "../support/log.rs"]
-mod kept_log;
 mod policies;
 mod requests;
+mod responses;
+#[path = "../support/mod.rs"]
+mod support;
 mod teams_extension;
 mod versions;
-mod waiting;
 
-use azure_communication_identity::{
-    CommunicationIdentityClient, CommunicationIdentityClientOptions, CommunicationUserIdentifier,
-};
+use azure_communication_identity::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
 use azure_core::http::{ClientOptions, Request, headers::HeaderName};
-use fake_service::{FakeService, USER};
 use std::sync::Arc;
-
-const CONNECTION_STRING: &str = "endpoint=https://contoso.communication.azure.com/;accesskey=c2VjcmV0IGFjY2VzcyBrZXk=";
+use support::{fake_service::FakeService, fixtures::CONNECTION_STRING};
 
 fn client(service: &Arc<FakeService>) -> CommunicationIdentityClient {
     client_with(service.client_options(), false)
@@ -41,10 +33,6 @@ fn client_with(client_options: ClientOptions, retry_uncertain_creation: bool) ->
         ..Default::default()
     };
     CommunicationIdentityClient::with_connection_string(CONNECTION_STRING, Some(options)).unwrap()
-}
-
-fn user() -> CommunicationUserIdentifier {
-    USER.parse().unwrap()
 }
 
 fn header(request: &Request, name: &'static str) -> Option<String> {

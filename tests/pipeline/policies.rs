@@ -1,8 +1,8 @@
-//! What policies of the caller do to errors.
+//! Errors that pass policies of the caller.
 
 use crate::{
     client_with,
-    fake_service::{Answer, FakeService, failure, status},
+    support::fake_service::{Answer, FakeService, failure, status},
 };
 use azure_communication_identity::{CommunicationError, creation_outcome_unknown};
 use azure_core::{
@@ -38,7 +38,7 @@ impl Policy for RefusingPolicy {
 }
 
 #[tokio::test]
-async fn an_error_of_a_policy_keeps_its_text_its_kind_and_its_source() {
+async fn a_policys_error_keeps_its_text_kind_and_source() {
     let service = FakeService::new([]);
     let mut per_call = service.client_options();
     per_call.per_call_policies.push(Arc::new(RefusingPolicy));
@@ -54,7 +54,7 @@ async fn an_error_of_a_policy_keeps_its_text_its_kind_and_its_source() {
     }
 }
 
-/// Says more about every failure.
+/// Adds context to every failure.
 #[derive(Debug)]
 struct ContextPolicy;
 
@@ -67,7 +67,7 @@ impl Policy for ContextPolicy {
     }
 }
 
-/// Creates a user through a policy that adds context to what goes wrong.
+/// Creates a user through a policy that adds context to failures.
 async fn create_in_context(answers: impl IntoIterator<Item = Answer>) -> Error {
     let service = FakeService::new(answers);
     let mut options = service.client_options();
@@ -81,7 +81,7 @@ async fn create_in_context(answers: impl IntoIterator<Item = Answer>) -> Error {
 }
 
 #[tokio::test(start_paused = true)]
-async fn context_that_a_policy_adds_loses_nothing_of_the_failure() {
+async fn a_policys_context_keeps_the_failure() {
     let error = create_in_context([status(StatusCode::InternalServerError)]).await;
     assert_eq!(error.http_status(), Some(StatusCode::InternalServerError));
     assert!(CommunicationError::from_error(&error).is_some());

@@ -1,9 +1,11 @@
-//! What goes on the wire, and what is refused before.
+//! The requests of the operations, and the arguments and options that are refused.
 
 use crate::{
-    CONNECTION_STRING, client,
-    fake_service::{API_VERSION, FakeService, USER, busy, created, issued, respond, status},
-    header, user,
+    client, header,
+    support::{
+        fake_service::{FakeService, busy, created, issued, respond, status},
+        fixtures::{API_VERSION, CONNECTION_STRING, ENDPOINT, USER, user},
+    },
 };
 use azure_communication_identity::{
     CommunicationIdentityClient, CommunicationIdentityClientOptions, CommunicationTokenScope, TeamsUserTokenRequest,
@@ -27,7 +29,7 @@ fn body(request: &Request) -> String {
 }
 
 #[tokio::test]
-async fn requests_are_those_of_the_services_specification() {
+async fn requests_match_the_specification() {
     let service = FakeService::new([
         created(),
         respond(
@@ -77,13 +79,13 @@ async fn requests_are_those_of_the_services_specification() {
     };
     client.get_token_for_teams_user(request, None).await.unwrap();
 
-    let user_path = format!("/identities/{USER}");
+    let user_path = format!("identities/{USER}");
     let sent = service.requests();
     for (request, (method, path, body_sent)) in sent.iter().zip([
-        (Method::Post, "/identities".to_owned(), ""),
+        (Method::Post, "identities".to_owned(), ""),
         (
             Method::Post,
-            "/identities".to_owned(),
+            "identities".to_owned(),
             r#"{"createTokenWithScopes":["chat.join.limited"],"expiresInMinutes":60}"#,
         ),
         (
@@ -100,14 +102,14 @@ async fn requests_are_those_of_the_services_specification() {
         (Method::Delete, user_path.clone(), ""),
         (
             Method::Post,
-            "/teamsUser/:exchangeAccessToken".to_owned(),
+            "teamsUser/:exchangeAccessToken".to_owned(),
             r#"{"token":"entra","appId":"app","userId":"oid"}"#,
         ),
     ]) {
         assert_eq!(request.method(), method, "{path}");
         assert_eq!(
             request.url().as_str(),
-            format!("https://contoso.communication.azure.com{path}?api-version={API_VERSION}")
+            format!("{ENDPOINT}{path}?api-version={API_VERSION}")
         );
         assert_eq!(body(request), body_sent, "{path}");
         assert_eq!(header(request, "accept").as_deref(), Some("application/json"));
@@ -144,7 +146,7 @@ async fn an_id_stays_one_segment_of_the_path() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn attempts_of_a_call_share_the_request_id() {
+async fn attempts_share_the_request_id() {
     let service = FakeService::new([busy(), created(), created(), created()]);
     let client = client(&service);
     client.create_user(None).await.unwrap();
@@ -171,7 +173,7 @@ async fn attempts_of_a_call_share_the_request_id() {
 }
 
 #[tokio::test]
-async fn arguments_that_the_service_would_refuse_are_not_sent() {
+async fn arguments_that_the_service_refuses_are_not_sent() {
     let service = FakeService::new([]);
     let client = client(&service);
     let user = user();
@@ -208,7 +210,7 @@ async fn arguments_that_the_service_would_refuse_are_not_sent() {
 }
 
 #[test]
-fn options_that_core_would_panic_over_are_refused() {
+fn options_that_would_panic_are_refused() {
     for id in ["more than 24 characters long", "has space", "has/slash", "é"] {
         let mut options = CommunicationIdentityClientOptions::default();
         options.client_options.user_agent.application_id = Some(id.to_owned());
@@ -221,4 +223,21 @@ fn options_that_core_would_panic_over_are_refused() {
     };
     let error = CommunicationIdentityClient::with_connection_string(CONNECTION_STRING, Some(options)).unwrap_err();
     assert!(error.to_string().contains("api_version"), "{error}");
+}
+
+#[test]
+fn impossible_bounds_are_refused() {
+    for (timeout, max_retry_after, name) in [
+        (Some(Duration::ZERO), Duration::ZERO, "timeout"),
+        (Some(Duration::seconds(-1)), Duration::ZERO, "timeout"),
+        (None, Duration::seconds(-1), "max_retry_after"),
+    ] {
+        let options = CommunicationIdentityClientOptions {
+            timeout,
+            max_retry_after,
+            ..Default::default()
+        };
+        let error = CommunicationIdentityClient::with_connection_string(CONNECTION_STRING, Some(options)).unwrap_err();
+        assert!(error.to_string().starts_with(name), "{error}");
+    }
 }

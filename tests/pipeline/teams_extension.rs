@@ -1,9 +1,11 @@
 //! Assignments of Teams Phone extensibility, and the exchange that they permit.
 
 use crate::{
-    client,
-    fake_service::{API_VERSION, FakeService, respond, status},
-    header,
+    client, header,
+    support::{
+        fake_service::{FakeService, respond, status},
+        fixtures::API_VERSION,
+    },
 };
 use azure_communication_identity::{
     CommunicationIdentifier, CommunicationIdentityClient, CommunicationIdentityClientOptions,
@@ -32,7 +34,7 @@ fn assignment() -> TeamsExtensionAssignmentId {
 }
 
 #[tokio::test]
-async fn requests_about_assignments_are_those_of_the_specification() {
+async fn assignment_requests_match_the_specification() {
     let service = FakeService::new([
         respond(StatusCode::Created, &[], RESOURCE_ACCOUNT),
         respond(StatusCode::Ok, &[], RESOURCE_ACCOUNT),
@@ -95,7 +97,7 @@ async fn requests_about_assignments_are_those_of_the_specification() {
 }
 
 #[tokio::test]
-async fn an_assignment_is_read_as_it_comes() {
+async fn an_assignment_of_any_kind_is_read() {
     for (rest, principal_type, client_ids) in [
         (
             r#""principalType":"user","clientIds":["a","b"]"#,
@@ -145,7 +147,7 @@ async fn an_assignment_is_read_as_it_comes() {
 }
 
 #[tokio::test]
-async fn an_assignment_that_there_is_not_is_a_404() {
+async fn a_missing_assignment_is_a_404() {
     let service = FakeService::new([status(StatusCode::NotFound)]);
     let error = client(&service)
         .get_teams_extension_assignment(&assignment(), None)
@@ -156,7 +158,7 @@ async fn an_assignment_that_there_is_not_is_a_404() {
 
 #[tokio::test]
 async fn the_users_own_token_authenticates_an_exchange() {
-    // The answer of the specification's example.
+    // The response of the specification's example.
     let exchanged = r#"{
         "identity": {"id": "8:acs:2dee53b4-368b-45b4-ab52-8493fb117652_c70d068c-2f32-484d-9455-73070cd5aadd_b27b64b9-39d2-44a3-869d-67700b74e805"},
         "accessToken": {"token": "token", "expiresOn": "2025-07-10T21:39:39.3244584+00:00"}
@@ -189,13 +191,13 @@ async fn the_users_own_token_authenticates_an_exchange() {
         );
         assert_eq!(Bytes::from(request.body()), "{}");
         assert_eq!(header(&request, "authorization").as_deref(), Some("Bearer entra-token"));
-        // Nothing of the client's own key.
+        // No signature with the client's own key.
         assert_eq!(header(&request, "x-ms-content-sha256"), None);
     }
 }
 
 #[tokio::test]
-async fn an_entra_token_does_not_travel_in_plain_text() {
+async fn an_entra_token_never_travels_in_plain_text() {
     let service = FakeService::new([]);
     let options = CommunicationIdentityClientOptions {
         client_options: service.client_options(),
@@ -213,7 +215,7 @@ async fn an_entra_token_does_not_travel_in_plain_text() {
 }
 
 #[tokio::test]
-async fn a_refused_user_token_says_what_to_check() {
+async fn a_refused_user_token_names_the_assignment() {
     for code in ["Denied", "InvalidAccessToken"] {
         let body = format!(r#"{{"error":{{"code":"{code}","message":"No."}}}}"#);
         let service = FakeService::new([respond(StatusCode::Unauthorized, &[], body)]);

@@ -2,20 +2,23 @@
 
 use crate::{
     client_with,
-    fake_service::{Answer, FakeService, USER, respond},
-    kept_log::Log,
+    support::{
+        fake_service::{Answer, FakeService, respond},
+        fixtures::{API_VERSION, USER},
+        log::Log,
+    },
 };
 use azure_core::http::StatusCode;
 
 const WARNING: &str = "the service no longer lists this client's API version";
 
-/// The documented answer to a creation, with the versions that the service supports.
-fn created(versions: &'static str) -> Answer {
+/// The documented response to a creation, with the versions that the service supports.
+fn created(versions: &str) -> Answer {
     let body = format!(r#"{{"identity":{{"id":"{USER}"}}}}"#);
     respond(StatusCode::Created, &[("api-supported-versions", versions)], body)
 }
 
-/// Makes one call for each answer, and returns the number of warnings.
+/// Makes one call for each response, and returns the number of warnings.
 async fn warnings(answers: Vec<Answer>) -> usize {
     let log = Log::default();
     let _guard = tracing::subscriber::set_default(log.subscriber());
@@ -33,7 +36,7 @@ async fn warnings(answers: Vec<Answer>) -> usize {
 }
 
 #[tokio::test]
-async fn a_version_that_is_not_listed_is_one_warning() {
+async fn an_unlisted_version_is_one_warning() {
     let withdrawn = "2026-09-24, 2027-01-01-preview";
     let refused = || respond(StatusCode::BadRequest, &[("api-supported-versions", withdrawn)], "");
     let answers = vec![created(withdrawn), refused(), created(withdrawn)];
@@ -41,14 +44,27 @@ async fn a_version_that_is_not_listed_is_one_warning() {
 }
 
 #[tokio::test]
-async fn a_version_that_is_listed_is_no_warning() {
+async fn a_listed_version_is_no_warning() {
     let answers = [
-        "2026-09-23",
-        "2025-06-30,2026-09-23",
-        "2025-06-30 ,  2026-09-23 , 2027-01-01",
-    ]
-    .map(created);
-    assert_eq!(warnings(answers.into()).await, 0);
+        API_VERSION.to_owned(),
+        format!("2025-06-30,{API_VERSION}"),
+        format!("2025-06-30 ,  {API_VERSION} , 2027-01-01"),
+    ];
+    let answers = answers.iter().map(|versions| created(versions)).collect();
+    assert_eq!(warnings(answers).await, 0);
     let without_list = respond(StatusCode::Created, &[], format!(r#"{{"identity":{{"id":"{USER}"}}}}"#));
     assert_eq!(warnings(vec![without_list]).await, 0);
+}
+
+/// A creation is not sent again after these, so its retries end with the response.
+#[tokio::test]
+async fn an_unlisted_version_in_a_last_response_is_one_warning() {
+    for status in [408, 500, 502, 503, 504, 599] {
+        let last = respond(
+            StatusCode::from(status),
+            &[("api-supported-versions", "2026-09-24")],
+            "",
+        );
+        assert_eq!(warnings(vec![last]).await, 1, "{status}");
+    }
 }

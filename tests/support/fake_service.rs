@@ -1,7 +1,11 @@
-//! A transport that answers from a script and keeps what it was sent.
+//! A transport that responds from a script, and records the requests.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(dead_code, reason = "part of several tests, and each uses some of it")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    dead_code,
+    reason = "a test fails by panicking, and uses some of it"
+)]
 
 use azure_core::{
     Bytes, Error, Result,
@@ -15,6 +19,8 @@ use azure_core::{
 use std::{
     collections::VecDeque,
     fmt,
+    future::{Future, ready},
+    pin::Pin,
     sync::{Arc, Mutex},
 };
 
@@ -22,29 +28,43 @@ use std::{
 /// Azure/azure-rest-api-specs, specification/communication/data-plane/Identity.
 pub(crate) const API_VERSION: &str = "2026-09-23";
 
-/// The answer to one attempt.
+/// The response to one attempt.
 pub(crate) type Answer = Box<dyn FnOnce(&Request) -> Result<AsyncRawResponse> + Send>;
 
-/// Answers one attempt after the other. An attempt more than there are answers fails the test.
+/// A response that may take its time.
+pub(crate) type Pending = Pin<Box<dyn Future<Output = Result<AsyncRawResponse>> + Send>>;
+
+type Respond = dyn FnMut(&Request) -> Pending + Send;
+
 pub(crate) struct FakeService {
-    answers: Mutex<VecDeque<Answer>>,
+    respond: Mutex<Box<Respond>>,
     requests: Mutex<Vec<Request>>,
 }
 
 impl FakeService {
+    /// Creates a service that gives each attempt the next response. An attempt too many fails the test.
     pub(crate) fn new(answers: impl IntoIterator<Item = Answer>) -> Arc<Self> {
+        let mut answers: VecDeque<Answer> = answers.into_iter().collect();
+        Self::with(move |request| {
+            let answer = answers.pop_front().expect("there is a response for this attempt");
+            Box::pin(ready(answer(request)))
+        })
+    }
+
+    /// Creates a service that gives every attempt what a function returns.
+    pub(crate) fn with(respond: impl FnMut(&Request) -> Pending + Send + 'static) -> Arc<Self> {
         Arc::new(Self {
-            answers: Mutex::new(answers.into_iter().collect()),
+            respond: Mutex::new(Box::new(respond)),
             requests: Mutex::default(),
         })
     }
 
-    /// The requests so far, as they would have gone on the wire.
+    /// Returns the requests so far, as they would have gone on the wire.
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
 
-    /// Options that send to this service and retry twice, after ten seconds each.
+    /// Returns options that send to this service and retry twice, after ten seconds each.
     pub(crate) fn client_options(self: &Arc<Self>) -> ClientOptions {
         ClientOptions {
             transport: Some(Transport::new(self.clone())),
@@ -68,28 +88,27 @@ impl fmt::Debug for FakeService {
 impl HttpClient for FakeService {
     async fn execute_request(&self, request: &Request) -> Result<AsyncRawResponse> {
         self.requests.lock().unwrap().push(request.clone());
-        let answer = self.answers.lock().unwrap().pop_front();
-        let answer = answer.expect("the service has an answer for this attempt");
-        answer(request)
+        let response = (self.respond.lock().unwrap())(request);
+        response.await
     }
 }
 
-/// An answer with a status, headers and a body.
-pub(crate) fn respond(status: StatusCode, headers: &[(&'static str, &'static str)], body: impl Into<Bytes>) -> Answer {
+/// A response with a status, headers and a body.
+pub(crate) fn respond(status: StatusCode, headers: &[(&'static str, &str)], body: impl Into<Bytes>) -> Answer {
     let mut response_headers = Headers::new();
     for &(name, value) in headers {
-        response_headers.insert(name, value);
+        response_headers.insert(name, value.to_owned());
     }
     let body = body.into();
     Box::new(move |_| Ok(AsyncRawResponse::from_bytes(status, response_headers, body)))
 }
 
-/// An answer with a status and nothing else.
+/// A response with a status and nothing else.
 pub(crate) fn status(status: StatusCode) -> Answer {
     respond(status, &[], "")
 }
 
-/// The service's own answer that it is busy: a 503 with its error in the body.
+/// The service's response that it is busy: a 503 with its error in the body.
 pub(crate) fn busy() -> Answer {
     respond(StatusCode::ServiceUnavailable, &[], BUSY)
 }
@@ -107,12 +126,12 @@ pub(crate) fn failure(kind: ErrorKind, cause: &'static str) -> Answer {
 
 pub(crate) const USER: &str = "8:acs:bbbcbc1e-9f06-482a-b5d8-20e3f26ef0cd_45ab2481-1c1c-4005-be24-0ffb879b1130";
 
-/// The documented answer to the creation of [`USER`].
+/// The documented response to the creation of [`USER`].
 pub(crate) fn created() -> Answer {
     respond(StatusCode::Created, &[], format!(r#"{{"identity":{{"id":"{USER}"}}}}"#))
 }
 
-/// The documented answer to a request for a token.
+/// The documented response to a request for a token.
 pub(crate) fn issued() -> Answer {
     respond(
         StatusCode::Ok,

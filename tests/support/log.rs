@@ -1,6 +1,4 @@
-//! A log that is kept.
-
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! A log in memory.
 
 use std::{
     io,
@@ -8,12 +6,12 @@ use std::{
 };
 use tracing::{Level, Subscriber};
 
-/// All that was logged.
+/// Everything that was logged.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Writes every event of every level to this log.
+    /// Creates a subscriber that writes every event of every level to this log.
     pub(crate) fn subscriber(&self) -> impl Subscriber + Send + Sync + use<> {
         let log = self.clone();
         tracing_subscriber::fmt()

@@ -1,7 +1,4 @@
-//! A server on a real socket that does what a test tells it to with each connection.
-
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(dead_code, reason = "part of several tests, and each uses some of it")]
+//! A server on a real socket, whose connections a test handles.
 
 use std::{
     future::Future,
@@ -67,17 +64,17 @@ impl RawServer {
         let _ = (&mut self.task).await;
     }
 
-    /// How many connections were established.
+    /// Returns the number of connections that were established.
     pub(crate) fn connections(&self) -> usize {
         self.counters.connections.load(Ordering::SeqCst)
     }
 
-    /// How many requests arrived whole.
+    /// Returns the number of requests that arrived whole.
     pub(crate) fn requests(&self) -> usize {
         *self.counters.requests.borrow()
     }
 
-    /// Waits until so many requests have arrived whole.
+    /// Waits until this many requests have arrived whole.
     pub(crate) async fn requests_arrived(&self, count: usize) {
         let mut requests = self.counters.requests.subscribe();
         requests.wait_for(|requests| *requests >= count).await.unwrap();
@@ -103,7 +100,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Reads one request with its body and counts it; `None` when the client has closed the connection.
+    /// Reads one request with its body and counts it. Returns `None` when the client has closed the connection.
     pub(crate) async fn read_request(&mut self) -> io::Result<Option<String>> {
         let mut request = Vec::new();
         while !request.ends_with(b"\r\n\r\n") {
@@ -123,7 +120,7 @@ impl Connection {
         Ok(Some(String::from_utf8_lossy(&request).into_owned()))
     }
 
-    /// How many requests have arrived at the server so far.
+    /// Returns the number of requests that have arrived at the server so far.
     pub(crate) fn committed(&self) -> usize {
         *self.counters.requests.borrow()
     }

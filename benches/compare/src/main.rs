@@ -6,23 +6,18 @@
 
 #![allow(clippy::print_stdout, reason = "a bench shows what it measures")]
 
-mod hyper_transport;
 #[path = "../../support/mod.rs"]
 mod support;
 
-use crate::{
-    hyper_transport::HyperTransport,
-    support::{Caller, Measurement, Outcome, Server, Spread, arguments, transport},
-};
+use crate::support::{Caller, KEY, Measurement, Outcome, Server, Spread, USER, arguments, transport};
 use azure_communication_identity::{CommunicationIdentityClient, CommunicationUserIdentifier};
-use azure_core::http::{Response, Transport};
+use azure_core::http::Response;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
 use std::{
     collections::HashSet,
     fs,
     io::stdin,
-    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::runtime::Runtime;
@@ -46,6 +41,10 @@ fn main() -> Outcome {
             fs::write(ca, pem)?;
             serve(server)
         }
+        ["call"] => {
+            println!("{USER} {KEY}");
+            Ok(())
+        }
         ["client", variant, endpoint] => measure(&runtime, caller(variant, endpoint)?),
         ["bulk", count, endpoint] => bulk(&runtime, count.parse()?, endpoint),
         ["further", endpoint] => further(&runtime, endpoint),
@@ -61,7 +60,8 @@ fn serve(server: Server) -> Outcome {
 fn caller(variant: &str, endpoint: &str) -> Outcome<Caller> {
     match variant {
         "client" => Caller::client(endpoint),
-        "hyper" => Caller::client_over(endpoint, Transport::new(Arc::new(HyperTransport::new()))),
+        #[cfg(feature = "hyper")]
+        "hyper" => Caller::client_over(endpoint, azure_communication_identity::default_transport()?),
         "pipeline" => Caller::pipeline(endpoint),
         "reqwest" => Caller::reqwest(endpoint),
         _ => Err(format!("there is no variant {variant}").into()),

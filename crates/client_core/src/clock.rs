@@ -1,4 +1,4 @@
-//! The clock of a client: the machine's time, corrected by the service's, and a stopwatch.
+//! The clock of a client: the machine's time, corrected by the service's, and a monotonic clock.
 
 use azure_core::time::{Duration, OffsetDateTime};
 use std::{
@@ -71,13 +71,6 @@ impl Clock {
     pub fn set_offset_seconds(&self, offset: i64) {
         self.offset.store(offset, Ordering::Relaxed);
     }
-
-    /// Replaces a correction, unless another has been set meanwhile.
-    pub fn replace_offset_seconds(&self, current: i64, new: i64) {
-        let _ = self
-            .offset
-            .compare_exchange(current, new, Ordering::Relaxed, Ordering::Relaxed);
-    }
 }
 
 impl fmt::Debug for Clock {
@@ -86,7 +79,7 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// The machine's time, and the start of its stopwatch.
+/// The machine's time, and the start of its monotonic clock.
 struct Machine(Instant);
 
 impl TimeSource for Machine {

@@ -1,6 +1,8 @@
 //! JSON Web Tokens (RFC 7519), read without checking their signature.
 
 use crate::json;
+#[cfg(feature = "azure")]
+use azure_core::time::OffsetDateTime;
 use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
@@ -54,6 +56,19 @@ pub fn unverified_claims(token: &str) -> Result<Map<String, Value>, NotAToken> {
     json::object(&claims).ok_or(NotAToken::WRONG_CLAIMS)
 }
 
+/// Reads a `NumericDate` (RFC 7519, section 2), which may have a fraction. It is rounded down to whole seconds.
+#[cfg(feature = "azure")]
+#[must_use]
+pub fn numeric_date(claim: &Value) -> Option<OffsetDateTime> {
+    let seconds = claim.as_i64().or_else(|| {
+        let seconds = claim.as_f64()?.floor();
+        // A cast of a number that is out of range saturates, and such a date is out of range as well.
+        #[expect(clippy::cast_possible_truncation, reason = "the fraction is gone")]
+        Some(seconds as i64)
+    })?;
+    OffsetDateTime::from_unix_timestamp(seconds).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,5 +106,25 @@ mod tests {
             unverified_claims(&long).unwrap_err().to_string(),
             "it is longer than 64 KiB"
         );
+    }
+
+    #[cfg(feature = "azure")]
+    #[test]
+    fn dates_are_rounded_down_or_refused() {
+        use serde_json::json;
+
+        for (claim, seconds) in [
+            (json!(1_700_000_000), Some(1_700_000_000)),
+            (json!(1_700_000_000.9), Some(1_700_000_000)),
+            (json!(-0.5), Some(-1)),
+            (json!(1e300), None),
+            (json!(i64::MAX), None),
+            (json!(u64::MAX), None),
+            (json!("1700000000"), None),
+            (json!(null), None),
+        ] {
+            let expected = seconds.map(|seconds| OffsetDateTime::from_unix_timestamp(seconds).unwrap());
+            assert_eq!(numeric_date(&claim), expected, "{claim}");
+        }
     }
 }

@@ -1,12 +1,14 @@
 //! The parts that the clients of this workspace share and that no library has: calls over azure_core's pipeline, bounded in
-//! time and length and sent again only where that does no harm; single flights; unverified claims; loopback hosts.
+//! time and length and retried only where that is safe; single flights; unverified claims; loopback hosts.
 //!
-//! Nothing here is an interface for others. It changes with the crates that use it.
+//! An internal crate: its API changes with the crates that use it.
 
 #[cfg(feature = "azure")]
 pub mod call;
 #[cfg(feature = "azure")]
 pub mod clock;
+#[cfg(feature = "azure")]
+pub mod error;
 #[cfg(feature = "azure")]
 pub mod headers;
 pub mod host;

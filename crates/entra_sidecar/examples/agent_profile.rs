@@ -1,23 +1,26 @@
-//! An API that shows callers their profile and mail, and sends mail in their name. Microsoft Graph has all of it, and the
-//! sidecar calls that for them.
+//! An API that shows callers their profile and mail, and sends mail in their name. The sidecar calls Microsoft Graph for them.
 //!
 //! ```sh
 //! cargo run -p entra_sidecar --example agent_profile
 //! SIDECAR_URL=http://localhost:5000 TENANT_ID=... CLIENT_ID=... cargo run -p entra_sidecar --example agent_profile
 //! ```
 //!
-//! | route | what it does |
+//! | route | response |
 //! | --- | --- |
-//! | `GET /api/profile` | shows the caller's profile |
-//! | `GET /api/messages` | shows the caller's last ten messages |
-//! | `POST /api/messages/send` | sends a message, which is the body, in the caller's name |
+//! | `GET /api/profile` | the caller's profile |
+//! | `GET /api/messages` | the caller's last ten messages |
+//! | `POST /api/messages/send` | sends the message in the body, in the caller's name |
 //!
-//! With `SIDECAR_URL`, callers have to be of the tenant `TENANT_ID` and have a token with the scope `access_as_user` for the
-//! application `CLIENT_ID`, which is also the one that the sidecar is configured with. Without it, a double of the sidecar
-//! and an issuer of tokens are started in this process. `PORT` is where the API listens on loopback, any free port unless it
-//! is set. With the argument `--once`, it sends its requests itself, and ends.
+//! | variable | meaning |
+//! | --- | --- |
+//! | `SIDECAR_URL` | the sidecar; without it, a fake sidecar and an issuer of tokens run in this process |
+//! | `TENANT_ID` | the tenant of the callers; required with `SIDECAR_URL` |
+//! | `CLIENT_ID` | the sidecar's application; callers' tokens are for it, with the scope `access_as_user`; required too |
+//! | `PORT` | the port on loopback; any free one by default |
+//!
+//! With the argument `--once`, it sends the requests itself, and exits.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example shows what it does")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example prints its results")]
 
 use axum::{
     Json, Router,
@@ -26,14 +29,14 @@ use axum::{
     routing::{get, post},
 };
 use entra_sidecar::{DownstreamRequest, InboundToken, SidecarClient, web::HandlerError};
-use entra_sidecar_double::{DownstreamApi, SidecarDouble};
+use fake_entra_sidecar::{DownstreamApi, FakeSidecar};
 use serde_json::{Value, json};
 use std::{env, error::Error, process::ExitCode};
 use token_guard::{Caller, EntraApi, TokenGuard, testing::TestIssuer};
 use tokio::net::TcpListener;
 
 const SCOPE: &str = "access_as_user";
-const OWN_AUDIENCE: &str = "api://agent-profile";
+const AUDIENCE: &str = "api://agent-profile";
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -49,80 +52,92 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Outcome {
-    let (app, own) = App::find().await?;
-    let port = env::var("PORT").ok().map_or(Ok(0), |port| port.parse())?;
+    let (app, fakes) = if let Some(url) = variable("SIDECAR_URL") {
+        (App::with_sidecar(&url)?, None)
+    } else {
+        println!("The sidecar is a fake one in this process. Set SIDECAR_URL to use another.\n");
+        let (app, fakes) = App::with_fakes().await?;
+        (app, Some(fakes))
+    };
+    let port = variable("PORT").map_or(Ok(0), |port| port.parse())?;
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     let url = format!("http://{}", listener.local_addr()?);
     let server = axum::serve(listener, routes(app)).with_graceful_shutdown(async {
         let _ = tokio::signal::ctrl_c().await;
     });
 
-    println!("The API listens. Without a token it answers 401:\n\n  curl -i {url}/api/profile\n");
-    let own_token = own.as_ref().map_or("<a token of your tenant>", |own| &own.token);
-    println!("With one it answers:\n\n  TOKEN='{own_token}'");
+    if let Some(fakes) = fakes
+        .as_ref()
+        .filter(|_| env::args().any(|argument| argument == "--once"))
+    {
+        tokio::spawn(server.into_future());
+        return send_requests(&url, fakes).await;
+    }
+    let token = fakes
+        .as_ref()
+        .map_or("<a token of your tenant>", |fakes| &fakes.caller_token);
+    println!("Requests without a token are refused:\n\n  curl -i {url}/api/profile\n");
+    println!("Requests with a token:\n\n  TOKEN='{token}'");
     println!("  curl {url}/api/profile -H \"Authorization: Bearer $TOKEN\"");
     println!("  curl {url}/api/messages -H \"Authorization: Bearer $TOKEN\"");
     println!(
         "  curl {url}/api/messages/send -H \"Authorization: Bearer $TOKEN\" --json '{{\"subject\":\"Lunch?\"}}'\n"
     );
-    let Some(own) = own else {
-        return Ok(server.await?);
-    };
-    if env::args().any(|argument| argument == "--once") {
-        tokio::spawn(server.into_future());
-        return ask(&url, &own).await;
-    }
     Ok(server.await?)
 }
 
-/// What the handlers need.
+/// Returns an environment variable. An empty one is treated as absent.
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The state of the handlers.
 #[derive(Clone)]
 struct App {
     guard: TokenGuard,
     sidecar: SidecarClient,
 }
 
-/// What stands in for Entra ID and the sidecar, and a token of a caller.
-struct Own {
-    sidecar: SidecarDouble,
+/// A fake sidecar, a fake issuer, and a caller's token.
+struct Fakes {
+    sidecar: FakeSidecar,
     _issuer: TestIssuer,
-    token: String,
+    caller_token: String,
 }
 
 impl App {
-    /// With the sidecar that the environment names, or with a double of it.
-    async fn find() -> Outcome<(Self, Option<Own>)> {
-        if let Ok(url) = env::var("SIDECAR_URL") {
-            let variable = |name| env::var(name).map_err(|_| format!("set {name} with SIDECAR_URL"));
-            let api = EntraApi::new(&variable("TENANT_ID")?, &variable("CLIENT_ID")?);
-            let app = Self {
-                guard: TokenGuard::entra(api).build()?.requiring_scopes([SCOPE]),
-                sidecar: SidecarClient::new(&url, None)?,
-            };
-            return Ok((app, None));
-        }
-        println!("The sidecar is a double in this process. Set SIDECAR_URL to use another one.\n");
+    /// Creates the state with the sidecar at a URL, for callers of Entra ID.
+    fn with_sidecar(url: &str) -> Outcome<Self> {
+        let required = |name| variable(name).ok_or_else(|| format!("set {name} with SIDECAR_URL"));
+        let api = EntraApi::new(&required("TENANT_ID")?, &required("CLIENT_ID")?);
+        Ok(Self {
+            guard: TokenGuard::entra(api).build()?.requiring_scopes([SCOPE]),
+            sidecar: SidecarClient::new(url, None)?,
+        })
+    }
+
+    async fn with_fakes() -> Outcome<(Self, Fakes)> {
         let issuer = TestIssuer::start().await?;
-        let claims = json!({ "aud": OWN_AUDIENCE, "scope": SCOPE, "oid": "7d0f1b0e-2a55-4ed8-9f83-5a1fb1cf7a01" });
-        let token = issuer.token(claims)?;
-        let accepted = token.clone();
-        let sidecar = SidecarDouble::builder()
+        let claims = json!({ "aud": AUDIENCE, "scope": SCOPE, "oid": "7d0f1b0e-2a55-4ed8-9f83-5a1fb1cf7a01" });
+        let caller_token = issuer.token(claims)?;
+        let accepted = caller_token.clone();
+        let sidecar = FakeSidecar::builder()
             .api("Graph", DownstreamApi::graph())
             .accept_callers(move |token| token == accepted)
             .start()
             .await?;
         let app = Self {
-            guard: TokenGuard::builder(issuer.url(), [OWN_AUDIENCE])
+            guard: TokenGuard::builder(issuer.url(), [AUDIENCE])
                 .build()?
                 .requiring_scopes([SCOPE]),
             sidecar: SidecarClient::new(&sidecar.url(), None)?,
         };
-        let own = Own {
+        let fakes = Fakes {
             sidecar,
             _issuer: issuer,
-            token,
+            caller_token,
         };
-        Ok((app, Some(own)))
+        Ok((app, fakes))
     }
 }
 
@@ -141,12 +156,12 @@ fn routes(app: App) -> Router {
 }
 
 async fn profile(State(app): State<App>, caller: Caller) -> Result<Json<Option<Value>>, HandlerError> {
-    call(&app, &caller, DownstreamRequest::get("me")).await.map(Json)
+    call_graph(&app, &caller, DownstreamRequest::get("me")).await.map(Json)
 }
 
 async fn messages(State(app): State<App>, caller: Caller) -> Result<Json<Option<Value>>, HandlerError> {
     let request = DownstreamRequest::get("me/messages").query("$top", "10");
-    call(&app, &caller, request).await.map(Json)
+    call_graph(&app, &caller, request).await.map(Json)
 }
 
 async fn send_message(
@@ -155,50 +170,43 @@ async fn send_message(
     Json(message): Json<Value>,
 ) -> Result<Json<Value>, HandlerError> {
     let request = DownstreamRequest::post("me/sendMail").json(&json!({ "message": message }))?;
-    let result = call(&app, &caller, request).await?;
+    let result = call_graph(&app, &caller, request).await?;
     Ok(Json(json!({ "success": true, "result": result })))
 }
 
 /// Calls Microsoft Graph in the name of a caller, whose token the guard has checked.
-async fn call(app: &App, caller: &Caller, request: DownstreamRequest) -> Result<Option<Value>, HandlerError> {
+async fn call_graph(app: &App, caller: &Caller, request: DownstreamRequest) -> Result<Option<Value>, HandlerError> {
     let token = InboundToken::bearer(caller.token().secret().to_owned())?;
     let response = app.sidecar.call_downstream_api("Graph", &token, request, None).await?;
     Ok(response.error_for_status()?.json()?)
 }
 
-/// Asks the API for everything, without the token and with it, and checks what it answers.
-async fn ask(url: &str, own: &Own) -> Outcome {
+/// Sends each request without a token and with one, and checks the responses.
+async fn send_requests(url: &str, fakes: &Fakes) -> Outcome {
     let client = reqwest::Client::builder().no_proxy().build()?;
     let message = json!({ "subject": "Lunch?" });
-    let requests = || {
-        [
-            client.get(format!("{url}/api/profile")),
-            client.get(format!("{url}/api/messages")),
-            client.post(format!("{url}/api/messages/send")).json(&message),
-        ]
-    };
-    for request in requests() {
-        let refused = request.send().await?;
-        println!("{}\n{}\n", refused.status(), refused.url().path());
-        if refused.status() != StatusCode::UNAUTHORIZED {
+    for (path, body, pointer, expected) in [
+        ("/api/profile", None, "/userPrincipalName", json!("adelev@contoso.com")),
+        ("/api/messages", None, "/value/0/subject", json!("Lunch?")),
+        ("/api/messages/send", Some(&message), "/success", json!(true)),
+    ] {
+        let request = || match body {
+            Some(body) => client.post(format!("{url}{path}")).json(body),
+            None => client.get(format!("{url}{path}")),
+        };
+        let response = request().send().await?;
+        println!("{path} without a token: {}", response.status());
+        if response.status() != StatusCode::UNAUTHORIZED {
             return Err("a request without a token was not refused".into());
         }
+        let response = request().bearer_auth(&fakes.caller_token).send().await?;
+        let (status, content) = (response.status(), response.json::<Value>().await?);
+        println!("{path} with a token: {status}\n  {content}\n");
+        if content.pointer(pointer) != Some(&expected) {
+            return Err(format!("the response has no {expected} at {pointer}").into());
+        }
     }
-    let mut answers = Vec::new();
-    for request in requests() {
-        let answer = request.bearer_auth(&own.token).send().await?.error_for_status()?;
-        let (status, body) = (answer.status(), answer.json::<Value>().await?);
-        println!("{status}\n{body}\n");
-        answers.push(body);
-    }
-    let shown = answers
-        .iter()
-        .zip(["/userPrincipalName", "/value/0/subject", "/success"])
-        .map(|(body, place)| body.pointer(place).cloned());
-    if !shown.eq([json!("adelev@contoso.com"), json!("Lunch?"), json!(true)].map(Some)) {
-        return Err("the API answered something else than the profile, the messages and success".into());
-    }
-    let sent = own.sidecar.calls().pop().and_then(|call| call.body);
+    let sent = fakes.sidecar.api_requests().pop().and_then(|request| request.body);
     if sent != Some(json!({ "message": message }).to_string()) {
         return Err("the message did not arrive".into());
     }

@@ -1,17 +1,19 @@
-//! The address of the sidecar.
+//! The base URL of the sidecar.
 
 use crate::error::invalid_argument;
 use azure_core::{Error, Result, http::Url};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use client_core::host::is_loopback;
+use std::net::Ipv6Addr;
 use url::{Host, ParseError};
 
-/// Reads the base URL of a sidecar, such as `http://localhost:5000`. It may have a path, where an ingress puts it under
-/// one.
+/// Parses the base URL of a sidecar, such as `http://localhost:5000`. It may have a path, as behind an ingress.
 ///
-/// A sidecar hands out tokens to whoever reaches it and gets those of callers, so it is looked for beside the application
-/// and in private networks only, unless `allow_any_host`.
+/// A sidecar returns tokens to every caller that reaches it, and receives the tokens of users. Its host must therefore be
+/// loopback or a private address, unless `allow_any_host` is set.
 ///
-/// An error never shows what was passed: it could hold a password.
+/// # Errors
+///
+/// The text is not such a URL. The error does not show it, because it could hold a password.
 pub(crate) fn parse_base_url(base_url: &str, allow_any_host: bool) -> Result<Url> {
     let mut url = Url::parse(base_url).map_err(|error| match error {
         ParseError::RelativeUrlWithoutBase => invalid("it does not start with http:// or https://"),
@@ -40,33 +42,26 @@ pub(crate) fn parse_base_url(base_url: &str, allow_any_host: bool) -> Result<Url
     Ok(url)
 }
 
-/// The addresses of metadata services of clouds that are private ones: of AWS and of Google Cloud. They hand out
-/// credentials, and want no tokens of callers.
+/// The metadata services of AWS and of Google Cloud, whose addresses are private ones. They return credentials, and must not
+/// receive the tokens of callers.
 const METADATA_SERVICES: [Ipv6Addr; 2] = [
     Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
     Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
 ];
 
-/// Whether a host is this machine or in a private network. Names other than `localhost` can be anywhere, those that end
-/// with `.localhost` too where the resolver asks the network; link-local addresses are left out, because clouds keep their
+/// Returns whether a host is this machine or a private address. Link-local addresses are not near, because clouds keep their
 /// metadata services there.
 pub(crate) fn is_near(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => is_near_v4(address),
-        Some(Host::Ipv6(address)) => is_near_v6(address),
-        None => false,
+    if is_loopback(url) {
+        return true;
     }
-}
-
-fn is_near_v4(address: Ipv4Addr) -> bool {
-    address.is_loopback() || address.is_private()
-}
-
-fn is_near_v6(address: Ipv6Addr) -> bool {
-    match address.to_ipv4_mapped() {
-        Some(address) => is_near_v4(address),
-        None => address.is_loopback() || (address.is_unique_local() && !METADATA_SERVICES.contains(&address)),
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_private(),
+        Some(Host::Ipv6(address)) => match address.to_ipv4_mapped() {
+            Some(address) => address.is_loopback() || address.is_private(),
+            None => address.is_unique_local() && !METADATA_SERVICES.contains(&address),
+        },
+        Some(Host::Domain(_)) | None => false,
     }
 }
 
@@ -80,6 +75,7 @@ fn invalid(reason: &str) -> Error {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::net::Ipv4Addr;
 
     fn refuse(base_url: &str, allow_any_host: bool) -> String {
         let error = parse_base_url(base_url, allow_any_host).unwrap_err();
@@ -88,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_beside_the_application_and_in_private_networks_are_taken() {
+    fn loopback_and_private_hosts_are_accepted() {
         for (base_url, expected) in [
             ("http://localhost:5000", "http://localhost:5000/"),
             ("http://LOCALHOST:5000/", "http://localhost:5000/"),
@@ -101,6 +97,7 @@ mod tests {
             ("http://192.168.0.7:5000", "http://192.168.0.7:5000/"),
             ("http://[fd00::7]/", "http://[fd00::7]/"),
             ("http://[::ffff:10.0.0.1]/", "http://[::ffff:a00:1]/"),
+            ("http://[::ffff:127.0.0.1]/", "http://[::ffff:7f00:1]/"),
             ("http://localhost/agent/sidecar/", "http://localhost/agent/sidecar"),
         ] {
             assert_eq!(parse_base_url(base_url, false).unwrap().as_str(), expected);
@@ -108,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn other_hosts_have_to_be_allowed() {
+    fn other_hosts_need_allow_any_host() {
         for base_url in [
             "https://sidecar.contoso.com",
             "http://sidecar:5000",
@@ -136,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_base_url_is_refused_even_then() {
+    fn malformed_base_urls_are_always_refused() {
         for (base_url, reason) in [
             ("", "does not start with http://"),
             ("SECRET", "does not start with http://"),
@@ -156,14 +153,14 @@ mod tests {
         }
     }
 
-    /// Whether an address is of this machine or of a private network: RFC 1122, RFC 1918, RFC 4291 and RFC 4193.
+    /// Returns whether an address is loopback or private: RFC 1122 and RFC 1918.
     fn is_expected(octets: [u8; 4]) -> bool {
         matches!(octets, [127 | 10, ..] | [172, 16..=31, ..] | [192, 168, ..])
     }
 
     proptest! {
         #[test]
-        fn an_address_is_taken_if_it_is_near(octets in any::<[u8; 4]>(), near in any::<bool>(), port in any::<u16>()) {
+        fn addresses_are_accepted_if_near(octets in any::<[u8; 4]>(), near in any::<bool>(), port in any::<u16>()) {
             let octets = if near { [10, octets[1], octets[2], octets[3]] } else { octets };
             let number = u32::from_be_bytes(octets);
             let mapped = Ipv4Addr::from(octets).to_ipv6_mapped();
@@ -174,7 +171,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_without_panic_and_without_being_shown(
+        fn no_text_causes_a_panic_or_is_shown(
             scheme in prop::sample::select(vec!["", "http://", "https://", "http://localhost/", "http://127.0.0.1:"]),
             text in ".*",
         ) {

@@ -1,12 +1,10 @@
-//! The requests of the client's operations, as pure functions of the sidecar's address and the arguments.
+//! The requests of the client's operations, as pure functions of the base URL and the arguments.
 //!
 //! The rule: the source of the sidecar, `AzureAD/microsoft-identity-web`, `src/Microsoft.Identity.Web.Sidecar`.
 
 use crate::{
-    agent::Agent,
     error::invalid_argument,
-    inbound_token::InboundToken,
-    models::{DownstreamRequest, TokenOverrides},
+    models::{Agent, DownstreamRequest, InboundToken, TokenOverrides},
 };
 use azure_core::{
     Result,
@@ -16,7 +14,7 @@ use azure_core::{
     },
 };
 
-/// The sidecar's routes.
+/// A route of the sidecar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     AuthorizationHeader,
@@ -39,20 +37,26 @@ impl Route {
         }
     }
 
-    /// Whether requests carry the token of a caller.
-    pub(crate) fn names_a_caller(self) -> bool {
+    /// Returns whether requests carry the token of a caller.
+    pub(crate) fn has_caller(self) -> bool {
         matches!(self, Self::AuthorizationHeader | Self::DownstreamApi | Self::Validate)
     }
 }
 
-/// What to change of a call's configuration.
+/// A request to the sidecar, and its route.
+pub(crate) struct SidecarRequest {
+    pub(crate) route: Route,
+    pub(crate) request: Request,
+}
+
+/// The agent and the overrides of a request.
 pub(crate) struct Overrides<'a> {
     pub(crate) agent: Option<&'a Agent>,
     pub(crate) token: &'a TokenOverrides,
 }
 
 impl Overrides<'_> {
-    /// The parameters of the query for a request to an API.
+    /// Returns the parameters of the query, including those of the request to the API.
     fn parameters(&self, request: &DownstreamRequest) -> Result<Vec<(String, String)>> {
         let agent = self.agent.map(Agent::parameters).transpose()?.unwrap_or_default();
         let token = self.token.parameters()?;
@@ -65,14 +69,14 @@ impl Overrides<'_> {
     }
 }
 
-/// Asks for the header of a request to an API.
+/// `GET /AuthorizationHeader/{apiName}`, or `/AuthorizationHeaderUnauthenticated/{apiName}` without a caller.
 pub(crate) fn authorization_header(
-    base: &Url,
+    base_url: &Url,
     api_name: &str,
     caller: Option<&InboundToken>,
     overrides: &Overrides<'_>,
     request: Option<&DownstreamRequest>,
-) -> Result<Request> {
+) -> Result<SidecarRequest> {
     let route = match caller {
         Some(_) => Route::AuthorizationHeader,
         None => Route::AuthorizationHeaderUnauthenticated,
@@ -80,43 +84,50 @@ pub(crate) fn authorization_header(
     let parameters = match request {
         Some(request) => overrides.parameters(request)?,
         None if overrides.token.parameters()?.is_empty() => overrides.parameters(&DownstreamRequest::as_configured())?,
-        // The verb that the overrides set anyway, said aloud.
+        // The verb that the overrides would set anyway.
         None => overrides.parameters(&DownstreamRequest::get(""))?,
     };
-    let url = url(base, route, Some(api_name), &parameters)?;
-    Ok(with_caller(Request::new(url, Method::Get), caller))
+    let url = url(base_url, route, Some(api_name), &parameters)?;
+    let request = with_caller(Request::new(url, Method::Get), caller);
+    Ok(SidecarRequest { route, request })
 }
 
-/// Has a request sent to an API: always by POST, whatever the verb that the API gets.
+/// `POST /DownstreamApi/{apiName}`, or `/DownstreamApiUnauthenticated/{apiName}` without a caller. The verb of the request to
+/// the API is a parameter.
 pub(crate) fn downstream_api(
-    base: &Url,
+    base_url: &Url,
     api_name: &str,
     caller: Option<&InboundToken>,
     overrides: &Overrides<'_>,
-    request: DownstreamRequest,
-) -> Result<Request> {
+    downstream_request: DownstreamRequest,
+) -> Result<SidecarRequest> {
     let route = match caller {
         Some(_) => Route::DownstreamApi,
         None => Route::DownstreamApiUnauthenticated,
     };
-    let url = url(base, route, Some(api_name), &overrides.parameters(&request)?)?;
-    let mut sent = with_caller(Request::new(url, Method::Post), caller);
-    if let Some((content_type, content)) = request.into_content() {
-        sent.insert_header(CONTENT_TYPE, content_type);
-        sent.set_body(content);
+    let parameters = overrides.parameters(&downstream_request)?;
+    let url = url(base_url, route, Some(api_name), &parameters)?;
+    let mut request = with_caller(Request::new(url, Method::Post), caller);
+    if let Some((content_type, content)) = downstream_request.into_content() {
+        request.insert_header(CONTENT_TYPE, content_type);
+        request.set_body(content);
     }
-    Ok(sent)
+    Ok(SidecarRequest { route, request })
 }
 
-/// Has a caller's token checked.
-pub(crate) fn validate(base: &Url, caller: &InboundToken) -> Result<Request> {
-    let url = url(base, Route::Validate, None, &[])?;
-    Ok(with_caller(Request::new(url, Method::Get), Some(caller)))
+/// `GET /Validate`
+pub(crate) fn validate(base_url: &Url, caller: &InboundToken) -> Result<SidecarRequest> {
+    let route = Route::Validate;
+    let url = url(base_url, route, None, &[])?;
+    let request = with_caller(Request::new(url, Method::Get), Some(caller));
+    Ok(SidecarRequest { route, request })
 }
 
-/// Asks how the sidecar is.
-pub(crate) fn health(base: &Url) -> Result<Request> {
-    Ok(Request::new(url(base, Route::Health, None, &[])?, Method::Get))
+/// `GET /healthz`
+pub(crate) fn health(base_url: &Url) -> Result<SidecarRequest> {
+    let route = Route::Health;
+    let request = Request::new(url(base_url, route, None, &[])?, Method::Get);
+    Ok(SidecarRequest { route, request })
 }
 
 fn with_caller(mut request: Request, caller: Option<&InboundToken>) -> Request {
@@ -127,9 +138,9 @@ fn with_caller(mut request: Request, caller: Option<&InboundToken>) -> Request {
     request
 }
 
-/// The address of a route. The name of an API is one segment of it, whatever its characters.
-fn url(base: &Url, route: Route, api_name: Option<&str>, parameters: &[(String, String)]) -> Result<Url> {
-    let mut url = base.clone();
+/// Returns the URL of a route. The name of an API is percent-encoded as one segment.
+fn url(base_url: &Url, route: Route, api_name: Option<&str>, parameters: &[(String, String)]) -> Result<Url> {
+    let mut url = base_url.clone();
     {
         let mut path = url
             .path_segments_mut()

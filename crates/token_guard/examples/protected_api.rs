@@ -1,13 +1,13 @@
-//! An API with one route, `/user/info`, which tells callers who they are.
+//! An API with one route, `/user/info`, which returns the claims of the caller.
 //!
 //! ```sh
 //! cargo run -p token_guard --example protected_api
 //! ISSUER=https://contoso.logto.app/oidc AUDIENCE=https://api.contoso.com cargo run -p token_guard --example protected_api
 //! ```
 //!
-//! Without `ISSUER`, it brings an issuer of its own, on loopback, and prints a curl command with a token. `PORT` is where
-//! the API listens on loopback, any free port unless it is set. With the argument `--once`, it sends a request without the
-//! token and one with it itself, and ends: as a failure, unless the answers are 401 and 200.
+//! Without `ISSUER`, the example starts an issuer on loopback and prints a curl command with a token. The API listens on
+//! loopback, on `PORT` or any free port. With the argument `--once`, the example sends a request without the token and one
+//! with it, and ends. It fails unless the responses are 401 and 200.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example shows what it does")]
 
@@ -22,9 +22,10 @@ use token_guard::{Caller, TokenGuard, testing::TestIssuer};
 use tokio::net::TcpListener;
 use tower_http::cors::{Any, CorsLayer};
 
-const OWN_AUDIENCE: &str = "https://api.contoso.com";
+/// The audience of the tokens of the example's own issuer.
+const AUDIENCE: &str = "https://api.contoso.com";
 
-type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -37,9 +38,9 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run() -> Outcome {
+async fn run() -> Result {
     let (guard, own_issuer) = guard().await?;
-    // Says now rather than at the first request that the issuer is not to be had.
+    // Fails at the start, rather than at the first request, if the issuer cannot be reached.
     guard.load_keys().await.map_err(|error| match error.source() {
         Some(reason) => format!("{error} {reason}"),
         None => error.to_string(),
@@ -52,36 +53,36 @@ async fn run() -> Outcome {
         let _ = tokio::signal::ctrl_c().await;
     });
 
-    println!("The API listens. Without a token it answers 401:\n\n  curl -i {url}\n");
+    println!("The API is listening. Without a token, it responds with 401:\n\n  curl -i {url}\n");
     let Some(issuer) = own_issuer else {
-        println!(
-            "With a token of your issuer it answers 200:\n\n  curl -i {url} -H \"Authorization: Bearer $TOKEN\"\n"
-        );
+        println!("With a token of your issuer, it responds with 200:\n");
+        println!("  curl -i {url} -H \"Authorization: Bearer $TOKEN\"\n");
         return Ok(server.await?);
     };
-    let token = issuer.token(json!({"sub": "alice", "aud": OWN_AUDIENCE, "scope": "read:messages"}))?;
-    println!("With this one it answers 200, for an hour:\n\n  curl -i {url} -H 'Authorization: Bearer {token}'\n");
+    let token = issuer.token(json!({"sub": "alice", "aud": AUDIENCE, "scope": "read:messages"}))?;
+    println!("With this token, it responds with 200 for an hour:\n");
+    println!("  curl -i {url} -H 'Authorization: Bearer {token}'\n");
     if env::args().any(|argument| argument == "--once") {
         tokio::spawn(server.into_future());
-        return ask(&url, &token).await;
+        return call(&url, &token).await;
     }
     Ok(server.await?)
 }
 
-/// A guard of the issuer that the environment names, or of one that is started here.
-async fn guard() -> Outcome<(TokenGuard, Option<TestIssuer>)> {
+/// Creates a guard for the issuer in the environment, or starts an issuer.
+async fn guard() -> Result<(TokenGuard, Option<TestIssuer>)> {
     if let Ok(issuer) = env::var("ISSUER") {
-        let audience = env::var("AUDIENCE").map_err(|_| "set AUDIENCE to what the tokens for this API are for")?;
+        let audience = env::var("AUDIENCE").map_err(|_| "set AUDIENCE to the audience of the tokens for this API")?;
         return Ok((TokenGuard::builder(&issuer, [audience]).build()?, None));
     }
     let issuer = TestIssuer::start().await?;
-    let guard = TokenGuard::builder(issuer.url(), [OWN_AUDIENCE]).build()?;
-    println!("The tokens are those of an issuer in this process. Set ISSUER and AUDIENCE to use another one.\n");
+    let guard = TokenGuard::builder(issuer.url(), [AUDIENCE]).build()?;
+    println!("The tokens come from an issuer in this process. Set ISSUER and AUDIENCE to use another issuer.\n");
     Ok((guard, Some(issuer)))
 }
 
 fn api(guard: TokenGuard) -> Router {
-    // Browsers ask whether they may send a token before they send one.
+    // Preflights carry no token, so CORS is outside of the handlers that need one.
     let cors = CorsLayer::new()
         .allow_origin(Any)
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE]);
@@ -102,8 +103,8 @@ async fn user_info(caller: Caller) -> Json<Value> {
     }))
 }
 
-/// Asks the API without the token and with it.
-async fn ask(url: &str, token: &str) -> Outcome {
+/// Calls the API without the token and with it.
+async fn call(url: &str, token: &str) -> Result {
     let client = reqwest::Client::builder().no_proxy().build()?;
     let without = client.get(url);
     let with = client.get(url).bearer_auth(token);
@@ -112,7 +113,7 @@ async fn ask(url: &str, token: &str) -> Outcome {
         let status = response.status();
         println!("{status}\n{}\n", response.text().await?);
         if status != expected {
-            return Err(format!("the answer has to be {expected}").into());
+            return Err(format!("the response must be {expected}").into());
         }
     }
     Ok(())

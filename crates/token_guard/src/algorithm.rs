@@ -1,8 +1,8 @@
-//! The signature algorithms that a key can be for.
+//! The signature algorithms.
 
 use jsonwebtoken::Algorithm as Jwa;
 
-/// A signature algorithm, of those with a public key.
+/// A signature algorithm with a public key.
 ///
 /// The names are those of [RFC 7518](https://www.rfc-editor.org/rfc/rfc7518#section-3.1) and
 /// [RFC 8037](https://www.rfc-editor.org/rfc/rfc8037#section-3.1).
@@ -42,8 +42,8 @@ impl Algorithm {
         Self::Ps512,
     ];
 
-    /// The algorithm of a name in a token's header or in a key. `Ed25519` is what
-    /// [RFC 9864](https://www.rfc-editor.org/rfc/rfc9864#section-2.2) calls `EdDSA` with that curve.
+    /// Parses the `alg` of a token or a key. `Ed25519` is the name of
+    /// [RFC 9864](https://www.rfc-editor.org/rfc/rfc9864#section-2.2) for `EdDSA` with that curve.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         match name {
             "ES256" => Some(Self::Es256),
@@ -59,6 +59,7 @@ impl Algorithm {
         }
     }
 
+    /// Returns the algorithm of `jsonwebtoken`.
     pub(crate) fn jwa(self) -> Jwa {
         match self {
             Self::Es256 => Jwa::ES256,

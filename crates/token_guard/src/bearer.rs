@@ -1,18 +1,15 @@
 //! The bearer token of a request.
 
 use crate::error::GuardError;
-use std::{
-    fmt::{self, Debug, Formatter},
-    sync::Arc,
-};
+use std::{fmt, sync::Arc};
 use zeroize::Zeroizing;
 
-/// The longest token that is looked at, in bytes. Entra ID's largest, with 200 groups, are half as long.
-pub(crate) const LONGEST_TOKEN: usize = 16 * 1024;
+/// The longest token that is accepted, in bytes. The largest tokens of Entra ID, with 200 groups, have half of this.
+pub(crate) const MAX_TOKEN_LEN: usize = 16 * 1024;
 
-/// A token as it came with a request, for calls in the caller's name such as the on-behalf-of flow.
+/// The token of a request, for calls on behalf of the caller such as the on-behalf-of flow.
 ///
-/// It is never printed, and overwritten in memory when its last clone is dropped.
+/// `Debug` never shows it, and it is overwritten in memory when the last clone is dropped.
 ///
 /// # Examples
 ///
@@ -31,10 +28,10 @@ pub(crate) const LONGEST_TOKEN: usize = 16 * 1024;
 pub struct BearerToken(Arc<Zeroizing<String>>);
 
 impl BearerToken {
-    /// Takes the token out of the `Authorization` header, without a look at what it says.
+    /// Extracts the token from the `Authorization` header. Does not check the token.
     ///
-    /// There has to be one such header, with the scheme `Bearer` in any case, spaces, and a token of the syntax of
-    /// [RFC 6750](https://www.rfc-editor.org/rfc/rfc6750#section-2.1) that is no longer than 16 KiB.
+    /// The request must have one such header: the scheme `Bearer` in any case, spaces, and a token with the syntax of
+    /// [RFC 6750](https://www.rfc-editor.org/rfc/rfc6750#section-2.1) and at most 16 KiB.
     ///
     /// # Errors
     ///
@@ -44,7 +41,7 @@ impl BearerToken {
         Self::from_values(values.map(http::HeaderValue::as_bytes))
     }
 
-    /// Takes the token out of all the values of the `Authorization` header.
+    /// Extracts the token from all values of the `Authorization` header.
     pub(crate) fn from_values<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Result<Self, GuardError> {
         let value = trim(values.next().unwrap_or_default());
         if values.next().is_some() {
@@ -62,7 +59,7 @@ impl BearerToken {
             return Err(GuardError::TypeNotSupported);
         }
         let token = trim(token);
-        if token.len() > LONGEST_TOKEN || !is_token(token) {
+        if token.len() > MAX_TOKEN_LEN || !is_token(token) {
             return Err(GuardError::InvalidFormat);
         }
         let token = str::from_utf8(token).map_err(|_| GuardError::InvalidFormat)?;
@@ -73,20 +70,20 @@ impl BearerToken {
         Self(Arc::new(Zeroizing::new(token.to_owned())))
     }
 
-    /// The token itself. Pass it on to nobody but who is to act for the caller, over TLS.
+    /// Returns the token. Send it only to services that act for the caller, over TLS.
     #[must_use]
     pub fn secret(&self) -> &str {
         &self.0
     }
 }
 
-impl Debug for BearerToken {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl fmt::Debug for BearerToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("BearerToken")
     }
 }
 
-/// Without the spaces around it. A tab stays, which is in no scheme and in no token.
+/// Removes the spaces around a value. A tab stays, and makes the value invalid.
 fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ', rest @ ..] | [rest @ .., b' '] = value {
         value = rest;
@@ -94,7 +91,7 @@ fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// Whether this is a `b64token`: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
+/// Returns whether this is a `b64token`: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
 fn is_token(token: &[u8]) -> bool {
     let end = token.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
     let (characters, _) = token.split_at(end);
@@ -109,7 +106,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The values of the header, and the token or the code.
+    /// The values of the header, and the token or the code of the error.
     type Case<'a> = (&'a [&'a [u8]], Result<&'a str, &'a str>);
 
     fn extract(values: &[&[u8]]) -> Result<String, GuardError> {
@@ -117,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn an_authorization_header_gives_its_token_or_one_of_three_codes() {
+    fn token_or_error_by_header_values() {
         const MISSING: &str = "auth.authorization_header_missing";
         const FORMAT: &str = "auth.authorization_token_invalid_format";
         const TYPE: &str = "auth.authorization_token_type_not_supported";
@@ -167,7 +164,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_extracted_has_the_syntax_of_a_token(values in prop::collection::vec(any::<Vec<u8>>(), 0..3)) {
+        fn extracted_token_has_valid_syntax(values in prop::collection::vec(any::<Vec<u8>>(), 0..3)) {
             let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
             if let Ok(token) = extract(&values) {
                 prop_assert!(!token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()));
@@ -175,7 +172,7 @@ mod tests {
         }
 
         #[test]
-        fn any_token_is_extracted_behind_any_spelling_of_the_scheme(
+        fn scheme_ignores_case(
             scheme in "[Bb][Ee][Aa][Rr][Ee][Rr]",
             spaces in " {1,5}",
             token in "[A-Za-z0-9._~+/-]{1,200}={0,2}",
@@ -185,7 +182,7 @@ mod tests {
         }
 
         #[test]
-        fn a_character_that_is_in_no_token_is_refused(
+        fn character_outside_the_syntax_refused(
             before in "[A-Za-z0-9._~+/-]{0,20}",
             stranger in "[^A-Za-z0-9._~+/= -]",
             after in "[A-Za-z0-9._~+/-]{0,20}",

@@ -1,37 +1,31 @@
-//! How a guard is set up.
+//! The settings of a guard.
 
 use crate::{
     algorithm::Algorithm,
     clock::Clock,
-    configuration_error::ConfigurationError,
+    error::ConfigurationError,
     guard::TokenGuard,
-    keys::{
-        KeyStore, address,
-        fetch::{self, Fetcher, Source},
-        lifetime::Bounds,
-    },
-    providers::entra::EntraApi,
-    token::{
-        audience::AudienceRule,
-        rules::{IssuerRule, Rules, TokenType},
-    },
+    keys::{Fetcher, KeySource, KeyStore},
+    token::{AudienceRule, IssuerRule, Rules, StandardIssuer, TokenType},
 };
-use std::{
-    fmt::{self, Debug, Formatter},
-    ops::RangeInclusive,
-    time::Duration,
-};
+use std::{fmt, ops::RangeInclusive, sync::Arc, time::Duration};
 
+const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+const MAX_LEEWAY: Duration = MINUTE;
+const MAX_FETCH_TIMEOUT: Duration = HOUR;
+const MIN_KEY_LIFETIME: Duration = SECOND;
+const MAX_KEY_LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// Sets up a [`TokenGuard`].
 ///
-/// [`TokenGuard::builder`], [`TokenGuard::logto`] and [`TokenGuard::entra`] start it; all settings have defaults.
+/// Created by [`TokenGuard::builder`], [`TokenGuard::logto`] and [`TokenGuard::entra`]. All settings have defaults.
 #[must_use = "a guard is built with `build`"]
 pub struct TokenGuardBuilder {
-    issuer: Issuer,
+    issuer: Result<Issuer, ConfigurationError>,
     audience: AudienceRule,
     forbid_other_audiences: bool,
     token_type: TokenType,
@@ -45,200 +39,200 @@ pub struct TokenGuardBuilder {
     clock: Clock,
 }
 
-enum Issuer {
-    Url(String),
-    Entra(EntraApi),
+/// The issuer of a guard's tokens, and its discovery document.
+pub(crate) struct Issuer {
+    /// The beginning of the address of the discovery document.
+    pub(crate) base: String,
+    /// The issuer in the discovery document.
+    pub(crate) name: String,
+    pub(crate) rule: Arc<dyn IssuerRule>,
+}
+
+impl Issuer {
+    /// Creates an issuer with one name, which follows RFC 9068.
+    pub(crate) fn standard(issuer: String) -> Self {
+        Self {
+            base: issuer.clone(),
+            name: issuer.clone(),
+            rule: Arc::new(StandardIssuer(issuer)),
+        }
+    }
+}
+
+impl TokenGuard {
+    /// Creates a builder for access tokens of any OpenID Connect issuer that follows
+    /// [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068).
+    ///
+    /// # Arguments
+    ///
+    /// * `issuer` - The `iss` of the tokens, compared exactly, including a final slash. The discovery document is at
+    ///   `/.well-known/openid-configuration` below it.
+    /// * `audiences` - The audiences of the API. The `aud` of a token must have one of them.
+    pub fn builder<A: Into<String>>(issuer: &str, audiences: impl IntoIterator<Item = A>) -> TokenGuardBuilder {
+        let audiences = audiences.into_iter().map(Into::into).collect();
+        TokenGuardBuilder::new(Ok(Issuer::standard(issuer.to_owned())), AudienceRule::Any(audiences))
+    }
 }
 
 impl TokenGuardBuilder {
-    pub(crate) fn new(issuer: String, audience: AudienceRule) -> Self {
+    pub(crate) fn new(issuer: Result<Issuer, ConfigurationError>, audience: AudienceRule) -> Self {
         Self {
-            issuer: Issuer::Url(issuer),
+            issuer,
             audience,
             forbid_other_audiences: false,
             token_type: TokenType::AccessToken,
-            leeway: Duration::from_secs(10),
+            leeway: 10 * SECOND,
             algorithms: Algorithm::ALL.to_vec(),
             keys_at: None,
             key_lifetime: 5 * MINUTE..=DAY,
             stale_keys_for: DAY,
-            fetch_timeout: Duration::from_secs(5),
+            fetch_timeout: 5 * SECOND,
             http_client: None,
             clock: Clock::default(),
         }
     }
 
-    pub(crate) fn entra(api: EntraApi) -> Self {
-        let audience = AudienceRule::Any(api.audiences());
-        Self {
-            issuer: Issuer::Entra(api),
-            token_type: TokenType::Jwt,
-            ..Self::new(String::new(), audience)
-        }
-    }
-
-    /// Which `typ` a token has to have in its header: that of an access token unless set; for Entra ID, which does not
-    /// use it, `JWT` too.
+    /// Sets the type that a token must have in its header. Default: [`TokenType::AccessToken`], or [`TokenType::Jwt`] for
+    /// Entra ID.
     pub fn token_type(mut self, token_type: TokenType) -> Self {
         self.token_type = token_type;
         self
     }
 
-    /// By how much the clocks of issuer and API may differ: 10 seconds unless set, a minute at most.
+    /// Sets the largest difference between the clocks of the issuer and the API, at most a minute. Default: 10 seconds.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway;
         self
     }
 
-    /// Which algorithms' keys are used: all that are supported unless set.
+    /// Restricts the algorithms of the issuer's keys. Default: all supported algorithms.
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.algorithms = algorithms.into_iter().collect();
         self
     }
 
-    /// Answers 403 to a token for another audience, as Logto's guides do. Unless set it is 401, as
-    /// [RFC 6750](https://www.rfc-editor.org/rfc/rfc6750#section-3.1) has it.
+    /// Responds with 403 to a token for another audience, as Logto's guides do. Default: 401, as
+    /// [RFC 6750](https://www.rfc-editor.org/rfc/rfc6750#section-3.1) requires.
     pub fn forbid_other_audiences(mut self) -> Self {
         self.forbid_other_audiences = true;
         self
     }
 
-    /// Where the issuer's keys are, for an issuer that has no discovery document.
+    /// Sets the address of the issuer's keys, for an issuer without a discovery document. Default: the `jwks_uri` of the
+    /// discovery document.
     pub fn keys_at(mut self, url: &str) -> Self {
         self.keys_at = Some(url.to_owned());
         self
     }
 
-    /// Within which bounds the `Cache-Control` of the keys says how long they live: 5 minutes to a day unless set. If it
-    /// does not say, they live for an hour, within these bounds too. The bounds are a second and a year at the utmost.
+    /// Sets the bounds of the lifetime of keys, between a second and a year. Default: 5 minutes to a day.
+    ///
+    /// Within these bounds, keys live as long as the `Cache-Control` of their response says, or an hour if it does not say.
     pub fn key_lifetime(mut self, bounds: RangeInclusive<Duration>) -> Self {
         self.key_lifetime = bounds;
         self
     }
 
-    /// How long keys are used beyond their lifetime, while others are fetched or the issuer cannot be reached: a day unless
-    /// set. Then requests wait for the fetch, and the answer is 503 if it fails.
+    /// Sets the longest use of expired keys, while new ones are fetched or the issuer cannot be reached. Default: a day.
+    ///
+    /// After that, requests wait for the fetch, and get a 503 if it fails.
     pub fn stale_keys_for(mut self, duration: Duration) -> Self {
         self.stale_keys_for = duration;
         self
     }
 
-    /// The longest that a request to the issuer takes: 5 seconds unless set, an hour at most. There are two for the first
-    /// keys, as the discovery document comes first. Nobody waits for keys longer than three times this, not even where the
-    /// runtime that asks for them has stopped to run.
+    /// Sets the timeout of a request to the issuer, at most an hour. Default: 5 seconds.
+    ///
+    /// The first keys take two requests, as the discovery document comes first. A token waits for keys at most three times
+    /// this timeout, even if the runtime that fetches them has stopped running.
     pub fn fetch_timeout(mut self, timeout: Duration) -> Self {
         self.fetch_timeout = timeout;
         self
     }
 
-    /// The client that asks the issuer, for proxies or CA certificates of your own. It should not follow redirects: what
-    /// comes from another address is not accepted. It is a client of reqwest 0.13.
+    /// Sets the client for requests to the issuer, a client of reqwest 0.13. Use it to set proxies or CA certificates.
+    /// Default: a client with the proxies of the environment, or without proxies for an issuer on loopback.
     ///
-    /// Unless set, it is one with the proxies of the environment, or without any for an issuer on loopback.
+    /// The client should not follow redirects: a response from another address is refused.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
         self.http_client = Some(client);
         self
     }
 
-    /// What tells the time, for tests.
+    /// Sets the clock, for tests. Default: the system's clock.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Builds the guard. It asks nobody for anything until it is used, or until [`TokenGuard::load_keys`].
+    /// Builds the guard. It sends no request before the first token, or before [`TokenGuard::load_keys`].
     ///
     /// # Errors
     ///
-    /// If the issuer is neither an `https` URL nor one with `http` to a loopback host, has a user, a query, a fragment or
-    /// white space around it; if the address of the keys is neither of these URLs, or has a user or a fragment; if an
-    /// audience or the algorithms are empty; if a tenant id of Entra ID is no GUID; if the leeway is longer than a minute;
-    /// if the bounds of the lifetime are the wrong way round, below a second or beyond a year; if the timeout is zero or
-    /// longer than an hour; or if no HTTP client is set and none can be built, because the system has no CA certificates.
+    /// * The issuer is neither an `https` URL nor an `http` URL of a loopback host, or it has a user, a query, a fragment or
+    ///   white space around it.
+    /// * The address of the keys is neither of these URLs, or has a user or a fragment.
+    /// * The list of audiences or of algorithms is empty, or an audience is.
+    /// * A tenant id of Entra ID is not a GUID.
+    /// * The leeway, the lifetime of keys or the timeout is out of its bounds.
+    /// * No HTTP client is set and none can be built, because the system has no CA certificates.
     pub fn build(self) -> Result<TokenGuard, ConfigurationError> {
         self.check()?;
-        let (issuer, source) = self.issuer()?;
+        let issuer = self.issuer?;
+        let discovery = KeySource::discovery(&issuer.base, issuer.name).map_err(|error| error.of("the issuer"))?;
+        let source = match &self.keys_at {
+            Some(url) => KeySource::at(url).map_err(|error| error.of("the address of the keys"))?,
+            None => discovery,
+        };
         let client = match self.http_client {
             Some(client) => client,
-            None => fetch::client(&source)?,
+            None => source.http_client()?,
         };
         let fetcher = Fetcher {
             source,
             client,
             timeout: self.fetch_timeout,
-            bounds: Bounds {
-                shortest: *self.key_lifetime.start(),
-                longest: *self.key_lifetime.end(),
-            },
             algorithms: self.algorithms,
         };
         let rules = Rules {
-            issuer,
+            issuer: issuer.rule,
             audience: self.audience,
             forbid_other_audiences: self.forbid_other_audiences,
             token_type: self.token_type,
             leeway: self.leeway,
         };
-        let keys = KeyStore::new(fetcher, self.clock.clone(), self.stale_keys_for);
+        let keys = KeyStore::new(fetcher, self.key_lifetime, self.stale_keys_for, self.clock.clone());
         Ok(TokenGuard::new(keys, rules, self.clock))
     }
 
     fn check(&self) -> Result<(), ConfigurationError> {
-        let refuse = |setting: &'static str, fault: &str| Err(ConfigurationError::new(fault).of(setting));
+        let refuse = |setting: &'static str, reason: &str| Err(ConfigurationError::new(reason).of(setting));
         if self.audience.has_empty() {
             return refuse("the audience", "is empty");
         }
         if self.algorithms.is_empty() {
             return refuse("the list of algorithms", "is empty");
         }
-        if self.leeway > MINUTE {
+        if self.leeway > MAX_LEEWAY {
             return refuse("the leeway", "is longer than a minute");
         }
         let (shortest, longest) = (*self.key_lifetime.start(), *self.key_lifetime.end());
-        if self.key_lifetime.is_empty() || shortest < Duration::from_secs(1) || longest > 365 * DAY {
+        if self.key_lifetime.is_empty() || shortest < MIN_KEY_LIFETIME || longest > MAX_KEY_LIFETIME {
             return refuse(
                 "the lifetime of keys",
                 "has bounds that are the wrong way round, below a second, or beyond a year",
             );
         }
-        if self.fetch_timeout.is_zero() || self.fetch_timeout > HOUR {
+        if self.fetch_timeout.is_zero() || self.fetch_timeout > MAX_FETCH_TIMEOUT {
             return refuse("the timeout of a fetch", "is zero or longer than an hour");
         }
         Ok(())
     }
-
-    fn issuer(&self) -> Result<(IssuerRule, Source), ConfigurationError> {
-        let (rule, discovery, base) = match &self.issuer {
-            Issuer::Url(issuer) => (IssuerRule::Is(issuer.clone()), issuer.clone(), issuer.clone()),
-            Issuer::Entra(api) => {
-                let tenants = api.tenants()?;
-                let (issuer, base) = tenants.discovery();
-                (IssuerRule::Entra(tenants), issuer, base)
-            }
-        };
-        let named = |error: ConfigurationError| error.of("the issuer");
-        if base.trim() != base {
-            return Err(named(ConfigurationError::new("has white space around it")));
-        }
-        if address::parse(&base).map_err(named)?.query().is_some() {
-            return Err(named(ConfigurationError::new("must have no query")));
-        }
-        let source = if let Some(url) = &self.keys_at {
-            Source::Keys(address::parse(url).map_err(|error| error.of("the address of the keys"))?)
-        } else {
-            let document = format!("{}/.well-known/openid-configuration", base.trim_end_matches('/'));
-            Source::Discovery {
-                document: address::parse(&document).map_err(named)?,
-                issuer: discovery,
-            }
-        };
-        Ok((rule, source))
-    }
 }
 
-/// Shows no address, as one that has not been checked may hold a password.
-impl Debug for TokenGuardBuilder {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+/// Shows no address: one that has not been checked may hold a password.
+impl fmt::Debug for TokenGuardBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenGuardBuilder")
             .field("audience", &self.audience)
             .finish_non_exhaustive()

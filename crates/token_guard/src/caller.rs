@@ -1,130 +1,131 @@
-//! Who is calling.
+//! The caller of an API.
 
 use crate::{
     bearer::BearerToken,
     error::{Denial, GuardError},
-    token::claims::Claims,
+    token::{Identity, VerifiedToken},
 };
 use serde_json::Value;
-use std::{
-    fmt::{self, Debug, Formatter},
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{fmt, sync::Arc, time::SystemTime};
 
-/// Who is calling, as their token tells: it has been checked, and every word of it is the issuer's.
+/// The caller of an API, as the issuer of the token describes it. The token has been checked.
 ///
 /// Handlers of axum and actix-web take it as an argument; behind a `GuardLayer` it is among the extensions of the
-/// request. `Debug` shows the subject, the client and whether it acts for itself, the organisation, scopes, roles and the
-/// expiry; never the token, nor other claims.
+/// request. `Debug` shows the subject, the client, the organization, the scopes, the roles and the expiry. It shows neither
+/// the token nor other claims.
 #[derive(Clone)]
-pub struct Caller(Arc<Contents>);
+pub struct Caller(Arc<Inner>);
 
-/// What a caller is made of.
-pub(crate) struct Contents {
-    pub(crate) token: BearerToken,
-    pub(crate) subject: String,
-    pub(crate) client_id: Option<String>,
-    pub(crate) is_application: bool,
-    pub(crate) organization_id: Option<String>,
-    pub(crate) scopes: Vec<String>,
-    pub(crate) roles: Vec<String>,
-    pub(crate) expires_at: SystemTime,
-    pub(crate) claims: Claims,
+struct Inner {
+    bearer: BearerToken,
+    verified: VerifiedToken,
 }
 
 impl Caller {
-    pub(crate) fn new(contents: Contents) -> Self {
-        Self(Arc::new(contents))
+    pub(crate) fn new(bearer: BearerToken, verified: VerifiedToken) -> Self {
+        Self(Arc::new(Inner { bearer, verified }))
     }
 
-    /// The `sub` claim: the user, or the application itself where it acts for none. It is unique within the issuer; of
-    /// Entra ID, within the issuer and this API only, see [`object_id`](Self::object_id).
+    fn identity(&self) -> &Identity {
+        &self.0.verified.identity
+    }
+
+    /// Returns the `sub` claim: the user, or the application if it acts for no user.
+    ///
+    /// It is unique within the issuer. With Entra ID it is unique within the issuer and this API only; use
+    /// [`object_id`](Self::object_id) across APIs.
     #[must_use]
     pub fn subject(&self) -> &str {
-        &self.0.subject
+        &self.identity().subject
     }
 
-    /// The application that got the token: the `client_id` claim, `azp` or `appid` of Entra ID.
+    /// Returns the application that requested the token: the `client_id` claim, or `azp` or `appid` of Entra ID.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
-        self.0.client_id.as_deref()
+        self.identity().client_id.as_deref()
     }
 
-    /// Whether an application acts for itself, and for no user: a daemon.
+    /// Returns whether the caller is an application that acts for no user, such as a daemon.
     ///
-    /// Of Entra ID, such tokens have an [`idtyp`](https://learn.microsoft.com/entra/identity-platform/optional-claims-reference)
-    /// of `app` or, where there is no such claim, no `scp`. Of other issuers, their `sub` is their `client_id`
+    /// A token of Entra ID is such a token if its
+    /// [`idtyp`](https://learn.microsoft.com/entra/identity-platform/optional-claims-reference) is `app` or, without this
+    /// claim, if it has no `scp`. A token of another issuer is if its `sub` is its `client_id`
     /// ([RFC 9068](https://www.rfc-editor.org/rfc/rfc9068#section-2.2)).
     #[must_use]
     pub fn is_application(&self) -> bool {
-        self.0.is_application
+        self.identity().is_application
     }
 
-    /// The organisation that the token is for, of Logto: the `organization_id` claim, or the audience of a token for an
-    /// organisation's own permissions.
+    /// Returns the Logto organization that the token is for: the `organization_id` claim, or the audience of a token for an
+    /// organization's own permissions.
     #[must_use]
     pub fn organization_id(&self) -> Option<&str> {
-        self.0.organization_id.as_deref()
+        self.0.verified.organization_id.as_deref()
     }
 
-    /// What the token allows: the `scope` claim, `scp` of Entra ID.
+    /// Returns the scopes of the token: the `scope` claim, or `scp` of Entra ID.
     #[must_use]
     pub fn scopes(&self) -> &[String] {
-        &self.0.scopes
+        &self.identity().scopes
     }
 
-    /// The `roles` claim. Of Entra ID, it has the permissions of an application that acts for no user, but a user's roles in
-    /// the API too: [`is_application`](Self::is_application) tells which.
+    /// Returns the `roles` claim.
+    ///
+    /// With Entra ID these are the permissions of an application that acts for no user, or the roles of a user in the API.
+    /// Use [`is_application`](Self::is_application) to distinguish them.
     #[must_use]
     pub fn roles(&self) -> &[String] {
-        &self.0.roles
+        &self.identity().roles
     }
 
-    /// The tenant of Entra ID, its `tid` claim.
+    /// Returns the tenant of Entra ID: the `tid` claim.
     #[must_use]
     pub fn tenant_id(&self) -> Option<&str> {
         self.text("tid")
     }
 
-    /// The id of the user or the service principal in the tenant of Entra ID, its `oid` claim: the same in all of the
-    /// tenant's applications.
+    /// Returns the id of the user or the service principal in its Entra ID tenant: the `oid` claim. All applications of the
+    /// tenant see the same id.
     #[must_use]
     pub fn object_id(&self) -> Option<&str> {
         self.text("oid")
     }
 
-    /// When the token expires.
+    /// Returns the expiry of the token.
     #[must_use]
     pub fn expires_at(&self) -> SystemTime {
-        self.0.expires_at
+        self.0.verified.expires_at
     }
 
-    /// A claim, as the issuer has written it.
+    /// Returns the JSON value of a claim.
     #[must_use]
     pub fn claim(&self, name: &str) -> Option<&Value> {
-        self.0.claims.get(name)
+        self.0.verified.claims.get(name)
     }
 
-    /// The token itself, for calls in the caller's name.
+    fn text(&self, name: &str) -> Option<&str> {
+        self.claim(name).and_then(Value::as_str)
+    }
+
+    /// Returns the token, for calls on behalf of the caller.
     #[must_use]
     pub fn token(&self) -> &BearerToken {
-        &self.0.token
+        &self.0.bearer
     }
 
-    /// Whether the token has a scope.
+    /// Returns whether the token has a scope.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
-        self.0.scopes.iter().any(|held| held == scope)
+        self.scopes().iter().any(|held| held == scope)
     }
 
-    /// Whether the token has a role.
+    /// Returns whether the token has a role.
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {
-        self.0.roles.iter().any(|held| held == role)
+        self.roles().iter().any(|held| held == role)
     }
 
-    /// Asks for a scope.
+    /// Requires a scope.
     ///
     /// # Errors
     ///
@@ -136,7 +137,7 @@ impl Caller {
         Err(Denial::Scope(vec![scope.to_owned()]).into())
     }
 
-    /// Asks for a role.
+    /// Requires a role.
     ///
     /// # Errors
     ///
@@ -148,7 +149,7 @@ impl Caller {
         Err(Denial::Role(vec![role.to_owned()]).into())
     }
 
-    /// Asks for an application that acts for no user.
+    /// Requires an application that acts for no user.
     ///
     /// # Errors
     ///
@@ -160,33 +161,29 @@ impl Caller {
         Err(Denial::Application.into())
     }
 
-    /// Asks for an organisation: the one that the request is about, such as a part of its path.
+    /// Requires an organization, such as the one in the path of the request.
     ///
     /// # Errors
     ///
-    /// [`Denial::Organization`], a 403, if the token is for another one or for none.
+    /// [`Denial::Organization`], a 403, if the token is for another organization or for none.
     pub fn require_organization(&self, organization_id: &str) -> Result<(), GuardError> {
         if self.organization_id() == Some(organization_id) {
             return Ok(());
         }
         Err(Denial::Organization.into())
     }
-
-    fn text(&self, name: &str) -> Option<&str> {
-        self.claim(name).and_then(Value::as_str)
-    }
 }
 
-impl Debug for Caller {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Caller")
-            .field("subject", &self.0.subject)
-            .field("client_id", &self.0.client_id)
-            .field("is_application", &self.0.is_application)
-            .field("organization_id", &self.0.organization_id)
-            .field("scopes", &self.0.scopes)
-            .field("roles", &self.0.roles)
-            .field("expires_at", &self.0.expires_at)
+            .field("subject", &self.subject())
+            .field("client_id", &self.client_id())
+            .field("is_application", &self.is_application())
+            .field("organization_id", &self.organization_id())
+            .field("scopes", &self.scopes())
+            .field("roles", &self.roles())
+            .field("expires_at", &self.expires_at())
             .finish_non_exhaustive()
     }
 }

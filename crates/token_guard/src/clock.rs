@@ -1,15 +1,11 @@
-//! The time that tokens and keys are judged by.
+//! The clock of a guard.
 
-use std::{
-    fmt::{self, Debug, Formatter},
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{fmt, sync::Arc, time::SystemTime};
 
-/// Tells the time that a guard judges tokens and keys by.
+/// The clock of a guard, for the times of tokens and keys.
 ///
-/// A guard takes the system's time unless
-/// [`TokenGuardBuilder::clock`](crate::TokenGuardBuilder::clock) gives it another one, which is for tests.
+/// A guard uses the system's clock. Tests set another one with
+/// [`TokenGuardBuilder::clock`](crate::TokenGuardBuilder::clock).
 ///
 /// # Examples
 ///
@@ -25,12 +21,12 @@ use std::{
 pub struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
 
 impl Clock {
-    /// A clock that asks `now` for the time.
+    /// Creates a clock that calls `now` for the time.
     pub fn new(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
 
-    /// The time.
+    /// Returns the time.
     #[must_use]
     pub fn now(&self) -> SystemTime {
         (self.0)()
@@ -44,13 +40,8 @@ impl Default for Clock {
     }
 }
 
-impl Debug for Clock {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Clock")
     }
-}
-
-/// How long ago something was: no time, by a clock that has been set back.
-pub(crate) fn age(since: SystemTime, now: SystemTime) -> Duration {
-    now.duration_since(since).unwrap_or_default()
 }

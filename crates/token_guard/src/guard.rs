@@ -1,29 +1,21 @@
-//! The guard.
+//! The guard: checks the token of a request, and the requirements of an API.
 
 use crate::{
-    bearer::{BearerToken, LONGEST_TOKEN},
-    builder::TokenGuardBuilder,
+    bearer::{BearerToken, MAX_TOKEN_LEN},
     caller::Caller,
     clock::Clock,
     error::{Denial, GuardError, TokenFault},
     keys::KeyStore,
-    providers::{
-        entra::EntraApi,
-        logto::{self, LogtoPermissions},
-    },
-    token::{audience::AudienceRule, jws::Jws, rules::Rules},
+    token::{Jws, Rules},
 };
 use http::HeaderMap;
-use std::{
-    fmt::{self, Debug, Formatter},
-    sync::Arc,
-};
+use std::{fmt, sync::Arc};
 
 /// Decides who is calling, by the bearer token of a request.
 ///
-/// A guard is cheap to clone; clones share the issuer's keys, also those that
-/// [require more](Self::requiring_scopes). Keep one for each issuer and audience. It runs on tokio, with
-/// I/O and time enabled.
+/// A guard is cheap to clone. Its clones share the issuer's keys, and so do the guards that
+/// [require more](Self::requiring_scopes). Create one guard per issuer and audience. It runs on tokio, with I/O and time
+/// enabled.
 ///
 /// # Examples
 ///
@@ -59,53 +51,17 @@ struct Shared {
     clock: Clock,
 }
 
-/// What a valid token has to allow.
+/// The permissions that a valid token must have.
 #[derive(Clone, Debug, Default)]
 struct Requirements {
     scopes: Vec<String>,
     roles: Vec<String>,
-    /// All of these, so two are too many for any token.
+    /// All of these are required, so no token can meet two.
     organization_ids: Vec<String>,
     application: bool,
 }
 
 impl TokenGuard {
-    /// Starts to set up a guard for access tokens of any OpenID Connect issuer that follows
-    /// [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068).
-    ///
-    /// `issuer` is compared with the `iss` of a token as it is, to its last slash; its keys are found by
-    /// `/.well-known/openid-configuration` behind it. A token has to be for one of the `audiences`.
-    pub fn builder<A: Into<String>>(issuer: &str, audiences: impl IntoIterator<Item = A>) -> TokenGuardBuilder {
-        let audiences = audiences.into_iter().map(Into::into).collect();
-        TokenGuardBuilder::new(issuer.to_owned(), AudienceRule::Any(audiences))
-    }
-
-    /// Starts to set up a guard for the tokens of Logto. `endpoint` is that of the tenant, such as
-    /// `https://contoso.logto.app`, without `/oidc`.
-    ///
-    /// With [`LogtoPermissions::Organization`] and [`LogtoPermissions::OrganizationApi`], a token for *any* organisation of
-    /// the tenant is accepted: ask for the right one by [`requiring_organization`](Self::requiring_organization) or, in a
-    /// handler, by [`Caller::require_organization`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use token_guard::{LogtoPermissions, TokenGuard};
-    ///
-    /// let resource = "https://api.contoso.com".to_owned();
-    /// let guard = TokenGuard::logto("https://contoso.logto.app", LogtoPermissions::GlobalApi { resource }).build()?;
-    /// let readers = guard.requiring_scopes(["read:messages"]);
-    /// # Ok::<(), token_guard::ConfigurationError>(())
-    /// ```
-    pub fn logto(endpoint: &str, permissions: LogtoPermissions) -> TokenGuardBuilder {
-        logto::builder(endpoint, permissions)
-    }
-
-    /// Starts to set up a guard for the tokens of Microsoft Entra ID.
-    pub fn entra(api: EntraApi) -> TokenGuardBuilder {
-        TokenGuardBuilder::entra(api)
-    }
-
     pub(crate) fn new(keys: Arc<KeyStore>, rules: Rules, clock: Clock) -> Self {
         Self {
             shared: Arc::new(Shared { keys, rules, clock }),
@@ -113,41 +69,41 @@ impl TokenGuard {
         }
     }
 
-    /// The same guard, which also asks for all of these scopes. A token without one of them gets a 403.
+    /// Returns a guard that also requires all of these scopes. A token without one of them gets a 403.
     #[must_use]
     pub fn requiring_scopes<S: Into<String>>(&self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.requiring(|requirements| requirements.scopes.extend(scopes.into_iter().map(Into::into)))
     }
 
-    /// The same guard, which also asks for all of these roles. A token without one of them gets a 403.
+    /// Returns a guard that also requires all of these roles. A token without one of them gets a 403.
     ///
-    /// Users have roles too: add [`requiring_application`](Self::requiring_application) for an API of daemons.
+    /// Users have roles, too: add [`requiring_application`](Self::requiring_application) for an API of daemons.
     #[must_use]
     pub fn requiring_roles<S: Into<String>>(&self, roles: impl IntoIterator<Item = S>) -> Self {
         self.requiring(|requirements| requirements.roles.extend(roles.into_iter().map(Into::into)))
     }
 
-    /// The same guard, which also asks for an application that acts for no user, as
-    /// [`Caller::is_application`] tells. A user's token gets a 403.
+    /// Returns a guard that also requires an application that acts for no user ([`Caller::is_application`]). A user's token
+    /// gets a 403.
     #[must_use]
     pub fn requiring_application(&self) -> Self {
         self.requiring(|requirements| requirements.application = true)
     }
 
-    /// The same guard, which also asks for this organisation. A token for another one, or for none, gets a 403; of a guard
-    /// that asks for two, every token does.
+    /// Returns a guard that also requires this organization. A token for another organization, or for none, gets a 403. If
+    /// two organizations are required, every token gets a 403.
     #[must_use]
     pub fn requiring_organization(&self, organization_id: &str) -> Self {
         self.requiring(|requirements| requirements.organization_ids.push(organization_id.to_owned()))
     }
 
-    fn requiring(&self, change: impl FnOnce(&mut Requirements)) -> Self {
+    fn requiring(&self, add: impl FnOnce(&mut Requirements)) -> Self {
         let mut guard = self.clone();
-        change(Arc::make_mut(&mut guard.requirements));
+        add(Arc::make_mut(&mut guard.requirements));
         guard
     }
 
-    /// Takes the token out of the `Authorization` header of a request, checks it, and says who is calling.
+    /// Checks the token in the `Authorization` header of a request, and returns the caller.
     ///
     /// # Errors
     ///
@@ -156,13 +112,13 @@ impl TokenGuard {
         self.authenticate_token(BearerToken::from_headers(headers)?).await
     }
 
-    /// Checks a token that came in another way than by a header, such as with a web socket, and says who is calling.
+    /// Checks a token that was not in a header, such as one from a web socket, and returns the caller.
     ///
     /// # Errors
     ///
     /// [`GuardError::InvalidToken`], [`GuardError::Forbidden`] or [`GuardError::KeysUnavailable`].
     pub async fn verify(&self, token: &str) -> Result<Caller, GuardError> {
-        if token.len() > LONGEST_TOKEN {
+        if token.len() > MAX_TOKEN_LEN {
             return Err(TokenFault::NotAJwt.into());
         }
         self.authenticate_token(BearerToken::new(token)).await
@@ -179,7 +135,7 @@ impl TokenGuard {
 
     async fn check(&self, token: BearerToken) -> Result<Caller, GuardError> {
         let Shared { keys, rules, clock } = &*self.shared;
-        let (key, claims) = {
+        let (claims, key) = {
             let jws = Jws::parse(token.secret())?;
             rules.check_header(&jws.header)?;
             let claims = jws.claims()?;
@@ -189,19 +145,20 @@ impl TokenGuard {
             if !key.verifies(jws.message.as_bytes(), &jws.signature) {
                 return Err(TokenFault::Signature.into());
             }
-            (key, claims)
+            (claims, key)
         };
-        let caller = rules.check(token, claims, &key, clock.now())?;
+        let verified = rules.check(claims, &key, clock.now())?;
+        let caller = Caller::new(token, verified);
         self.requirements.check(&caller)?;
         Ok(caller)
     }
 
-    /// Fetches the issuer's keys unless they are there, so that a program finds out when it starts whether they can be
-    /// had, or says whether it is ready.
+    /// Fetches the issuer's keys unless they are cached. Call it when a program starts, to find out that the keys are
+    /// unavailable before the first request does, or to report readiness.
     ///
     /// # Errors
     ///
-    /// [`GuardError::KeysUnavailable`], whose [source](std::error::Error::source) says why.
+    /// [`GuardError::KeysUnavailable`]. Its [source](std::error::Error::source) says why.
     pub async fn load_keys(&self) -> Result<(), GuardError> {
         self.shared.keys.load().await
     }
@@ -226,8 +183,8 @@ impl Requirements {
     }
 }
 
-impl Debug for TokenGuard {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl fmt::Debug for TokenGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenGuard")
             .field("rules", &self.shared.rules)
             .field("requirements", &self.requirements)

@@ -1,4 +1,4 @@
-//! A guard in front of a tower service.
+//! The guard as a layer of tower.
 
 use crate::{bearer::BearerToken, guard::TokenGuard};
 use http::{Request, Response};
@@ -11,12 +11,12 @@ use std::{
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Lets only those requests through that a guard lets through; each has its [`Caller`](crate::Caller) among its
-/// extensions. The others are answered by the guard.
+/// Passes on only requests that a guard accepts, with the [`Caller`](crate::Caller) among their extensions. The guard
+/// responds to the others.
 ///
-/// Put it within a layer that answers CORS preflights: these carry no token. The service's responses have to have a body
-/// that is made `From<String>`, such as axum's, `String`, or `Full<Bytes>` of http-body-util, as the guard's answers are of
-/// the same type.
+/// Put it inside a layer that responds to CORS preflights, as these carry no token. The body of the service's responses must
+/// implement `From<String>`, as the guard responds with the same type: axum's `Body`, `String` and `Full<Bytes>` of
+/// http-body-util do.
 ///
 /// # Examples
 ///
@@ -36,7 +36,7 @@ pub struct GuardLayer {
 }
 
 impl GuardLayer {
-    /// A layer of this guard.
+    /// Creates a layer with this guard.
     #[must_use]
     pub fn new(guard: TokenGuard) -> Self {
         Self { guard }
@@ -54,7 +54,7 @@ impl<S> Layer<S> for GuardLayer {
     }
 }
 
-/// A service behind a guard. A [`GuardLayer`] makes it.
+/// A service behind a guard, created by [`GuardLayer`].
 #[derive(Clone, Debug)]
 pub struct Guarded<S> {
     guard: TokenGuard,
@@ -78,7 +78,7 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let guard = self.guard.clone();
-        // The service that is ready is the one to call; its clone may not be.
+        // Only this service was polled until it was ready; its clone may not be ready.
         let clone = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, clone);
         let token = BearerToken::from_headers(request.headers());

@@ -1,23 +1,19 @@
 #![doc = include_str!("../README.md")]
 
-#[cfg(feature = "actix")]
-mod actix_extractor;
 mod algorithm;
-#[cfg(feature = "axum")]
-mod axum_extractor;
 mod bearer;
 mod builder;
 mod caller;
 mod clock;
-mod configuration_error;
+mod entra;
 mod error;
+#[cfg(any(feature = "actix", feature = "axum"))]
+mod extractors;
 mod guard;
-mod json;
 mod keys;
 #[cfg(feature = "tower")]
 mod layer;
-mod providers;
-mod response;
+mod logto;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod token;
@@ -27,10 +23,10 @@ pub use bearer::BearerToken;
 pub use builder::TokenGuardBuilder;
 pub use caller::Caller;
 pub use clock::Clock;
-pub use configuration_error::ConfigurationError;
-pub use error::{Denial, GuardError, KeysUnavailable, TokenFault};
+pub use entra::EntraApi;
+pub use error::{ConfigurationError, Denial, GuardError, KeysUnavailable, TokenFault};
 pub use guard::TokenGuard;
 #[cfg(feature = "tower")]
 pub use layer::{GuardLayer, Guarded};
-pub use providers::{entra::EntraApi, logto::LogtoPermissions};
-pub use token::rules::TokenType;
+pub use logto::LogtoPermissions;
+pub use token::TokenType;

@@ -1,4 +1,4 @@
-//! An issuer on loopback and a clock that is set by hand, for tests of an API.
+//! An issuer on loopback, and a clock that a test sets, for tests of an API.
 
 use crate::clock::Clock;
 use aws_lc_rs::{
@@ -10,18 +10,17 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{StatusCode, header::CACHE_CONTROL};
 use serde_json::{Map, Value, json};
 use std::{
-    fmt::{self, Debug, Formatter},
-    io,
+    fmt, io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::{net::TcpListener, task::AbortHandle};
 use uuid::Uuid;
 
-/// An OpenID Connect issuer on a free port of loopback, which signs with ES384 as Logto does.
+/// An OpenID Connect issuer on a free port of loopback. It signs with ES384, as Logto does.
 ///
-/// It serves `/.well-known/openid-configuration` and its keys until it is dropped, and gives any token that a test asks
-/// for. It needs a tokio runtime.
+/// It serves `/.well-known/openid-configuration` and its keys until it is dropped, and issues any token that a test needs.
+/// It runs on tokio.
 ///
 /// # Examples
 ///
@@ -46,10 +45,11 @@ pub struct TestIssuer {
     server: AbortHandle,
 }
 
-/// What is served, and by which key tokens are signed.
+/// The documents that are served, and the key that signs tokens.
 struct Served {
     url: String,
     key: SigningKey,
+    /// The keys that are served instead of `key`.
     keys: Option<Value>,
     cache_control: Option<String>,
     available: bool,
@@ -66,7 +66,7 @@ impl TestIssuer {
     ///
     /// # Errors
     ///
-    /// If it cannot listen on loopback, or has no randomness for a key.
+    /// The issuer cannot listen on loopback, or there is no randomness for a key.
     pub async fn start() -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -91,31 +91,28 @@ impl TestIssuer {
         })
     }
 
-    /// Takes the time of its tokens from this clock.
+    /// Sets the clock for the times of its tokens. Default: the system's clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// The issuer, as it stands in its tokens.
+    /// Returns the `iss` of the tokens, which is also the address of the issuer.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// An access token with these claims; `iss`, `sub`, `iat`, an `exp` in an hour, and `jti` are added unless they are
-    /// there.
+    /// Issues an access token with these claims. Adds `iss`, `sub`, `iat`, `exp` (in an hour) and `jti` unless `claims` has
+    /// them.
     ///
     /// # Errors
     ///
-    /// If `claims` is not an object, or there is no randomness for a signature.
+    /// `claims` is not an object, or there is no randomness for a signature.
     pub fn token(&self, claims: Value) -> io::Result<String> {
         let Value::Object(claims) = claims else {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "claims have to be an object",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "claims must be an object"));
         };
         let now = self
             .clock
@@ -139,11 +136,11 @@ impl TestIssuer {
         self.sign(&header, &Value::Object(all))
     }
 
-    /// Signs exactly this header and these claims, whatever they are.
+    /// Signs a token with exactly this header and these claims, valid or not.
     ///
     /// # Errors
     ///
-    /// If there is no randomness for a signature.
+    /// There is no randomness for a signature.
     pub fn sign(&self, header: &Value, claims: &Value) -> io::Result<String> {
         let part = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
         let message = format!("{}.{}", part(header), part(claims));
@@ -152,49 +149,49 @@ impl TestIssuer {
             .key
             .pair
             .sign(&SystemRandom::new(), message.as_bytes())
-            .map_err(unspecified)?;
+            .map_err(|_| crypto_error())?;
         Ok(format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 
-    /// The id of the key that tokens are signed with.
+    /// Returns the id of the key that signs tokens.
     #[must_use]
     pub fn key_id(&self) -> String {
         self.state().key.id.clone()
     }
 
-    /// The public key that tokens are signed with, as a JWK.
+    /// Returns the public key of the key that signs tokens, as a JWK.
     #[must_use]
     pub fn public_key(&self) -> Value {
         self.state().key.jwk()
     }
 
-    /// Replaces the key: from now on, tokens are signed with the new one, and it alone is served.
+    /// Replaces the key that signs tokens. Only the new one is served.
     ///
     /// # Errors
     ///
-    /// If there is no randomness for a key.
+    /// There is no randomness for a key.
     pub fn rotate(&self) -> io::Result<()> {
         let key = SigningKey::generate()?;
         self.state().key = key;
         Ok(())
     }
 
-    /// Serves these keys instead of its own.
+    /// Serves these keys instead of the key that signs tokens.
     pub fn serve_keys(&self, keys: &[Value]) {
         self.state().keys = Some(json!(keys));
     }
 
-    /// Answers 503 to everything from now on, or does so no longer.
+    /// Responds to every request with 503 if `available` is `false`, or serves the documents again.
     pub fn set_available(&self, available: bool) {
         self.state().available = available;
     }
 
-    /// Serves the keys with this `Cache-Control`.
+    /// Sets the `Cache-Control` of the keys.
     pub fn set_cache_control(&self, cache_control: &str) {
         self.state().cache_control = Some(cache_control.to_owned());
     }
 
-    /// How often somebody has asked for the keys.
+    /// Returns the number of requests for the keys.
     #[must_use]
     pub fn key_requests(&self) -> usize {
         self.state().key_requests
@@ -211,8 +208,8 @@ impl Drop for TestIssuer {
     }
 }
 
-impl Debug for TestIssuer {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl fmt::Debug for TestIssuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TestIssuer")
             .field("url", &self.url)
             .finish_non_exhaustive()
@@ -223,7 +220,7 @@ impl SigningKey {
     fn generate() -> io::Result<Self> {
         Ok(Self {
             id: Uuid::new_v4().to_string(),
-            pair: EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).map_err(unspecified)?,
+            pair: EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).map_err(|_| crypto_error())?,
         })
     }
 
@@ -248,7 +245,7 @@ impl SigningKey {
     }
 }
 
-fn unspecified(_: aws_lc_rs::error::Unspecified) -> io::Error {
+fn crypto_error() -> io::Error {
     io::Error::other("the cryptography library failed")
 }
 
@@ -275,7 +272,7 @@ async fn jwks(State(state): State<Arc<Mutex<Served>>>) -> axum::response::Respon
     (cache_control, Json(json!({"keys": keys}))).into_response()
 }
 
-/// A time that stands still until it is moved.
+/// A time that changes only when a test moves it.
 ///
 /// # Examples
 ///
@@ -293,7 +290,7 @@ async fn jwks(State(state): State<Arc<Mutex<Served>>>) -> axum::response::Respon
 pub struct ManualClock(Arc<Mutex<SystemTime>>);
 
 impl ManualClock {
-    /// A clock that stands at this number of seconds after 1970.
+    /// Creates a time of this number of seconds after 1970.
     #[must_use]
     pub fn at(unix_seconds: u64) -> Self {
         Self(Arc::new(Mutex::new(UNIX_EPOCH + Duration::from_secs(unix_seconds))))
@@ -309,7 +306,7 @@ impl ManualClock {
         *self.time() -= by;
     }
 
-    /// A clock that shows this time, for [`TokenGuardBuilder::clock`](crate::TokenGuardBuilder::clock).
+    /// Returns a clock that shows this time, for [`TokenGuardBuilder::clock`](crate::TokenGuardBuilder::clock).
     #[must_use]
     pub fn clock(&self) -> Clock {
         let time = self.clone();

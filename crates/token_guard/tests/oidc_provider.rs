@@ -1,5 +1,5 @@
-//! The guard and npm's oidc-provider, the engine of Logto, which issues ES384 tokens here. `interop/oidc/run` starts this
-//! with the provider in `NODE_PATH`.
+//! The guard with tokens of npm's oidc-provider, the engine of Logto, which signs with ES384 here. `interop/oidc/run` starts
+//! these tests with the provider in `NODE_PATH`.
 #![cfg(test)]
 
 use reqwest::Client;
@@ -21,16 +21,16 @@ const PROVIDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../interop/oidc/
 const MINUTE: Duration = Duration::from_secs(60);
 const RESOURCE: &str = "https://api.contoso.com";
 
-/// The provider as a process.
+/// A provider process.
 struct Provider {
     process: Child,
-    /// What Logto calls the endpoint of a tenant.
+    /// The endpoint of the tenant, in Logto's words.
     endpoint: String,
     client: Client,
 }
 
 impl Provider {
-    /// Starts it on a port that was free before, or on any.
+    /// Starts a provider on a port, or on any free port if it is 0.
     async fn start(port: u16) -> Self {
         let mut process = Command::new("node")
             .arg(PROVIDER)
@@ -53,7 +53,7 @@ impl Provider {
         }
     }
 
-    /// Ends it, and says where it was.
+    /// Stops the provider, and returns its port.
     async fn stop(mut self) -> u16 {
         self.process.kill().await.unwrap();
         self.endpoint.rsplit(':').next().unwrap().parse().unwrap()
@@ -63,7 +63,7 @@ impl Provider {
         Self::start(self.stop().await).await
     }
 
-    /// An access token from the provider's token endpoint: a JWT for a resource, or else an opaque one.
+    /// Requests an access token: a JWT for a resource, or else an opaque token.
     async fn token(&self, resource: Option<&str>, scope: &str) -> String {
         let form = [
             ("grant_type", "client_credentials"),
@@ -77,11 +77,11 @@ impl Provider {
             .finish();
         let request = self.client.post(format!("{}/oidc/token", self.endpoint));
         let request = request.header("content-type", "application/x-www-form-urlencoded");
-        let answer = request.body(body).send().await.unwrap().text().await.unwrap();
-        let answer: Value = serde_json::from_str(&answer).unwrap();
-        answer["access_token"]
+        let response = request.body(body).send().await.unwrap().text().await.unwrap();
+        let response: Value = serde_json::from_str(&response).unwrap();
+        response["access_token"]
             .as_str()
-            .unwrap_or_else(|| panic!("{answer}"))
+            .unwrap_or_else(|| panic!("{response}"))
             .to_owned()
     }
 
@@ -91,14 +91,14 @@ impl Provider {
     }
 }
 
-/// The system's clock, which a test moves forward.
+/// The system's clock with an offset that a test sets.
 #[derive(Clone, Default)]
-struct Ahead(Arc<Mutex<Duration>>);
+struct OffsetClock(Arc<Mutex<Duration>>);
 
-impl Ahead {
+impl OffsetClock {
     fn clock(&self) -> Clock {
-        let ahead = self.clone();
-        Clock::new(move || SystemTime::now() + *ahead.0.lock().unwrap())
+        let offset = self.clone();
+        Clock::new(move || SystemTime::now() + *offset.0.lock().unwrap())
     }
 
     fn advance(&self, by: Duration) {
@@ -106,15 +106,15 @@ impl Ahead {
     }
 }
 
-fn guard(provider: &Provider, ahead: &Ahead) -> TokenGuard {
-    builder(provider, ahead).build().unwrap()
+fn guard(provider: &Provider, time: &OffsetClock) -> TokenGuard {
+    builder(provider, time).build().unwrap()
 }
 
-fn builder(provider: &Provider, ahead: &Ahead) -> TokenGuardBuilder {
+fn builder(provider: &Provider, time: &OffsetClock) -> TokenGuardBuilder {
     let permissions = LogtoPermissions::GlobalApi {
         resource: RESOURCE.to_owned(),
     };
-    TokenGuard::logto(&provider.endpoint, permissions).clock(ahead.clock())
+    TokenGuard::logto(&provider.endpoint, permissions).clock(time.clock())
 }
 
 fn fault(outcome: Result<Caller, GuardError>) -> TokenFault {
@@ -129,9 +129,9 @@ fn is_503(outcome: Result<Caller, GuardError>) -> bool {
 }
 
 #[tokio::test]
-async fn a_token_for_the_api_is_accepted_and_others_are_not() {
+async fn only_tokens_for_the_api_accepted() {
     let provider = Provider::start(0).await;
-    let guard = guard(&provider, &Ahead::default());
+    let guard = guard(&provider, &OffsetClock::default());
     let token = provider.token(Some(RESOURCE), "read:messages").await;
     let caller = guard.verify(&token).await.unwrap();
     assert_eq!(caller.client_id(), Some("machine"));
@@ -158,9 +158,9 @@ async fn a_token_for_the_api_is_accepted_and_others_are_not() {
 }
 
 #[tokio::test]
-async fn a_provider_that_restarts_with_another_key_is_followed_at_once() {
+async fn key_of_restarted_provider_fetched_at_once() {
     let provider = Provider::start(0).await;
-    let guard = guard(&provider, &Ahead::default());
+    let guard = guard(&provider, &OffsetClock::default());
     let old = provider.token(Some(RESOURCE), "read:messages").await;
     assert!(guard.verify(&old).await.is_ok());
 
@@ -169,7 +169,7 @@ async fn a_provider_that_restarts_with_another_key_is_followed_at_once() {
     assert!(guard.verify(&new).await.is_ok());
     assert_eq!(provider.key_requests().await, 1);
 
-    // A flood of tokens with keys that the provider does not have, or no longer.
+    // A flood of tokens with a key that the provider no longer has.
     for _ in 0..100 {
         assert_eq!(fault(guard.verify(&old).await), TokenFault::UnknownKey);
     }
@@ -178,10 +178,10 @@ async fn a_provider_that_restarts_with_another_key_is_followed_at_once() {
 }
 
 #[tokio::test]
-async fn a_flood_of_unknown_keys_asks_for_them_once_in_30_seconds() {
+async fn unknown_keys_fetch_once_in_30_seconds() {
     let provider = Provider::start(0).await;
-    let ahead = Ahead::default();
-    let guard = guard(&provider, &ahead);
+    let time = OffsetClock::default();
+    let guard = guard(&provider, &time);
     let flood = provider.token(Some(RESOURCE), "read:messages").await;
     let provider = provider.restart().await;
     assert!(guard.verify(&provider.token(Some(RESOURCE), "").await).await.is_ok());
@@ -190,15 +190,15 @@ async fn a_flood_of_unknown_keys_asks_for_them_once_in_30_seconds() {
             assert_eq!(fault(guard.verify(&flood).await), TokenFault::UnknownKey);
         }
         assert_eq!(provider.key_requests().await, requests);
-        ahead.advance(Duration::from_secs(30));
+        time.advance(Duration::from_secs(30));
     }
 }
 
 #[tokio::test]
-async fn an_outage_is_bridged_and_then_is_503() {
+async fn outage_uses_stale_keys_then_503() {
     let provider = Provider::start(0).await;
-    let ahead = Ahead::default();
-    let guard = builder(&provider, &ahead)
+    let time = OffsetClock::default();
+    let guard = builder(&provider, &time)
         .key_lifetime(5 * MINUTE..=10 * MINUTE)
         .stale_keys_for(20 * MINUTE)
         .build()
@@ -209,17 +209,17 @@ async fn an_outage_is_bridged_and_then_is_503() {
     let provider = provider.restart().await;
     let unseen = provider.token(Some(RESOURCE), "").await;
     let port = provider.stop().await;
-    // A token with a key that cannot be looked for, then keys that are due, then keys that are too old.
+    // An unknown key during the outage, then expired keys, then keys that are too old.
     assert!(is_503(guard.verify(&unseen).await));
-    ahead.advance(11 * MINUTE);
+    time.advance(11 * MINUTE);
     assert!(guard.verify(&token).await.is_ok());
-    ahead.advance(10 * MINUTE);
+    time.advance(10 * MINUTE);
     assert!(guard.verify(&token).await.is_ok());
-    ahead.advance(10 * MINUTE);
+    time.advance(10 * MINUTE);
     assert!(is_503(guard.verify(&token).await));
 
     let provider = Provider::start(port).await;
-    ahead.advance(Duration::from_secs(5));
+    time.advance(Duration::from_secs(5));
     let new = provider.token(Some(RESOURCE), "").await;
     assert!(guard.verify(&new).await.is_ok());
     assert_eq!(fault(guard.verify(&token).await), TokenFault::UnknownKey);

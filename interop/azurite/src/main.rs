@@ -14,7 +14,7 @@ use entra_sidecar::{
     InboundToken, SidecarClient, SidecarCredential, SidecarError, SidecarErrorKind, SidecarOnBehalfOfCredential,
     SidecarScope,
 };
-use entra_sidecar_double::{DownstreamApi, SidecarDouble};
+use fake_entra_sidecar::{DownstreamApi, FakeSidecar};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::{env, error::Error, path::Path, process::Stdio, sync::Arc};
 use tokio::{
@@ -36,7 +36,7 @@ async fn main() -> Outcome {
     let ca = make_certificate(Path::new(&directory)).await?;
     let (_azurite, url) = start(&azurite, Path::new(&directory)).await?;
 
-    let sidecar = SidecarDouble::builder()
+    let sidecar = FakeSidecar::builder()
         .api("Storage", DownstreamApi::new([SCOPE]).request_app_token())
         .api(
             "UserStorage",

@@ -18,18 +18,18 @@ use azure_core::{
     time::Duration,
 };
 use std::{
-    mem,
+    iter, mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 /// The effect of executing a call's request a second time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Idempotency {
-    /// None: the request is retried after every transient failure.
+    /// A second execution has no effect: the request is retried after every transient failure.
     Idempotent,
-    /// Another resource, which the caller accepts.
+    /// A second execution creates a second resource, which the caller accepts.
     Duplicating,
-    /// Another resource: the request must not be executed twice.
+    /// A second execution creates a second resource, so the request must not be executed twice.
     AtMostOnce,
 }
 
@@ -37,14 +37,15 @@ pub enum Idempotency {
 #[derive(Debug)]
 pub(super) struct Call {
     idempotency: Idempotency,
-    /// The end of the call's timeout, by the stopwatch of the client's clock.
+    /// The end of the call's timeout, by the client's monotonic clock.
     deadline: Option<Duration>,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    may_have_been_executed: bool,
+    /// The number of requests that the service may have executed. A policy of the caller can send several, even at once.
+    possibly_executed: usize,
     last_failure: String,
 }
 
@@ -59,20 +60,21 @@ impl Call {
 
     /// Returns whether the service may have executed the request, by an attempt that has ended or by one that has not.
     pub(super) fn may_have_been_executed(&self) -> bool {
-        self.state().may_have_been_executed
+        self.state().possibly_executed > 0
     }
 
-    /// Records that the request may be executed from now on, and returns whether that was so before.
-    pub(super) fn sending(&self) -> bool {
-        mem::replace(&mut self.state().may_have_been_executed, true)
+    /// Records that a request may be executed from now on.
+    pub(super) fn sending(&self) {
+        self.state().possibly_executed += 1;
     }
 
-    /// Records that the request was not executed this time.
-    pub(super) fn not_executed(&self, may_have_been_before: bool) {
-        self.state().may_have_been_executed = may_have_been_before;
+    /// Records that a request was not executed.
+    pub(super) fn not_executed(&self) {
+        let mut state = self.state();
+        state.possibly_executed = state.possibly_executed.saturating_sub(1);
     }
 
-    /// Returns the time that is left, by the stopwatch of a clock.
+    /// Returns the time that is left, by a monotonic clock.
     pub(super) fn time_left(&self, clock: &Clock) -> Option<Duration> {
         Some(self.deadline? - clock.elapsed())
     }
@@ -180,15 +182,15 @@ impl Policy for SendPolicy {
         let Some(call) = ctx.value::<Call>() else {
             return policy.send(ctx, request, next).await;
         };
-        let before = call.sending();
+        call.sending();
         let response = policy.send(ctx, request, next).await.inspect_err(|error| {
             if was_not_sent(error) {
-                call.not_executed(before);
+                call.not_executed();
             }
         })?;
         let response = buffered(response, self.body_limit, call.time_left(&self.clock)).await?;
         if !response.status().is_success() && !(self.may_have_been_executed)(&response) {
-            call.not_executed(before);
+            call.not_executed();
         }
         Ok(into_stream(response))
     }
@@ -196,24 +198,25 @@ impl Policy for SendPolicy {
 
 /// Returns whether a transport's error means that nothing was sent. No other kind than `Connection` does.
 fn was_not_sent(error: &Error) -> bool {
-    *error.kind() == ErrorKind::Connection || was_not_built(error)
+    *error.kind() == ErrorKind::Connection || sources(error).any(is_builder_error)
 }
 
-/// Returns whether `reqwest` could not build a request, as with a line break in a header.
-#[cfg(feature = "reqwest")]
-fn was_not_built(error: &Error) -> bool {
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<reqwest::Error>() {
-            return error.is_builder();
-        }
-        cause = error.source();
+fn sources(error: &Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    iter::successors(std::error::Error::source(error), |error| error.source())
+}
+
+/// Returns whether a transport could not build a request, as with a line break in a header.
+fn is_builder_error(error: &(dyn std::error::Error + 'static)) -> bool {
+    #[cfg(feature = "reqwest")]
+    if error.downcast_ref().is_some_and(reqwest::Error::is_builder) {
+        return true;
     }
-    false
-}
-
-#[cfg(not(feature = "reqwest"))]
-fn was_not_built(_error: &Error) -> bool {
+    #[cfg(feature = "hyper")]
+    if error.is::<hyper::http::Error>() {
+        return true;
+    }
+    #[cfg(not(any(feature = "hyper", feature = "reqwest")))]
+    let _ = error;
     false
 }
 

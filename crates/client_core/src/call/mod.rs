@@ -1,15 +1,19 @@
-//! Calls over azure_core's pipeline: bounded in time and length, and sent again only where that does no harm.
+//! Calls over azure_core's pipeline: bounded in time and length, and retried only where that is safe.
 
 mod attempt;
 mod body;
 mod failure;
-#[cfg(feature = "reqwest")]
+#[cfg(feature = "hyper")]
+mod hyper_transport;
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
 pub mod transport;
 
 pub use attempt::{Idempotency, Next, next_policy};
 pub use body::{BodyLimit, buffered, into_stream};
+#[cfg(feature = "hyper")]
+pub use hyper_transport::HyperTransport;
 
-use crate::{clock::Clock, headers::RETRY_HEADERS, runtime};
+use crate::{clock::Clock, error::invalid_argument, headers::RETRY_HEADERS, runtime};
 use attempt::{Call, OutcomePolicy, SendPolicy};
 use azure_core::{
     Error, Result,
@@ -33,6 +37,20 @@ pub const RETRIED_STATUSES: [StatusCode; 6] = [
     StatusCode::GatewayTimeout,
 ];
 
+/// Returns whether a service may have executed a request that received this unsuccessful status.
+///
+/// * A 4xx refuses the request before it is executed, also if a gateway writes it (RFC 9110, section 15.5; RFC 6585,
+///   section 4). A gateway may send 408 after the request was executed.
+/// * A 5xx leaves it open: gateways write them after the service took too long or its response was lost.
+/// * A redirection asks for another request first. Only a 303 may follow one that was executed (RFC 9110, section 15.4.4).
+#[must_use]
+pub fn may_have_been_executed(status: StatusCode) -> bool {
+    match status {
+        StatusCode::RequestTimeout | StatusCode::SeeOther => true,
+        _ => !status.is_client_error() && !status.is_redirection(),
+    }
+}
+
 /// Options for a [`CallPipeline`].
 #[derive(Debug)]
 pub struct CallOptions {
@@ -42,7 +60,7 @@ pub struct CallOptions {
     pub max_retry_after: Duration,
     /// The longest body that is read.
     pub body_limit: BodyLimit,
-    /// Returns whether the service may have executed a request that got this response, which is no success.
+    /// Returns whether the service may have executed a request that received this unsuccessful response.
     pub may_have_been_executed: fn(&RawResponse) -> bool,
     /// The clock of the deadlines.
     pub clock: Clock,
@@ -170,7 +188,7 @@ impl CallPipeline {
 
 /// Refuses options that azure_core would panic over, and bounds that cannot be kept.
 fn check(client_options: &ClientOptions, options: &CallOptions) -> Result<()> {
-    let refuse = |text| Err(Error::with_message(ErrorKind::Other, text));
+    let refuse = |text| Err(invalid_argument(text));
     if let Some(id) = &client_options.user_agent.application_id {
         let is_token = id
             .bytes()
@@ -200,4 +218,32 @@ fn timed_out(timeout: Duration, request: &Request, reason: &str) -> Error {
         text = format!("{text}: {reason}");
     }
     Error::with_error(ErrorKind::Io, io::Error::from(io::ErrorKind::TimedOut), text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_refusal_rules_an_execution_out() {
+        for (status, expected) in [
+            (301, false),
+            (302, false),
+            (303, true),
+            (307, false),
+            (400, false),
+            (401, false),
+            (404, false),
+            (408, true),
+            (429, false),
+            (499, false),
+            (500, true),
+            (502, true),
+            (503, true),
+            (504, true),
+            (600, true),
+        ] {
+            assert_eq!(may_have_been_executed(status.into()), expected, "{status}");
+        }
+    }
 }

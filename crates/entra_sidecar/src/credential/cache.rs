@@ -1,239 +1,240 @@
-//! Tokens that are still good.
+//! The cached token of a scope, and its refreshes.
 
-use azure_core::{
-    Error, Result,
-    credentials::AccessToken,
-    error::ErrorKind,
-    time::{Duration, OffsetDateTime},
+use azure_core::{Result, credentials::AccessToken, time::Duration};
+use client_core::{
+    clock::Clock,
+    single_flight::{InFlight, SharedError, SharedResult, SingleFlight},
 };
-use futures::lock::Mutex;
-use std::{
-    fmt,
-    sync::{self, Arc, MutexGuard, PoisonError},
-    time::Instant,
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A token that expires within this time is replaced. Clients of Azure services ask for the next one as early.
-const REFRESH_BEFORE: Duration = Duration::minutes(5);
+/// A token that expires within this time is refreshed. Clients of Azure services request the next one as early.
+const REFRESH_BEFORE_EXPIRY: Duration = Duration::minutes(5);
 
-/// How long a token that could not be replaced is used before that is tried again.
-const PAUSE: std::time::Duration = std::time::Duration::from_secs(30);
+/// The pause after a failed refresh, in which the old token is returned.
+const RETRY_PAUSE: Duration = Duration::seconds(30);
 
-/// The last token of each scope, which the sidecar is asked for once, however many ask for it.
+/// The cached token of a scope.
 #[derive(Debug)]
-pub(super) struct TokenCache(Vec<Entry>);
-
-/// What is known of the tokens of a scope.
-#[derive(Debug, Default)]
-struct Entry {
-    /// Held by the one who acquires a token.
-    acquiring: Mutex<()>,
-    last: sync::Mutex<Last>,
+pub(super) struct TokenCache {
+    clock: Clock,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug, Default)]
-struct Last {
+struct State {
     token: Option<AccessToken>,
-    failure: Option<Failure>,
+    /// The end of the pause after a failed refresh, by the stopwatch of the clock.
+    paused_until: Option<Duration>,
+    acquisition: SingleFlight<AccessToken>,
 }
 
-#[derive(Clone, Debug)]
-struct Failure {
-    at: Instant,
-    error: Arc<Error>,
+/// The result of a look at the cache.
+enum Lookup {
+    Token(AccessToken),
+    /// An acquisition, and the old token if it is still valid.
+    Acquisition(InFlight<AccessToken>, Option<AccessToken>),
 }
 
 impl TokenCache {
-    pub(super) fn new(len: usize) -> Self {
-        Self((0..len).map(|_| Entry::default()).collect())
+    pub(super) fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            state: Arc::default(),
+        }
     }
 
-    /// The token of a scope: the last one if it is good for some time, or else the next. A token that cannot be replaced
-    /// is used until it expires.
+    /// Returns the cached token, or acquires one.
     ///
-    /// While one caller acquires a token, the others get the last one if it is still valid, and else wait and share what
-    /// comes of it, so that a sidecar that does not answer keeps nobody waiting longer than once.
-    pub(super) async fn get<F>(&self, index: usize, acquire: impl FnOnce() -> F) -> Result<AccessToken>
+    /// A token that expires soon is refreshed by the first caller who finds it so. It is returned to the others meanwhile, and to
+    /// all if the refresh fails. Without a valid token, concurrent callers share an acquisition, with its token or failure.
+    pub(super) async fn get<F>(&self, acquire: impl FnOnce() -> F) -> Result<AccessToken>
     where
-        F: Future<Output = Result<AccessToken>> + Send,
+        F: Future<Output = Result<AccessToken>> + Send + 'static,
     {
-        let Some(entry) = self.0.get(index) else {
-            return acquire().await;
+        let (acquisition, old) = match self.look_up(acquire) {
+            Lookup::Token(token) => return Ok(token),
+            Lookup::Acquisition(acquisition, old) => (acquisition, old),
         };
-        let before = match entry.find() {
-            Found::Token(token) => return Ok(token),
-            Found::ToBeReplaced(token) => match entry.acquiring.try_lock() {
-                Some(_acquiring) => return Ok(entry.acquire(acquire).await.unwrap_or(token)),
-                None => return Ok(token),
-            },
-            Found::Nothing(failure) => failure,
-        };
-        let _acquiring = entry.acquiring.lock().await;
-        match entry.find() {
-            Found::Token(token) | Found::ToBeReplaced(token) => Ok(token),
-            Found::Nothing(Some(failure))
-                if before.is_none_or(|before| !Arc::ptr_eq(&before.error, &failure.error)) =>
-            {
-                Err(shared(failure.error))
-            }
-            Found::Nothing(_) => entry.acquire(acquire).await.map_err(shared),
-        }
-    }
-}
-
-/// What there is for someone who asks.
-enum Found {
-    Token(AccessToken),
-    /// A token that is valid, but not for long.
-    ToBeReplaced(AccessToken),
-    /// No valid token, and how acquiring the last one failed, if it did.
-    Nothing(Option<Failure>),
-}
-
-impl Entry {
-    fn find(&self) -> Found {
-        let last = self.last();
-        let Some(token) = last.token.as_ref().filter(|token| is_good_for(token, Duration::ZERO)) else {
-            return Found::Nothing(last.failure.clone());
-        };
-        let is_paused = last
-            .failure
-            .as_ref()
-            .is_some_and(|failure| failure.is_recent(Instant::now()));
-        if is_paused || is_good_for(token, REFRESH_BEFORE) {
-            Found::Token(token.clone())
-        } else {
-            Found::ToBeReplaced(token.clone())
+        match (acquisition.result().await, old) {
+            (Err(_), Some(old)) if old.expires_on > self.clock.now() => Ok(old),
+            (result, _) => result.map_err(SharedError::into_error),
         }
     }
 
-    async fn acquire<F>(&self, acquire: impl FnOnce() -> F) -> std::result::Result<AccessToken, Arc<Error>>
+    fn look_up<F>(&self, acquire: impl FnOnce() -> F) -> Lookup
     where
-        F: Future<Output = Result<AccessToken>> + Send,
+        F: Future<Output = Result<AccessToken>> + Send + 'static,
     {
-        let acquired = acquire().await.map_err(Arc::new);
-        let mut last = self.last();
-        match &acquired {
-            Ok(token) => {
-                *last = Last {
-                    token: Some(token.clone()),
-                    failure: None,
-                };
-            }
-            Err(error) => {
-                last.failure = Some(Failure {
-                    at: Instant::now(),
-                    error: error.clone(),
-                });
+        let now = self.clock.now();
+        let mut state = lock(&self.state);
+        let token = state.token.clone().filter(|token| token.expires_on > now);
+        if let Some(token) = &token {
+            let is_paused = state.paused_until.is_some_and(|end| self.clock.elapsed() < end);
+            if is_paused || token.expires_on - now > REFRESH_BEFORE_EXPIRY {
+                return Lookup::Token(token.clone());
             }
         }
-        acquired
-    }
-
-    fn last(&self) -> MutexGuard<'_, Last> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Failure {
-    /// Whether it is too early for another try.
-    fn is_recent(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.at) < PAUSE
+        let mut is_first = false;
+        let acquisition = state.acquisition.join(|| {
+            is_first = true;
+            store(self.state.clone(), self.clock.clone(), acquire())
+        });
+        match token {
+            Some(token) if !is_first => Lookup::Token(token),
+            old => Lookup::Acquisition(acquisition, old),
+        }
     }
 }
 
-fn is_good_for(token: &AccessToken, time: Duration) -> bool {
-    token.expires_on - OffsetDateTime::now_utc() > time
-}
-
-/// The error of one who shares a failure with others.
-fn shared(error: Arc<Error>) -> Error {
-    let text = error.to_string();
-    Error::with_error(ErrorKind::Credential, Shared(error), text)
-}
-
-/// An error that others have too.
-#[derive(Debug)]
-struct Shared(Arc<Error>);
-
-impl fmt::Display for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+/// Stores the result of an acquisition.
+async fn store(
+    state: Arc<Mutex<State>>,
+    clock: Clock,
+    acquisition: impl Future<Output = Result<AccessToken>>,
+) -> SharedResult<AccessToken> {
+    let result = acquisition.await;
+    let mut state = lock(&state);
+    match result {
+        Ok(token) => {
+            state.token = Some(token.clone());
+            state.paused_until = None;
+            Ok(token)
+        }
+        Err(error) => {
+            state.paused_until = Some(clock.elapsed() + RETRY_PAUSE);
+            Err(error.into())
+        }
     }
 }
 
-impl std::error::Error for Shared {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&*self.0)
-    }
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use azure_core::{Error, error::ErrorKind, time::parse_rfc3339};
+    use client_core::clock::ManualTime;
+    use futures::{FutureExt as _, future::pending};
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    fn token(name: &str, lifetime: Duration) -> AccessToken {
-        AccessToken::new(name.to_owned(), OffsetDateTime::now_utc() + lifetime)
+    /// A cache whose time a test moves.
+    struct TestCache {
+        time: ManualTime,
+        cache: TokenCache,
     }
 
-    async fn get(cache: &TokenCache, next: Result<AccessToken>) -> Result<String> {
-        let token = cache.get(0, || async { next }).await?;
-        Ok(token.token.secret().to_owned())
-    }
+    impl TestCache {
+        fn new() -> Self {
+            let time = ManualTime::new(parse_rfc3339("2026-08-01T00:00:00Z").unwrap());
+            let cache = TokenCache::new(time.clock());
+            Self { time, cache }
+        }
 
-    fn failure() -> Result<AccessToken> {
-        Err(Error::with_message(ErrorKind::Credential, "no"))
-    }
+        fn token(&self, name: &str, lifetime: Duration) -> AccessToken {
+            AccessToken::new(name.to_owned(), self.time.clock().now() + lifetime)
+        }
 
-    #[tokio::test]
-    async fn a_token_is_kept_until_shortly_before_it_expires() {
-        // The margins are hours, so that the clock does not matter.
-        let cache = TokenCache::new(1);
-        assert_eq!(get(&cache, Ok(token("a", Duration::minutes(4)))).await.unwrap(), "a");
-        assert_eq!(get(&cache, Ok(token("b", Duration::hours(9)))).await.unwrap(), "b");
-        assert_eq!(get(&cache, Ok(token("c", Duration::hours(9)))).await.unwrap(), "b");
-    }
+        /// Returns the name of the token that a caller gets if the sidecar returns a new one with this lifetime.
+        async fn get(&self, name: &str, lifetime: Duration) -> String {
+            let token = self.token(name, lifetime);
+            let token = self.cache.get(|| async { Ok(token) }).await.unwrap();
+            token.token.secret().to_owned()
+        }
 
-    #[tokio::test]
-    async fn a_token_that_cannot_be_replaced_is_used_until_it_expires() {
-        let cache = TokenCache::new(1);
-        assert!(get(&cache, failure()).await.is_err());
-        assert_eq!(get(&cache, Ok(token("a", Duration::minutes(4)))).await.unwrap(), "a");
-        assert_eq!(get(&cache, failure()).await.unwrap(), "a");
-        let cache = TokenCache::new(1);
-        get(&cache, Ok(token("a", -Duration::hours(1)))).await.unwrap();
-        assert!(get(&cache, failure()).await.is_err());
-        assert_eq!(get(&cache, Ok(token("b", Duration::hours(9)))).await.unwrap(), "b");
-    }
-
-    #[test]
-    fn another_try_waits_for_half_a_minute() {
-        let at = Instant::now();
-        let failed = Failure {
-            at,
-            error: Arc::new(Error::with_message(ErrorKind::Credential, "no")),
-        };
-        for (seconds, is_recent) in [(0, true), (29, true), (30, false)] {
-            let now = at + std::time::Duration::from_secs(seconds);
-            assert_eq!(failed.is_recent(now), is_recent, "{seconds}");
+        /// Returns the same if the sidecar fails.
+        async fn get_from_failing(&self) -> Result<String> {
+            let failure = async { Err(Error::with_message(ErrorKind::Credential, "no")) };
+            let token = self.cache.get(|| failure).await?;
+            Ok(token.token.secret().to_owned())
         }
     }
 
     #[tokio::test]
-    async fn whoever_asks_at_the_same_time_gets_the_same_token() {
-        let cache = TokenCache::new(1);
-        let acquired = AtomicUsize::new(0);
-        let ask = || async {
-            let acquire = || async {
+    async fn tokens_are_cached_until_five_minutes_before_expiry() {
+        let test = TestCache::new();
+        assert_eq!(test.get("a", Duration::HOUR).await, "a");
+        test.time.advance(Duration::minutes(55) - Duration::SECOND);
+        assert_eq!(test.get("b", Duration::HOUR).await, "a");
+        test.time.advance(Duration::SECOND);
+        assert_eq!(test.get("b", Duration::HOUR).await, "b");
+    }
+
+    #[tokio::test]
+    async fn old_tokens_are_returned_until_their_expiry() {
+        let test = TestCache::new();
+        assert!(test.get_from_failing().await.is_err());
+        assert_eq!(test.get("a", Duration::minutes(4)).await, "a");
+        assert_eq!(test.get_from_failing().await.unwrap(), "a");
+        test.time.advance(Duration::minutes(4));
+        assert!(test.get_from_failing().await.is_err());
+        assert_eq!(test.get("b", Duration::HOUR).await, "b");
+    }
+
+    #[tokio::test]
+    async fn failed_refreshes_are_retried_after_30_seconds() {
+        let test = TestCache::new();
+        test.get("a", Duration::minutes(4)).await;
+        test.get_from_failing().await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(test.get("b", Duration::HOUR).await, "a");
+            test.time.advance(Duration::seconds(15));
+        }
+        assert_eq!(test.get("b", Duration::HOUR).await, "b");
+    }
+
+    #[tokio::test]
+    async fn without_a_token_the_next_caller_asks_at_once() {
+        let test = TestCache::new();
+        test.get_from_failing().await.unwrap_err();
+        assert_eq!(test.get("a", Duration::HOUR).await, "a");
+    }
+
+    #[tokio::test]
+    async fn a_token_that_expires_during_its_refresh_is_not_returned() {
+        let test = TestCache::new();
+        test.get("a", Duration::minutes(4)).await;
+        let time = test.time.clone();
+        let failure = async move {
+            time.advance(Duration::minutes(4));
+            Err(Error::with_message(ErrorKind::Credential, "no"))
+        };
+        let error = test.cache.get(|| failure).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (&ErrorKind::Credential, "no")
+        );
+    }
+
+    #[tokio::test]
+    async fn others_get_the_old_token_during_a_refresh() {
+        let test = TestCache::new();
+        test.get("a", Duration::minutes(4)).await;
+        let mut refresh = Box::pin(test.cache.get(pending));
+        assert!((&mut refresh).now_or_never().is_none());
+        let other = test.get("b", Duration::HOUR).now_or_never();
+        assert_eq!(other.as_deref(), Some("a"));
+        // A refresh whose caller is gone is not a failure.
+        drop(refresh);
+        assert_eq!(test.get("b", Duration::HOUR).await, "b");
+    }
+
+    #[tokio::test]
+    async fn concurrent_callers_share_an_acquisition() {
+        let test = TestCache::new();
+        let token = test.token("a", Duration::HOUR);
+        let acquisitions = Arc::new(AtomicUsize::new(0));
+        let ask = || {
+            let (token, acquisitions) = (token.clone(), acquisitions.clone());
+            test.cache.get(|| async move {
                 tokio::task::yield_now().await;
-                acquired.fetch_add(1, Ordering::Relaxed);
-                Ok(token("a", Duration::hours(9)))
-            };
-            cache.get(0, acquire).await.map(drop)
+                acquisitions.fetch_add(1, Ordering::Relaxed);
+                Ok(token)
+            })
         };
         let (a, b, c) = futures::join!(ask(), ask(), ask());
         a.and(b).and(c).unwrap();
-        assert_eq!(acquired.into_inner(), 1);
+        assert_eq!(acquisitions.load(Ordering::Relaxed), 1);
     }
 }

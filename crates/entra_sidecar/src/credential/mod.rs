@@ -1,35 +1,169 @@
 //! Credentials for the clients of Azure services, whose tokens the sidecar acquires.
 
-mod app;
 mod cache;
 mod check;
-mod on_behalf_of;
 mod scope;
 
-pub use app::{SidecarCredential, SidecarCredentialOptions};
-pub use on_behalf_of::SidecarOnBehalfOfCredential;
 pub use scope::SidecarScope;
 
 use crate::{
-    agent::Agent, client::SidecarClient, error::SidecarError, inbound_token::InboundToken,
-    models::SidecarClientAuthorizationHeaderOptions,
+    client::SidecarClient,
+    error::SidecarError,
+    models::{Agent, InboundToken, SidecarClientAuthorizationHeaderOptions},
 };
 use azure_core::{
     Error, Result,
-    credentials::{AccessToken, TokenRequestOptions},
+    credentials::{AccessToken, TokenCredential, TokenRequestOptions},
     error::ErrorKind,
+    fmt::SafeDebug,
+    http::ClientMethodOptions,
 };
 use cache::TokenCache;
-use scope::ScopeMap;
+use client_core::{clock::Clock, single_flight::catch_panic};
+use scope::check_scopes;
+use std::{borrow::Cow, sync::Arc};
 
-/// What the two credentials have in common.
+/// Options for a [`SidecarCredential`] and a [`SidecarOnBehalfOfCredential`].
+#[derive(Clone, Default, SafeDebug)]
+pub struct SidecarCredentialOptions {
+    /// The agent of the tokens. The sidecar must allow overrides on the route; a token that is not the agent's is refused.
+    pub agent: Option<Agent>,
+}
+
+/// A credential of the application, or of an agent, for any client of an Azure service. The sidecar acquires the tokens, and
+/// the application holds no secret.
+///
+/// A token is accepted only if it is for the requested scope and for the agent: the sidecar follows its configuration, not the
+/// request. Its expiry is read from its claims.
+///
+/// # Caching
+///
+/// Each scope has one cached token. It is returned until five minutes before its expiry. Then the next caller refreshes it,
+/// while the others get the old token. If a refresh fails, the old token is returned for 30 seconds before the next attempt,
+/// while it is valid. Without a valid token, concurrent callers on one async runtime share a request and its failure.
+///
+/// # Errors
+///
+/// Errors are of kind `Credential`. [`SidecarError::from_error`] finds their cause.
+///
+/// # Examples
+///
+/// ```
+/// use azure_core::credentials::TokenCredential as _;
+/// use entra_sidecar::{SidecarCredential, SidecarScope};
+///
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doctest.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Outcome {
+/// # let (sidecar, client, caller) = start().await?;
+/// let scope = "https://communication.azure.com//.default";
+/// let credential = SidecarCredential::new(client, [SidecarScope::new(scope, "Acs")], None)?;
+/// // A client of a service calls this:
+/// let token = credential.get_token(&[scope], None).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct SidecarCredential {
+    source: TokenSource,
+}
+
+impl SidecarCredential {
+    /// Creates a credential. Nothing is sent.
+    ///
+    /// # Arguments
+    ///
+    /// * `client` - The client of the sidecar.
+    /// * `scopes` - The scopes that clients request, each with the name of its API in the sidecar's configuration. The APIs
+    ///   have `RequestAppToken`.
+    /// * `options` - Options for the credential, with an agent.
+    ///
+    /// # Errors
+    ///
+    /// `scopes` is empty, one of them is empty, or two are the same.
+    pub fn new(
+        client: SidecarClient,
+        scopes: impl IntoIterator<Item = SidecarScope>,
+        options: Option<SidecarCredentialOptions>,
+    ) -> Result<Arc<Self>> {
+        let agent = options.unwrap_or_default().agent;
+        let source = TokenSource::new(client, scopes, agent, None)?;
+        Ok(Arc::new(Self { source }))
+    }
+}
+
+#[async_trait::async_trait]
+impl TokenCredential for SidecarCredential {
+    async fn get_token(&self, scopes: &[&str], options: Option<TokenRequestOptions<'_>>) -> Result<AccessToken> {
+        self.source.get_token(scopes, options).await
+    }
+}
+
+/// A credential of a caller of your API, for any client of an Azure service. The sidecar exchanges the caller's token for one
+/// of the service, on their behalf.
+///
+/// Create one for each request of a caller, and drop it afterwards: it is cheap. A token is accepted only if it is for the
+/// requested scope and for the caller: an API that is configured with `RequestAppToken` would lend the application's rights to
+/// the caller.
+///
+/// Caching and errors are those of [`SidecarCredential`].
+///
+/// # Examples
+///
+/// ```
+/// use azure_core::credentials::TokenCredential as _;
+/// use entra_sidecar::{SidecarOnBehalfOfCredential, SidecarScope};
+///
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doctest.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Outcome {
+/// # let (sidecar, client, caller) = start().await?;
+/// let scope = "https://storage.azure.com/.default";
+/// let credential = SidecarOnBehalfOfCredential::new(client, caller, [SidecarScope::new(scope, "Storage")], None)?;
+/// let token = credential.get_token(&[scope], None).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct SidecarOnBehalfOfCredential {
+    source: TokenSource,
+}
+
+impl SidecarOnBehalfOfCredential {
+    /// Creates a credential. Nothing is sent.
+    ///
+    /// # Arguments
+    ///
+    /// * `client` - The client of the sidecar.
+    /// * `caller` - The token that the caller sent.
+    /// * `scopes` - The scopes that clients request, each with the name of its API in the sidecar's configuration.
+    /// * `options` - Options for the credential, with an agent.
+    ///
+    /// # Errors
+    ///
+    /// `scopes` is empty, one of them is empty, or two are the same.
+    pub fn new(
+        client: SidecarClient,
+        caller: InboundToken,
+        scopes: impl IntoIterator<Item = SidecarScope>,
+        options: Option<SidecarCredentialOptions>,
+    ) -> Result<Arc<Self>> {
+        let agent = options.unwrap_or_default().agent;
+        let source = TokenSource::new(client, scopes, agent, Some(caller))?;
+        Ok(Arc::new(Self { source }))
+    }
+}
+
+#[async_trait::async_trait]
+impl TokenCredential for SidecarOnBehalfOfCredential {
+    async fn get_token(&self, scopes: &[&str], options: Option<TokenRequestOptions<'_>>) -> Result<AccessToken> {
+        self.source.get_token(scopes, options).await
+    }
+}
+
+/// The tokens of a credential.
 #[derive(Debug)]
 struct TokenSource {
-    client: SidecarClient,
-    scopes: ScopeMap,
-    agent: Option<Agent>,
-    caller: Option<InboundToken>,
-    cache: TokenCache,
+    acquirer: Arc<Acquirer>,
+    scopes: Vec<(SidecarScope, TokenCache)>,
 }
 
 impl TokenSource {
@@ -39,56 +173,98 @@ impl TokenSource {
         agent: Option<Agent>,
         caller: Option<InboundToken>,
     ) -> Result<Self> {
-        let scopes = ScopeMap::new(scopes)?;
+        let scopes: Vec<SidecarScope> = scopes.into_iter().collect();
+        check_scopes(&scopes)?;
+        let clock = Clock::system();
+        let scopes = scopes
+            .into_iter()
+            .map(|scope| (scope, TokenCache::new(clock.clone())))
+            .collect();
         Ok(Self {
-            client,
-            cache: TokenCache::new(scopes.len()),
+            acquirer: Arc::new(Acquirer {
+                client,
+                agent,
+                caller,
+                clock,
+            }),
             scopes,
-            agent,
-            caller,
         })
     }
 
     async fn get_token(&self, scopes: &[&str], options: Option<TokenRequestOptions<'_>>) -> Result<AccessToken> {
-        let (index, scope) = self.scopes.find(scopes)?;
-        self.cache
-            .get(index, || async {
-                self.acquire(scope, options.unwrap_or_default())
-                    .await
-                    .map_err(as_credential_error)
-            })
-            .await
+        let (scope, cache) = self.find(scopes)?;
+        let acquire = || {
+            let (acquirer, scope) = (self.acquirer.clone(), scope.clone());
+            let context = options.unwrap_or_default().method_options.context.into_owned();
+            async move {
+                let token = acquirer.acquire(&scope, ClientMethodOptions { context });
+                catch_panic(token).await.map_err(into_credential_error)
+            }
+        };
+        cache.get(acquire).await
     }
 
-    /// Gets a token from the sidecar, and makes sure that it is the one that was asked for.
-    async fn acquire(&self, scope: &SidecarScope, options: TokenRequestOptions<'_>) -> Result<AccessToken> {
-        let options = SidecarClientAuthorizationHeaderOptions {
-            agent: self.agent.clone(),
-            method_options: options.method_options,
-            ..Default::default()
+    /// Finds the one requested scope.
+    fn find(&self, scopes: &[&str]) -> Result<&(SidecarScope, TokenCache)> {
+        let [requested] = scopes else {
+            return Err(refused(
+                "a token can be asked for with one scope only, such as https://vault.azure.net/.default",
+            ));
         };
-        let header = match &self.caller {
-            Some(caller) => {
-                self.client
-                    .authorization_header(&scope.api_name, caller, Some(options))
-                    .await?
-            }
-            None => {
-                self.client
-                    .authorization_header_as_app(&scope.api_name, Some(options))
-                    .await?
-            }
-        };
-        check::access_token(&header, scope, self.agent.as_ref(), self.caller.as_ref())
+        let found = self.scopes.iter().find(|(scope, _)| scope.scope == *requested);
+        found.ok_or_else(|| {
+            refused(format!(
+                "the credential does not know the scope {}; name the API of the sidecar's configuration that has it with \
+                 SidecarScope::new",
+                one_line(requested)
+            ))
+        })
     }
 }
 
-/// Makes an error of kind `Credential` of any: the client that asked for the token must not take it for one of its own
+/// Acquires tokens from the sidecar.
+#[derive(Debug)]
+struct Acquirer {
+    client: SidecarClient,
+    agent: Option<Agent>,
+    caller: Option<InboundToken>,
+    clock: Clock,
+}
+
+impl Acquirer {
+    /// Acquires a token for a scope, and checks that it is for the scope, the agent and the caller.
+    async fn acquire(&self, scope: &SidecarScope, method_options: ClientMethodOptions<'_>) -> Result<AccessToken> {
+        let options = Some(SidecarClientAuthorizationHeaderOptions {
+            agent: self.agent.clone(),
+            method_options,
+            ..Default::default()
+        });
+        let api_name = &scope.api_name;
+        let header = match &self.caller {
+            Some(caller) => self.client.authorization_header(api_name, caller, options).await?,
+            None => self.client.authorization_header_as_app(api_name, options).await?,
+        };
+        let now = self.clock.now();
+        check::access_token(&header, scope, self.agent.as_ref(), self.caller.as_ref(), now)
+    }
+}
+
+/// Gives an error the kind `Credential`. The client that requested the token would take other kinds for failures of its own
 /// service or connection.
-fn as_credential_error(error: Error) -> Error {
+fn into_credential_error(error: Error) -> Error {
     if *error.kind() == ErrorKind::Credential {
         return error;
     }
     let text = SidecarError::from_error(&error).map_or_else(|| error.to_string(), ToString::to_string);
     Error::with_error(ErrorKind::Credential, error, text)
+}
+
+/// Returns a text from outside on one line of a bounded length.
+fn one_line(text: &str) -> String {
+    text.chars().take(200).filter(|c| !c.is_control()).collect()
+}
+
+/// Creates the error of a refused request for a token.
+fn refused(text: impl Into<Cow<'static, str>>) -> Error {
+    Error::with_message(ErrorKind::Credential, text)
 }

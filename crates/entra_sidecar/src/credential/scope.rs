@@ -1,12 +1,12 @@
-//! Which API of the sidecar's configuration a scope is.
+//! The scopes of a credential, and their APIs in the sidecar's configuration.
 
 use crate::error::invalid_argument;
-use azure_core::{Error, Result, Uuid, error::ErrorKind};
+use azure_core::{Result, Uuid};
 
-/// A scope that an Azure client asks for, and the API of the sidecar's configuration that has it.
+/// A scope that an Azure client requests, and its API in the sidecar's configuration.
 ///
-/// The sidecar knows APIs by name, and by default takes no scopes from a request, so each scope is named an API here. The
-/// token's audience has to be the resource of the scope, which is what precedes its last `/`, or one that is added.
+/// The sidecar knows APIs by name, and by default accepts no scopes from a request. The token's audience must be the resource of
+/// the scope, which is the part before its last `/`, or an [added one](Self::audience).
 ///
 /// # Examples
 ///
@@ -25,11 +25,11 @@ pub struct SidecarScope {
 }
 
 impl SidecarScope {
-    /// Names the API of a scope.
+    /// Creates a scope with the name of its API.
     ///
     /// # Arguments
     ///
-    /// * `scope` - The scope, exactly as the client asks for it, such as `https://vault.azure.net/.default`.
+    /// * `scope` - The scope, exactly as the client requests it, such as `https://vault.azure.net/.default`.
     /// * `api_name` - The API's name in the sidecar's configuration (`DownstreamApis`).
     #[must_use]
     pub fn new(scope: impl Into<String>, api_name: impl Into<String>) -> Self {
@@ -40,7 +40,7 @@ impl SidecarScope {
         }
     }
 
-    /// Accepts one more audience: tokens of version 2 name an API by its application id.
+    /// Adds an accepted audience. Tokens of version 2 name an API by its application ID.
     ///
     /// # Arguments
     ///
@@ -51,13 +51,13 @@ impl SidecarScope {
         self
     }
 
-    /// Whether a token with this audience is one for the scope.
+    /// Returns whether a token with this audience is for the scope.
     pub(super) fn accepts(&self, audience: &str) -> bool {
         let resource = match self.scope.rsplit_once('/') {
             Some((resource, _permission)) if resource.contains("://") || Uuid::parse_str(resource).is_ok() => resource,
             _ => &self.scope,
         };
-        // Entra ID writes some resources with a slash at the end, whatever the scope has.
+        // Entra ID writes some resources with a slash at the end, also if the scope has none.
         let name = audience.trim_end_matches('/');
         let same = |expected: &str| !name.is_empty() && expected.trim_end_matches('/') == name;
         same(resource)
@@ -66,64 +66,27 @@ impl SidecarScope {
     }
 }
 
-/// The scopes of a credential.
-#[derive(Debug)]
-pub(super) struct ScopeMap(Vec<SidecarScope>);
-
-impl ScopeMap {
-    pub(super) fn new(scopes: impl IntoIterator<Item = SidecarScope>) -> Result<Self> {
-        let scopes: Vec<SidecarScope> = scopes.into_iter().collect();
-        if scopes.is_empty() {
-            return Err(invalid_argument(
-                "there is no scope; name the API of each that clients ask for",
-            ));
-        }
-        if scopes
-            .iter()
-            .any(|scope| scope.scope.is_empty() || scope.api_name.is_empty())
-        {
-            return Err(invalid_argument("a scope is empty, or the name of its API is"));
-        }
-        let is_repeated = |(index, scope): (usize, &SidecarScope)| {
-            scopes.iter().take(index).any(|earlier| earlier.scope == scope.scope)
-        };
-        if scopes.iter().enumerate().any(is_repeated) {
-            return Err(invalid_argument(
-                "a scope is named an API twice; which one it means is not clear",
-            ));
-        }
-        Ok(Self(scopes))
+/// Refuses a list of scopes in which one is missing or ambiguous.
+pub(super) fn check_scopes(scopes: &[SidecarScope]) -> Result<()> {
+    if scopes.is_empty() {
+        return Err(invalid_argument(
+            "there is no scope; name the API of each that clients ask for",
+        ));
     }
-
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
+    if scopes
+        .iter()
+        .any(|scope| scope.scope.is_empty() || scope.api_name.is_empty())
+    {
+        return Err(invalid_argument("a scope is empty, or the name of its API is"));
     }
-
-    /// The one scope that is asked for, and its place.
-    pub(super) fn find(&self, scopes: &[&str]) -> Result<(usize, &SidecarScope)> {
-        let [asked] = scopes else {
-            return Err(refused(
-                "a token can be asked for with one scope only, such as https://vault.azure.net/.default",
-            ));
-        };
-        let found = self.0.iter().enumerate().find(|(_, scope)| scope.scope == *asked);
-        found.ok_or_else(|| {
-            refused(format!(
-                "the credential does not know the scope {}; name the API of the sidecar's configuration that has it with \
-                 SidecarScope::new",
-                one_line(asked)
-            ))
-        })
+    let is_repeated =
+        |(index, scope): (usize, &SidecarScope)| scopes.iter().take(index).any(|earlier| earlier.scope == scope.scope);
+    if scopes.iter().enumerate().any(is_repeated) {
+        return Err(invalid_argument(
+            "a scope is named an API twice; which one it means is not clear",
+        ));
     }
-}
-
-/// A text from outside on one line of a bounded length.
-fn one_line(text: &str) -> String {
-    text.chars().take(200).filter(|c| !c.is_control()).collect()
-}
-
-fn refused(text: impl Into<std::borrow::Cow<'static, str>>) -> Error {
-    Error::with_message(ErrorKind::Credential, text)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -132,7 +95,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn an_audience_is_the_resource_of_the_scope_with_or_without_a_slash_or_one_that_is_named() {
+    fn audiences_are_resources_of_scopes_or_added() {
         for (scope, audience, accepted) in [
             ("https://vault.azure.net/.default", "https://vault.azure.net", true),
             ("https://vault.azure.net/.default", "https://vault.azure.net/", true),
@@ -154,7 +117,7 @@ mod tests {
             ("https://storage.azure.com", "https://storage.azure.com", true),
             ("api://2f0b/.default", "api://2f0b", true),
             ("api://2f0b/.default", "2f0b", true),
-            // An API without a URI is named by its application id.
+            // An API without a URI is named by its application ID.
             (
                 "7f1f4c1e-0d4e-4f8e-9a53-3f2f5f0c9a11/.default",
                 "7f1f4c1e-0d4e-4f8e-9a53-3f2f5f0c9a11",
@@ -191,17 +154,17 @@ mod tests {
     }
 
     #[test]
-    fn scopes_without_an_api_and_repeated_ones_are_refused() {
-        assert!(ScopeMap::new([]).is_err());
-        assert!(ScopeMap::new([SidecarScope::new("", "x")]).is_err());
-        assert!(ScopeMap::new([SidecarScope::new("s", "")]).is_err());
-        assert!(ScopeMap::new([SidecarScope::new("s", "x"), SidecarScope::new("s", "y")]).is_err());
-        assert!(ScopeMap::new([SidecarScope::new("s", "x"), SidecarScope::new("t", "x")]).is_ok());
+    fn missing_and_repeated_scopes_are_refused() {
+        assert!(check_scopes(&[]).is_err());
+        assert!(check_scopes(&[SidecarScope::new("", "x")]).is_err());
+        assert!(check_scopes(&[SidecarScope::new("s", "")]).is_err());
+        assert!(check_scopes(&[SidecarScope::new("s", "x"), SidecarScope::new("s", "y")]).is_err());
+        assert!(check_scopes(&[SidecarScope::new("s", "x"), SidecarScope::new("t", "x")]).is_ok());
     }
 
     proptest! {
         #[test]
-        fn an_audience_that_is_accepted_is_a_part_of_the_scope(
+        fn accepted_audiences_are_parts_of_scopes(
             scope in "(https://|api://|[0-9a-f]{8}/)?[a-c./]{0,6}(/.default)?|.*",
             audience in "(https://|api://)?[a-c./]{0,6}|.*",
         ) {

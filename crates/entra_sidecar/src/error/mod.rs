@@ -1,26 +1,21 @@
-//! What went wrong.
+//! Failures of the client's operations.
 
-mod answered;
-mod downstream;
-mod interaction;
-mod kind;
 mod problem;
 
-pub(crate) use answered::{Failure, retry_after};
-pub use downstream::DownstreamError;
-pub use kind::SidecarErrorKind;
+pub(crate) use client_core::error::invalid_argument;
 pub use problem::ProblemDetails;
 
 use azure_core::{Error, error::ErrorKind, http::StatusCode, time::Duration};
+use client_core::error::find;
 use std::{borrow::Cow, fmt};
 
-/// A call of the sidecar that failed.
+/// A failed operation of a [`SidecarClient`](crate::SidecarClient).
 ///
-/// It is the source of every [`azure_core::Error`] that this crate returns, except where an argument is refused before
-/// anything is sent, and [`SidecarError::from_error`] finds it there.
+/// It is the source of every [`azure_core::Error`] that an operation returns, unless an argument was refused before anything
+/// was sent. [`SidecarError::from_error`] finds it there.
 ///
-/// Its `Display` is one line that says what happened and what to check. Neither it nor `Debug` has the `detail` of the
-/// sidecar's problem, which can name people and tenants: [`problem`](Self::problem) has.
+/// Its `Display` is one line with the failure and the remedy. `Display` and `Debug` omit the `detail` of the sidecar's
+/// problem, which can name people and tenants; [`problem`](Self::problem) has it.
 ///
 /// # Examples
 ///
@@ -32,22 +27,37 @@ use std::{borrow::Cow, fmt};
 /// use entra_sidecar::{SidecarError, SidecarErrorKind};
 ///
 /// let error = client.authorization_header("NotConfigured", &caller, None).await.unwrap_err();
-/// let failure = SidecarError::from_error(&error).expect("the sidecar answered");
+/// let failure = SidecarError::from_error(&error).expect("the request was sent");
 /// assert_eq!(failure.kind(), SidecarErrorKind::BadRequest);
 /// assert!(failure.problem().is_some_and(|problem| problem.detail.is_some()));
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
 pub struct SidecarError {
-    kind: SidecarErrorKind,
-    status: Option<StatusCode>,
-    problem: Option<ProblemDetails>,
-    retry_after: Option<Duration>,
-    may_have_been_executed: bool,
-    text: Cow<'static, str>,
+    pub(crate) kind: SidecarErrorKind,
+    pub(crate) status: Option<StatusCode>,
+    pub(crate) problem: Option<ProblemDetails>,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) may_have_been_executed: bool,
+    pub(crate) text: Cow<'static, str>,
+    /// The error of a policy. Other sources are left out, as they can show the query of the request.
+    pub(crate) source: Option<Error>,
 }
 
 impl SidecarError {
+    /// Creates a failure. The text must not hold anything secret.
+    pub(crate) fn new(kind: SidecarErrorKind, text: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            kind,
+            status: None,
+            problem: None,
+            retry_after: None,
+            may_have_been_executed: false,
+            text: text.into(),
+            source: None,
+        }
+    }
+
     /// Finds the failure in an error, also in one that has been wrapped with more context, such as that of a client whose
     /// credential is a [`SidecarCredential`](crate::SidecarCredential).
     ///
@@ -59,56 +69,47 @@ impl SidecarError {
         find(error)
     }
 
-    /// What kind of failure it is.
+    /// Returns the kind of the failure.
     #[must_use]
     pub fn kind(&self) -> SidecarErrorKind {
         self.kind
     }
 
-    /// The status that the sidecar answered, or something in front of it.
+    /// Returns the status of the response, which is the sidecar's or a gateway's; `None` without a response.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         self.status
     }
 
-    /// The sidecar's own account of the failure. Keep its `detail` from end users.
+    /// Returns the problem in the sidecar's response. Do not show its `detail` to end users.
     #[must_use]
     pub fn problem(&self) -> Option<&ProblemDetails> {
         self.problem.as_ref()
     }
 
-    /// How long the sidecar asks to wait before the next request.
+    /// Returns the wait that the response asks for before the next request.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// Whether a request whose repetition would do more, such as one that sends a mail, may have reached the downstream
-    /// API all the same. It was sent once.
+    /// Returns whether the downstream API may have executed a request that was sent once.
+    ///
+    /// These are the calls of downstream APIs that a retry could execute twice, such as one that sends a mail. For all other
+    /// operations it is `false`. It is `true` if the request was sent and
+    ///
+    /// * no whole response came back in time;
+    /// * the response is a 5xx, a 408 or a 303. All others below 500 mean that the request was refused;
+    /// * the response is a success that cannot be read;
+    /// * a policy of the client's options failed after the response.
+    ///
+    /// Of a transport's errors, only the kind `Connection` means that nothing was sent.
     #[must_use]
     pub fn may_have_been_executed(&self) -> bool {
         self.may_have_been_executed
     }
 
-    /// A failure of a kind, told by a text that can be shown to anybody.
-    pub(crate) fn new(kind: SidecarErrorKind, text: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            kind,
-            status: None,
-            problem: None,
-            retry_after: None,
-            may_have_been_executed: false,
-            text: text.into(),
-        }
-    }
-
-    /// Notes that the downstream API may have been reached.
-    pub(crate) fn possibly_executed(mut self, possibly: bool) -> Self {
-        self.may_have_been_executed = possibly;
-        self
-    }
-
-    /// The error to return.
+    /// Returns the error of an operation.
     pub(crate) fn into_error(self, kind: ErrorKind) -> Error {
         Error::new(kind, self)
     }
@@ -124,21 +125,51 @@ impl fmt::Display for SidecarError {
     }
 }
 
-impl std::error::Error for SidecarError {}
-
-/// Finds an error of a type in an error and its sources.
-fn find<T: std::error::Error + 'static>(error: &Error) -> Option<&T> {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        cause = error.source();
+impl std::error::Error for SidecarError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        let source = self.source.as_ref()?;
+        Some(source)
     }
-    None
 }
 
-/// An argument that is refused before anything is sent. The text says what to pass instead, and never what was passed.
-pub(crate) fn invalid_argument(text: impl Into<Cow<'static, str>>) -> Error {
-    Error::with_message(ErrorKind::Other, text)
+/// Creates the error of a success whose body is not the sidecar's.
+pub(crate) fn unexpected_response(fault: &str) -> Error {
+    Error::with_message(ErrorKind::DataConversion, format!("the sidecar's response {fault}"))
+}
+
+/// The kind of a [`SidecarError`].
+///
+/// The first three are the caller's failures; the others are those of the sidecar, its configuration and the way to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SidecarErrorKind {
+    /// The sidecar refused the caller's token: it has expired, is for another API, or is malformed. (A 401 with a challenge
+    /// and without a body.)
+    CallerTokenRejected,
+    /// Entra ID gave no token until the user consents, proves their identity again, or signs in again. (A 401 with a problem
+    /// that names one of Entra ID's errors of this kind.)
+    InteractionRequired,
+    /// The caller's token lacks the scope that the sidecar requires in `validate`. (A 403 with a body.)
+    MissingScope,
+    /// Entra ID gave no token, for a reason that the user cannot remove, such as a wrong client secret. (A 401 with another
+    /// problem.)
+    AcquisitionFailed,
+    /// The sidecar refused the request: the API is not configured or has no scopes, a parameter or the host name is not
+    /// accepted, or the request is too long. (400, 413, 414, 431.)
+    BadRequest,
+    /// The sidecar accepts callers on its own machine only. (A 403 without a body, or on another route than `validate`'s.)
+    Forbidden,
+    /// The route exists, but does not accept this verb. (405.)
+    WrongMethod,
+    /// The sidecar failed, or the way from it to the downstream API. (500.)
+    SidecarFailed,
+    /// The sidecar could not be reached, did not respond in time, or was busy. (No response, 408, 429, 502, 503, 504.)
+    Unavailable,
+    /// The response is not one of the sidecar's: check the base URL, and any proxy in between.
+    Protocol,
+    /// The sidecar returned a token for something else, because its configuration does not let a request choose.
+    UnexpectedToken,
+    /// A policy or a transport of the client's options failed for a reason that this library does not know. The source of
+    /// the [`SidecarError`] is its error.
+    PolicyFailed,
 }

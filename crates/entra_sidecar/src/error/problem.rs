@@ -1,39 +1,41 @@
-//! The sidecar's own account of a failure.
+//! Problem details (RFC 9457) in the sidecar's responses.
 
+use client_core::json;
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// The longest title that is shown, in characters.
+/// The longest title in errors, in characters.
 const MAX_TITLE: usize = 100;
 
-/// A problem as the sidecar describes it ([RFC 9457]).
+/// A problem in the sidecar's response ([RFC 9457]).
 ///
-/// `detail` and what follows it can name people, tenants and applications. `Debug` does not show them; show them to
-/// operators only.
+/// `detail`, `instance` and `extensions` can name people, tenants and applications: show them to operators only. `Debug`
+/// omits them.
 ///
 /// [RFC 9457]: https://www.rfc-editor.org/rfc/rfc9457
 #[derive(Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ProblemDetails {
-    /// A URI that tells the type of the problem.
+    /// The URI of the problem's type.
     pub problem_type: Option<String>,
-    /// A short text that is the same for all problems of the type.
+    /// A short text, the same for all problems of the type.
     pub title: Option<String>,
-    /// The status of the answer.
+    /// The status of the response.
     pub status: Option<u16>,
-    /// What happened this time, such as the text of Entra ID's error.
+    /// The details of this occurrence, such as the text of Entra ID's error.
     pub detail: Option<String>,
-    /// A URI that tells this occurrence.
+    /// The URI of this occurrence.
     pub instance: Option<String>,
     /// All other members.
     pub extensions: Map<String, Value>,
 }
 
 impl ProblemDetails {
-    /// Reads what can be read: a member of another type than documented is kept among the extensions, so that it does not
-    /// cost the others. An object without any member of a problem is none.
+    /// Reads a problem; `None` for an object without a title, a status or a detail.
+    ///
+    /// A member of another type than documented goes to the extensions, so that the others are still read.
     pub(crate) fn parse(body: &[u8]) -> Option<Self> {
-        let mut members: Map<String, Value> = serde_json::from_slice(body).ok()?;
+        let mut members: Map<String, Value> = json::object(body)?;
         let problem = Self {
             problem_type: take_text(&mut members, "type"),
             title: take_text(&mut members, "title"),
@@ -46,7 +48,7 @@ impl ProblemDetails {
         is_problem.then_some(problem)
     }
 
-    /// The title on one line, cut short.
+    /// Returns the title on one line, shortened.
     pub(crate) fn safe_title(&self) -> Option<String> {
         let title = self.title.as_deref()?.chars().take(MAX_TITLE);
         let title: String = title.map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -54,7 +56,7 @@ impl ProblemDetails {
     }
 }
 
-/// Takes a text out; null is none.
+/// Removes a text and returns it; `None` for null.
 fn take_text(members: &mut Map<String, Value>, name: &str) -> Option<String> {
     match members.get(name)? {
         Value::String(text) => {
@@ -70,7 +72,7 @@ fn take_text(members: &mut Map<String, Value>, name: &str) -> Option<String> {
     }
 }
 
-/// Takes the status out, a number or a number in a string: the sidecar's OpenAPI document allows both.
+/// Removes the status and returns it. The sidecar's OpenAPI document allows a number, and a number in a string.
 fn take_status(members: &mut Map<String, Value>) -> Option<u16> {
     let status = match members.get("status")? {
         Value::Number(number) => number.as_u64().and_then(|number| u16::try_from(number).ok()),
@@ -99,7 +101,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_problem_is_read_whole() {
+    fn all_members_of_a_problem_are_read() {
         let body =
             br#"{"type":"https://tools.ietf.org/html/rfc9110#section-15.5.2","title":"Unauthorized","status":401,
             "detail":"AADSTS65001: PERSON","instance":"/x","traceId":"00-abc","errors":{"a":[1]}}"#;
@@ -121,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_of_another_type_does_not_cost_the_others() {
+    fn a_member_of_another_type_is_an_extension() {
         let problem = ProblemDetails::parse(br#"{"title":"t","status":"403","detail":null,"type":7,"instance":[]}"#);
         let problem = problem.unwrap();
         assert_eq!((problem.title.as_deref(), problem.status), (Some("t"), Some(403)));
@@ -132,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_problem_is_none() {
+    fn other_bodies_are_not_problems() {
         for body in [
             "",
             "null",
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_title_is_shown_on_one_line_and_cut_short() {
+    fn titles_are_one_short_line() {
         let problem = ProblemDetails {
             title: Some(format!(" a\r\nb{}", "c".repeat(1000))),
             ..Default::default()
@@ -159,7 +161,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_problem_is_read_whole(
+        fn problems_survive_a_round_trip(
             title in ".*",
             status in any::<u16>(),
             as_text in any::<bool>(),
@@ -173,7 +175,7 @@ mod tests {
         }
 
         #[test]
-        fn any_body_is_read_without_panic(body in ".*") {
+        fn no_body_causes_a_panic(body in ".*") {
             ProblemDetails::parse(body.as_bytes());
             ProblemDetails::parse(format!(r#"{{"title":{body}}}"#).as_bytes());
         }

@@ -1,13 +1,11 @@
-//! A request for the sidecar to send.
+//! The request to a downstream API.
 
 use crate::error::invalid_argument;
 use azure_core::{Bytes, Result, fmt::SafeDebug, http::Method, json::to_json};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A request that the sidecar sends to a downstream API, with a token that it acquires.
-///
-/// `Debug` does not show what it holds.
+/// A request that the sidecar sends to a downstream API, with a token that it acquires. `Debug` omits all values.
 ///
 /// # Examples
 ///
@@ -31,13 +29,13 @@ pub struct DownstreamRequest {
 }
 
 impl DownstreamRequest {
-    /// A request with any verb.
+    /// Creates a request with any verb.
     ///
     /// # Arguments
     ///
     /// * `method` - The verb.
-    /// * `relative_path` - What follows the base URL that the sidecar is configured with, and may end with a query. It
-    ///   goes on the wire as it is: percent-encode what comes from outside. Empty keeps the configured one.
+    /// * `relative_path` - The path below the configured base URL of the API, with an optional query. It is sent unchanged:
+    ///   percent-encode values from outside. An empty path keeps the configured one.
     #[must_use]
     pub fn new(method: Method, relative_path: impl Into<String>) -> Self {
         Self {
@@ -47,40 +45,40 @@ impl DownstreamRequest {
         }
     }
 
-    /// A GET request; see [`new`](Self::new).
+    /// Creates a GET request; see [`new`](Self::new).
     #[must_use]
     pub fn get(relative_path: impl Into<String>) -> Self {
         Self::new(Method::Get, relative_path)
     }
 
-    /// A POST request; see [`new`](Self::new).
+    /// Creates a POST request; see [`new`](Self::new).
     #[must_use]
     pub fn post(relative_path: impl Into<String>) -> Self {
         Self::new(Method::Post, relative_path)
     }
 
-    /// A PUT request; see [`new`](Self::new).
+    /// Creates a PUT request; see [`new`](Self::new).
     #[must_use]
     pub fn put(relative_path: impl Into<String>) -> Self {
         Self::new(Method::Put, relative_path)
     }
 
-    /// A PATCH request; see [`new`](Self::new).
+    /// Creates a PATCH request; see [`new`](Self::new).
     #[must_use]
     pub fn patch(relative_path: impl Into<String>) -> Self {
         Self::new(Method::Patch, relative_path)
     }
 
-    /// A DELETE request; see [`new`](Self::new).
+    /// Creates a DELETE request; see [`new`](Self::new).
     #[must_use]
     pub fn delete(relative_path: impl Into<String>) -> Self {
         Self::new(Method::Delete, relative_path)
     }
 
-    /// The request that the sidecar is configured with: its verb and its path. It may have a body, but nothing else can be
-    /// added, because any override would reset the verb.
+    /// Creates the request that the sidecar is configured with: its verb and its path. It may have a body. Operations refuse
+    /// it with anything else, because any override would reset the verb.
     ///
-    /// This is the one that a sidecar can be relied on to send
+    /// It is the only request that a sidecar certainly sends
     /// [as the application](crate::SidecarClient::call_downstream_api_as_app), where it ignores overrides by default.
     #[must_use]
     pub fn as_configured() -> Self {
@@ -94,31 +92,33 @@ impl DownstreamRequest {
         }
     }
 
-    /// Sets the media type to ask for. Default: `application/json`.
+    /// Sets the accepted media type. Default: `application/json`.
     #[must_use]
     pub fn accept(mut self, media_type: impl Into<String>) -> Self {
         self.accept = Some(media_type.into());
         self
     }
 
-    /// Adds a header, or replaces it, whatever the case of its name.
+    /// Sets a header. Names are equal in any case.
     ///
-    /// The sidecar has headers of its own, which cannot be set: an operation refuses the request if it would ignore one.
+    /// Some headers are the sidecar's own. Operations refuse a request with a header that the sidecar would ignore.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.insert(name.into().to_ascii_lowercase(), value.into());
         self
     }
 
-    /// Adds a parameter to the query, or replaces it. The sidecar encodes it, and takes names that differ in nothing but
-    /// case for one: an operation refuses a request with such names, which can go into the relative path.
+    /// Sets a parameter of the query. The sidecar encodes it.
+    ///
+    /// The sidecar would send one of several names that differ in case only. Operations refuse a request with such names; put
+    /// them into the relative path.
     #[must_use]
     pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.query.insert(name.into(), value.into());
         self
     }
 
-    /// Sets the body, as JSON.
+    /// Sets the body to JSON.
     ///
     /// # Errors
     ///
@@ -133,12 +133,12 @@ impl DownstreamRequest {
         Ok(self.content("application/json", content))
     }
 
-    /// Sets the body, as text of any media type: the sidecar reads it as UTF-8, so other bytes would not arrive.
+    /// Sets the body to text. The sidecar reads all bodies as UTF-8, so binary content cannot be sent.
     ///
     /// # Arguments
     ///
-    /// * `media_type` - The media type, such as `text/plain`. An operation refuses a request with any other text, because
-    ///   the sidecar would send no body with it.
+    /// * `media_type` - The media type, such as `text/plain`. Operations refuse a request with a malformed one, because the
+    ///   sidecar would send no body.
     /// * `text` - The body.
     #[must_use]
     pub fn text(self, media_type: impl Into<String>, text: impl Into<String>) -> Self {
@@ -150,8 +150,7 @@ impl DownstreamRequest {
         self
     }
 
-    /// Whether it does no more when it is sent a second time (RFC 9110, section 9.2.2). Of the configured verb, it is not
-    /// known.
+    /// Returns whether the verb is idempotent (RFC 9110, section 9.2.2). The configured verb is not known, so it is not.
     pub(crate) fn is_idempotent(&self) -> bool {
         matches!(
             self.method,
@@ -159,14 +158,17 @@ impl DownstreamRequest {
         )
     }
 
-    /// The media type and the body.
+    /// Returns the media type and the body.
     pub(crate) fn into_content(self) -> Option<(String, Bytes)> {
         self.content
     }
 
-    /// The parameters of the query, and with them the verb, as any override would reset it. `overridden` tells of
-    /// overrides beside these.
-    pub(crate) fn parameters(&self, overridden: bool) -> Result<Vec<(String, String)>> {
+    /// Returns the parameters of the query, always with the verb: any override would reset it.
+    ///
+    /// # Arguments
+    ///
+    /// * `has_overrides` - `true` if the request to the sidecar has other overrides.
+    pub(crate) fn parameters(&self, has_overrides: bool) -> Result<Vec<(String, String)>> {
         let content_type = self.content.as_ref().map(|(media_type, _)| media_type.as_str());
         if !content_type.is_none_or(is_media_type) {
             return Err(invalid_argument(
@@ -176,7 +178,7 @@ impl DownstreamRequest {
         }
         let Some(method) = self.method else {
             let extended = self.accept.is_some() || !self.headers.is_empty() || !self.query.is_empty();
-            if overridden || extended {
+            if has_overrides || extended {
                 return Err(invalid_argument(
                     "DownstreamRequest::as_configured takes no overrides, because with any of them the sidecar would \
                      send a GET instead of the verb that is configured; name the verb with DownstreamRequest::new",
@@ -220,9 +222,9 @@ impl DownstreamRequest {
     }
 }
 
-/// Headers that the sidecar ignores, as it sets them itself or reserves them (`ReservedHeaderNames` of its source, and
-/// .NET's headers of the content, which it would take for none of the request).
-const NOT_PASSED_ON: [&str; 12] = [
+/// The headers that the sidecar ignores: `ReservedHeaderNames` of its source, headers that it sets itself, and .NET's headers
+/// of content.
+const IGNORED_HEADERS: [&str; 12] = [
     "accept",
     "allow",
     "authorization",
@@ -237,10 +239,10 @@ const NOT_PASSED_ON: [&str; 12] = [
     "x-original-url",
 ];
 
-/// Beginnings of such headers.
-const PREFIXES_NOT_PASSED_ON: [&str; 3] = ["content-", "x-forwarded-", "x-ms-token-"];
+/// The prefixes of more such headers.
+const IGNORED_PREFIXES: [&str; 3] = ["content-", "x-forwarded-", "x-ms-token-"];
 
-/// Whether a text is a media type, with or without parameters (RFC 9110, section 8.3.1).
+/// Returns whether a text is a media type, with or without parameters (RFC 9110, section 8.3.1).
 fn is_media_type(text: &str) -> bool {
     let (essence, parameters) = text
         .split_once(';')
@@ -252,7 +254,7 @@ fn is_media_type(text: &str) -> bool {
     is_essence && parameters.is_none_or(are_parameters)
 }
 
-/// Whether a text is one parameter of a media type or more: `name=value` or `name="value"`.
+/// Returns whether a text is a list of a media type's parameters: `name=value` or `name="value"`.
 fn are_parameters(text: &str) -> bool {
     let Some((name, value)) = text.trim_start_matches(' ').split_once('=') else {
         return false;
@@ -271,7 +273,7 @@ fn are_parameters(text: &str) -> bool {
         })
 }
 
-/// What follows a text in quotes, of which the first has been read.
+/// Returns the rest behind a quoted text, whose first quote has been read.
 fn after_quoted(text: &str) -> Option<&str> {
     let mut is_escaped = false;
     for (index, character) in text.char_indices() {
@@ -286,7 +288,7 @@ fn after_quoted(text: &str) -> Option<&str> {
     None
 }
 
-/// Whether a text is a `token` (RFC 9110, section 5.6.2).
+/// Returns whether a text is a `token` (RFC 9110, section 5.6.2).
 fn is_token(text: &str) -> bool {
     !text.is_empty()
         && text
@@ -294,13 +296,12 @@ fn is_token(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
-/// Refuses what is no name of a header, in lower case, or one that the sidecar would leave out.
+/// Refuses a malformed name of a header, and one that the sidecar would ignore. The name is in lower case.
 fn check_header(name: &str) -> Result<()> {
     if !is_token(name) {
         return Err(invalid_argument("a header has a name that no header can have"));
     }
-    let is_ignored =
-        NOT_PASSED_ON.contains(&name) || PREFIXES_NOT_PASSED_ON.iter().any(|prefix| name.starts_with(prefix));
+    let is_ignored = IGNORED_HEADERS.contains(&name) || IGNORED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
     if is_ignored {
         return Err(invalid_argument(format!(
             "the sidecar would ignore the header {name}; leave it out (`accept`, `json` and `text` set those of media \
@@ -310,7 +311,7 @@ fn check_header(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Refuses what the sidecar would leave out, or what would begin another header.
+/// Refuses an empty value, which the sidecar would ignore, and one with a line break.
 fn check_line(value: &str, what: &str) -> Result<()> {
     if value.is_empty() || value.chars().any(char::is_control) {
         return Err(invalid_argument(format!(
@@ -326,7 +327,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn media_types_are_told_from_other_texts() {
+    fn media_types_are_recognized() {
         for (text, expected) in [
             ("text/plain", true),
             ("application/vnd.api+json", true),
@@ -357,7 +358,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_media_type_is_one_line_and_any_text_is_read_without_panic(text in "(text/plain ?; ?a=)?.*") {
+        fn media_types_are_one_line(text in "(text/plain ?; ?a=)?.*") {
             if is_media_type(&text) {
                 prop_assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
             }

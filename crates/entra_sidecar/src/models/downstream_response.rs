@@ -1,17 +1,18 @@
-//! What a downstream API answered, as the sidecar tells it.
+//! The response of a downstream API.
 
-use super::json::decode;
-use crate::error::DownstreamError;
+use super::responses::decode;
+use crate::error::unexpected_response;
 use azure_core::{Error, Result, error::ErrorKind, http::StatusCode};
+use client_core::error::find;
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::Value;
-use std::collections::BTreeMap;
+use serde_json::{Value, error::Category};
+use std::{collections::BTreeMap, fmt};
 
-/// What a downstream API answered, whatever its status: redirects and failures are answers too, until
-/// [`error_for_status`](Self::error_for_status) makes errors of them.
+/// The response of a downstream API, with any status. [`error_for_status`](Self::error_for_status) turns redirects and
+/// failures into errors.
 ///
-/// The sidecar tells of the headers of the content only: neither `Retry-After` nor `ETag`, `Location` or a request's id.
-/// `Debug` shows the status, and nothing of the content.
+/// The sidecar passes on the headers of the content only: no `Retry-After`, `ETag`, `Location` or request ID. `Debug` shows
+/// the status, and nothing of the content.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DownstreamResponse {
     api_name: String,
@@ -21,13 +22,13 @@ pub struct DownstreamResponse {
 }
 
 impl DownstreamResponse {
-    /// The status.
+    /// Returns the status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The first value of a header.
+    /// Returns the first value of a header.
     ///
     /// # Arguments
     ///
@@ -37,7 +38,7 @@ impl DownstreamResponse {
         self.header_values(name).first().map(String::as_str)
     }
 
-    /// All values of a header.
+    /// Returns all values of a header.
     ///
     /// # Arguments
     ///
@@ -47,38 +48,39 @@ impl DownstreamResponse {
         self.headers.get(&name.to_ascii_lowercase()).map_or(&[], Vec::as_slice)
     }
 
-    /// All headers, by their names in lower case.
+    /// Returns all headers, by their names in lower case.
     #[must_use]
     pub fn headers(&self) -> &BTreeMap<String, Vec<String>> {
         &self.headers
     }
 
-    /// The content as text; `None` if there is none. The sidecar reads all content as text, which bytes of other kinds do
-    /// not survive.
+    /// Returns the content as text; `None` without content. The sidecar reads all content as text, which damages binary
+    /// content.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         self.content.as_deref()
     }
 
-    /// Reads the content as JSON; `None` if there is none, as after a 202 or 204.
+    /// Parses the content as JSON; `None` without content, as in a 202 or 204.
     ///
     /// # Errors
     ///
-    /// The content is not JSON, or not of this type. The error does not show it.
+    /// The content is not JSON, or not of this type. The error does not show it: serde's own errors would quote the value.
     pub fn json<T: DeserializeOwned>(&self) -> Result<Option<T>> {
         let content = self.text().map(str::trim).filter(|content| !content.is_empty());
         let Some(content) = content else {
             return Ok(None);
         };
-        let what = format!("the content that {} answered", self.api_name);
-        decode(content.as_bytes(), &what).map(Some)
+        serde_json::from_str(content)
+            .map(Some)
+            .map_err(|error| self.unreadable_content(&error))
     }
 
-    /// Makes an error of every status but success (200 to 299).
+    /// Turns every status but success (200 to 299) into an error.
     ///
     /// # Errors
     ///
-    /// The status is another. The error's source is a [`DownstreamError`], whose text does not show the content.
+    /// The status is not a success. The source of the error is a [`DownstreamError`], whose text does not show the content.
     ///
     /// # Examples
     ///
@@ -109,14 +111,33 @@ impl DownstreamResponse {
         Err(Error::new(kind, DownstreamError { response: self }))
     }
 
-    pub(crate) fn api_name(&self) -> &str {
-        &self.api_name
+    fn unreadable_content(&self, error: &serde_json::Error) -> Error {
+        let fault = match error.classify() {
+            Category::Data => "has a missing or unexpected value",
+            Category::Eof => "ends too early",
+            Category::Syntax | Category::Io => "is not JSON",
+        };
+        let text = format!(
+            "the content of {}'s response {fault}, at line {}, column {}",
+            self.api_name,
+            error.line(),
+            error.column()
+        );
+        Error::with_message(ErrorKind::DataConversion, text)
     }
 
-    /// Reads `DownstreamApiResult`. The source writes the status as a number and each header as a list; the sidecar's
-    /// OpenAPI document also allows a number in a string, and its other documents show headers as strings.
+    /// Reads `DownstreamApiResult`. The source writes the status as a number and each header as a list. The sidecar's OpenAPI
+    /// document also allows a number in a string, and its other documents show headers as strings.
     pub(crate) fn from_body(api_name: &str, body: &[u8]) -> Result<Self> {
-        let body: Body = decode(body, "the sidecar's answer")?;
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Body {
+            status_code: Value,
+            headers: Option<BTreeMap<String, Value>>,
+            content: Option<String>,
+        }
+
+        let body: Body = decode(body)?;
         let status = match &body.status_code {
             Value::Number(number) => number.as_u64(),
             Value::String(text) => text.parse().ok(),
@@ -124,7 +145,7 @@ impl DownstreamResponse {
         };
         let status = status.filter(|status| (100..1000).contains(status));
         let Some(status) = status.and_then(|status| u16::try_from(status).ok()) else {
-            return Err(malformed("has a `statusCode` that is no status"));
+            return Err(unexpected_response("has a `statusCode` that is not a status"));
         };
         let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, values) in body.headers.unwrap_or_default() {
@@ -135,10 +156,10 @@ impl DownstreamResponse {
                     .into_iter()
                     .map(|value| match value {
                         Value::String(value) => Ok(value),
-                        _ => Err(malformed("has a header that is no text")),
+                        _ => Err(unexpected_response("has a header that is not text")),
                     })
                     .collect::<Result<_>>()?,
-                _ => return Err(malformed("has a header that is no text")),
+                _ => return Err(unexpected_response("has a header that is not text")),
             };
             headers.entry(name.to_ascii_lowercase()).or_default().extend(values);
         }
@@ -151,12 +172,8 @@ impl DownstreamResponse {
     }
 }
 
-fn malformed(fault: &str) -> Error {
-    Error::with_message(ErrorKind::DataConversion, format!("the sidecar's answer {fault}"))
-}
-
-impl std::fmt::Debug for DownstreamResponse {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for DownstreamResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DownstreamResponse")
             .field("api_name", &self.api_name)
             .field("status", &u16::from(self.status))
@@ -164,13 +181,46 @@ impl std::fmt::Debug for DownstreamResponse {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Body {
-    status_code: Value,
-    headers: Option<BTreeMap<String, Value>>,
-    content: Option<String>,
+/// The error of a downstream API: a response other than success, from
+/// [`error_for_status`](DownstreamResponse::error_for_status).
+///
+/// `Display` and `Debug` omit the content.
+#[derive(Debug)]
+pub struct DownstreamError {
+    response: DownstreamResponse,
 }
+
+impl DownstreamError {
+    /// Finds the failure in an error, also in one that has been wrapped with more context.
+    ///
+    /// # Arguments
+    ///
+    /// * `error` - An error.
+    #[must_use]
+    pub fn from_error(error: &Error) -> Option<&Self> {
+        find(error)
+    }
+
+    /// Returns the response.
+    #[must_use]
+    pub fn response(&self) -> &DownstreamResponse {
+        &self.response
+    }
+}
+
+impl fmt::Display for DownstreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let DownstreamResponse { api_name, status, .. } = &self.response;
+        let reason = status.canonical_reason();
+        write!(
+            f,
+            "the downstream API {api_name} answered {} {reason}",
+            u16::from(*status)
+        )
+    }
+}
+
+impl std::error::Error for DownstreamError {}
 
 #[cfg(test)]
 mod tests {
@@ -183,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn all_shapes_of_an_answer_are_read() {
+    fn all_documented_shapes_are_read() {
         let response = read(
             r#"{"statusCode":"200","headers":{"Content-Type":"text/plain","X":["a","b"],"Y":null},"content":"ä"}"#,
         )
@@ -202,26 +252,26 @@ mod tests {
     }
 
     #[test]
-    fn empty_content_is_no_json_and_other_content_is_an_error_that_does_not_show_it() {
-        let answered = |content: &str| {
+    fn content_is_parsed_and_not_shown() {
+        let with_content = |content: &str| {
             let body = json!({ "statusCode": 200, "headers": {}, "content": content });
             read(&body.to_string()).unwrap()
         };
         for content in ["", " \r\n"] {
-            assert_eq!(answered(content).json::<Value>().unwrap(), None);
+            assert_eq!(with_content(content).json::<Value>().unwrap(), None);
         }
-        assert_eq!(answered("null").json::<Value>().unwrap(), Some(Value::Null));
-        assert_eq!(answered("[]").json::<Vec<u8>>().unwrap(), Some(vec![]));
+        assert_eq!(with_content("null").json::<Value>().unwrap(), Some(Value::Null));
+        assert_eq!(with_content("[]").json::<Vec<u8>>().unwrap(), Some(vec![]));
         for content in ["<html>SECRET", r#"{"a":"SECRET"#, r#""SECRET""#, "SECRET"] {
-            let error = answered(content).json::<u8>().unwrap_err();
+            let error = with_content(content).json::<u8>().unwrap_err();
             assert_eq!(*error.kind(), ErrorKind::DataConversion);
             assert!(error.to_string().contains("Graph"), "{error}");
-            assert!(!format!("{error} {error:?} {:?}", answered(content)).contains("SECRET"));
+            assert!(!format!("{error} {error:?} {:?}", with_content(content)).contains("SECRET"));
         }
     }
 
     #[test]
-    fn what_is_no_answer_is_refused_without_being_shown() {
+    fn other_bodies_are_refused_and_not_shown() {
         for body in [
             "",
             "SECRET",
@@ -237,6 +287,7 @@ mod tests {
             r#"{"statusCode":200,"headers":{"a":{"b":"SECRET"}}}"#,
             r#"{"statusCode":200,"headers":{"a":["SECRET",1]}}"#,
             r#"{"statusCode":200,"content":{"a":"SECRET"}}"#,
+            r#"[200,null,"SECRET"]"#,
         ] {
             let error = read(body).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("SECRET"), "{body}: {error:?}");
@@ -244,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn every_status_but_success_is_an_error_on_request() {
+    fn statuses_but_success_become_errors() {
         for (status, succeeds) in [
             (200, true),
             (202, true),
@@ -266,7 +317,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_answer_of_the_sources_shape_is_read_whole(
+        fn results_survive_a_round_trip(
             status in 100..1000_u16,
             name in "[A-Za-z-]{1,12}",
             values in prop::collection::vec(".*", 0..3),
@@ -280,7 +331,7 @@ mod tests {
         }
 
         #[test]
-        fn any_body_is_read_without_panic(body in ".*") {
+        fn no_body_causes_a_panic(body in ".*") {
             let _ = read(&body);
             let _ = read(&format!(r#"{{"statusCode":200,"content":{body}}}"#));
         }

@@ -1,7 +1,9 @@
-//! The options of the client's operations.
+//! The options of the client's operations, one type for each.
 
-use super::{downstream_request::DownstreamRequest, token_overrides::TokenOverrides};
-use crate::agent::Agent;
+use super::{
+    downstream_request::DownstreamRequest,
+    overrides::{Agent, TokenOverrides},
+};
 use azure_core::{fmt::SafeDebug, http::ClientMethodOptions};
 
 /// Options for [`authorization_header`](crate::SidecarClient::authorization_header) and
@@ -10,10 +12,10 @@ use azure_core::{fmt::SafeDebug, http::ClientMethodOptions};
 pub struct SidecarClientAuthorizationHeaderOptions<'a> {
     /// The agent that the token is for.
     pub agent: Option<Agent>,
-    /// What to change of how the token is acquired.
+    /// Overrides of the token's acquisition.
     pub overrides: TokenOverrides,
-    /// The request that the header is for, which a `PoP` header is bound to. Its body is not sent. Default: the one that is
-    /// configured, or, with overrides, a GET of the configured path.
+    /// The request that the header is for, to which a `PoP` header is bound. Its body is not sent. Default: the configured
+    /// request, or, with overrides, a GET of the configured path.
     pub request: Option<DownstreamRequest>,
     /// Allows customization of the method call.
     pub method_options: ClientMethodOptions<'a>,
@@ -25,12 +27,12 @@ pub struct SidecarClientAuthorizationHeaderOptions<'a> {
 pub struct SidecarClientCallDownstreamApiOptions<'a> {
     /// The agent that the request is sent as.
     pub agent: Option<Agent>,
-    /// What to change of how the token is acquired.
+    /// Overrides of the token's acquisition.
     pub overrides: TokenOverrides,
-    /// Whether the sidecar's configuration is known to allow overrides to calls as the application
-    /// (`Sidecar:AllowOverrides:CallDownstreamApiUnauthenticated`). Then the verb of a request is the one that is sent, and
-    /// one that is idempotent is retried. Default: `false`, which sends every such call once. In the name of a caller it
-    /// has no effect.
+    /// States that the sidecar's configuration allows overrides in calls as the application
+    /// (`Sidecar:AllowOverrides:CallDownstreamApiUnauthenticated`). The sidecar then sends the verb of the request, and an
+    /// idempotent one is retried. Default: `false`, which sends every such call once. It has no effect on calls in the name
+    /// of a caller.
     pub overrides_are_allowed: bool,
     /// Allows customization of the method call.
     pub method_options: ClientMethodOptions<'a>,

@@ -1,21 +1,18 @@
-//! What is asked of the sidecar, what it answers, and the options of the client's operations.
+//! Models: the arguments of the client's operations, and their results.
 
-mod authorization_header;
 mod downstream_request;
 mod downstream_response;
-mod health;
-pub(crate) mod json;
+mod inbound_token;
 mod method_options;
-mod token_overrides;
-mod validated_token;
+mod overrides;
+mod responses;
 
-pub use authorization_header::AuthorizationHeader;
 pub use downstream_request::DownstreamRequest;
-pub use downstream_response::DownstreamResponse;
-pub use health::SidecarHealth;
+pub use downstream_response::{DownstreamError, DownstreamResponse};
+pub use inbound_token::InboundToken;
 pub use method_options::{
     SidecarClientAuthorizationHeaderOptions, SidecarClientCallDownstreamApiOptions, SidecarClientHealthOptions,
     SidecarClientValidateOptions,
 };
-pub use token_overrides::TokenOverrides;
-pub use validated_token::ValidatedToken;
+pub use overrides::{Agent, TokenOverrides};
+pub use responses::{AuthorizationHeader, SidecarHealth, ValidatedToken};

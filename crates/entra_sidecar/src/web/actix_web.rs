@@ -1,7 +1,7 @@
-//! Handlers of actix-web.
+//! The caller's token and the error of handlers, for actix-web.
 
 use super::HandlerError;
-use crate::inbound_token::InboundToken;
+use crate::models::InboundToken;
 use actix_web::{
     FromRequest, HttpRequest, HttpResponse, ResponseError,
     body::BoxBody,
@@ -10,7 +10,7 @@ use actix_web::{
 };
 use std::future::{Ready, ready};
 
-/// Takes the caller's token out of the `Authorization` header.
+/// Extracts the caller's token from the `Authorization` header, of which there must be one.
 impl FromRequest for InboundToken {
     type Error = HandlerError;
     type Future = Ready<Result<Self, HandlerError>>;

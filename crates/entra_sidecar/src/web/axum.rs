@@ -1,15 +1,15 @@
-//! Handlers of axum.
+//! The caller's token and the error of handlers, for axum.
 
 use super::HandlerError;
-use crate::inbound_token::InboundToken;
+use crate::models::InboundToken;
 use axum::{
     body::Body,
     extract::FromRequestParts,
-    http::{StatusCode, header::AUTHORIZATION, request::Parts},
+    http::{HeaderMap, StatusCode, header::AUTHORIZATION, request::Parts},
     response::{IntoResponse, Response},
 };
 
-/// Takes the caller's token out of the `Authorization` header.
+/// Extracts the caller's token from the `Authorization` header, of which there must be one.
 impl<S: Sync> FromRequestParts<S> for InboundToken {
     type Rejection = HandlerError;
 
@@ -24,13 +24,10 @@ impl IntoResponse for HandlerError {
     fn into_response(self) -> Response {
         self.log();
         let status = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        (status, header_array(&self), Body::from(self.body())).into_response()
+        let headers = self.headers().into_iter();
+        let headers: HeaderMap = headers
+            .filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)))
+            .collect();
+        (status, headers, Body::from(self.body())).into_response()
     }
-}
-
-fn header_array(error: &HandlerError) -> axum::http::HeaderMap {
-    let headers = error.headers().into_iter();
-    headers
-        .filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)))
-        .collect()
 }

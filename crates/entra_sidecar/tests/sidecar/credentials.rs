@@ -1,6 +1,6 @@
-//! Credentials: which tokens they take, and how often they ask for one.
+//! Credentials: the tokens that they accept, and their requests for them.
 
-use crate::setup::{Setup, USER};
+use crate::setup::{Setup, USER, scripted};
 use azure_core::{
     Error, Uuid,
     credentials::TokenCredential as _,
@@ -11,8 +11,8 @@ use entra_sidecar::{
     Agent, InboundToken, SidecarClient, SidecarClientOptions, SidecarCredential, SidecarCredentialOptions,
     SidecarError, SidecarErrorKind, SidecarOnBehalfOfCredential, SidecarScope,
 };
-use entra_sidecar_double::{
-    AllowOverrides, CLIENT_ID, DownstreamApi, Fault, SidecarDouble, SidecarDoubleBuilder, unsigned_token,
+use fake_entra_sidecar::{
+    AllowOverrides, CLIENT_ID, DownstreamApi, FakeSidecar, FakeSidecarBuilder, Fault, unsigned_token,
 };
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,8 +22,8 @@ const AGENT: &str = "a9a8f3de-6a8d-4c52-a1c6-91f3d3ab4f10";
 /// In the year 2100.
 const FAR: i64 = 4_102_444_800;
 
-fn storage(api: DownstreamApi) -> SidecarDoubleBuilder {
-    SidecarDouble::builder().api("Storage", api)
+fn storage(api: DownstreamApi) -> FakeSidecarBuilder {
+    FakeSidecar::builder().api("Storage", api)
 }
 
 fn app_api() -> DownstreamApi {
@@ -49,7 +49,7 @@ fn kind(error: &Error) -> Option<SidecarErrorKind> {
 }
 
 #[tokio::test]
-async fn a_token_of_the_application_is_kept_until_it_expires() {
+async fn an_applications_token_is_cached() {
     let setup = Setup::of(storage(with_claims(
         json!({ "aud": "https://storage.azure.com", "exp": FAR }),
     )))
@@ -59,14 +59,14 @@ async fn a_token_of_the_application_is_kept_until_it_expires() {
     assert_eq!(token.expires_on, OffsetDateTime::UNIX_EPOCH + Duration::seconds(FAR));
     let again = credential.get_token(&[SCOPE], None).await.unwrap();
     assert_eq!(again.token, token.token);
-    let request = &setup.double.requests()[..];
+    let request = &setup.sidecar.requests()[..];
     assert_eq!(request.len(), 1);
     assert_eq!(request[0].path, "/AuthorizationHeaderUnauthenticated/Storage");
     assert!(request[0].query.is_empty());
 }
 
 #[tokio::test]
-async fn a_token_that_has_expired_is_refused() {
+async fn expired_tokens_are_refused() {
     let setup = Setup::of(storage(with_claims(
         json!({ "aud": "https://storage.azure.com", "exp": 1 }),
     )))
@@ -77,7 +77,7 @@ async fn a_token_that_has_expired_is_refused() {
     assert!(error.to_string().contains("has already expired"), "{error}");
 }
 
-/// An API whose tokens expire within the time in which they are replaced; each is another.
+/// An API with distinct tokens, which are due for a refresh at once.
 fn expiring() -> DownstreamApi {
     let issued = AtomicUsize::new(0);
     app_api().tokens(move |_| {
@@ -88,57 +88,67 @@ fn expiring() -> DownstreamApi {
     })
 }
 
-/// A client that gives up soon.
-fn impatient(setup: &Setup) -> SidecarClient {
+/// A client with a short timeout.
+fn client_with_short_timeout(setup: &Setup) -> SidecarClient {
     let options = SidecarClientOptions {
         timeout: Some(Duration::seconds(1)),
         ..crate::setup::options()
     };
-    SidecarClient::new(&setup.double.url(), Some(options)).unwrap()
+    SidecarClient::new(&setup.sidecar.url(), Some(options)).unwrap()
 }
 
 #[tokio::test]
-async fn a_silent_sidecar_delays_nobody_while_the_last_token_is_valid() {
+async fn a_silent_sidecar_delays_no_caller_with_a_token() {
     let setup = Setup::of(storage(expiring())).await;
-    let patient = SidecarCredential::new(setup.client.clone(), scope(), None).unwrap();
-    let first = patient.get_token(&[SCOPE], None).await.unwrap().token;
-    setup.double.inject([Fault::silence()]);
-    let mut refresh = patient.get_token(&[SCOPE], None);
+    let credential = SidecarCredential::new(setup.client.clone(), scope(), None).unwrap();
+    let first = credential.get_token(&[SCOPE], None).await.unwrap().token;
+    setup.sidecar.inject([Fault::silence()]);
+    let mut refresh = credential.get_token(&[SCOPE], None);
     let other = tokio::select! {
         biased;
         _ = &mut refresh => panic!("the sidecar is silent"),
-        other = patient.get_token(&[SCOPE], None) => other.unwrap().token,
+        other = credential.get_token(&[SCOPE], None) => other.unwrap().token,
     };
     assert_eq!(other, first);
     drop(refresh);
 
-    // A refresh that is given up is not followed by another at once.
+    // A refresh that timed out is not followed by another at once.
     let setup = Setup::of(storage(expiring())).await;
-    let credential = SidecarCredential::new(impatient(&setup), scope(), None).unwrap();
+    let credential = SidecarCredential::new(client_with_short_timeout(&setup), scope(), None).unwrap();
     let first = credential.get_token(&[SCOPE], None).await.unwrap().token;
-    setup.double.inject([Fault::silence()]);
+    setup.sidecar.inject([Fault::silence()]);
     for _ in 0..3 {
         assert_eq!(credential.get_token(&[SCOPE], None).await.unwrap().token, first);
     }
 }
 
 #[tokio::test]
-async fn those_who_wait_for_a_first_token_share_its_failure() {
+async fn callers_share_the_failure_of_a_first_token() {
     let setup = Setup::of(storage(app_api())).await;
-    let credential = SidecarCredential::new(impatient(&setup), scope(), None).unwrap();
-    setup.double.inject([Fault::silence()]);
+    let credential = SidecarCredential::new(client_with_short_timeout(&setup), scope(), None).unwrap();
+    setup.sidecar.inject([Fault::silence()]);
     let ask = || credential.get_token(&[SCOPE], None);
     let (a, b, c) = tokio::join!(ask(), ask(), ask());
     for result in [a, b, c] {
         let error = result.unwrap_err();
         assert_eq!(kind(&error), Some(SidecarErrorKind::Unavailable));
-        assert!(error.to_string().contains("longer than 1s"), "{error}");
+        assert!(error.to_string().contains("given up after 1s"), "{error}");
     }
     ask().await.unwrap();
 }
 
 #[tokio::test]
-async fn scopes_that_are_not_named_an_api_are_refused_before_anything_is_sent() {
+async fn a_panic_is_a_credential_error() {
+    // Without a response, the transport panics.
+    let (_, client) = scripted([]);
+    let credential = SidecarCredential::new(client, scope(), None).unwrap();
+    let error = credential.get_token(&[SCOPE], None).await.unwrap_err();
+    assert_eq!(kind(&error), None);
+    assert!(error.to_string().contains("panicked"), "{error}");
+}
+
+#[tokio::test]
+async fn unknown_scopes_are_refused_before_sending() {
     let setup = Setup::of(storage(app_api())).await;
     let credential = SidecarCredential::new(setup.client.clone(), scope(), None).unwrap();
     for scopes in [
@@ -150,11 +160,11 @@ async fn scopes_that_are_not_named_an_api_are_refused_before_anything_is_sent() 
         let error = credential.get_token(scopes, None).await.unwrap_err();
         assert_eq!(error.kind(), &ErrorKind::Credential);
     }
-    assert!(setup.double.requests().is_empty());
+    assert!(setup.sidecar.requests().is_empty());
 }
 
 #[tokio::test]
-async fn a_token_for_something_else_is_refused() {
+async fn tokens_for_something_else_are_refused() {
     for claims in [
         json!({ "aud": "https://graph.microsoft.com", "exp": FAR }),
         json!({ "aud": [], "exp": FAR }),
@@ -173,7 +183,7 @@ async fn a_token_for_something_else_is_refused() {
         let error = credential.get_token(&[SCOPE], None).await.unwrap_err();
         assert_eq!(kind(&error), Some(SidecarErrorKind::UnexpectedToken));
     }
-    // Tokens of version 2 name the API by its id, which has to be known.
+    // Tokens of version 2 name the API by its ID, which must be added.
     let setup = Setup::of(storage(with_claims(json!({ "aud": CLIENT_ID, "exp": FAR })))).await;
     let credential = SidecarCredential::new(
         setup.client.clone(),
@@ -185,7 +195,7 @@ async fn a_token_for_something_else_is_refused() {
 }
 
 #[tokio::test]
-async fn an_agents_token_is_taken_only_if_it_is_the_agents() {
+async fn other_tokens_than_the_agents_are_refused() {
     let (agent_id, user_id) = (agent(), Uuid::parse_str(USER).unwrap());
     let agents = [
         Agent::Autonomous { agent_id },
@@ -231,7 +241,7 @@ async fn an_agents_token_is_taken_only_if_it_is_the_agents() {
 }
 
 #[tokio::test]
-async fn a_token_on_behalf_of_a_caller_is_the_callers() {
+async fn other_tokens_than_the_callers_are_refused() {
     let setup = Setup::of(storage(DownstreamApi::new([
         "https://storage.azure.com/user_impersonation",
     ])))
@@ -240,7 +250,7 @@ async fn a_token_on_behalf_of_a_caller_is_the_callers() {
         SidecarOnBehalfOfCredential::new(setup.client.clone(), setup.caller.clone(), scope(), None).unwrap();
     credential.get_token(&[SCOPE], None).await.unwrap();
     credential.get_token(&[SCOPE], None).await.unwrap();
-    let acquisitions = setup.double.acquisitions();
+    let acquisitions = setup.sidecar.acquisitions();
     assert_eq!(acquisitions.len(), 1);
     assert_eq!(acquisitions[0].caller.as_deref(), Some(setup.caller.token().secret()));
 
@@ -252,14 +262,14 @@ async fn a_token_on_behalf_of_a_caller_is_the_callers() {
     assert_eq!(kind(&error), Some(SidecarErrorKind::UnexpectedToken));
     assert!(error.to_string().contains("RequestAppToken"), "{error}");
 
-    // A token that names no user cannot be told to be anybody's.
-    let nobody = unsigned_token(&json!({ "aud": "https://storage.azure.com", "exp": FAR }));
-    let accepted = nobody.clone();
+    // A token without a user may be any caller's.
+    let anonymous = unsigned_token(&json!({ "aud": "https://storage.azure.com", "exp": FAR }));
+    let accepted = anonymous.clone();
     let of_user = with_claims(json!({ "aud": "https://storage.azure.com", "exp": FAR, "oid": USER }));
     for (api, caller, text) in [
-        (of_user, Some(nobody.clone()), "the caller's token names no user"),
+        (of_user, Some(anonymous.clone()), "the caller's token names no user"),
         (
-            app_api().tokens(move |_| Ok(nobody.clone())),
+            app_api().tokens(move |_| Ok(anonymous.clone())),
             None,
             "Storage names no user",
         ),
@@ -273,7 +283,7 @@ async fn a_token_on_behalf_of_a_caller_is_the_callers() {
         assert!(error.to_string().contains(text), "{error}");
     }
 
-    // An agent acts in the name of the caller, or as a user of its own.
+    // An agent acts in the name of the caller, or as its own user.
     let (agent_id, user_id) = (agent(), Uuid::parse_str(AGENT).unwrap());
     for agent in [Agent::Autonomous { agent_id }, Agent::UserById { agent_id, user_id }] {
         let setup = Setup::of(storage(DownstreamApi::new([
@@ -289,10 +299,10 @@ async fn a_token_on_behalf_of_a_caller_is_the_callers() {
 }
 
 #[tokio::test]
-async fn what_the_sidecar_refuses_is_a_credentials_error_with_its_reason() {
+async fn refusals_are_credential_errors_with_their_reason() {
     let setup = Setup::of(storage(app_api())).await;
     let credential = SidecarCredential::new(setup.client.clone(), scope(), None).unwrap();
-    setup.double.inject([Fault::not_local()]);
+    setup.sidecar.inject([Fault::not_local()]);
     let error = credential.get_token(&[SCOPE], None).await.unwrap_err();
     assert_eq!(kind(&error), Some(SidecarErrorKind::Forbidden));
     assert!(error.to_string().contains("on its own machine"), "{error}");

@@ -1,47 +1,42 @@
-//! What downstream APIs answer, as it comes.
+//! Responses of downstream APIs.
 
 use crate::setup::{Setup, echoing};
 use entra_sidecar::{DownstreamError, DownstreamRequest};
-use entra_sidecar_double::{DownstreamAnswer, DownstreamApi, SidecarDouble};
+use fake_entra_sidecar::{ApiResponse, DownstreamApi, FakeSidecar};
 use serde_json::{Value, json};
 
-fn answering(answer: DownstreamAnswer) -> DownstreamApi {
-    DownstreamApi::new(["s"]).answer(move |_| answer.clone())
+fn responding(response: ApiResponse) -> DownstreamApi {
+    DownstreamApi::new(["s"]).respond(move |_| response.clone())
 }
 
 #[tokio::test]
-async fn answers_of_all_kinds_are_no_errors() {
-    for (answer, status, content_type, text) in [
-        (DownstreamAnswer::status(202), 202, None, None),
-        (DownstreamAnswer::status(204), 204, None, None),
+async fn responses_with_any_status_are_not_errors() {
+    for (api_response, status, content_type, text) in [
+        (ApiResponse::status(202), 202, None, None),
+        (ApiResponse::status(204), 204, None, None),
         (
-            DownstreamAnswer::text(200, "text/html", "<p>"),
+            ApiResponse::text(200, "text/html", "<p>"),
             200,
             Some("text/html"),
             Some("<p>"),
         ),
+        (ApiResponse::text(200, "text/plain", ""), 200, Some("text/plain"), None),
         (
-            DownstreamAnswer::text(200, "text/plain", ""),
-            200,
-            Some("text/plain"),
-            None,
-        ),
-        (
-            DownstreamAnswer::text(302, "text/html", "moved"),
+            ApiResponse::text(302, "text/html", "moved"),
             302,
             Some("text/html"),
             Some("moved"),
         ),
         (
-            DownstreamAnswer::json(404, &json!({"e":1})),
+            ApiResponse::json(404, &json!({"e":1})),
             404,
             Some("application/json"),
             Some(r#"{"e":1}"#),
         ),
-        (DownstreamAnswer::status(503), 503, None, None),
-        (DownstreamAnswer::status(599), 599, None, None),
+        (ApiResponse::status(503), 503, None, None),
+        (ApiResponse::status(599), 599, None, None),
     ] {
-        let setup = Setup::of(SidecarDouble::builder().api("Graph", answering(answer))).await;
+        let setup = Setup::of(FakeSidecar::builder().api("Graph", responding(api_response))).await;
         let request = DownstreamRequest::get("x");
         let response = setup
             .client
@@ -52,14 +47,18 @@ async fn answers_of_all_kinds_are_no_errors() {
         assert_eq!(response.header("content-type"), content_type);
         assert_eq!(response.text(), text);
         assert_eq!(response.status().is_success(), response.error_for_status().is_ok());
-        assert_eq!(setup.double.calls().len(), 1, "no answer is retried by this client");
+        assert_eq!(
+            setup.sidecar.api_requests().len(),
+            1,
+            "an API's response is not retried"
+        );
     }
 }
 
 #[tokio::test]
-async fn a_failure_becomes_an_error_on_request_which_shows_no_content() {
-    let answer = DownstreamAnswer::text(403, "text/plain", "SECRET");
-    let setup = Setup::of(SidecarDouble::builder().api("Graph", answering(answer))).await;
+async fn the_error_for_a_status_shows_no_content() {
+    let api_response = ApiResponse::text(403, "text/plain", "SECRET");
+    let setup = Setup::of(FakeSidecar::builder().api("Graph", responding(api_response))).await;
     let request = DownstreamRequest::get("x");
     let response = setup
         .client
@@ -75,8 +74,8 @@ async fn a_failure_becomes_an_error_on_request_which_shows_no_content() {
 }
 
 #[tokio::test]
-async fn the_calls_of_the_source_document_work() {
-    let setup = Setup::of(SidecarDouble::builder().api("Graph", DownstreamApi::graph())).await;
+async fn the_documented_calls_work() {
+    let setup = Setup::of(FakeSidecar::builder().api("Graph", DownstreamApi::graph())).await;
     let call = |request| setup.client.call_downstream_api("Graph", &setup.caller, request, None);
 
     let me: Value = call(DownstreamRequest::get("me"))
@@ -94,13 +93,13 @@ async fn the_calls_of_the_source_document_work() {
         .await
         .unwrap();
     assert_eq!((u16::from(sent.status()), sent.json::<Value>().unwrap()), (202, None));
-    let calls = setup.double.calls();
+    let calls = setup.sidecar.api_requests();
     assert_eq!(calls[1].acquisition.options.relative_path, "me/messages?$top=10");
     assert_eq!(calls[2].body.as_deref(), Some(mail.to_string().as_str()));
 }
 
 #[tokio::test]
-async fn the_unauthenticated_route_sends_what_is_configured_whatever_is_asked_for() {
+async fn the_configured_request_is_sent_as_the_application() {
     let api = DownstreamApi::new(["a/.default"])
         .request_app_token()
         .request("PUT", "configured");

@@ -1,4 +1,4 @@
-//! The credentials drive the identity client, over https against the emulator, which checks the tokens' signatures.
+//! The credentials in the identity client, over https with the emulator, which checks the signatures of tokens.
 
 use crate::setup::Setup;
 use acs_identity_emulator::{Emulator, EntraTokenRequest, TokenStatus};
@@ -12,7 +12,7 @@ use azure_core::{
 use entra_sidecar::{
     InboundToken, SidecarCredential, SidecarError, SidecarErrorKind, SidecarOnBehalfOfCredential, SidecarScope,
 };
-use entra_sidecar_double::{DownstreamApi, SidecarDouble};
+use fake_entra_sidecar::{DownstreamApi, FakeSidecar};
 use std::sync::Arc;
 
 const ACS: &str = "https://communication.azure.com//.default";
@@ -32,7 +32,7 @@ fn identity_client(emulator: &Emulator, credential: Arc<dyn TokenCredential>) ->
 }
 
 #[tokio::test]
-async fn the_application_creates_users_without_a_secret() {
+async fn applications_create_users_without_a_secret() {
     let emulator = Emulator::builder().start().await.unwrap();
     let minted = emulator
         .mint_entra_token(&EntraTokenRequest::service())
@@ -40,7 +40,7 @@ async fn the_application_creates_users_without_a_secret() {
         .unwrap()
         .token;
     let acs = DownstreamApi::new(["https://communication.azure.com/.default"]).request_app_token();
-    let setup = Setup::of(SidecarDouble::builder().api("Acs", acs.tokens(move |_| Ok(minted.clone())))).await;
+    let setup = Setup::of(FakeSidecar::builder().api("Acs", acs.tokens(move |_| Ok(minted.clone())))).await;
     let credential = SidecarCredential::new(setup.client.clone(), [SidecarScope::new(ACS, "Acs")], None).unwrap();
 
     let client = identity_client(&emulator, credential);
@@ -51,16 +51,16 @@ async fn the_application_creates_users_without_a_secret() {
         .unwrap();
     let token = token.into_model().unwrap().token;
     assert_eq!(emulator.token_status(token.secret()), TokenStatus::Active);
-    assert_eq!(setup.double.requests().len(), 1, "one token serves both requests");
+    assert_eq!(setup.sidecar.requests().len(), 1, "one token serves both requests");
 }
 
 #[tokio::test]
-async fn a_forged_token_and_one_for_another_api_do_not_get_in() {
+async fn forged_and_misdirected_tokens_are_refused() {
     let emulator = Emulator::builder().start().await.unwrap();
     // Of the right audience, but not signed by the emulator's Entra ID.
     let acs = DownstreamApi::new(["https://communication.azure.com/.default"]).request_app_token();
     let graph = DownstreamApi::new(["https://graph.microsoft.com/.default"]).request_app_token();
-    let setup = Setup::of(SidecarDouble::builder().api("Acs", acs).api("Graph", graph)).await;
+    let setup = Setup::of(FakeSidecar::builder().api("Acs", acs).api("Graph", graph)).await;
     let credential = |api| SidecarCredential::new(setup.client.clone(), [SidecarScope::new(ACS, api)], None).unwrap();
 
     let error = identity_client(&emulator, credential("Acs"))
@@ -78,7 +78,7 @@ async fn a_forged_token_and_one_for_another_api_do_not_get_in() {
 }
 
 #[tokio::test]
-async fn a_teams_users_token_is_exchanged_on_their_behalf() {
+async fn a_teams_user_gets_a_token_on_their_behalf() {
     let emulator = Emulator::builder().start().await.unwrap();
     let minted = emulator
         .mint_entra_token(&EntraTokenRequest::teams_user())
@@ -86,9 +86,9 @@ async fn a_teams_users_token_is_exchanged_on_their_behalf() {
         .unwrap();
     let exchanged = minted.token.clone();
     let teams = DownstreamApi::new([TEAMS]).tokens(move |_| Ok(exchanged.clone()));
-    let setup = Setup::of(SidecarDouble::builder().api("AcsTeams", teams)).await;
-    let caller = InboundToken::bearer(setup.double.caller_token(&minted.user_id.to_string())).unwrap();
-    // The API has a name in scopes, and its application id in tokens.
+    let setup = Setup::of(FakeSidecar::builder().api("AcsTeams", teams)).await;
+    let caller = InboundToken::bearer(setup.sidecar.caller_token(&minted.user_id.to_string())).unwrap();
+    // The API has a name in scopes, and its application ID in tokens.
     let scope = SidecarScope::new(TEAMS, "AcsTeams").audience("1fd5118e-2576-4263-8130-9503064c837a");
     let credential = SidecarOnBehalfOfCredential::new(setup.client.clone(), caller, [scope.clone()], None).unwrap();
     let token = credential.get_token(&[TEAMS], None).await.unwrap().token;
@@ -114,7 +114,7 @@ async fn a_teams_users_token_is_exchanged_on_their_behalf() {
         .into_model()
         .unwrap();
 
-    // The caller of another object id does not get that user's token.
+    // A caller with another object ID does not get that user's token.
     let credential =
         SidecarOnBehalfOfCredential::new(setup.client.clone(), setup.caller.clone(), [scope], None).unwrap();
     assert!(credential.get_token(&[TEAMS], None).await.is_err());

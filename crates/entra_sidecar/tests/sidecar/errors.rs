@@ -1,14 +1,14 @@
-//! Failures, told apart.
+//! The kinds of failures.
 
 use crate::{
-    script::{Script, answer, failure},
-    setup::{Nobody, Setup, USER, echoing, options},
+    fake_service::failure,
+    setup::{ClosedPort, Setup, USER, any_caller, echoing, options, response, scripted},
 };
 use azure_core::{Error, error::ErrorKind};
 use entra_sidecar::{
     DownstreamRequest, InboundToken, SidecarClient, SidecarClientOptions, SidecarError, SidecarErrorKind, SidecarHealth,
 };
-use entra_sidecar_double::{DownstreamApi, Fault, unsigned_token};
+use fake_entra_sidecar::{DownstreamApi, Fault, unsigned_token};
 use serde_json::json;
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn refusing(detail: &'static str) -> DownstreamApi {
 }
 
 #[tokio::test]
-async fn the_two_kinds_of_401_are_told_apart() {
+async fn the_two_kinds_of_401_are_distinguished() {
     let setup = Setup::of(
         echoing()
             .api(
@@ -67,16 +67,16 @@ async fn the_two_kinds_of_401_are_told_apart() {
 
     let secret = client.authorization_header("Secret", caller, None).await.unwrap_err();
     assert_eq!(kind(&secret), SidecarErrorKind::AcquisitionFailed);
-    // Nobody is there to be asked.
+    // An application has no user to ask.
     let app = client.authorization_header_as_app("App", None).await.unwrap_err();
     assert_eq!(kind(&app), SidecarErrorKind::AcquisitionFailed);
     // An API without RequestAppToken needs a caller.
-    let nobody = client.authorization_header_as_app("Graph", None).await.unwrap_err();
-    assert_eq!(kind(&nobody), SidecarErrorKind::AcquisitionFailed);
+    let without_caller = client.authorization_header_as_app("Graph", None).await.unwrap_err();
+    assert_eq!(kind(&without_caller), SidecarErrorKind::AcquisitionFailed);
 }
 
 #[tokio::test]
-async fn an_api_that_is_not_configured_is_a_bad_request() {
+async fn unknown_apis_are_bad_requests() {
     let setup = Setup::of(echoing().api("Empty", DownstreamApi::new(Vec::<String>::new()))).await;
     let (client, caller) = (&setup.client, &setup.caller);
     let get = || DownstreamRequest::get("me");
@@ -115,7 +115,7 @@ async fn an_api_that_is_not_configured_is_a_bad_request() {
 }
 
 #[tokio::test]
-async fn validate_tells_a_missing_scope_and_returns_the_claims() {
+async fn validation_returns_claims_or_a_missing_scope() {
     let setup = Setup::of(echoing().require_scope("access_as_user")).await;
     let validated = setup.client.validate(&setup.caller, None).await.unwrap();
     assert_eq!(
@@ -130,15 +130,15 @@ async fn validate_tells_a_missing_scope_and_returns_the_claims() {
     assert_eq!(kind(&error), SidecarErrorKind::MissingScope);
 
     // Without a body, the sidecar refuses callers on other machines.
-    setup.double.inject([Fault::not_local()]);
+    setup.sidecar.inject([Fault::not_local()]);
     let error = setup.client.validate(&setup.caller, None).await.unwrap_err();
     assert_eq!(kind(&error), SidecarErrorKind::Forbidden);
 }
 
 #[tokio::test]
-async fn a_host_name_that_is_not_local_is_explained() {
-    let double = echoing().start().await.unwrap();
-    let address = double.url().replace("http://", "").parse().unwrap();
+async fn the_error_for_another_host_name_explains_it() {
+    let sidecar = echoing().start().await.unwrap();
+    let address = sidecar.url().replace("http://", "").parse().unwrap();
     let http_client = reqwest::Client::builder()
         .no_proxy()
         .resolve("sidecar.contoso.com", address)
@@ -157,8 +157,7 @@ async fn a_host_name_that_is_not_local_is_explained() {
 }
 
 #[tokio::test]
-async fn each_status_is_of_its_kind() {
-    let caller = InboundToken::bearer("t").unwrap();
+async fn each_status_has_its_kind() {
     for (status, body, expected) in [
         (401, "<html>", SidecarErrorKind::Protocol),
         (403, "", SidecarErrorKind::Forbidden),
@@ -175,7 +174,7 @@ async fn each_status_is_of_its_kind() {
         (503, "", SidecarErrorKind::Unavailable),
         (504, "", SidecarErrorKind::Unavailable),
         (418, "", SidecarErrorKind::Protocol),
-        // Without a challenge it is not the sidecar that refuses a token.
+        // The sidecar refuses a token with a challenge.
         (401, "", SidecarErrorKind::Protocol),
         (413, "", SidecarErrorKind::BadRequest),
         (414, "", SidecarErrorKind::BadRequest),
@@ -184,10 +183,9 @@ async fn each_status_is_of_its_kind() {
         (200, "{}", SidecarErrorKind::Protocol),
         (204, "", SidecarErrorKind::Protocol),
     ] {
-        let script = Script::new((0..3).map(|_| answer(status, body)));
-        let error = script
-            .client()
-            .authorization_header("Graph", &caller, None)
+        let (_, client) = scripted((0..3).map(|_| response(status, body)));
+        let error = client
+            .authorization_header("Graph", &any_caller(), None)
             .await
             .unwrap_err();
         assert_eq!(kind(&error), expected, "{status} {body}: {error}");
@@ -196,25 +194,17 @@ async fn each_status_is_of_its_kind() {
             assert_eq!(sidecar_error(&error).status().map(u16::from), Some(status));
         }
     }
-    // A 401 on a route without a caller's token is no word of the sidecar's about one.
-    let script = Script::new([answer(401, "")]);
-    let error = script
-        .client()
-        .authorization_header_as_app("Graph", None)
-        .await
-        .unwrap_err();
+    // On a route without a caller's token, a 401 does not refuse one.
+    let (_, client) = scripted([response(401, "")]);
+    let error = client.authorization_header_as_app("Graph", None).await.unwrap_err();
     assert_eq!(kind(&error), SidecarErrorKind::Protocol);
 }
 
 #[tokio::test]
-async fn a_sidecar_that_is_not_there_is_unavailable() {
-    let nobody = Nobody::new();
-    let client = SidecarClient::new(&nobody.url(), Some(options())).unwrap();
-    let script = Script::new((0..3).map(|_| failure(ErrorKind::Connection, "connection refused")));
-    let caller = InboundToken::bearer("t").unwrap();
-    let refused = script
-        .client()
-        .authorization_header("Graph", &caller, None)
+async fn an_unreachable_sidecar_is_unavailable() {
+    let (_, client) = scripted((0..3).map(|_| failure(ErrorKind::Connection, "connection refused")));
+    let refused = client
+        .authorization_header("Graph", &any_caller(), None)
         .await
         .unwrap_err();
     assert_eq!(
@@ -222,26 +212,28 @@ async fn a_sidecar_that_is_not_there_is_unavailable() {
         (SidecarErrorKind::Unavailable, &ErrorKind::Connection)
     );
     assert!(refused.to_string().contains("connection refused"), "{refused}");
-    let gone = client.health(None).await.unwrap_err();
-    assert_eq!(kind(&gone), SidecarErrorKind::Unavailable);
+    let port = ClosedPort::new();
+    let client = SidecarClient::new(&port.url(), Some(options())).unwrap();
+    let error = client.health(None).await.unwrap_err();
+    assert_eq!(kind(&error), SidecarErrorKind::Unavailable);
 }
 
 #[tokio::test]
-async fn a_sidecar_that_does_not_answer_is_given_up() {
-    let double = echoing().start().await.unwrap();
-    let caller = InboundToken::bearer(double.caller_token(USER)).unwrap();
+async fn a_silent_sidecar_is_given_up_after_the_timeout() {
+    let sidecar = echoing().start().await.unwrap();
+    let caller = InboundToken::bearer(sidecar.caller_token(USER)).unwrap();
     let options = SidecarClientOptions {
         timeout: Some(azure_core::time::Duration::milliseconds(50)),
         ..options()
     };
-    let client = SidecarClient::new(&double.url(), Some(options)).unwrap();
-    double.inject([Fault::silence(), Fault::silence()]);
+    let client = SidecarClient::new(&sidecar.url(), Some(options)).unwrap();
+    sidecar.inject([Fault::silence(), Fault::silence()]);
     let error = client.authorization_header("Graph", &caller, None).await.unwrap_err();
     assert_eq!(
         (kind(&error), error.kind()),
         (SidecarErrorKind::Unavailable, &ErrorKind::Io)
     );
-    assert!(error.to_string().contains("longer than 50ms"), "{error}");
+    assert!(error.to_string().contains("given up after 50ms"), "{error}");
     assert!(!sidecar_error(&error).may_have_been_executed());
     let request = DownstreamRequest::post("me/sendMail");
     let error = client
@@ -253,14 +245,14 @@ async fn a_sidecar_that_does_not_answer_is_given_up() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_too_long_is_refused() {
+async fn responses_longer_than_the_limit_are_refused() {
     let setup = Setup::new().await;
-    for (max_answer_len, succeeds) in [(100_000, true), (1_000, false)] {
+    for (max_response_len, succeeds) in [(100_000, true), (1_000, false)] {
         let options = SidecarClientOptions {
-            max_answer_len,
+            max_response_len,
             ..options()
         };
-        let client = SidecarClient::new(&setup.double.url(), Some(options)).unwrap();
+        let client = SidecarClient::new(&setup.sidecar.url(), Some(options)).unwrap();
         let request = DownstreamRequest::put("x").text("text/plain", "x".repeat(2_000));
         let result = client.call_downstream_api("Graph", &setup.caller, request, None).await;
         assert_eq!(result.is_ok(), succeeds);
@@ -272,12 +264,12 @@ async fn an_answer_that_is_too_long_is_refused() {
 }
 
 #[tokio::test]
-async fn health_is_told_and_asked_for_once() {
+async fn health_is_checked_once() {
     let setup = Setup::new().await;
     assert_eq!(setup.client.health(None).await.unwrap(), SidecarHealth::Healthy);
-    setup.double.set_healthy(false);
+    setup.sidecar.set_healthy(false);
     assert_eq!(setup.client.health(None).await.unwrap(), SidecarHealth::Unhealthy);
-    assert_eq!(setup.double.requests().len(), 2);
+    assert_eq!(setup.sidecar.requests().len(), 2);
 
     for (status, body, expected) in [
         (200, "Degraded", Ok(SidecarHealth::Degraded)),
@@ -285,17 +277,17 @@ async fn health_is_told_and_asked_for_once() {
         (503, "<html>", Err(SidecarErrorKind::Unavailable)),
         (404, "", Err(SidecarErrorKind::Protocol)),
     ] {
-        let script = Script::new([answer(status, body)]);
-        let result = script.client().health(None).await;
+        let (_, client) = scripted([response(status, body)]);
+        let result = client.health(None).await;
         assert_eq!(result.map_err(|error| kind(&error)), expected, "{status} {body}");
     }
 }
 
 #[tokio::test]
-async fn the_wait_that_is_asked_for_is_told() {
+async fn a_long_wait_is_returned_and_not_waited() {
     let setup = Setup::new().await;
     setup
-        .double
+        .sidecar
         .inject([Fault::before(503).retry_after(Duration::from_secs(7200))]);
     let error = setup
         .client
@@ -304,5 +296,9 @@ async fn the_wait_that_is_asked_for_is_told() {
         .unwrap_err();
     let wait = sidecar_error(&error).retry_after();
     assert_eq!(wait, Some(azure_core::time::Duration::hours(2)));
-    assert_eq!(setup.double.requests().len(), 1, "nobody waits for two hours");
+    assert_eq!(
+        setup.sidecar.requests().len(),
+        1,
+        "the client does not wait for two hours"
+    );
 }

@@ -1,4 +1,4 @@
-//! The client seen from outside, against the double of the sidecar and against a transport that answers from a script.
+//! The client from outside, with the fake sidecar and with a scripted transport.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -8,10 +8,18 @@ mod credentials;
 mod downstream;
 mod emulator;
 mod errors;
+#[path = "../../../../tests/support/fake_service.rs"]
+mod fake_service;
+#[path = "../../../../tests/support/log.rs"]
+mod log;
+mod policies;
 mod redaction;
 mod requests;
 mod retries;
-mod script;
+#[path = "../../../../tests/support/retries.rs"]
+mod retry_policy;
+#[path = "../../../../tests/support/secrets.rs"]
+mod secrets;
 mod setup;
 #[cfg(any(feature = "actix", feature = "axum"))]
 mod web;

@@ -1,6 +1,10 @@
-//! No secret is in any output: errors, `Debug`, log lines at every level, spans.
+//! Secrets in outputs: errors, `Debug`, log lines at every level, spans.
 
-use crate::setup::{Nobody, Setup, USER};
+use crate::{
+    log::Log,
+    secrets::fragments,
+    setup::{ClosedPort, Setup, USER},
+};
 use azure_core::{Uuid, credentials::TokenCredential as _};
 use azure_core_opentelemetry::OpenTelemetryTracerProvider;
 use entra_sidecar::{
@@ -8,48 +12,15 @@ use entra_sidecar::{
     SidecarOnBehalfOfCredential, SidecarScope, TokenOverrides, models::SidecarClientAuthorizationHeaderOptions,
     web::HandlerError,
 };
-use entra_sidecar_double::{DownstreamAnswer, DownstreamApi, SidecarDouble, unsigned_token};
+use fake_entra_sidecar::{ApiResponse, DownstreamApi, FakeSidecar, unsigned_token};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use serde_json::json;
-use std::{
-    fmt::Write as _,
-    io,
-    sync::{Arc, Mutex},
-};
-use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter, util::SubscriberInitExt as _};
-
-/// Keeps what is logged.
-#[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
+use std::{fmt::Write as _, sync::Arc};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 const SCOPE: &str = "https://storage.azure.com/.default";
 
-/// Options for a client whose spans are kept, and those spans.
+/// Returns options for a traced client, and a function that returns its spans.
 fn traced() -> (SidecarClientOptions, impl Fn() -> Vec<SpanData>) {
     let exporter = InMemorySpanExporter::default();
     let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone());
@@ -64,23 +35,19 @@ fn traced() -> (SidecarClientOptions, impl Fn() -> Vec<SpanData>) {
 }
 
 #[tokio::test]
-async fn nothing_secret_is_shown_or_logged() {
+async fn secrets_are_neither_shown_nor_logged() {
     let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::TRACE)
-        .with_writer(log.clone())
-        .finish();
-    let _guard = subscriber.set_default();
+    let _guard = log.subscriber().set_default();
 
     let issued = unsigned_token(&json!({ "aud": "https://storage.azure.com", "exp": 4_102_444_800_i64, "oid": USER }));
     let token = issued.clone();
     let storage = DownstreamApi::new([SCOPE])
         .tokens(move |_| Ok(token.clone()))
-        .answer(|_| DownstreamAnswer::text(200, "text/plain", "CONTENT-OF-A-PERSON"));
+        .respond(|_| ApiResponse::text(200, "text/plain", "CONTENT-OF-A-PERSON"));
     let refused = DownstreamApi::new(["a"]).tokens(|_| Err("AADSTS65001: DETAIL-OF-A-PERSON".to_owned()));
-    let mut setup = Setup::of(SidecarDouble::builder().api("Storage", storage).api("Refused", refused)).await;
+    let mut setup = Setup::of(FakeSidecar::builder().api("Storage", storage).api("Refused", refused)).await;
     let (traced, spans) = traced();
-    setup.client = SidecarClient::new(&setup.double.url(), Some(traced.clone())).unwrap();
+    setup.client = SidecarClient::new(&setup.sidecar.url(), Some(traced.clone())).unwrap();
     let mut shown = String::new();
 
     let scope = [SidecarScope::new(SCOPE, "Storage")];
@@ -111,14 +78,15 @@ async fn nothing_secret_is_shown_or_logged() {
         .authorization_header("Storage", &setup.caller, Some(options.clone()))
         .await
         .unwrap();
-    // Of a request that fails, transports show the address.
-    let nobody = Nobody::new();
-    let gone = SidecarClient::new(&nobody.url(), Some(traced)).unwrap();
-    let error = gone
+    // Transports show the URL of a failed request.
+    let port = ClosedPort::new();
+    let unreachable = SidecarClient::new(&port.url(), Some(traced)).unwrap();
+    let error = unreachable
         .authorization_header("Storage", &setup.caller, Some(options))
         .await
         .unwrap_err();
-    assert!(error.to_string().contains("/AuthorizationHeader/Storage?…"), "{error}");
+    assert!(error.to_string().contains("GET request to 127.0.0.1:"), "{error}");
+    assert!(!error.to_string().contains("/AuthorizationHeader"), "{error}");
     write!(shown, "{error} {error:?}").unwrap();
     let validated = setup.client.validate(&setup.caller, None).await.unwrap();
     let request = DownstreamRequest::post("x").text("text/plain", "BODY-OF-A-PERSON");
@@ -154,12 +122,10 @@ async fn nothing_secret_is_shown_or_logged() {
     let is_there = |name: &str| spans.iter().any(|span| span.name == name);
     assert!(is_there("EntraSidecar.downstreamApi") && is_there("GET"), "{spans:?}");
     write!(shown, "{spans:?}").unwrap();
-    let parts = [&issued, setup.caller.token().secret(), stranger.token().secret()].map(|token| {
-        // The header is the same for all, and no secret.
-        token.split('.').nth(1).unwrap().to_owned()
-    });
-    for part in &parts {
-        for fragment in [&part[..16], &part[part.len() - 16..]] {
+    for token in [&issued, setup.caller.token().secret(), stranger.token().secret()] {
+        // The signature is the same for all.
+        let (unsigned, _signature) = token.rsplit_once('.').unwrap();
+        for fragment in fragments(unsigned) {
             assert!(!shown.contains(fragment), "{fragment} in {shown}");
         }
     }

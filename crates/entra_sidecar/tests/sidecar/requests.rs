@@ -1,4 +1,4 @@
-//! What goes on the wire, as the sidecar's source binds it: names of parameters, verbs, paths.
+//! The requests on the wire, as the sidecar's source binds them: names of parameters, verbs, paths.
 
 use crate::setup::{Setup, USER, echoing};
 use azure_core::{Uuid, http::Method};
@@ -6,7 +6,7 @@ use entra_sidecar::{
     Agent, DownstreamRequest, SidecarClient, TokenOverrides,
     models::{SidecarClientAuthorizationHeaderOptions, SidecarClientCallDownstreamApiOptions},
 };
-use entra_sidecar_double::{AllowOverrides, DownstreamApi, Received};
+use fake_entra_sidecar::{AllowOverrides, DownstreamApi, RecordedRequest};
 use serde_json::json;
 
 const AGENT: &str = "a9a8f3de-6a8d-4c52-a1c6-91f3d3ab4f10";
@@ -15,12 +15,12 @@ fn agent_id() -> Uuid {
     Uuid::parse_str(AGENT).unwrap()
 }
 
-fn pairs(request: &Received) -> Vec<(&str, &str)> {
+fn pairs(request: &RecordedRequest) -> Vec<(&str, &str)> {
     request.query.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect()
 }
 
 #[tokio::test]
-async fn a_header_without_options_has_no_query() {
+async fn header_requests_without_options_have_no_query() {
     let setup = Setup::of(echoing().api("A b/c%é", DownstreamApi::new(["api://x/.default"]).request_app_token())).await;
     let header = setup
         .client
@@ -30,8 +30,8 @@ async fn a_header_without_options_has_no_query() {
     assert_eq!(header.scheme(), "Bearer");
     setup.client.authorization_header_as_app("A b/c%é", None).await.unwrap();
 
-    let [named, app] = &setup.double.requests()[..] else {
-        panic!("{:?}", setup.double.requests());
+    let [named, app] = &setup.sidecar.requests()[..] else {
+        panic!("{:?}", setup.sidecar.requests());
     };
     assert_eq!(
         (named.method.as_str(), named.path.as_str()),
@@ -48,7 +48,7 @@ async fn a_header_without_options_has_no_query() {
 }
 
 #[tokio::test]
-async fn every_parameter_is_sent_by_the_name_that_the_sidecar_binds() {
+async fn every_parameter_has_the_name_that_is_bound() {
     let setup = Setup::new().await;
     let options = SidecarClientAuthorizationHeaderOptions {
         agent: Some(Agent::UserByName {
@@ -81,7 +81,7 @@ async fn every_parameter_is_sent_by_the_name_that_the_sidecar_binds() {
         .await
         .unwrap();
 
-    let requests = setup.double.requests();
+    let requests = setup.sidecar.requests();
     assert_eq!(
         pairs(&requests[0]),
         [
@@ -112,8 +112,8 @@ async fn every_parameter_is_sent_by_the_name_that_the_sidecar_binds() {
         ]
     );
 
-    // The names are those that the sidecar's OpenAPI document lists, and its source binds: the double took each of them.
-    let acquisition = &setup.double.acquisitions()[0];
+    // The names are those that the sidecar's OpenAPI document lists, and its source binds: the fake sidecar bound each of them.
+    let acquisition = &setup.sidecar.acquisitions()[0];
     let agent = acquisition.agent.as_ref().unwrap();
     assert_eq!(
         (agent.identity.as_str(), agent.username.as_deref()),
@@ -136,7 +136,7 @@ async fn every_parameter_is_sent_by_the_name_that_the_sidecar_binds() {
 }
 
 #[tokio::test]
-async fn each_kind_of_agent_has_its_own_parameters() {
+async fn each_kind_of_agent_has_its_parameters() {
     let setup = Setup::new().await;
     let user_id = Uuid::parse_str(USER).unwrap();
     let agent_id = agent_id();
@@ -151,16 +151,16 @@ async fn each_kind_of_agent_has_its_own_parameters() {
             .await
             .unwrap();
     }
-    let requests = setup.double.requests();
+    let requests = setup.sidecar.requests();
     assert_eq!(pairs(&requests[0]), [("AgentIdentity", AGENT)]);
     assert_eq!(pairs(&requests[1]), [("AgentIdentity", AGENT), ("AgentUserId", USER)]);
 }
 
 #[tokio::test]
-async fn the_verb_goes_with_any_override_so_that_it_is_not_reset() {
+async fn the_verb_is_sent_with_any_override() {
     let setup =
         Setup::of(echoing().api("Mail", DownstreamApi::new(["Mail.Send"]).request("POST", "me/sendMail"))).await;
-    // What is configured is sent as it is.
+    // The configured request stays unchanged.
     let sent = DownstreamRequest::as_configured().json(&json!({})).unwrap();
     let response = setup
         .client
@@ -172,7 +172,7 @@ async fn the_verb_goes_with_any_override_so_that_it_is_not_reset() {
         (&echo["method"], &echo["path"], &echo["body"]),
         (&json!("POST"), &json!("me/sendMail"), &json!("{}"))
     );
-    assert!(setup.double.requests()[0].query.is_empty());
+    assert!(setup.sidecar.requests()[0].query.is_empty());
 
     // An override of the token would make a GET of it, so it is refused.
     let overrides = TokenOverrides {
@@ -201,9 +201,9 @@ async fn the_verb_goes_with_any_override_so_that_it_is_not_reset() {
         .call_downstream_api("Mail", &setup.caller, request, Some(options.clone()))
         .await;
     assert!(refused.unwrap_err().to_string().contains("name the verb"));
-    assert_eq!(setup.double.requests().len(), 1);
+    assert_eq!(setup.sidecar.requests().len(), 1);
 
-    // With its verb it stays what it is, and so does the configured path.
+    // With its verb it stays the same, and so does the configured path.
     let request = DownstreamRequest::post("");
     let response = setup
         .client
@@ -216,7 +216,7 @@ async fn the_verb_goes_with_any_override_so_that_it_is_not_reset() {
         (&json!("POST"), &json!("me/sendMail"))
     );
 
-    // A header's verb is said aloud too.
+    // The verb of a header is sent too.
     let options = SidecarClientAuthorizationHeaderOptions {
         overrides,
         ..Default::default()
@@ -226,11 +226,11 @@ async fn the_verb_goes_with_any_override_so_that_it_is_not_reset() {
         .authorization_header("Mail", &setup.caller, Some(options))
         .await
         .unwrap();
-    assert!(pairs(setup.double.requests().last().unwrap()).contains(&("optionsOverride.HttpMethod", "GET")));
+    assert!(pairs(setup.sidecar.requests().last().unwrap()).contains(&("optionsOverride.HttpMethod", "GET")));
 }
 
 #[tokio::test]
-async fn every_verb_is_a_post_to_the_sidecar() {
+async fn calls_with_every_verb_are_post_requests() {
     let setup = Setup::of(
         echoing()
             .api("App", DownstreamApi::new(["a/.default"]).request_app_token())
@@ -266,7 +266,7 @@ async fn every_verb_is_a_post_to_the_sidecar() {
             );
         }
     }
-    for request in setup.double.requests() {
+    for request in setup.sidecar.requests() {
         assert_eq!(request.method, "POST");
         let is_named = request.path == "/DownstreamApi/Graph";
         assert!(is_named || request.path == "/DownstreamApiUnauthenticated/App");
@@ -275,10 +275,10 @@ async fn every_verb_is_a_post_to_the_sidecar() {
 }
 
 #[tokio::test]
-async fn the_double_answers_405_to_the_verbs_of_the_source_document() {
+async fn the_fake_sidecar_accepts_post_only() {
     let setup = Setup::new().await;
     let http_client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let address = format!("{}/DownstreamApi/Graph", setup.double.url());
+    let address = format!("{}/DownstreamApi/Graph", setup.sidecar.url());
     for method in ["GET", "PUT", "PATCH", "DELETE"] {
         let request = http_client.request(method.parse().unwrap(), &address);
         let status = request
@@ -292,7 +292,7 @@ async fn the_double_answers_405_to_the_verbs_of_the_source_document() {
 }
 
 #[tokio::test]
-async fn empty_bodies_are_bodies_and_no_body_has_no_media_type() {
+async fn empty_bodies_are_sent() {
     let setup = Setup::new().await;
     for body in [json!({}), json!([]), json!(null)] {
         let request = DownstreamRequest::post("x").json(&body).unwrap();
@@ -313,12 +313,12 @@ async fn empty_bodies_are_bodies_and_no_body_has_no_media_type() {
         .call_downstream_api("Graph", &setup.caller, request, None)
         .await
         .unwrap();
-    let last = setup.double.requests().pop().unwrap();
+    let last = setup.sidecar.requests().pop().unwrap();
     assert_eq!((last.headers.get("content-type"), last.body.as_str()), (None, ""));
 }
 
 #[tokio::test]
-async fn what_the_sidecar_would_ignore_or_take_for_something_else_is_refused() {
+async fn values_that_the_sidecar_would_ignore_are_refused() {
     let setup = Setup::new().await;
     let nil = Uuid::nil();
     let agents = [
@@ -387,11 +387,11 @@ async fn what_the_sidecar_would_ignore_or_take_for_something_else_is_refused() {
             .unwrap_err();
         assert!(error.to_string().contains("the name of the API"), "{error}");
     }
-    assert!(setup.double.requests().is_empty());
+    assert!(setup.sidecar.requests().is_empty());
 }
 
 #[tokio::test]
-async fn blank_overrides_are_refused_because_the_configured_ones_would_count() {
+async fn blank_overrides_are_refused() {
     let setup = Setup::new().await;
     let text = || Some(" ".to_owned());
     for overrides in [
@@ -443,11 +443,11 @@ async fn blank_overrides_are_refused_because_the_configured_ones_would_count() {
             .unwrap_err();
         assert!(error.to_string().contains("would pass over"), "{error}");
     }
-    assert!(setup.double.requests().is_empty());
+    assert!(setup.sidecar.requests().is_empty());
 }
 
 #[tokio::test]
-async fn a_header_is_one_in_any_case_and_the_last_value_counts() {
+async fn the_last_value_of_a_header_counts() {
     let setup = Setup::new().await;
     let request = DownstreamRequest::get("me").header("Prefer", "a").header("prefer", "b");
     let response = setup
@@ -460,7 +460,7 @@ async fn a_header_is_one_in_any_case_and_the_last_value_counts() {
 }
 
 #[tokio::test]
-async fn the_double_takes_names_in_any_case_for_one_and_drops_headers_as_the_source_does() {
+async fn the_fake_sidecar_binds_overrides_as_the_source_does() {
     let setup = Setup::new().await;
     let parameters = [
         ("optionsOverride.ExtraQueryParameters.Top", "1"),
@@ -472,12 +472,12 @@ async fn the_double_takes_names_in_any_case_for_one_and_drops_headers_as_the_sou
         ("optionsOverride.ExtraHeaderParameters.X-MS-TOKEN-AAD-ID-TOKEN", "x"),
         ("optionsOverride.ExtraHeaderParameters.Content-Language", "x"),
     ];
-    let mut address: reqwest::Url = format!("{}/DownstreamApi/Graph", setup.double.url()).parse().unwrap();
+    let mut address: reqwest::Url = format!("{}/DownstreamApi/Graph", setup.sidecar.url()).parse().unwrap();
     address.query_pairs_mut().extend_pairs(parameters);
     let http_client = reqwest::Client::builder().no_proxy().build().unwrap();
     let request = http_client.post(address).bearer_auth(setup.caller.token().secret());
-    let answer: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
-    let echo: serde_json::Value = serde_json::from_str(answer["content"].as_str().unwrap()).unwrap();
+    let result: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
+    let echo: serde_json::Value = serde_json::from_str(result["content"].as_str().unwrap()).unwrap();
     assert_eq!(
         (&echo["query"], &echo["headers"]),
         (&json!({ "Top": "2" }), &json!({ "Prefer": "b" }))
@@ -485,7 +485,7 @@ async fn the_double_takes_names_in_any_case_for_one_and_drops_headers_as_the_sou
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_json_is_refused_as_an_argument() {
+async fn bodies_that_json_cannot_represent_are_refused() {
     // JSON has no keys that are lists.
     let body = std::collections::BTreeMap::from([(vec!["SECRET"], 1)]);
     let error = DownstreamRequest::post("me").json(&body).unwrap_err();
@@ -499,7 +499,7 @@ async fn a_body_that_is_no_json_is_refused_as_an_argument() {
 async fn a_base_url_may_have_a_path() {
     let setup = Setup::new().await;
     let client = SidecarClient::new(
-        &format!("{}/sidecar/", setup.double.url()),
+        &format!("{}/sidecar/", setup.sidecar.url()),
         Some(crate::setup::options()),
     )
     .unwrap();
@@ -508,11 +508,11 @@ async fn a_base_url_may_have_a_path() {
         .await
         .unwrap_err();
     assert_eq!(error.http_status().map(u16::from), Some(404));
-    assert_eq!(setup.double.requests()[0].path, "/sidecar/AuthorizationHeader/Graph");
+    assert_eq!(setup.sidecar.requests()[0].path, "/sidecar/AuthorizationHeader/Graph");
 }
 
 #[test]
-fn bounds_that_nothing_can_keep_are_refused() {
+fn invalid_options_are_refused() {
     use azure_core::time::Duration;
     for timeout in [Duration::ZERO, -Duration::SECOND] {
         let options = entra_sidecar::SidecarClientOptions {
@@ -531,11 +531,11 @@ fn bounds_that_nothing_can_keep_are_refused() {
 }
 
 #[tokio::test]
-async fn the_transport_of_the_client_reaches_loopback_past_the_proxies_of_the_environment() {
-    // Those of the environment that the tests run in: `.ci/run` has one there that nobody answers at.
+async fn the_default_transport_ignores_proxies() {
+    // `.ci/run` sets proxies that refuse connections.
     let setup = Setup::new().await;
     for options in [None, Some(entra_sidecar::SidecarClientOptions::default())] {
-        let client = SidecarClient::new(&setup.double.url(), options).unwrap();
+        let client = SidecarClient::new(&setup.sidecar.url(), options).unwrap();
         client.authorization_header("Graph", &setup.caller, None).await.unwrap();
     }
 }

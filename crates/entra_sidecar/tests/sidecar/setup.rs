@@ -1,15 +1,16 @@
 //! Clients for the tests.
 
+use crate::fake_service::{Answer, FakeService, respond};
 use azure_core::{
     http::{ClientOptions, FixedRetryOptions, RetryOptions, Transport},
     time::Duration,
 };
 use entra_sidecar::{InboundToken, SidecarClient, SidecarClientOptions};
-use entra_sidecar_double::{DownstreamApi, SidecarDouble, SidecarDoubleBuilder};
+use fake_entra_sidecar::{DownstreamApi, FakeSidecar, FakeSidecarBuilder};
 use std::{net::Ipv4Addr, sync::Arc};
 use tokio::net::TcpSocket;
 
-/// The object id of the user who calls.
+/// The object ID of the user who calls.
 pub(crate) const USER: &str = "7d0f1b0e-2a55-4ed8-9f83-5a1fb1cf7a01";
 
 /// Options without proxies, which retry twice and at once.
@@ -38,10 +39,39 @@ pub(crate) fn with_transport(transport: Transport) -> SidecarClientOptions {
     }
 }
 
-/// An address of 127.0.0.1 that nobody answers at, and that nobody else gets while this is kept.
-pub(crate) struct Nobody(TcpSocket);
+/// A transport that gives these responses, and options with it.
+pub(crate) fn scripted_options(
+    responses: impl IntoIterator<Item = Answer>,
+) -> (Arc<FakeService>, SidecarClientOptions) {
+    let transport = FakeService::new(responses);
+    let options = with_transport(Transport::new(transport.clone()));
+    (transport, options)
+}
 
-impl Nobody {
+/// A transport that gives these responses, and a client of it.
+pub(crate) fn scripted(responses: impl IntoIterator<Item = Answer>) -> (Arc<FakeService>, SidecarClient) {
+    let (transport, options) = scripted_options(responses);
+    (transport, client(options))
+}
+
+/// A client that never reaches its base URL, because the options have a transport.
+pub(crate) fn client(options: SidecarClientOptions) -> SidecarClient {
+    SidecarClient::new("http://localhost:5000", Some(options)).unwrap()
+}
+
+pub(crate) fn response(status: u16, body: &'static str) -> Answer {
+    respond(status.into(), &[], body)
+}
+
+/// A caller's token that a fake sidecar would refuse.
+pub(crate) fn any_caller() -> InboundToken {
+    InboundToken::bearer("t").unwrap()
+}
+
+/// A port of 127.0.0.1 that refuses connections as long as this is kept.
+pub(crate) struct ClosedPort(TcpSocket);
+
+impl ClosedPort {
     pub(crate) fn new() -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
@@ -53,29 +83,29 @@ impl Nobody {
     }
 }
 
-/// A double with a client of it and a caller.
+/// A fake sidecar with a client of it and a caller.
 pub(crate) struct Setup {
-    pub(crate) double: SidecarDouble,
+    pub(crate) sidecar: FakeSidecar,
     pub(crate) client: SidecarClient,
     pub(crate) caller: InboundToken,
 }
 
 impl Setup {
-    /// With the API `Graph`, which answers with what it got.
+    /// Starts a sidecar with the API `Graph`, which echoes requests.
     pub(crate) async fn new() -> Self {
         Self::of(echoing()).await
     }
 
-    pub(crate) async fn of(builder: SidecarDoubleBuilder) -> Self {
-        let double = builder.start().await.unwrap();
+    pub(crate) async fn of(builder: FakeSidecarBuilder) -> Self {
+        let sidecar = builder.start().await.unwrap();
         Self {
-            client: SidecarClient::new(&double.url(), Some(options())).unwrap(),
-            caller: InboundToken::bearer(double.caller_token(USER)).unwrap(),
-            double,
+            client: SidecarClient::new(&sidecar.url(), Some(options())).unwrap(),
+            caller: InboundToken::bearer(sidecar.caller_token(USER)).unwrap(),
+            sidecar,
         }
     }
 }
 
-pub(crate) fn echoing() -> SidecarDoubleBuilder {
-    SidecarDouble::builder().api("Graph", DownstreamApi::new(["User.Read"]))
+pub(crate) fn echoing() -> FakeSidecarBuilder {
+    FakeSidecar::builder().api("Graph", DownstreamApi::new(["User.Read"]))
 }

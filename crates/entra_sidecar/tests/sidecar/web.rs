@@ -1,14 +1,17 @@
-//! Handlers: the caller's token in, an answer for each error out.
+//! Handlers: the caller's token, and a response for each error.
 
-use crate::setup::{Nobody, Setup, echoing, options};
+use crate::{
+    log::Log,
+    setup::{ClosedPort, Setup, echoing, options},
+};
 use entra_sidecar::{
     DownstreamRequest, InboundToken, SidecarClient, SidecarCredential, SidecarScope, web::HandlerError,
 };
-use entra_sidecar_double::{DownstreamAnswer, DownstreamApi, Fault};
+use fake_entra_sidecar::{ApiResponse, DownstreamApi, Fault};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// What a handler of these tests does.
+/// The work of a handler.
 async fn handle(sidecar: &SidecarClient, api: &str, caller: &InboundToken) -> Result<String, HandlerError> {
     if api == "Validate" {
         return Ok(sidecar.validate(caller, None).await?.protocol);
@@ -26,11 +29,11 @@ async fn handle(sidecar: &SidecarClient, api: &str, caller: &InboundToken) -> Re
         .call_downstream_api(api, caller, request, None)
         .await?
         .error_for_status()?;
-    let answer: Option<Value> = response.json()?;
-    Ok(answer.unwrap_or_default().to_string())
+    let content: Option<Value> = response.json()?;
+    Ok(content.unwrap_or_default().to_string())
 }
 
-/// The API of a case, a fault of the sidecar, and what is answered.
+/// Rows: an API, a fault of the sidecar, and the status and code of the response.
 fn cases() -> Vec<(&'static str, Option<Fault>, u16, &'static str)> {
     vec![
         ("Consent", None, 401, "interaction_required"),
@@ -76,7 +79,7 @@ async fn setup() -> Setup {
         )
         .api(
             "Html",
-            DownstreamApi::new(["a"]).answer(|_| DownstreamAnswer::text(200, "text/html", "PERSON")),
+            DownstreamApi::new(["a"]).respond(|_| ApiResponse::text(200, "text/html", "PERSON")),
         );
     for (name, status) in [
         ("D302", 302),
@@ -87,13 +90,13 @@ async fn setup() -> Setup {
         ("D500", 500),
         ("D503", 503),
     ] {
-        let api = DownstreamApi::new(["a"]).answer(move |_| DownstreamAnswer::text(status, "text/plain", "PERSON"));
+        let api = DownstreamApi::new(["a"]).respond(move |_| ApiResponse::text(status, "text/plain", "PERSON"));
         builder = builder.api(name, api);
     }
     Setup::of(builder).await
 }
 
-/// What every answer to an error holds to.
+/// Asserts the parts of a response to an error.
 fn assert_problem(status: u16, expected_status: u16, code: &str, header: impl Fn(&str) -> Option<String>, body: &str) {
     let problem: serde_json::Map<String, Value> = serde_json::from_str(body).unwrap();
     assert_eq!(
@@ -116,12 +119,12 @@ fn assert_problem(status: u16, expected_status: u16, code: &str, header: impl Fn
     assert_eq!(header("retry-after").as_deref(), wait);
 }
 
-/// Authorization headers that no token is read from.
+/// Authorization headers without a bearer token.
 const NO_TOKENS: [&str; 4] = ["", "Basic YTpi", "Bearer", "Bearer a b"];
 
 #[cfg(feature = "axum")]
 #[tokio::test]
-async fn axum_answers_for_each_error() {
+async fn axum_responds_to_each_error() {
     use axum::{
         Router,
         extract::{Path, State},
@@ -147,19 +150,22 @@ async fn axum_answers_for_each_error() {
     let get = |api: &str| http_client.get(format!("http://{address}/{api}"));
     let check = async |request: reqwest::RequestBuilder, status, code| {
         let response = request.send().await.unwrap();
-        let (answered, headers) = (response.status().as_u16(), response.headers().clone());
+        let (response_status, headers) = (response.status().as_u16(), response.headers().clone());
         let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
-        assert_problem(answered, status, code, header, &response.text().await.unwrap());
+        assert_problem(response_status, status, code, header, &response.text().await.unwrap());
     };
 
     let caller = setup.caller.token().secret();
-    let answer = get("Graph").bearer_auth(caller).send().await.unwrap();
+    let response = get("Graph").bearer_auth(caller).send().await.unwrap();
     assert_eq!(
-        (answer.status().as_u16(), answer.text().await.unwrap().contains("GET")),
+        (
+            response.status().as_u16(),
+            response.text().await.unwrap().contains("GET")
+        ),
         (200, true)
     );
     for (api, fault, status, code) in cases() {
-        setup.double.inject(fault);
+        setup.sidecar.inject(fault);
         check(get(api).bearer_auth(caller), status, code).await;
     }
     check(get("Graph").bearer_auth("stranger"), 401, "caller_token_rejected").await;
@@ -178,7 +184,7 @@ async fn axum_answers_for_each_error() {
 
 #[cfg(feature = "actix")]
 #[test]
-fn actix_web_answers_for_each_error() {
+fn actix_web_responds_to_each_error() {
     use actix_web::{
         App, HttpRequest,
         http::header::AUTHORIZATION,
@@ -203,18 +209,18 @@ fn actix_web_answers_for_each_error() {
         let get = |api: &str| TestRequest::get().uri(&format!("/{api}"));
         let check = async |request: TestRequest, status, code| {
             let response = call_service(&app, request.to_request()).await;
-            let (answered, headers) = (response.status().as_u16(), response.headers().clone());
+            let (response_status, headers) = (response.status().as_u16(), response.headers().clone());
             let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
             let body = String::from_utf8(read_body(response).await.to_vec()).unwrap();
-            assert_problem(answered, status, code, header, &body);
+            assert_problem(response_status, status, code, header, &body);
         };
 
         let bearer = |token: &str| (AUTHORIZATION, format!("Bearer {token}"));
         let caller = bearer(setup.caller.token().secret());
-        let answer = call_service(&app, get("Graph").insert_header(caller.clone()).to_request()).await;
-        assert_eq!(answer.status().as_u16(), 200);
+        let response = call_service(&app, get("Graph").insert_header(caller.clone()).to_request()).await;
+        assert_eq!(response.status().as_u16(), 200);
         for (api, fault, status, code) in cases() {
-            setup.double.inject(fault);
+            setup.sidecar.inject(fault);
             check(get(api).insert_header(caller.clone()), status, code).await;
         }
         check(
@@ -239,9 +245,9 @@ fn actix_web_answers_for_each_error() {
 
 #[cfg(feature = "axum")]
 #[tokio::test]
-async fn a_caller_who_is_not_known_is_no_warning() {
+async fn an_unknown_caller_is_not_a_warning() {
     use axum::response::IntoResponse as _;
-    use tracing_subscriber::{filter::LevelFilter, util::SubscriberInitExt as _};
+    use tracing_subscriber::util::SubscriberInitExt as _;
 
     let setup = setup().await;
     let stranger = InboundToken::bearer("stranger").unwrap();
@@ -252,13 +258,8 @@ async fn a_caller_who_is_not_known_is_no_warning() {
         (rejected, "DEBUG"),
         (failed, "WARN"),
     ] {
-        let log = crate::redaction::Log::default();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(LevelFilter::DEBUG)
-            .with_ansi(false)
-            .with_writer(log.clone())
-            .finish();
-        let _guard = subscriber.set_default();
+        let log = Log::default();
+        let _guard = log.subscriber().set_default();
         let code = error.code();
         let _ = error.into_response();
         let log = log.text();
@@ -267,9 +268,9 @@ async fn a_caller_who_is_not_known_is_no_warning() {
 }
 
 #[tokio::test]
-async fn a_sidecar_that_is_not_there_is_503() {
-    let nobody = Nobody::new();
-    let client = SidecarClient::new(&nobody.url(), Some(options())).unwrap();
+async fn an_unreachable_sidecar_is_503() {
+    let port = ClosedPort::new();
+    let client = SidecarClient::new(&port.url(), Some(options())).unwrap();
     let error = client.health(None).await.unwrap_err();
     let error = HandlerError::from(error);
     assert_eq!((error.status(), error.code()), (503, "sidecar_unavailable"));

@@ -1,17 +1,16 @@
-// What the examples of the documentation start with, by `include!`: a double of the sidecar, a client of it, and a
-// caller's token.
+// The start of the documentation's examples, by `include!`: a fake sidecar, a client of it, and a caller's token.
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 type Started = Result<
-    (entra_sidecar_double::SidecarDouble, entra_sidecar::SidecarClient, entra_sidecar::InboundToken),
+    (fake_entra_sidecar::FakeSidecar, entra_sidecar::SidecarClient, entra_sidecar::InboundToken),
     Box<dyn std::error::Error>,
 >;
 
 async fn start() -> Started {
-    use entra_sidecar_double::{DownstreamApi, SidecarDouble};
+    use fake_entra_sidecar::{DownstreamApi, FakeSidecar};
 
-    let sidecar = SidecarDouble::builder()
+    let sidecar = FakeSidecar::builder()
         .api("Graph", DownstreamApi::graph())
         .api("Storage", DownstreamApi::new(["https://storage.azure.com/user_impersonation"]))
         .api("Acs", DownstreamApi::new(["https://communication.azure.com/.default"]).request_app_token())

@@ -1,110 +1,159 @@
-//! Requests for the discovery document and the keys.
+//! Requests for the keys of an issuer: the addresses that are allowed, the discovery document, the key set.
 
-use super::{
-    address,
-    fetch_error::{FetchError, FetchErrorKind},
-    key_set::KeySet,
-    lifetime::{self, Bounds},
-};
-use crate::{algorithm::Algorithm, configuration_error::ConfigurationError, json};
-use http::{HeaderMap, StatusCode};
+use crate::{algorithm::Algorithm, error::ConfigurationError, keys::key_set::KeySet};
+use client_core::{host::is_loopback, json};
+use http::{HeaderMap, StatusCode, header::ACCEPT};
 use reqwest::{Client, redirect::Policy};
 use serde::Deserialize;
-use std::{error::Error, iter::successors, time::Duration};
-use url::Url;
+use std::{error::Error, fmt, iter::successors, net::Ipv4Addr, time::Duration};
+use url::{Host, Url};
 
-/// How much of an answer is read, in bytes: Entra ID's key sets are a quarter as long.
-pub(super) const LONGEST_BODY: usize = 64 * 1024;
+/// The longest body that is read, in bytes. The key sets of Entra ID have a quarter of this.
+const MAX_BODY_LEN: usize = 64 * 1024;
 
-/// Where the keys of an issuer are found.
+/// The place of an issuer's keys.
 #[derive(Clone, Debug)]
-pub(crate) enum Source {
-    /// At the `jwks_uri` of a discovery document, which has to be that of this issuer.
+pub(crate) enum KeySource {
+    /// The `jwks_uri` of a discovery document, which must name this issuer.
     Discovery { document: Url, issuer: String },
-    /// At an address that is known.
-    Keys(Url),
+    /// A known address.
+    Url(Url),
 }
 
-impl Source {
-    /// The address that is asked first.
-    pub(super) fn url(&self) -> &Url {
+impl KeySource {
+    /// Finds the keys by discovery. The address of the document begins with `base`; the document names `issuer`.
+    pub(crate) fn discovery(base: &str, issuer: String) -> Result<Self, ConfigurationError> {
+        if base.trim() != base {
+            return Err(ConfigurationError::new("has white space around it"));
+        }
+        if parse_url(base)?.query().is_some() {
+            return Err(ConfigurationError::new("must have no query"));
+        }
+        let document = format!("{}/.well-known/openid-configuration", base.trim_end_matches('/'));
+        Ok(Self::Discovery {
+            document: parse_url(&document)?,
+            issuer,
+        })
+    }
+
+    /// Finds the keys at a known address.
+    pub(crate) fn at(url: &str) -> Result<Self, ConfigurationError> {
+        parse_url(url).map(Self::Url)
+    }
+
+    /// Returns the address of the first request.
+    fn url(&self) -> &Url {
         match self {
             Self::Discovery { document, .. } => document,
-            Self::Keys(url) => url,
+            Self::Url(url) => url,
         }
+    }
+
+    /// Describes a failure that has no other address.
+    pub(super) fn error(&self, kind: FetchErrorKind) -> FetchError {
+        kind.at(self.url())
+    }
+
+    /// Builds a client that follows no redirect. It uses the proxies of the environment, except for an issuer on loopback.
+    /// It keeps no idle connection: the runtime that drives a connection may have stopped before the next fetch.
+    pub(crate) fn http_client(&self) -> Result<Client, ConfigurationError> {
+        let mut builder = Client::builder().redirect(Policy::none()).pool_max_idle_per_host(0);
+        if is_loopback(self.url()) {
+            builder = builder.no_proxy();
+        }
+        builder.build().map_err(|error| {
+            let causes: Vec<_> = successors(error.source(), |&cause| cause.source())
+                .map(ToString::to_string)
+                .collect();
+            let reason = format!(
+                "cannot be created ({}): install the CA certificates of the system, such as Debian's ca-certificates, or \
+                 set http_client",
+                causes.join(": ")
+            );
+            ConfigurationError::new(reason).of("the HTTP client")
+        })
     }
 }
 
-/// How keys are fetched.
+/// Parses an address that the guard may ask: https, or http on a loopback host, without user and fragment.
+fn parse_url(address: &str) -> Result<Url, ConfigurationError> {
+    let url = Url::parse(address).map_err(|_| ConfigurationError::new("is not a URL"))?;
+    let secure = match url.scheme() {
+        "https" => true,
+        "http" => is_loopback(&url),
+        _ => false,
+    };
+    if !secure {
+        return Err(ConfigurationError::new(
+            "must begin with https://, or be http on a loopback host",
+        ));
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+        return Err(ConfigurationError::new("must have neither a user nor a fragment"));
+    }
+    Ok(url)
+}
+
+/// Parses the `jwks_uri` of a discovery document. A document from another machine must not direct requests to this one.
+fn parse_jwks_uri(jwks_uri: &str, document: &Url) -> Option<Url> {
+    let url = parse_url(jwks_uri).ok()?;
+    (is_loopback(document) || !may_be_this_machine(&url)).then_some(url)
+}
+
+/// Returns whether a URL may reach this machine, by any of the names and addresses that systems have for it.
+fn may_be_this_machine(url: &Url) -> bool {
+    let is_local = |address: Ipv4Addr| address.is_loopback() || address.octets().starts_with(&[0]);
+    match url.host() {
+        Some(Host::Domain(domain)) => {
+            let domain = domain.trim_end_matches('.').to_ascii_lowercase();
+            domain == "localhost" || domain.ends_with(".localhost")
+        }
+        Some(Host::Ipv4(address)) => is_local(address),
+        Some(Host::Ipv6(address)) => {
+            address.is_loopback() || address.is_unspecified() || address.to_ipv4_mapped().is_some_and(is_local)
+        }
+        None => true,
+    }
+}
+
+/// Fetches the keys of an issuer.
 #[derive(Debug)]
 pub(crate) struct Fetcher {
-    pub(crate) source: Source,
+    pub(crate) source: KeySource,
     pub(crate) client: Client,
-    /// The longest that a request takes.
+    /// The timeout of a request.
     pub(crate) timeout: Duration,
-    pub(crate) bounds: Bounds,
     pub(crate) algorithms: Vec<Algorithm>,
 }
 
-/// Builds a client that follows no redirect. It uses the proxies of the environment, except for an issuer on loopback. It
-/// keeps no connection for the next fetch: the runtime that the connection belongs to may not run then.
-pub(crate) fn client(source: &Source) -> Result<Client, ConfigurationError> {
-    let mut builder = Client::builder().redirect(Policy::none()).pool_max_idle_per_host(0);
-    if address::is_loopback(source.url()) {
-        builder = builder.no_proxy();
-    }
-    builder.build().map_err(|error| {
-        let reasons: Vec<_> = successors(error.source(), |&cause| cause.source())
-            .map(ToString::to_string)
-            .collect();
-        let reasons = reasons.join(": ");
-        let fault = format!(
-            "cannot be created ({reasons}): install the CA certificates of the system, such as Debian's ca-certificates, or \
-             set http_client"
-        );
-        ConfigurationError::new(fault).of("the HTTP client")
-    })
-}
-
-/// What a fetch brings.
-pub(super) struct Found {
+/// The keys of an issuer, with the address and the headers of the response.
+pub(super) struct FetchedKeys {
     pub(super) keys: KeySet,
-    pub(super) lifetime: Duration,
-    /// Where the keys are.
     pub(super) url: Url,
+    pub(super) headers: HeaderMap,
 }
 
 impl Fetcher {
-    /// Fetches the keys, from where they are known to be, or else from where the issuer says that they are.
-    pub(super) async fn fetch(&self, known: Option<Url>) -> Result<Found, FetchError> {
-        let url = match known {
-            Some(url) => url,
-            None => self.discover().await?,
+    /// Fetches the keys from their known address, or from the address in the discovery document.
+    pub(super) async fn fetch(&self, known: Option<Url>) -> Result<FetchedKeys, FetchError> {
+        let url = match (known, &self.source) {
+            (Some(url), _) => url,
+            (None, KeySource::Url(url)) => url.clone(),
+            (None, KeySource::Discovery { document, issuer }) => {
+                let (body, _) = self.get(document).await?;
+                jwks_uri(&body, document, issuer).map_err(|kind| kind.at(document))?
+            }
         };
         let (body, headers) = self.get(&url).await?;
         let keys = KeySet::parse(&body, &self.algorithms).ok_or_else(|| FetchErrorKind::NoKeys.at(&url))?;
-        let lifetime = lifetime::of(&headers, self.bounds);
-        Ok(Found { keys, lifetime, url })
-    }
-
-    /// Finds out where the keys are.
-    async fn discover(&self) -> Result<Url, FetchError> {
-        let (url, expected) = match &self.source {
-            Source::Keys(url) => return Ok(url.clone()),
-            Source::Discovery { document, issuer } => (document, issuer),
-        };
-        let (body, _) = self.get(url).await?;
-        jwks_uri(&body, url, expected).map_err(|kind| kind.at(url))
+        Ok(FetchedKeys { keys, url, headers })
     }
 
     async fn get(&self, url: &Url) -> Result<(Vec<u8>, HeaderMap), FetchError> {
         let failed = |error: reqwest::Error| FetchErrorKind::Http(error.without_url()).at(url);
         let request = self.client.get(url.clone()).timeout(self.timeout);
-        let mut response = request
-            .header(http::header::ACCEPT, "application/json")
-            .send()
-            .await
-            .map_err(failed)?;
+        let request = request.header(ACCEPT, "application/json");
+        let mut response = request.send().await.map_err(failed)?;
         if response.url() != url {
             return Err(FetchErrorKind::Redirected.at(url));
         }
@@ -113,7 +162,7 @@ impl Fetcher {
         }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > LONGEST_BODY {
+            if body.len() + chunk.len() > MAX_BODY_LEN {
                 return Err(FetchErrorKind::TooLong.at(url));
             }
             body.extend_from_slice(&chunk);
@@ -122,7 +171,7 @@ impl Fetcher {
     }
 }
 
-/// Reads the address of the keys out of the discovery document at `url`, which has to be that of the issuer.
+/// Reads the address of the keys from the discovery document at `url`, which must name this issuer.
 fn jwks_uri(body: &[u8], url: &Url, issuer: &str) -> Result<Url, FetchErrorKind> {
     #[derive(Deserialize)]
     struct Document {
@@ -134,7 +183,79 @@ fn jwks_uri(body: &[u8], url: &Url, issuer: &str) -> Result<Url, FetchErrorKind>
     if document.issuer != issuer {
         return Err(FetchErrorKind::Issuer);
     }
-    address::of_keys(&document.jwks_uri, url).ok_or(FetchErrorKind::KeysAddress)
+    parse_jwks_uri(&document.jwks_uri, url).ok_or(FetchErrorKind::KeysAddress)
+}
+
+/// A failed request for the discovery document or the keys.
+#[derive(Debug)]
+pub(crate) struct FetchError {
+    /// The URL without its query, which can hold a secret.
+    url: String,
+    kind: FetchErrorKind,
+}
+
+#[derive(Debug)]
+pub(super) enum FetchErrorKind {
+    /// There was no complete response in time.
+    Http(reqwest::Error),
+    /// The status is not 200.
+    Status(StatusCode),
+    /// The client followed a redirect.
+    Redirected,
+    /// The body is longer than [`MAX_BODY_LEN`].
+    TooLong,
+    /// The body is not a discovery document.
+    NotDiscovery,
+    /// The document names another issuer.
+    Issuer,
+    /// The document names an address that the guard must not ask.
+    KeysAddress,
+    /// The body has no key that can verify a token.
+    NoKeys,
+    /// There is no tokio runtime, or it ended during the request.
+    NoRuntime,
+    /// The tokio runtime of the request does not run.
+    Stalled,
+}
+
+impl FetchErrorKind {
+    fn at(self, url: &Url) -> FetchError {
+        FetchError {
+            url: format!("{}{}", url.origin().ascii_serialization(), url.path()),
+            kind: self,
+        }
+    }
+}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.url)?;
+        match &self.kind {
+            FetchErrorKind::Http(error) if error.is_timeout() => f.write_str("did not answer in time"),
+            FetchErrorKind::Http(error) if error.is_connect() => f.write_str("cannot be connected to"),
+            FetchErrorKind::Http(_) => f.write_str("sent no complete response"),
+            FetchErrorKind::Status(status) => write!(f, "answered {status}"),
+            FetchErrorKind::Redirected => f.write_str("redirected, which is not followed"),
+            FetchErrorKind::TooLong => write!(f, "answered more than {MAX_BODY_LEN} bytes"),
+            FetchErrorKind::NotDiscovery => f.write_str("did not return a discovery document"),
+            FetchErrorKind::Issuer => f.write_str("names another issuer than the one that was configured"),
+            FetchErrorKind::KeysAddress => {
+                f.write_str("names a jwks_uri that is neither https, nor http on loopback beside an issuer there")
+            }
+            FetchErrorKind::NoKeys => f.write_str("has no keys that signatures can be checked with"),
+            FetchErrorKind::NoRuntime => f.write_str("was not asked: call the guard within a tokio runtime that runs"),
+            FetchErrorKind::Stalled => f.write_str("did not answer: the tokio runtime of the request stands still"),
+        }
+    }
+}
+
+impl Error for FetchError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.kind {
+            FetchErrorKind::Http(error) => Some(error),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -146,9 +267,70 @@ mod tests {
     const ISSUER: &str = "https://contoso.com";
     const KEYS: &str = "https://contoso.com/keys";
 
+    #[test]
+    fn only_loopback_issuer_has_keys_on_loopback() {
+        let outside = "https://contoso.com/.well-known/openid-configuration";
+        let inside = "http://127.0.0.1:3001/.well-known/openid-configuration";
+        for (keys, accepted) in [
+            ("https://contoso.com/keys", [true, true]),
+            ("https://keys.fabrikam.com/", [true, true]),
+            ("http://contoso.com/keys", [false, false]),
+            ("http://127.0.0.1/keys", [false, true]),
+            ("https://127.0.0.1/keys", [false, true]),
+            ("https://127.9.9.9/keys", [false, true]),
+            ("https://2130706433/keys", [false, true]),
+            ("https://localhost/keys", [false, true]),
+            ("https://[::1]/keys", [false, true]),
+            ("https://localhost./keys", [false, true]),
+            ("https://keys.localhost/keys", [false, true]),
+            ("https://keys.LOCALHOST./keys", [false, true]),
+            ("https://0.0.0.0/keys", [false, true]),
+            ("https://0.1.2.3/keys", [false, true]),
+            ("https://[::]/keys", [false, true]),
+            ("https://[::ffff:127.0.0.1]/keys", [false, true]),
+            ("https://[::ffff:0.0.0.0]/keys", [false, true]),
+            ("https://[::ffff:10.0.0.1]/keys", [true, true]),
+            ("https://localhost.contoso.com/keys", [true, true]),
+            ("https://mylocalhost/keys", [true, true]),
+            ("keys", [false, false]),
+        ] {
+            let outcomes =
+                [outside, inside].map(|document| parse_jwks_uri(keys, &Url::parse(document).unwrap()).is_some());
+            assert_eq!(outcomes, accepted, "{keys}");
+        }
+    }
+
+    #[test]
+    fn https_required_except_on_loopback() {
+        for (address, accepted) in [
+            ("https://contoso.logto.app/oidc", true),
+            ("https://10.0.0.1:8443/", true),
+            ("http://localhost:3001/oidc", true),
+            ("http://LOCALHOST/", true),
+            ("http://127.0.0.1/", true),
+            ("http://127.1.2.3/", true),
+            ("http://[::1]:80/", true),
+            ("http://contoso.logto.app/oidc", false),
+            ("http://10.0.0.1/", false),
+            ("http://0.0.0.0/", false),
+            ("http://localhost.contoso.com/", false),
+            ("http://127.0.0.1.contoso.com/", false),
+            ("http://127.0.0.1@contoso.com/", false),
+            ("https://user@contoso.com/", false),
+            ("https://:pass@contoso.com/", false),
+            ("https://contoso.com/#keys", false),
+            ("file:///etc/keys.json", false),
+            ("ftp://localhost/", false),
+            ("contoso.com", false),
+            ("", false),
+        ] {
+            assert_eq!(parse_url(address).is_ok(), accepted, "{address}");
+        }
+    }
+
     proptest! {
         #[test]
-        fn a_document_is_believed_with_both_of_its_members_and_whatever_others(
+        fn document_needs_its_issuer_and_secure_keys(
             others in prop::collection::btree_map("[a-z_]{1,12}", "\\PC{0,12}|https://[a-z]{1,8}/", 0..8),
             issuer in prop_oneof![Just(json!(ISSUER)), Just(json!([ISSUER])), "\\PC{0,12}".prop_map(Value::from)],
             keys in prop_oneof![Just(json!(KEYS)), Just(json!(null)), "http://[a-z]{1,8}/".prop_map(Value::from)],

@@ -1,231 +1,258 @@
-//! The cache of an issuer's keys.
+//! The keys of an issuer, fetched by one request at a time.
 
-use super::{
-    fetch::{Fetcher, Found},
-    fetch_error::{FetchError, FetchErrorKind},
-    key_set::KeySet,
-    state::{Fetched, Flight, Held, State},
-    verifying_key::VerifyingKey,
-};
 use crate::{
     algorithm::Algorithm,
-    clock::{Clock, age},
+    clock::Clock,
     error::{GuardError, TokenFault},
+    keys::{
+        cache::{CachedKeys, KeyCache, lifetime},
+        fetch::{FetchError, FetchErrorKind, FetchedKeys, Fetcher},
+        key_set::{KeySet, VerifyingKey},
+    },
 };
-use futures::FutureExt;
+use futures::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
 use std::{
     error::Error,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    ops::RangeInclusive,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
-use tokio::{runtime::Handle, time::timeout};
+use tokio::{runtime::Handle, task::AbortHandle, time::timeout};
 
-/// How long a discovery document is relied on.
-const DISCOVERY_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Keeps the keys, and fetches them when they are due or a token names another one.
+/// Caches the keys of an issuer. Fetches them when they have expired, or when a token names an unknown key.
 pub(crate) struct KeyStore {
     fetcher: Fetcher,
-    clock: Clock,
-    /// How long keys that are due are used while the issuer cannot be reached.
+    /// The bounds of the lifetime that the issuer gives its keys.
+    lifetimes: RangeInclusive<Duration>,
+    /// The longest use of expired keys.
     stale_for: Duration,
+    clock: Clock,
     state: Mutex<State>,
-    me: Weak<Self>,
 }
 
-/// What there is for a token.
-enum Supply {
-    /// Keys that are not due yet.
+#[derive(Default)]
+struct State {
+    cache: KeyCache,
+    in_flight: Option<InFlightFetch>,
+    /// The number of fetches so far.
+    fetches: u64,
+}
+
+type FetchOutcome = Result<Arc<KeySet>, Arc<FetchError>>;
+
+/// A fetch that all callers share. It is a task, so that it continues when they are cancelled.
+#[derive(Clone)]
+struct InFlightFetch {
+    id: u64,
+    started_at: Instant,
+    task: AbortHandle,
+    outcome: Shared<BoxFuture<'static, FetchOutcome>>,
+}
+
+/// The keys in the cache, and the fetch that replaces them.
+enum Lookup {
     Fresh(Arc<KeySet>),
-    /// Keys that are due, as long as they may be used without others, and the fetch of others or why there is none.
-    Due(Option<Arc<KeySet>>, Result<Flight, Arc<FetchError>>),
+    Expired {
+        /// The expired keys, while they may still be used.
+        stale: Option<Arc<KeySet>>,
+        /// The fetch, or the recent failure that defers it.
+        fetch: Result<InFlightFetch, Arc<FetchError>>,
+    },
 }
 
 /// The keys that a token is checked with.
-enum Current {
-    /// They are not due yet.
+enum Keys {
     Fresh(Arc<KeySet>),
-    /// They have been fetched for this token, or for another one at the same time.
+    /// Fetched while the token waited.
     Fetched(Arc<KeySet>),
-    /// They are due, and others have not been fetched.
+    /// Expired, and not replaced.
     Stale(Arc<KeySet>),
 }
 
 impl KeyStore {
-    pub(crate) fn new(fetcher: Fetcher, clock: Clock, stale_for: Duration) -> Arc<Self> {
-        Arc::new_cyclic(|me| Self {
+    pub(crate) fn new(
+        fetcher: Fetcher,
+        lifetimes: RangeInclusive<Duration>,
+        stale_for: Duration,
+        clock: Clock,
+    ) -> Arc<Self> {
+        Arc::new(Self {
             fetcher,
-            clock,
+            lifetimes,
             stale_for,
+            clock,
             state: Mutex::default(),
-            me: me.clone(),
         })
     }
 
-    /// The key that a token names.
-    pub(crate) async fn key(&self, id: Option<&str>, algorithm: Algorithm) -> Result<Arc<VerifyingKey>, GuardError> {
-        let current = match self.supply() {
-            Supply::Fresh(keys) => Current::Fresh(keys),
-            // An issuer that is slow to answer holds up nobody whose key is here.
-            Supply::Due(Some(keys), _) if keys.has(id) => Current::Stale(keys),
-            Supply::Due(_, flight) => self.landed(flight).await?,
+    /// Returns the key that a token names.
+    pub(crate) async fn key(
+        self: &Arc<Self>,
+        id: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<Arc<VerifyingKey>, GuardError> {
+        let keys = match self.lookup() {
+            Lookup::Fresh(keys) => Keys::Fresh(keys),
+            // A slow issuer delays no token whose key is cached.
+            Lookup::Expired { stale: Some(keys), .. } if keys.has(id) => Keys::Stale(keys),
+            Lookup::Expired { fetch, .. } => self.fetched_or_stale(fetch).await?,
         };
-        let (Current::Fresh(keys) | Current::Fetched(keys) | Current::Stale(keys)) = &current;
-        match keys.find(id, algorithm) {
+        let (Keys::Fresh(set) | Keys::Fetched(set) | Keys::Stale(set)) = &keys;
+        match set.find(id, algorithm) {
             Err(TokenFault::UnknownKey) => {}
             found => return Ok(found?),
         }
-        match current {
-            // The issuer may have this key by now, which nobody can tell.
-            Current::Stale(_) => {
-                let (state, now) = self.state();
-                Err(state.unavailable(state.retry_after(now), None))
+        match keys {
+            // The issuer may have added this key since.
+            Keys::Stale(_) => {
+                let (state, now) = self.lock();
+                Err(state.cache.unavailable(state.cache.retry_delay(now), None))
             }
-            Current::Fresh(_) if id.is_some() => Ok(self.refetched().await?.find(id, algorithm)?),
-            Current::Fresh(_) | Current::Fetched(_) => Err(TokenFault::UnknownKey.into()),
+            Keys::Fresh(_) if id.is_some() => Ok(self.refetched().await?.find(id, algorithm)?),
+            Keys::Fresh(_) | Keys::Fetched(_) => Err(TokenFault::UnknownKey.into()),
         }
     }
 
-    /// Fetches the keys if they are due.
-    pub(crate) async fn load(&self) -> Result<(), GuardError> {
-        match self.supply() {
-            Supply::Fresh(_) => Ok(()),
-            Supply::Due(_, flight) => self.landed(flight).await.map(drop),
+    /// Fetches the keys unless fresh ones are cached.
+    pub(crate) async fn load(self: &Arc<Self>) -> Result<(), GuardError> {
+        match self.lookup() {
+            Lookup::Fresh(_) => Ok(()),
+            Lookup::Expired { fetch, .. } => self.fetched_or_stale(fetch).await.map(drop),
         }
     }
 
-    fn supply(&self) -> Supply {
-        let (mut state, now) = self.state();
-        if let Some(held) = state.held.as_ref().filter(|held| held.is_fresh(now)) {
-            return Supply::Fresh(held.keys.clone());
+    fn lookup(self: &Arc<Self>) -> Lookup {
+        let (mut state, now) = self.lock();
+        if let Some(keys) = state.cache.fresh(now) {
+            return Lookup::Fresh(keys);
         }
-        let flight = match state.failing(now) {
+        let fetch = match state.cache.recent_failure(now) {
             Some(error) => Err(error),
-            None => self.join(&mut state, now),
+            None => self.join_or_start(&mut state, now),
         };
-        Supply::Due(state.usable(now, self.stale_for), flight)
+        Lookup::Expired {
+            stale: state.cache.usable(now, self.stale_for),
+            fetch,
+        }
     }
 
-    /// The keys after a fetch, or those that may still be used if it fails.
-    async fn landed(&self, flight: Result<Flight, Arc<FetchError>>) -> Result<Current, GuardError> {
-        self.outcome(flight).await.map(Current::Fetched).or_else(|error| {
-            let (state, now) = self.state();
-            let usable = state.usable(now, self.stale_for).map(Current::Stale);
-            usable.ok_or_else(|| state.unavailable(state.retry_after(now), Some(error)))
+    /// Waits for a fetch. If it fails, falls back on the expired keys while they may still be used.
+    async fn fetched_or_stale(&self, fetch: Result<InFlightFetch, Arc<FetchError>>) -> Result<Keys, GuardError> {
+        self.outcome(fetch).await.map(Keys::Fetched).or_else(|error| {
+            let (state, now) = self.lock();
+            let keys = state.cache.usable(now, self.stale_for).map(Keys::Stale);
+            keys.ok_or_else(|| state.cache.unavailable(state.cache.retry_delay(now), Some(error)))
         })
     }
 
-    /// The keys after a fetch ahead of time, if there may be one now.
-    async fn refetched(&self) -> Result<Arc<KeySet>, GuardError> {
-        let flight = {
-            let (mut state, now) = self.state();
-            if state.unknown_key_wait(now).is_zero() {
-                state.unknown_key_at = Some(now);
-                // The key may be where the issuer keeps its keys by now.
-                state.discovered = None;
-                self.join(&mut state, now)
-            } else if let Some(flight) = state.under_way(self.patience()) {
-                Ok(flight.clone())
+    /// Fetches fresh keys again for an unknown key, at most once per interval.
+    async fn refetched(self: &Arc<Self>) -> Result<Arc<KeySet>, GuardError> {
+        let fetch = {
+            let (mut state, now) = self.lock();
+            let delay = state.cache.unknown_key_delay(now);
+            if delay.is_zero() {
+                state.cache.insert_unknown_key(now);
+                self.join_or_start(&mut state, now)
+            } else if let Some(fetch) = self.in_flight(&state) {
+                Ok(fetch.clone())
             } else {
-                return match (&state.failure, &state.held) {
-                    (None, Some(held)) => Ok(held.keys.clone()),
-                    _ => Err(state.unavailable(state.unknown_key_wait(now), None)),
-                };
+                let keys = state.cache.last_fetched();
+                return keys.ok_or_else(|| state.cache.unavailable(delay, None));
             }
         };
-        self.outcome(flight).await.map_err(|error| {
-            let (state, now) = self.state();
-            state.unavailable(state.unknown_key_wait(now), Some(error))
+        self.outcome(fetch).await.map_err(|error| {
+            let (state, now) = self.lock();
+            state.cache.unavailable(state.cache.unknown_key_delay(now), Some(error))
         })
     }
 
-    /// Joins the fetch that is under way, or starts one.
-    fn join(&self, state: &mut State, now: SystemTime) -> Result<Flight, Arc<FetchError>> {
-        let (Ok(runtime), Some(store)) = (Handle::try_current(), self.me.upgrade()) else {
-            return Err(self.failed(FetchErrorKind::Runtime));
-        };
-        if let Some(flight) = state.under_way(self.patience()) {
-            return Ok(flight.clone());
+    /// Returns the in-flight fetch, or starts one.
+    fn join_or_start(self: &Arc<Self>, state: &mut State, now: SystemTime) -> Result<InFlightFetch, Arc<FetchError>> {
+        let runtime = Handle::try_current().map_err(|_| self.error(FetchErrorKind::NoRuntime))?;
+        if let Some(fetch) = self.in_flight(state) {
+            return Ok(fetch.clone());
         }
-        state.flights += 1;
-        let number = state.flights;
-        state.discovered.take_if(|(_, at)| age(*at, now) >= DISCOVERY_LIFETIME);
-        let known = state.discovered.as_ref().map(|(url, _)| url.clone());
-        let ended = self.failed(FetchErrorKind::Runtime);
+        state.fetches += 1;
+        let id = state.fetches;
+        let url = state.cache.url(now);
+        let store = self.clone();
         let task = runtime.spawn(async move {
-            let found = store.fetcher.fetch(known).await;
-            store.land(number, now, found.map_err(Arc::new))
+            let fetched = store.fetcher.fetch(url).await;
+            store.complete(id, now, fetched.map_err(Arc::new))
         });
-        let flight = Flight {
-            number,
-            started: Instant::now(),
+        let runtime_ended = self.error(FetchErrorKind::NoRuntime);
+        let fetch = InFlightFetch {
+            id,
+            started_at: Instant::now(),
             task: task.abort_handle(),
-            outcome: task.map(|ended_well| ended_well.unwrap_or(Err(ended))).boxed().shared(),
+            outcome: task.map(|joined| joined.unwrap_or(Err(runtime_ended))).boxed().shared(),
         };
-        Ok(state.flight.insert(flight).clone())
+        Ok(state.in_flight.insert(fetch).clone())
     }
 
-    /// Waits for a fetch if there is one, on the runtime of who waits: the one that the fetch is on may have stopped to run.
-    async fn outcome(&self, flight: Result<Flight, Arc<FetchError>>) -> Fetched {
-        let flight = flight?;
-        match timeout(self.patience(), flight.outcome).await {
-            Ok(outcome) => outcome,
-            Err(_) => self.land(
-                flight.number,
-                self.clock.now(),
-                Err(self.failed(FetchErrorKind::Stalled)),
-            ),
-        }
+    /// Returns the in-flight fetch, unless its runtime has ended or stands still.
+    fn in_flight<'a>(&self, state: &'a State) -> Option<&'a InFlightFetch> {
+        let fetch = state.in_flight.as_ref()?;
+        (!fetch.task.is_finished() && fetch.started_at.elapsed() < self.fetch_timeout()).then_some(fetch)
     }
 
-    /// How long a fetch of two requests is waited for: they fail by themselves before, unless their runtime stands still.
-    fn patience(&self) -> Duration {
+    /// Waits for a fetch, by a timer of the caller's runtime: that of the fetch may stand still.
+    async fn outcome(&self, fetch: Result<InFlightFetch, Arc<FetchError>>) -> FetchOutcome {
+        let fetch = fetch?;
+        let Ok(outcome) = timeout(self.fetch_timeout(), fetch.outcome).await else {
+            return self.complete(fetch.id, self.clock.now(), Err(self.error(FetchErrorKind::Stalled)));
+        };
+        outcome
+    }
+
+    /// Returns the timeout of a fetch. Its two requests time out earlier, unless their runtime stands still.
+    fn fetch_timeout(&self) -> Duration {
         self.fetcher.timeout * 3
     }
 
-    /// Ends a fetch that was started at some time. One that is no longer waited for changes nothing: what it brings may
-    /// have been answered long ago.
-    fn land(&self, number: u64, started_at: SystemTime, outcome: Result<Found, Arc<FetchError>>) -> Fetched {
-        let (mut state, now) = self.state();
-        let current = state.flight.take_if(|flight| flight.number == number).is_some();
+    /// Ends a fetch. Only the in-flight fetch changes the cache: the response to one that was given up may be old.
+    fn complete(&self, id: u64, started_at: SystemTime, outcome: Result<FetchedKeys, Arc<FetchError>>) -> FetchOutcome {
+        let (mut state, now) = self.lock();
+        let is_in_flight = state.in_flight.take_if(|fetch| fetch.id == id).is_some();
         match outcome {
-            Ok(found) => {
-                let keys = Arc::new(found.keys);
-                if current {
-                    state.failure = None;
-                    state.discovered.get_or_insert((found.url, started_at));
-                    state.held = Some(Held {
+            Ok(FetchedKeys { keys, url, headers }) => {
+                let keys = Arc::new(keys);
+                if is_in_flight {
+                    let cached = CachedKeys {
                         keys: keys.clone(),
                         fetched_at: started_at,
-                        lifetime: found.lifetime,
-                    });
+                        lifetime: lifetime(&headers, &self.lifetimes),
+                    };
+                    state.cache.insert(cached, url);
                 }
                 Ok(keys)
             }
             Err(error) => {
-                if current {
+                if is_in_flight {
                     tracing::warn!(
                         error = %error,
                         cause = error.source().map(tracing::field::display),
                         "the keys of the issuer could not be fetched"
                     );
-                    state.discovered = None;
-                    state.failure = Some((now, error.clone()));
+                    state.cache.insert_failure(now, error.clone());
                 }
                 Err(error)
             }
         }
     }
 
-    fn failed(&self, kind: FetchErrorKind) -> Arc<FetchError> {
-        Arc::new(kind.at(self.fetcher.source.url()))
+    fn error(&self, kind: FetchErrorKind) -> Arc<FetchError> {
+        Arc::new(self.fetcher.source.error(kind))
     }
 
-    /// The state, and the time: read while nobody else changes the state, so that nothing in it is of later.
-    fn state(&self) -> (MutexGuard<'_, State>, SystemTime) {
+    /// Locks the state and reads the clock, in this order, so that no time in the state is later than the second value.
+    fn lock(&self) -> (MutexGuard<'_, State>, SystemTime) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
-        state.set_back_to(now);
+        state.cache.clamp_to(now);
         (state, now)
     }
 }

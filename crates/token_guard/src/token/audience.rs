@@ -1,25 +1,25 @@
-//! Whom a token is for.
+//! The audience of a token, and the organization that it is for.
 
 use crate::error::{Denial, GuardError, TokenFault};
 
-/// What Logto puts in front of the id of an organisation, in the audience of a token for its own permissions.
-const ORGANIZATION: &str = "urn:logto:organization:";
+/// The beginning of the audience of a Logto token for an organization's permissions. The id of the organization follows.
+const ORGANIZATION_PREFIX: &str = "urn:logto:organization:";
 
-/// Which audiences and organisations are accepted.
+/// The accepted audiences and organizations.
 #[derive(Clone, Debug)]
 pub(crate) enum AudienceRule {
-    /// One of these, whatever the organisation.
+    /// One of these audiences, with or without an organization.
     Any(Vec<String>),
-    /// One of these, and no organisation.
+    /// One of these audiences, and no organization.
     Global(Vec<String>),
-    /// One of these, and an organisation.
+    /// One of these audiences, and an organization.
     OrganizationApi(Vec<String>),
-    /// An organisation itself.
+    /// An organization as the only audience.
     Organization,
 }
 
 impl AudienceRule {
-    /// Whether there is nothing that a token could be for, or an audience without a name.
+    /// Returns whether there is no audience, or an empty one.
     pub(crate) fn has_empty(&self) -> bool {
         match self {
             Self::Any(accepted) | Self::Global(accepted) | Self::OrganizationApi(accepted) => {
@@ -29,8 +29,7 @@ impl AudienceRule {
         }
     }
 
-    /// The organisation that a token with these claims is for. Where a token for another audience is forbidden rather
-    /// than invalid, it gets a 403.
+    /// Checks `aud`, and returns the organization of the token. `forbid` makes another audience a 403 instead of a 401.
     pub(crate) fn organization(
         &self,
         audiences: &[String],
@@ -54,7 +53,7 @@ impl AudienceRule {
                 let [audience] = audiences else {
                     return Err(other_audience());
                 };
-                let id = audience.strip_prefix(ORGANIZATION).filter(|id| !id.is_empty());
+                let id = audience.strip_prefix(ORGANIZATION_PREFIX).filter(|id| !id.is_empty());
                 let id = id.ok_or_else(other_audience)?;
                 if organization_id.is_some_and(|claimed| claimed != id) {
                     return Err(Denial::Organization.into());

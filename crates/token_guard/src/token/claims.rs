@@ -1,58 +1,92 @@
-//! Claims as they are read.
+//! The claims of a token, and the identity that they describe.
 
 use crate::error::TokenFault;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The claims of a token.
-pub(crate) type Claims = Map<String, Value>;
+/// The claims of a token. The methods that read a claim fail if it has another type.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Claims(pub(super) Map<String, Value>);
 
-/// A claim that is a text, if it is there.
-pub(crate) fn text<'a>(claims: &'a Claims, name: &str) -> Result<Option<&'a str>, TokenFault> {
-    match claims.get(name) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(TokenFault::Malformed),
+impl Claims {
+    /// Returns the JSON value of a claim.
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
     }
-}
 
-/// A claim that is a point in time, if it is there: seconds since 1970, maybe with a fraction
-/// ([RFC 7519](https://www.rfc-editor.org/rfc/rfc7519#section-2)).
-pub(crate) fn time(claims: &Claims, name: &str) -> Result<Option<SystemTime>, TokenFault> {
-    let Some(value) = claims.get(name) else { return Ok(None) };
-    let since = match value.as_u64() {
-        Some(seconds) => Some(Duration::from_secs(seconds)),
-        None => value
-            .as_f64()
-            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
-    };
-    let time = since.and_then(|since| UNIX_EPOCH.checked_add(since));
-    time.map(Some).ok_or(TokenFault::Malformed)
-}
-
-/// A claim that is a text or a list of texts, such as the audience.
-pub(crate) fn list(claims: &Claims, name: &str) -> Result<Vec<String>, TokenFault> {
-    match claims.get(name) {
-        None => Ok(Vec::new()),
-        Some(Value::String(text)) => Ok(vec![text.clone()]),
-        Some(Value::Array(items)) => {
-            let texts = items
-                .iter()
-                .map(|item| item.as_str().map(str::to_owned).ok_or(TokenFault::Malformed));
-            texts.collect()
+    /// Reads a string.
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, TokenFault> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(TokenFault::Malformed),
         }
-        Some(_) => Err(TokenFault::Malformed),
+    }
+
+    /// Reads a point in time: seconds since 1970, with or without a fraction
+    /// ([RFC 7519](https://www.rfc-editor.org/rfc/rfc7519#section-2)).
+    pub(crate) fn time(&self, name: &str) -> Result<Option<SystemTime>, TokenFault> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        let since = match value.as_u64() {
+            Some(seconds) => Some(Duration::from_secs(seconds)),
+            None => value
+                .as_f64()
+                .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+        };
+        let time = since.and_then(|since| UNIX_EPOCH.checked_add(since));
+        time.map(Some).ok_or(TokenFault::Malformed)
+    }
+
+    /// Reads a string or an array of strings, such as the audience.
+    pub(crate) fn list(&self, name: &str) -> Result<Vec<String>, TokenFault> {
+        match self.get(name) {
+            None => Ok(Vec::new()),
+            Some(Value::String(text)) => Ok(vec![text.clone()]),
+            Some(Value::Array(items)) => {
+                let texts = items
+                    .iter()
+                    .map(|item| item.as_str().map(str::to_owned).ok_or(TokenFault::Malformed));
+                texts.collect()
+            }
+            Some(_) => Err(TokenFault::Malformed),
+        }
+    }
+
+    /// Reads a string of words separated by spaces, such as the scopes
+    /// ([RFC 8693](https://www.rfc-editor.org/rfc/rfc8693#section-4.2)).
+    pub(crate) fn words(&self, name: &str) -> Result<Vec<String>, TokenFault> {
+        let text = self.text(name)?.unwrap_or_default();
+        let words = text.split(' ').filter(|word| !word.is_empty());
+        Ok(words.map(str::to_owned).collect())
     }
 }
 
-/// A claim that is a list separated by spaces ([RFC 8693](https://www.rfc-editor.org/rfc/rfc8693#section-4.2)).
-pub(crate) fn words(claims: &Claims, name: &str) -> Result<Vec<String>, TokenFault> {
-    let text = text(claims, name)?.unwrap_or_default();
-    Ok(text
-        .split(' ')
-        .filter(|word| !word.is_empty())
-        .map(str::to_owned)
-        .collect())
+/// The subject of a token, the client that it was issued to, and their permissions.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) subject: String,
+    pub(crate) client_id: Option<String>,
+    pub(crate) is_application: bool,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) roles: Vec<String>,
+}
+
+impl Identity {
+    /// Reads the claims of [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068#section-2.2). A client that acts for no user is
+    /// its own subject.
+    pub(crate) fn from_claims(claims: &Claims) -> Result<Self, TokenFault> {
+        let subject = claims.text("sub")?.filter(|subject| !subject.is_empty());
+        let subject = subject.ok_or(TokenFault::Subject)?;
+        let client_id = claims.text("client_id")?;
+        Ok(Self {
+            is_application: client_id == Some(subject),
+            subject: subject.to_owned(),
+            client_id: client_id.map(str::to_owned),
+            scopes: claims.words("scope")?,
+            roles: claims.list("roles")?,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -62,11 +96,11 @@ mod tests {
     use serde_json::json;
 
     fn claims(value: Value) -> Claims {
-        Claims::from_iter([("it".to_owned(), value)])
+        Claims(Map::from_iter([("it".to_owned(), value)]))
     }
 
     #[test]
-    fn a_time_is_a_number_of_seconds() {
+    fn time_is_a_number_of_seconds() {
         let at = |milliseconds| Ok(Some(UNIX_EPOCH + Duration::from_millis(milliseconds)));
         for (value, expected) in [
             (json!(0), at(0)),
@@ -81,21 +115,21 @@ mod tests {
             (json!(null), Err(TokenFault::Malformed)),
             (json!([1_800_000_000]), Err(TokenFault::Malformed)),
         ] {
-            assert_eq!(time(&claims(value.clone()), "it"), expected, "{value}");
+            assert_eq!(claims(value.clone()).time("it"), expected, "{value}");
         }
-        assert_eq!(time(&Claims::new(), "it"), Ok(None));
+        assert_eq!(Claims::default().time("it"), Ok(None));
     }
 
     proptest! {
         #[test]
-        fn scopes_are_what_stands_between_spaces(scopes in prop::collection::vec("[!#-\\[\\]-~]{1,12}", 0..6), space in " {1,3}") {
+        fn words_are_separated_by_spaces(scopes in prop::collection::vec("[!#-\\[\\]-~]{1,12}", 0..6), space in " {1,3}") {
             let text = format!("{space}{}", scopes.join(&space));
-            prop_assert_eq!(words(&claims(json!(text)), "it"), Ok(scopes));
+            prop_assert_eq!(claims(json!(text)).words("it"), Ok(scopes));
         }
 
         #[test]
-        fn no_scope_is_empty_or_has_a_space(text in any::<String>()) {
-            for word in words(&claims(json!(text)), "it").unwrap() {
+        fn no_word_is_empty_or_has_a_space(text in any::<String>()) {
+            for word in claims(json!(text)).words("it").unwrap() {
                 prop_assert!(!word.is_empty() && !word.contains(' ') && text.contains(&word));
             }
         }

@@ -1,42 +1,79 @@
-//! The parts of a token.
+//! The parts of a token: header, claims, signature.
 
-use crate::{algorithm::Algorithm, error::TokenFault, json};
+use crate::{algorithm::Algorithm, error::TokenFault, token::claims::Claims};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use client_core::json;
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
-use serde_json::{Map, Value};
 
 /// A token in the compact form of a JWS ([RFC 7515](https://www.rfc-editor.org/rfc/rfc7515#section-7.1)).
 pub(crate) struct Jws<'a> {
-    /// What is signed.
+    /// The signed part.
     pub(crate) message: &'a str,
     pub(crate) header: Header,
     payload: &'a str,
     pub(crate) signature: Vec<u8>,
 }
 
-/// What counts of a header. `jku`, `jwk`, `x5u` and `x5c`, by which a token could bring its own key, do not.
+/// The members of a header that the guard reads. `jku`, `jwk`, `x5u` and `x5c`, by which a token could bring its key, are
+/// ignored.
 #[derive(Deserialize)]
 pub(crate) struct Header {
     alg: String,
     pub(crate) kid: Option<String>,
-    pub(crate) typ: Option<String>,
-    #[serde(default, deserialize_with = "presence")]
-    pub(crate) crit: bool,
+    typ: Option<String>,
+    /// `true` for any value: no extension is supported.
+    #[serde(default, deserialize_with = "is_present")]
+    crit: bool,
 }
 
-/// Whether a member is there, whatever it holds: no extension is supported.
-fn presence<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+fn is_present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 impl Header {
-    /// The algorithm that the token says it is signed with, if there are public keys for it.
+    /// Checks `crit` and `typ`, before a key is fetched.
+    pub(crate) fn check(&self, token_type: TokenType) -> Result<(), TokenFault> {
+        if self.crit {
+            return Err(TokenFault::CriticalHeader);
+        }
+        if !self.typ.as_deref().is_some_and(|typ| token_type.accepts(typ)) {
+            return Err(TokenFault::Type);
+        }
+        Ok(())
+    }
+
+    /// Returns the algorithm that the token claims to be signed with, if it is supported.
     pub(crate) fn algorithm(&self) -> Option<Algorithm> {
         Algorithm::from_name(&self.alg)
     }
 }
 
+/// The type of a token, which its header names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TokenType {
+    /// An access token of [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068#section-4): `at+jwt` or
+    /// `application/at+jwt`. No other token of the issuer has this type.
+    AccessToken,
+    /// Any of `at+jwt`, `application/at+jwt` and `JWT`, for issuers that do not follow RFC 9068. Only the audience of such a
+    /// token shows that it is an access token.
+    Jwt,
+}
+
+impl TokenType {
+    fn accepts(self, typ: &str) -> bool {
+        // Media types ignore case, and `application/` may be omitted (RFC 7515, section 4.1.9).
+        let typ = typ.to_ascii_lowercase();
+        match typ.strip_prefix("application/").unwrap_or(&typ) {
+            "at+jwt" => true,
+            "jwt" => self == Self::Jwt,
+            _ => false,
+        }
+    }
+}
+
 impl<'a> Jws<'a> {
+    /// Parses a token. The claims are parsed later, for a header that is accepted.
     pub(crate) fn parse(token: &'a str) -> Result<Self, TokenFault> {
         let (message, signature) = token.rsplit_once('.').ok_or(TokenFault::NotAJwt)?;
         let (header, payload) = message.split_once('.').ok_or(TokenFault::NotAJwt)?;
@@ -52,8 +89,8 @@ impl<'a> Jws<'a> {
         })
     }
 
-    /// The claims, which are to be believed once the signature has been checked.
-    pub(crate) fn claims(&self) -> Result<Map<String, Value>, TokenFault> {
+    /// Parses the claims. Only a valid signature makes them trustworthy.
+    pub(crate) fn claims(&self) -> Result<Claims, TokenFault> {
         let payload = decode(self.payload).ok_or(TokenFault::Malformed)?;
         json::object(&payload).ok_or(TokenFault::Malformed)
     }
@@ -67,7 +104,7 @@ fn decode(part: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Map, Value, json};
 
     fn any_value() -> impl Strategy<Value = Value> {
         prop_oneof![
@@ -82,7 +119,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_a_header_has_of_its_own_is_read_whatever_else_it_has(
+        fn header_read_among_other_members(
             others in prop::collection::btree_map("[a-z0-9]{1,6}", any_value(), 0..8),
             alg in any::<String>(),
             kid in any::<Option<String>>(),
@@ -97,22 +134,22 @@ mod tests {
         }
 
         #[test]
-        fn claims_are_read_as_they_are(claims in prop::collection::btree_map(any::<String>(), any_value(), 0..8)) {
-            let claims = Map::from_iter(claims);
+        fn claims_read_unchanged(claims in prop::collection::btree_map(any::<String>(), any_value(), 0..8)) {
+            let claims: Map<String, Value> = Map::from_iter(claims);
             let payload = URL_SAFE_NO_PAD.encode(Value::Object(claims.clone()).to_string());
             let token = format!("{}.{payload}.AAAA", URL_SAFE_NO_PAD.encode(r#"{"alg":"ES384"}"#));
-            prop_assert_eq!(Jws::parse(&token).unwrap().claims().unwrap(), claims);
+            prop_assert_eq!(Jws::parse(&token).unwrap().claims().unwrap().0, claims);
         }
 
         #[test]
-        fn nothing_that_is_sent_as_a_token_panics(token in "[A-Za-z0-9_.-]{0,200}") {
+        fn no_token_panics(token in "[A-Za-z0-9_.-]{0,200}") {
             if let Ok(jws) = Jws::parse(&token) {
                 let _ = jws.claims();
             }
         }
 
         #[test]
-        fn any_header_is_read_or_refused(header in any::<Vec<u8>>(), claims in any::<Vec<u8>>()) {
+        fn header_without_alg_refused(header in any::<Vec<u8>>(), claims in any::<Vec<u8>>()) {
             let token = format!("{}.{}.AAAA", URL_SAFE_NO_PAD.encode(&header), URL_SAFE_NO_PAD.encode(&claims));
             let expected = serde_json::from_slice::<Value>(&header).is_ok_and(|header| header["alg"].is_string());
             prop_assert!(expected || Jws::parse(&token).is_err());

@@ -1,6 +1,12 @@
-//! A token: its parts, and what is asked of it.
+//! A token: its parts, and the rules that it must meet.
 
-pub(crate) mod audience;
-pub(crate) mod claims;
-pub(crate) mod jws;
-pub(crate) mod rules;
+mod audience;
+mod claims;
+mod jws;
+mod rules;
+
+pub(crate) use audience::AudienceRule;
+pub(crate) use claims::{Claims, Identity};
+pub(crate) use jws::Jws;
+pub use jws::TokenType;
+pub(crate) use rules::{IssuerRule, Rules, StandardIssuer, VerifiedToken};

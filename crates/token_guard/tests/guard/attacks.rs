@@ -1,30 +1,30 @@
-//! Tokens that must not be accepted, each with what is wrong with it. Sources: RFC 8725, RFC 9068 and RFC 7515, and what
-//! JWT libraries are known to accept unless told otherwise.
+//! Tokens that must be refused, each with its fault. Sources: RFC 8725, RFC 9068 and RFC 7515, and the tokens that JWT
+//! libraries are known to accept by default.
 
 use crate::{
     forge::{Key, base64, hmac_sha256, hmac_sha384, token},
-    served::Served,
+    server::Server,
     setup::{AUDIENCE, NOW, Setup, short, with},
 };
 use serde_json::{Value, json};
 use token_guard::TokenType;
 
-/// The issuer's key, one that is not its, and the parts of a token that is accepted.
+/// The issuer's key, the attacker's key, and the parts of a token that is accepted.
 struct Parts {
     key: Key,
-    other: Key,
+    attacker: Key,
     header: Value,
     claims: Value,
-    /// Where the other key is served.
-    own_address: String,
+    /// The address of the attacker's key.
+    attacker_url: String,
 }
 
 impl Parts {
     fn new(issuer: &str) -> Self {
         Self {
-            own_address: String::new(),
+            attacker_url: String::new(),
             key: Key::p384(),
-            other: Key::p384(),
+            attacker: Key::p384(),
             header: json!({"alg": "ES384", "typ": "at+jwt", "kid": "key"}),
             claims: json!({"iss": issuer, "aud": AUDIENCE, "sub": "alice", "iat": NOW, "exp": NOW + 300}),
         }
@@ -38,7 +38,7 @@ impl Parts {
         self.key.token(&self.header, &with(&self.claims, members))
     }
 
-    /// A token with a header and claims as text, signed with the issuer's key.
+    /// Signs a header and claims in text form with the issuer's key.
     fn raw(&self, header: &str, claims: &str) -> String {
         token(header, claims, |message| self.key.sign("ES384", message))
     }
@@ -57,7 +57,7 @@ fn rows(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
     rows.extend(times(parts));
     rows.extend(headers(parts));
     rows.extend(algorithms(parts));
-    rows.extend(own_keys(parts));
+    rows.extend(brought_keys(parts));
     rows.extend(shapes(parts));
     rows
 }
@@ -408,39 +408,39 @@ fn algorithms(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
     ]
 }
 
-fn own_keys(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
-    let with_own = |members: Value| parts.other.token(&with(&parts.header, &members), &parts.claims);
-    let own = parts.other.jwk("key");
-    let address = &parts.own_address;
+fn brought_keys(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
+    let forged = |members: Value| parts.attacker.token(&with(&parts.header, &members), &parts.claims);
+    let brought = parts.attacker.jwk("key");
+    let address = &parts.attacker_url;
     vec![
         (
             "signed with another key",
-            with_own(json!({})),
+            forged(json!({})),
             "401 invalid_token Signature",
         ),
         (
             "brings its key as jwk",
-            with_own(json!({"jwk": own})),
+            forged(json!({"jwk": brought})),
             "401 invalid_token Signature",
         ),
         (
             "brings its key as jwk, no kid",
-            with_own(json!({"jwk": own, "kid": null})),
+            forged(json!({"jwk": brought, "kid": null})),
             "401 invalid_token UnknownKey",
         ),
         (
             "brings its key at jku",
-            with_own(json!({"jku": address})),
+            forged(json!({"jku": address})),
             "401 invalid_token Signature",
         ),
         (
             "brings its key at x5u",
-            with_own(json!({"x5u": address})),
+            forged(json!({"x5u": address})),
             "401 invalid_token Signature",
         ),
         (
             "brings its key as x5c",
-            with_own(json!({"x5c": ["AAAA"]})),
+            forged(json!({"x5c": ["AAAA"]})),
             "401 invalid_token Signature",
         ),
         (
@@ -542,33 +542,33 @@ fn shapes(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_token_is_found() {
+async fn every_attack_is_refused_with_its_fault() {
     let setup = Setup::new().await;
     let mut parts = Parts::new(setup.issuer.url());
-    let attacker = Served::start().await;
-    attacker.json("/keys", &json!({"keys": [parts.other.jwk("key")]}));
-    parts.own_address = attacker.url("/keys");
-    // Beside the key: one for encryption, and keys of kinds that are not known or not supported.
+    let attacker = Server::start().await;
+    attacker.json("/keys", &json!({"keys": [parts.attacker.jwk("key")]}));
+    parts.attacker_url = attacker.url("/keys");
+    // Beside the issuer's key: one for encryption, and keys of unknown or unsupported types.
     setup.issuer.serve_keys(&[
         with(&parts.key.jwk("encryption"), &json!({"use": "enc"})),
         json!({"kty": "AKP", "kid": "key", "alg": "ML-DSA-44", "pub": "AAAA"}),
         json!({"kty": "EC", "kid": "p521", "crv": "P-521", "alg": "ES512", "x": "AAAA", "y": "AAAA"}),
         json!({"kty": "oct", "kid": "secret", "k": "c2VjcmV0"}),
         json!({"kty": "EC", "kid": "no coordinates", "crv": "P-256"}),
-        parts.other.jwk("a key that no token names"),
+        parts.attacker.jwk("a key that no token names"),
         parts.key.jwk("key"),
     ]);
     let guard = setup.guard();
     for (name, token, expected) in rows(&parts) {
         assert_eq!(short(&guard.verify(&token).await), expected, "{name}");
     }
-    // The keys, and once more for the unknown kids; nothing was asked for at the address that tokens brought.
+    // Once for the keys, once for the unknown kids, and never at the address in the tokens.
     assert_eq!(setup.issuer.key_requests(), 2);
     assert!(attacker.requests().is_empty());
 }
 
 #[tokio::test]
-async fn each_algorithm_is_verified_with_its_own_keys_only() {
+async fn algorithm_verified_with_its_own_keys_only() {
     let setup = Setup::new().await;
     let parts = Parts::new(setup.issuer.url());
     let (p256, p384, ed25519, rsa) = (Key::p256(), Key::p384(), Key::ed25519(), Key::rsa());
@@ -583,7 +583,7 @@ async fn each_algorithm_is_verified_with_its_own_keys_only() {
         rsa_alg("PS256"),
         rsa_alg("PS384"),
         rsa_alg("PS512"),
-        // One id for two algorithms.
+        // One id with two algorithms.
         with(&rsa.jwk("twice"), &json!({"alg": "PS256"})),
         with(&rsa.jwk("twice"), &json!({"alg": "RS256"})),
     ]);
@@ -615,20 +615,20 @@ async fn each_algorithm_is_verified_with_its_own_keys_only() {
 }
 
 #[tokio::test]
-async fn a_token_without_kid_is_of_the_only_key() {
+async fn token_without_kid_uses_the_only_key() {
     let setup = Setup::new().await;
     let parts = Parts::new(setup.issuer.url());
     setup.issuer.serve_keys(&[parts.key.jwk("key")]);
     let guard = setup.guard();
     assert_eq!(short(&guard.verify(&parts.header(&json!({"kid": null}))).await), OK);
     let forged = parts
-        .other
+        .attacker
         .token(&with(&parts.header, &json!({"kid": null})), &parts.claims);
     assert_eq!(short(&guard.verify(&forged).await), "401 invalid_token Signature");
 }
 
 #[tokio::test]
-async fn the_leeway_can_be_set() {
+async fn leeway_bounds_clock_differences() {
     let setup = Setup::new().await;
     let parts = Parts::new(setup.issuer.url());
     setup.issuer.serve_keys(&[parts.key.jwk("key")]);
@@ -655,7 +655,7 @@ async fn the_leeway_can_be_set() {
 }
 
 #[tokio::test]
-async fn other_types_are_accepted_where_that_is_configured() {
+async fn jwt_type_accepted_if_configured() {
     let setup = Setup::new().await;
     let parts = Parts::new(setup.issuer.url());
     setup.issuer.serve_keys(&[parts.key.jwk("key")]);

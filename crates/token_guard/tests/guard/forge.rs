@@ -1,4 +1,4 @@
-//! Tokens made by hand, with aws-lc-rs and base64 alone.
+//! Tokens made by hand, with nothing but aws-lc-rs and base64.
 
 use aws_lc_rs::{
     encoding::{AsDer, PublicKeyX509Der},
@@ -18,7 +18,7 @@ pub(crate) fn base64(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// A token of these parts, as they are.
+/// Signs a token with exactly these parts.
 pub(crate) fn token(header: &str, claims: &str, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
     let message = format!("{}.{}", base64(header), base64(claims));
     let signature = sign(message.as_bytes());
@@ -87,7 +87,7 @@ impl Key {
         }
     }
 
-    /// A token signed by this key with the algorithm of its header.
+    /// Signs a token with the algorithm of its header.
     pub(crate) fn token(&self, header: &Value, claims: &Value) -> String {
         let algorithm = header["alg"].as_str().unwrap_or_default().to_owned();
         token(&header.to_string(), &claims.to_string(), |message| {
@@ -95,14 +95,14 @@ impl Key {
         })
     }
 
-    /// The public key in the forms that a forger can find: point, DER.
+    /// Returns the public key in the forms that a forger can find: point, DER.
     pub(crate) fn public_forms(&self) -> Vec<Vec<u8>> {
         let Self::P384(pair) = self else { panic!("not P-384") };
         let der: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
         vec![pair.public_key().as_ref().to_vec(), der.as_ref().to_vec()]
     }
 
-    /// A signature in ASN.1 rather than in the form of JWS.
+    /// Returns a signature in ASN.1, which is not the form of JWS.
     pub(crate) fn sign_asn1(&self, message: &[u8]) -> Vec<u8> {
         let Self::P384(pair) = self else { panic!("not P-384") };
         let pkcs8 = pair.to_pkcs8v1().unwrap();

@@ -1,4 +1,4 @@
-//! The guard in axum, in tower and in actix-web: the same answers from each.
+//! The guard in axum, tower and actix-web, with the same responses in each.
 
 use crate::setup::{AUDIENCE, Setup};
 use actix_web::{App, HttpResponse, test, web};
@@ -12,18 +12,19 @@ use token_guard::{Caller, GuardError, GuardLayer, TokenGuard};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_http::cors::{Any, CorsLayer};
 
-struct Answer {
+struct Response {
     status: u16,
     headers: HeaderMap,
     body: String,
 }
 
-impl Answer {
+impl Response {
     fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// Status, content type, code of the problem or else the body, challenge, and whether there is a `Retry-After`.
+    /// Returns the status, the content type, the code of the problem or else the body, the challenge, and whether there is a
+    /// `Retry-After`.
     fn summary(&self) -> (u16, Option<&str>, String, Option<&str>, bool) {
         let content_type = self
             .header("content-type")
@@ -48,23 +49,23 @@ fn request(authorization: &[&str]) -> http::request::Builder {
         })
 }
 
-async fn answer<B: Body<Error: Debug>>(response: http::Response<B>) -> Answer {
+async fn read<B: Body<Error: Debug>>(response: http::Response<B>) -> Response {
     let (parts, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    Answer {
+    Response {
         status: parts.status.as_u16(),
         headers: parts.headers,
         body: String::from_utf8(body.to_vec()).unwrap(),
     }
 }
 
-async fn axum(router: Router, authorization: &[&str]) -> Answer {
+async fn axum(router: Router, authorization: &[&str]) -> Response {
     let request = request(authorization).body(axum::body::Body::empty()).unwrap();
     let response = router.oneshot(request).await.unwrap();
-    answer(response).await
+    read(response).await
 }
 
-async fn extractor(guard: &TokenGuard, authorization: &[&str]) -> Answer {
+async fn extractor(guard: &TokenGuard, authorization: &[&str]) -> Response {
     #[derive(Clone)]
     struct AppState {
         guard: TokenGuard,
@@ -89,7 +90,7 @@ async fn extractor(guard: &TokenGuard, authorization: &[&str]) -> Answer {
     .await
 }
 
-async fn layer_of_axum(guard: &TokenGuard, authorization: &[&str]) -> Answer {
+async fn layer_of_axum(guard: &TokenGuard, authorization: &[&str]) -> Response {
     let layer = GuardLayer::new(guard.requiring_scopes(["read:profile"]));
     let handler = |Extension(caller): Extension<Caller>| async move { caller.subject().to_owned() };
     axum(
@@ -99,7 +100,7 @@ async fn layer_of_axum(guard: &TokenGuard, authorization: &[&str]) -> Answer {
     .await
 }
 
-async fn layer_of_tower(guard: &TokenGuard, authorization: &[&str]) -> Answer {
+async fn layer_of_tower(guard: &TokenGuard, authorization: &[&str]) -> Response {
     let layer = GuardLayer::new(guard.requiring_scopes(["read:profile"]));
     let mut service = layer.layer(service_fn(|request: Request<()>| async move {
         let subject = request.extensions().get::<Caller>().unwrap().subject().to_owned();
@@ -112,10 +113,10 @@ async fn layer_of_tower(guard: &TokenGuard, authorization: &[&str]) -> Answer {
         .call(request(authorization).body(()).unwrap())
         .await
         .unwrap();
-    answer(response).await
+    read(response).await
 }
 
-async fn actix(guard: &TokenGuard, authorization: &[&str]) -> Answer {
+async fn actix(guard: &TokenGuard, authorization: &[&str]) -> Response {
     async fn user_info(caller: Caller) -> Result<String, GuardError> {
         caller.require_scope("read:profile")?;
         Ok(caller.subject().to_owned())
@@ -137,7 +138,7 @@ async fn actix(guard: &TokenGuard, authorization: &[&str]) -> Answer {
         headers.append(name, http::HeaderValue::from_bytes(value.as_bytes()).unwrap());
     }
     let body = actix_web::body::to_bytes(response.into_body()).await.unwrap();
-    Answer {
+    Response {
         status,
         headers,
         body: String::from_utf8(body.to_vec()).unwrap(),
@@ -145,7 +146,7 @@ async fn actix(guard: &TokenGuard, authorization: &[&str]) -> Answer {
 }
 
 #[tokio::test]
-async fn each_framework_gives_the_same_answers() {
+async fn every_framework_responds_alike() {
     let setup = Setup::new().await;
     let down = Setup::new().await;
     down.issuer.set_available(false);
@@ -167,7 +168,7 @@ async fn each_framework_gives_the_same_answers() {
     let problem = Some("application/problem+json");
     let realm = Some(r#"Bearer realm="api""#);
     let invalid_format = Some(
-        r#"Bearer realm="api", error="invalid_request", error_description="The Authorization header has to be one: Bearer, a space, and a token.""#,
+        r#"Bearer realm="api", error="invalid_request", error_description="The request must have one Authorization header: Bearer, a space, and a token.""#,
     );
     let invalid_token =
         Some(r#"Bearer realm="api", error="invalid_token", error_description="The token is for another audience.""#);
@@ -216,27 +217,27 @@ async fn each_framework_gives_the_same_answers() {
         (&up, &[&scopeless], (403, problem, "auth.forbidden", scope, false)),
         (&down, &[&theirs], (503, problem, "auth.keys_unavailable", None, true)),
     ] {
-        let answers = [
+        let responses = [
             ("extractor of axum", extractor(guard, authorization).await),
             ("layer of axum", layer_of_axum(guard, authorization).await),
             ("layer of tower", layer_of_tower(guard, authorization).await),
             ("extractor of actix", actix(guard, authorization).await),
         ];
-        for (name, answer) in &answers {
-            let (status, content_type, body, challenge, retry_after) = answer.summary();
+        for (name, response) in &responses {
+            let (status, content_type, body, challenge, retry_after) = response.summary();
             assert_eq!(
                 (status, content_type, body.as_str(), challenge, retry_after),
                 expected,
                 "{name}"
             );
-            let cache_control = (answer.status != 200).then_some("no-store");
-            assert_eq!(answer.header("cache-control"), cache_control, "{name}");
+            let cache_control = (response.status != 200).then_some("no-store");
+            assert_eq!(response.header("cache-control"), cache_control, "{name}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_preflight_is_answered_in_front_of_the_guard() {
+async fn preflight_needs_no_token() {
     let setup = Setup::new().await;
     let api = Router::new()
         .route("/user/info", get(|| async { "info" }))
@@ -263,7 +264,7 @@ async fn a_preflight_is_answered_in_front_of_the_guard() {
 }
 
 #[tokio::test]
-async fn actix_without_a_guard_lets_nobody_in() {
+async fn actix_without_a_guard_is_500() {
     async fn user_info(_: Caller) -> &'static str {
         "info"
     }

@@ -1,16 +1,18 @@
-//! The guard seen from outside: tokens over a real socket, with an issuer of this crate's own.
+//! The guard seen from outside: tokens over a real socket, from an issuer in the test.
 #![cfg(test)]
 
 mod attacks;
-#[cfg(target_os = "linux")]
-mod certificates;
 mod configuration;
-mod fetches;
+mod entra;
 mod forge;
 mod frameworks;
-mod issuers;
-mod keys;
+mod key_cache;
+mod key_fetch;
+#[path = "../../../../tests/support/log.rs"]
+mod log;
 mod permissions;
+#[path = "../../../../tests/support/secrets.rs"]
+mod secret_fragments;
 mod secrets;
-mod served;
+mod server;
 mod setup;

@@ -1,10 +1,10 @@
-//! What a valid token allows: scopes, roles, and the permission models of Logto.
+//! Permissions of a valid token: scopes, roles, and the permission models of Logto.
 
 use crate::setup::{AUDIENCE, NOW, Setup, short};
 use serde_json::{Value, json};
 use token_guard::{LogtoPermissions, TokenGuard, TokenGuardBuilder};
 
-/// A guard of Logto whose issuer is the one of a setup: that serves no `/oidc`, so its keys are named.
+/// Builds a guard for Logto tokens of the test's issuer. The address of the keys is set, as the issuer serves no `/oidc`.
 fn logto(setup: &Setup, permissions: LogtoPermissions) -> TokenGuardBuilder {
     TokenGuard::logto(setup.issuer.url(), permissions)
         .keys_at(&format!("{}/jwks", setup.issuer.url()))
@@ -18,7 +18,7 @@ fn token(setup: &Setup, claims: Value) -> String {
 }
 
 #[tokio::test]
-async fn each_permission_model_of_logto_accepts_its_own_tokens() {
+async fn logto_model_accepts_its_own_tokens() {
     let setup = Setup::new().await;
     let resource = || AUDIENCE.to_owned();
     let global = logto(&setup, LogtoPermissions::GlobalApi { resource: resource() })
@@ -33,7 +33,7 @@ async fn each_permission_model_of_logto_accepts_its_own_tokens() {
         .build()
         .unwrap();
     let (ok, audience, forbidden) = ("200", "401 invalid_token Audience", "403 auth.forbidden");
-    // The table of Logto's documentation: which audience and which organization_id go with which model.
+    // The audience and organization_id of each model, by Logto's documentation.
     for (claims, expected) in [
         (json!({"aud": AUDIENCE}), [ok, audience, forbidden, forbidden]),
         (
@@ -79,7 +79,7 @@ async fn each_permission_model_of_logto_accepts_its_own_tokens() {
 }
 
 #[tokio::test]
-async fn the_organization_has_to_be_that_of_the_request() {
+async fn organization_of_the_request_required() {
     let setup = Setup::new().await;
     for (permissions, claims) in [
         (
@@ -113,7 +113,7 @@ async fn the_organization_has_to_be_that_of_the_request() {
 }
 
 #[tokio::test]
-async fn all_scopes_and_roles_that_are_required_have_to_be_there() {
+async fn all_required_scopes_and_roles_needed() {
     let setup = Setup::new().await;
     let guard = setup.guard();
     let claims = json!({"aud": AUDIENCE, "scope": "read:a  write:a", "roles": ["admin", "auditor"]});
@@ -137,12 +137,12 @@ async fn all_scopes_and_roles_that_are_required_have_to_be_there() {
             .requiring_roles(roles.iter().copied());
         assert_eq!(short(&guard.verify(&token).await), expected, "{scopes:?} {roles:?}");
     }
-    // However much is required, the keys are shared.
+    // Guards with other requirements share the keys.
     assert_eq!(setup.issuer.key_requests(), 1);
 }
 
 #[tokio::test]
-async fn an_application_that_acts_for_itself_is_its_own_subject() {
+async fn application_is_its_own_subject() {
     let setup = Setup::new().await;
     let guard = setup.guard().requiring_application();
     for (claims, expected) in [
@@ -163,7 +163,7 @@ async fn an_application_that_acts_for_itself_is_its_own_subject() {
 }
 
 #[tokio::test]
-async fn a_caller_tells_what_the_token_says() {
+async fn caller_has_the_claims_of_the_token() {
     let setup = Setup::new().await;
     let claims = json!({
         "sub": "alice",

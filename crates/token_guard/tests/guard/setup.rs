@@ -1,12 +1,13 @@
 //! A guard and an issuer that agree on the time.
 
+use crate::server::Server;
 use serde_json::{Value, json};
 use token_guard::{
     Caller, GuardError, TokenGuard, TokenGuardBuilder,
     testing::{ManualClock, TestIssuer},
 };
 
-/// When all of this happens: 2027-01-15.
+/// The time of the tests: 2027-01-15.
 pub(crate) const NOW: u64 = 1_800_000_000;
 
 pub(crate) const AUDIENCE: &str = "https://api.contoso.com";
@@ -31,6 +32,12 @@ impl Setup {
         self.builder().build().unwrap()
     }
 
+    /// Serves the issuer's key at `/jwks` of a server, and returns the builder of a guard that fetches it there.
+    pub(crate) fn with_keys_at(&self, server: &Server) -> TokenGuardBuilder {
+        server.json("/jwks", &json!({"keys": [self.issuer.public_key()]}));
+        self.builder().keys_at(&server.url("/jwks"))
+    }
+
     /// A token that is accepted for a year, so that only keys matter.
     pub(crate) fn token(&self) -> String {
         let exp = NOW + 365 * 24 * 60 * 60;
@@ -39,7 +46,7 @@ impl Setup {
             .unwrap()
     }
 
-    /// A token that names a key which the issuer does not have.
+    /// A token that names a key that the issuer does not have.
     pub(crate) fn with_unknown_key(&self, id: &str) -> String {
         let claims = json!({"iss": self.issuer.url(), "sub": "alice", "aud": AUDIENCE, "exp": NOW + 60});
         self.issuer
@@ -48,7 +55,7 @@ impl Setup {
     }
 }
 
-/// What became of a token, in short: `200`, `403 auth.forbidden`, `401 invalid_token Expired`.
+/// Summarizes the outcome for a token: `200`, `403 auth.forbidden`, `401 invalid_token Expired`.
 pub(crate) fn short(outcome: &Result<Caller, GuardError>) -> String {
     match outcome {
         Ok(_) => "200".to_owned(),
@@ -59,7 +66,7 @@ pub(crate) fn short(outcome: &Result<Caller, GuardError>) -> String {
     }
 }
 
-/// `value` with members replaced, or removed where they are null.
+/// Replaces members of an object, or removes them where they are null.
 pub(crate) fn with(value: &Value, members: &Value) -> Value {
     let mut value = value.clone();
     let object = value.as_object_mut().unwrap();

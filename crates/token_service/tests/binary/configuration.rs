@@ -6,7 +6,7 @@ use crate::{
     support::{AUDIENCE, http},
 };
 use acs_identity_emulator::{EntraTokenRequest, Fault, Operation, TokenStatus};
-use entra_sidecar_double::{DownstreamApi, SidecarDouble};
+use fake_entra_sidecar::{DownstreamApi, FakeSidecar};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::fs;
@@ -75,8 +75,8 @@ async fn sidecar_replaces_a_connection_string() {
         .unwrap()
         .token;
     let acs = DownstreamApi::new(["https://communication.azure.com/.default"]).request_app_token();
-    let double = SidecarDouble::builder().api("Acs", acs.tokens(move |_| Ok(minted.clone())));
-    let double = double.start().await.unwrap();
+    let sidecar = FakeSidecar::builder().api("Acs", acs.tokens(move |_| Ok(minted.clone())));
+    let sidecar = sidecar.start().await.unwrap();
     let ca = setup.directory.join("ca.pem");
     fs::write(&ca, setup.emulator.ca_pem()).unwrap();
     let mut command = command(&[]);
@@ -88,7 +88,7 @@ async fn sidecar_replaces_a_connection_string() {
         .env("TOKEN_SERVICE_ACS_ENDPOINT", setup.emulator.https_endpoint())
         .env("TOKEN_SERVICE_ACS_CREDENTIAL", "sidecar")
         .env("TOKEN_SERVICE_ACS_SIDECAR_API", "Acs")
-        .env("TOKEN_SERVICE_SIDECAR_URL", double.url())
+        .env("TOKEN_SERVICE_SIDECAR_URL", sidecar.url())
         .env("TOKEN_SERVICE_ISSUER_KIND", "oidc")
         .env("TOKEN_SERVICE_ISSUER_URL", setup.issuer.url())
         .env("TOKEN_SERVICE_ISSUER_AUDIENCE", AUDIENCE);

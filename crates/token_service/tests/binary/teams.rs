@@ -7,7 +7,7 @@ use crate::{
     support::{TEAMS_SCOPES, http},
 };
 use acs_identity_emulator::{EntraTokenRequest, TokenStatus, Uuid};
-use entra_sidecar_double::{DownstreamApi, SidecarDouble};
+use fake_entra_sidecar::{DownstreamApi, FakeSidecar};
 use reqwest::Response;
 use serde_json::Value;
 
@@ -54,7 +54,7 @@ async fn sidecar_acquires_a_missing_entra_token() {
     let minted = setup.emulator.mint_entra_token(&request).await.unwrap();
     let for_teams = minted.token.clone();
     let api = DownstreamApi::new(TEAMS_SCOPES).tokens(move |_| Ok(for_teams.clone()));
-    let sidecar = SidecarDouble::builder()
+    let sidecar = FakeSidecar::builder()
         .api("AcsTeams", api)
         .accept_callers(|_| true)
         .start()

@@ -6,7 +6,7 @@ use crate::{
 };
 use acs_identity_emulator::{EntraToken, EntraTokenRequest, TokenStatus, Uuid};
 use entra_sidecar::SidecarClient;
-use entra_sidecar_double::{DownstreamApi, SidecarDouble, unsigned_token};
+use fake_entra_sidecar::{DownstreamApi, FakeSidecar, unsigned_token};
 use reqwest::Method;
 use serde_json::json;
 use token_service::{TeamsExchange, UserIdClaims};
@@ -140,7 +140,7 @@ async fn sidecar_acquires_a_missing_entra_token() {
     let (client_id, object_id) = (request.app_id.to_string(), request.user_id);
     let outer = Setup::start().await;
     let entra = outer.emulator.mint_entra_token(&request).await.unwrap();
-    let sidecar = SidecarDouble::builder()
+    let sidecar = FakeSidecar::builder()
         .api(
             "AcsTeams",
             DownstreamApi::new(TEAMS_SCOPES).tokens(move |_| Ok(entra.token.clone())),
@@ -176,7 +176,7 @@ async fn sidecar_acquires_a_missing_entra_token() {
 #[tokio::test]
 async fn sidecar_failure_has_its_reason() {
     let outer = Setup::start().await;
-    let sidecar = SidecarDouble::builder()
+    let sidecar = FakeSidecar::builder()
         .api(
             "AcsTeams",
             DownstreamApi::new(TEAMS_SCOPES)

@@ -141,7 +141,7 @@ impl RawId {
             Some(id) if id.resource == service.resource.id => return Ok(id),
             Some(id) => format!(
                 "the id is one of the resource {}, and this emulator's resource is {}. Use an id that was created here. \
-                 Ids of an earlier run contain the id of that run's resource, unless `--data` or `--resource-id` is_persistent it.",
+                 Ids of an earlier run contain the id of that run's resource, unless `--data` or `--resource-id` keeps it.",
                 id.resource, service.resource.id
             ),
             None if AssignedUser::is_raw_id(&self.0) => {
@@ -165,7 +165,7 @@ async fn existing<T>(service: &Service, found: Option<T>) -> Result<T, ServiceEr
         service.resource.store.wait_for_all().await?;
     }
     found.ok_or_else(|| {
-        let reason = "it was deleted, or never created here. Create an identity, and use its id. `--data` is_persistent the \
+        let reason = "it was deleted, or never created here. Create an identity, and use its id. `--data` keeps the \
                       identities of earlier runs.";
         not_owned(service, reason)
     })

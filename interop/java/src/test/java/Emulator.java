@@ -19,7 +19,7 @@ import java.util.List;
 import java.util.Map;
 import reactor.core.publisher.Mono;
 
-/** The emulator of interop/with_emulator, and the responses that the clients have to get. */
+/** The emulator of interop/with_emulator, and the responses that the clients must get. */
 final class Emulator {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final Path INTEROP = Path.of(System.getProperty("basedir")).toAbsolutePath().getParent();

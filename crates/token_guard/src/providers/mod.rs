@@ -1,4 +1,0 @@
-//! Guards for the tokens of particular issuers.
-
-pub(crate) mod entra;
-pub(crate) mod logto;
