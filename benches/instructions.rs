@@ -100,6 +100,7 @@ fn collected(caller: &str, calls: u32, backtrace: &str, options: &[&str], endpoi
         .arg(env::current_exe()?)
         .args([caller, &calls.to_string(), endpoint])
         .env("RUST_BACKTRACE", backtrace)
+        .env("RUST_LIB_BACKTRACE", backtrace)
         .output()
         .map_err(|error| format!("cannot run valgrind: {error}"))?;
     let report = String::from_utf8(output.stderr)?;

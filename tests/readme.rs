@@ -11,10 +11,9 @@ use std::{collections::BTreeSet, error::Error};
 use support::{emulator::emulator_options, fixtures::CONNECTION_STRING};
 
 /// The snippets that this file includes.
-const SNIPPETS: [&str; 12] = [
+const SNIPPETS: [&str; 11] = [
     "connection_string",
     "create_user",
-    "end",
     "entra",
     "errors",
     "get_token",
@@ -70,7 +69,6 @@ async fn operations_run() -> Result<(), Box<dyn Error>> {
     let stored_id = ids.first().unwrap();
     include_markdown!("README.md", "get_token", scope);
     let user = stored_id.parse()?;
-    include_markdown!("README.md", "end", scope);
     assert_eq!(emulator.identity_count(), 0);
     include_markdown!("README.md", "errors", scope);
 

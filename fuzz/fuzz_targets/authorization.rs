@@ -2,8 +2,8 @@
 
 #[path = "../../tests/fuzz/authorization.rs"]
 mod authorization;
-#[path = "../../tests/fuzz/hidden.rs"]
-mod hidden;
+#[path = "../../tests/fuzz/redaction.rs"]
+mod redaction;
 #[path = "../../tests/fuzz/wire.rs"]
 mod wire;
 

@@ -6,8 +6,8 @@ mod client;
 mod connection_string;
 #[path = "../../tests/support/fake_service.rs"]
 mod fake_service;
-#[path = "../../tests/fuzz/hidden.rs"]
-mod hidden;
+#[path = "../../tests/fuzz/redaction.rs"]
+mod redaction;
 #[path = "../../tests/support/signature.rs"]
 mod signature;
 

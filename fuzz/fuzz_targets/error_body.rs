@@ -6,7 +6,7 @@ mod client;
 mod error_body;
 #[path = "../../tests/support/fake_service.rs"]
 mod fake_service;
-#[path = "../../tests/fuzz/hidden.rs"]
-mod hidden;
+#[path = "../../tests/fuzz/redaction.rs"]
+mod redaction;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| error_body::check(data));

@@ -1,9 +1,9 @@
 #![no_main]
 
-#[path = "../../tests/fuzz/hidden.rs"]
-mod hidden;
 #[path = "../../tests/fuzz/path.rs"]
 mod path;
+#[path = "../../tests/fuzz/redaction.rs"]
+mod redaction;
 #[path = "../../tests/fuzz/wire.rs"]
 mod wire;
 

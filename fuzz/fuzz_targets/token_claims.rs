@@ -1,7 +1,7 @@
 #![no_main]
 
-#[path = "../../tests/fuzz/hidden.rs"]
-mod hidden;
+#[path = "../../tests/fuzz/redaction.rs"]
+mod redaction;
 #[path = "../../tests/fuzz/token_claims.rs"]
 mod token_claims;
 

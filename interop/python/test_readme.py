@@ -1,4 +1,4 @@
-"""What the emulator's README shows, run as it stands there."""
+"""The commands of the emulator's README, as they stand there."""
 
 import os
 import re

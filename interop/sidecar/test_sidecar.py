@@ -68,6 +68,20 @@ def test_overrides_and_agents_where_they_are_allowed():
     assert claims(by_id.token)["oid"] == USER
 
 
+@pytest.mark.parametrize("url, forced", [("url", "0"), ("openUrl", "1")])
+def test_tokens_are_cached_unless_forced(url, forced):
+    def number(**options):
+        return claims(header(READY[url], "numbered", **options).token)["jti"]
+
+    assert [number(), number(), number(force_refresh=True), number()] == ["0", "0", forced, forced]
+
+
+@pytest.mark.parametrize("url, healthy", [("url", True), ("unhealthyUrl", False)])
+def test_environment_names_the_sidecar(monkeypatch, url, healthy):
+    monkeypatch.setenv("SIDECAR_URL", READY[url])
+    assert run(None, lambda client: client.is_healthy()) == healthy
+
+
 def test_an_api_that_is_not_configured_is_a_400_not_a_404():
     with pytest.raises(ValueError) as raised:
         header(READY["url"], "unknown")

@@ -36,7 +36,7 @@ class Issuer:
         return jwt.encode(claims, self.key, algorithm="ES256", headers={"typ": "at+jwt", "kid": "only"})
 
     def entra_settings(self):
-        """What a service is configured with that takes tokens of Entra ID."""
+        """The settings of a service that takes tokens of Entra ID."""
         return {
             "ISSUER_KIND": "entra",
             "ISSUER_URL": self.url,

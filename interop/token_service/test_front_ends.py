@@ -1,4 +1,4 @@
-"""What runs in a browser: Microsoft's credential, and the token code of its sample front ends."""
+"""The parts that run in a browser: Microsoft's credential, and the token code of its sample front ends."""
 
 import os
 import subprocess

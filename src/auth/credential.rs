@@ -28,7 +28,7 @@ impl Credential {
     ///
     /// # Errors
     ///
-    /// The client is in another cloud than the public one, and the scope is that of the public one.
+    /// The client is in a cloud other than the public one, and the scope is that of the public one.
     pub(crate) fn token_credential(
         credential: Arc<dyn TokenCredential>,
         scope: &str,

@@ -244,16 +244,14 @@ impl Policy for SignaturePolicy {
             self.accepted(offset);
             return Ok(second);
         }
-        if second.status() != StatusCode::Unauthorized {
-            return Ok(second);
-        }
         let second = buffered(second, BODY_LIMIT, None).await?;
         if proves_signature(&second) {
             self.accepted(offset);
-            return Ok(into_stream(second));
+        } else if second.status() == StatusCode::Unauthorized {
+            self.rejected(offset);
+            return Ok(into_stream(first));
         }
-        self.rejected(offset);
-        Ok(into_stream(first))
+        Ok(into_stream(second))
     }
 }
 
@@ -264,11 +262,18 @@ fn is_same(offset_seconds: i64, other: i64) -> bool {
 
 /// Returns whether a refusal is one that the service gives only after it has accepted the signature.
 fn proves_signature(response: &RawResponse) -> bool {
-    let code = service_error(response.body()).and_then(|error| error.code);
-    matches!(
-        code.as_deref().map(CommunicationErrorCode::from),
-        Some(CommunicationErrorCode::IdentityNotOwned | CommunicationErrorCode::InvalidAccessToken)
-    )
+    let Some(error) = service_error(response.body()) else {
+        return false;
+    };
+    match response.status() {
+        StatusCode::Unauthorized => matches!(
+            error.code.as_deref().map(CommunicationErrorCode::from),
+            Some(CommunicationErrorCode::IdentityNotOwned | CommunicationErrorCode::InvalidAccessToken)
+        ),
+        // The same request got a 401 with another date.
+        StatusCode::BadRequest | StatusCode::Forbidden | StatusCode::NotFound | StatusCode::Conflict => true,
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -3,13 +3,13 @@
 use crate::{
     bounded,
     fault::Row,
-    hidden::assert_fit_to_show,
     recorder::{Recorder, client},
+    redaction::assert_fit_to_show,
     reply::{End, Reply, documented, half, response},
     request::{RawRequest, documented_output},
     rule::{
         Failure, Kind, Outcome,
-        Rule::{Busy, Interrupted, Transient},
+        Rule::{Busy, Interrupted, Refused, Transient},
     },
     support::{
         emulator::{self, start, subject},
@@ -181,8 +181,9 @@ async fn a_jumping_clock_loses_no_call() {
 }
 
 /// Effects on the request with the corrected date, and their rules.
-pub(crate) const AFTER_CORRECTION: [Row; 6] = [
+pub(crate) const AFTER_CORRECTION: [Row; 7] = [
     ("reset", |_| Reply::bytes("").then(End::Reset), Interrupted),
+    ("404 of a gateway", |_| response(404, "", "<html>"), Refused(404)),
     ("429", |_| response(429, "", ""), Busy(429)),
     ("502 of a gateway", |_| response(502, "", "<html>"), Transient(502)),
     ("503 of a gateway", |_| response(503, "", "<html>"), Transient(503)),
@@ -277,6 +278,33 @@ async fn a_failed_correction_does_not_move_the_clock() {
             assert_eq!(Outcome::of(recorder.sent(), &result), expected, "{case}: {result:?}");
             assert_fit_to_show(&result.unwrap_err(), &recorder.secrets(), case);
             proxied.assert_clock_unmoved(&client, case).await;
+        }
+    }
+}
+
+/// The service looks at the rest of a request once it has accepted the signature.
+#[tokio::test]
+async fn a_refusal_after_the_correction_moves_the_clock() {
+    const REFUSAL: &str = r#"{"error":{"code":"Refused","message":"Refused."}}"#;
+    let refusals: [Row; 4] = [
+        ("400", |_| response(400, "", REFUSAL), Refused(400)),
+        ("403", |_| response(403, "", REFUSAL), Refused(403)),
+        ("404", |_| response(404, "", REFUSAL), Refused(404)),
+        ("409", |_| response(409, "", REFUSAL), Refused(409)),
+    ];
+    for (status, reply, rule) in refusals {
+        for operation in Operation::ALL {
+            let proxied = Proxied::start(reply).await;
+            let recorder = Recorder::new(&http_client());
+            let client = client(&proxied.server.endpoint, KEY, recorder.options());
+            for requests in [2, 1] {
+                let before = recorder.sent();
+                let result = bounded(operation.call(&client, &Subject::default())).await;
+                let mut expected = Outcome::documented(iter::repeat(rule), operation, false);
+                expected.attempts *= requests;
+                let outcome = Outcome::of(recorder.sent() - before, &result);
+                assert_eq!(outcome, expected, "{status}, {operation:?}: {result:?}");
+            }
         }
     }
 }

@@ -8,49 +8,19 @@ use crate::{
     reply::documented,
     request::RawRequest,
     rule::{Failure, Kind},
-    support::{emulator::strict, fixtures::KEY, http_client::http_client, raw_server::RawServer},
+    support::{
+        child::{NO_CERTIFICATES, is_child},
+        emulator::strict,
+        fixtures::KEY,
+        http_client::http_client,
+        raw_server::RawServer,
+    },
 };
 use acs_identity_emulator::Emulator;
 use azure_communication_identity::{AzureKeyCredential, CommunicationIdentityClient};
 use azure_core::time::Duration;
-use std::{env, fs, pin::pin, process::Command, thread};
+use std::{env, fs, pin::pin, thread};
 use tokio::runtime::{Builder, Runtime};
-
-const WITHOUT_PROXIES: &str = "*";
-
-/// Returns whether this process has no proxies in its environment. Otherwise it runs a test, by its full name, in a child
-/// process without them.
-pub(crate) fn alone(test: &str) -> bool {
-    alone_with(test, &[])
-}
-
-/// Does the same as [`alone`], with variables for the child process.
-pub(crate) fn alone_with(test: &str, variables: &[(&str, &str)]) -> bool {
-    if env::var("NO_PROXY").is_ok_and(|hosts| hosts == WITHOUT_PROXIES) {
-        return true;
-    }
-    let mut child = Command::new(env::current_exe().unwrap());
-    child.envs(variables.iter().copied());
-    for proxy in [
-        "http_proxy",
-        "https_proxy",
-        "all_proxy",
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "ALL_PROXY",
-        "no_proxy",
-    ] {
-        child.env_remove(proxy);
-    }
-    let output = child
-        .env("NO_PROXY", WITHOUT_PROXIES)
-        .args(["--exact", test])
-        .output()
-        .unwrap();
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}");
-    false
-}
 
 /// The lives of several runtimes.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +57,7 @@ fn call(client: &CommunicationIdentityClient, keep: bool) {
 
 #[test]
 fn a_client_works_on_successive_runtimes() {
-    if !alone("default_transport::a_client_works_on_successive_runtimes") {
+    if !is_child("default_transport::a_client_works_on_successive_runtimes", &[]) {
         return;
     }
     let home = live_runtime();
@@ -125,7 +95,7 @@ fn live_runtime() -> Runtime {
 fn each_live_runtime_has_one_connection() {
     const RUNTIMES: usize = 20;
     const ROUNDS: usize = 5;
-    if !alone("default_transport::each_live_runtime_has_one_connection") {
+    if !is_child("default_transport::each_live_runtime_has_one_connection", &[]) {
         return;
     }
     let home = live_runtime();
@@ -233,10 +203,9 @@ async fn server_for(opener: Opener) -> RawServer {
 /// A slim container image has none, and azure_core's own transport panics there.
 #[test]
 fn missing_ca_certificates_are_an_error_with_the_remedy() {
-    let none = [("SSL_CERT_FILE", "/dev/null"), ("SSL_CERT_DIR", "/nonexistent")];
-    if !alone_with(
+    if !is_child(
         "default_transport::missing_ca_certificates_are_an_error_with_the_remedy",
-        &none,
+        &NO_CERTIFICATES,
     ) {
         return;
     }
@@ -258,7 +227,7 @@ fn a_client_works_with_another_crypto_provider() {
         ("SSL_CERT_FILE", ca.to_str().unwrap()),
         ("SSL_CERT_DIR", "/nonexistent"),
     ];
-    if !alone_with(
+    if !is_child(
         "default_transport::a_client_works_with_another_crypto_provider",
         &variables,
     ) {

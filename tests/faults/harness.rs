@@ -3,8 +3,8 @@
 use crate::{
     back_ends::{BackEnd, Emulated, FakeTransport, Route, Socket},
     fault::{Effect, Fault, Script},
-    hidden::assert_fit_to_show,
     recorder::client,
+    redaction::assert_fit_to_show,
     request::documented_output,
     rule::Outcome,
     support::operation::Operation,

@@ -2,8 +2,8 @@
 
 use crate::{
     bounded,
-    hidden::assert_fit_to_show,
     recorder::{ATTEMPTS, Recorder, client},
+    redaction::assert_fit_to_show,
     reply::documented,
     request::{RawRequest, documented_output},
     rule::{

@@ -2,13 +2,13 @@
 
 use crate::{
     bounded,
-    default_transport::alone,
-    hidden::assert_fit_to_show,
     recorder::{Recorder, client},
+    redaction::assert_fit_to_show,
     reply::response,
     request::SECRETS,
     rule::{Failure, Kind},
     support::{
+        child::is_child,
         fixtures::KEY,
         http_client::http_client,
         operation::{Operation, Subject},
@@ -83,7 +83,7 @@ async fn redirects_are_not_followed() {
 
 #[test]
 fn the_default_transport_follows_no_redirect() {
-    if alone("redirects::the_default_transport_follows_no_redirect") {
+    if is_child("redirects::the_default_transport_follows_no_redirect", &[]) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime
             .unwrap()

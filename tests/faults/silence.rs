@@ -4,8 +4,8 @@ use crate::{
     back_ends::{BackEnd as _, FakeTransport},
     bounded,
     fault::{Fault, Script},
-    hidden::assert_fit_to_show,
     recorder::{Recorder, client},
+    redaction::assert_fit_to_show,
     reply::{End, Reply, response},
     rule::{
         Failure, Kind, Outcome,

@@ -2,8 +2,8 @@
 
 use crate::{
     bounded,
-    hidden::assert_fit_to_show,
     recorder::{Recorder, client},
+    redaction::assert_fit_to_show,
     rule::{Outcome, Rule::NotSent},
     support::{
         fixtures::KEY,

@@ -1,7 +1,7 @@
 //! An `Authorization` header for the emulator: only the signature is accepted, and a refusal says why.
 
 use crate::{
-    hidden::assert_hidden,
+    redaction::assert_hidden,
     wire::{Sender, send, token_status},
 };
 use acs_identity_emulator::{

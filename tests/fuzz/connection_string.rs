@@ -3,7 +3,7 @@
 use crate::{
     client::{options, run, service},
     fake_service::{FakeService, USER},
-    hidden::assert_hidden,
+    redaction::assert_hidden,
     signature::Received,
 };
 use azure_communication_identity::CommunicationIdentityClient;

@@ -3,7 +3,7 @@
 use crate::{
     client::{client, run},
     fake_service::USER,
-    hidden::assert_hidden,
+    redaction::assert_hidden,
 };
 use azure_communication_identity::{CommunicationError, CommunicationErrorDetail, CommunicationTokenScope};
 use azure_core::{

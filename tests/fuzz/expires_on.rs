@@ -3,7 +3,7 @@
 use crate::{
     client::{client, run},
     fake_service::USER,
-    hidden::{SECRET, assert_hidden},
+    redaction::{SECRET, assert_hidden},
 };
 use azure_communication_identity::CommunicationTokenScope;
 use azure_core::{error::ErrorKind, http::StatusCode};

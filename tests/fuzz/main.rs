@@ -12,9 +12,9 @@ mod client;
 mod connection_string;
 mod error_body;
 mod expires_on;
-mod hidden;
 mod path;
 mod raw_id;
+mod redaction;
 #[path = "../support/mod.rs"]
 mod support;
 mod token_claims;

@@ -1,7 +1,7 @@
 //! A request of any method and path to the emulator: `<method> <path and query>`.
 
 use crate::{
-    hidden::SECRET,
+    redaction::SECRET,
     wire::{Response, Sender, send},
 };
 use hyper::{Method, Uri};

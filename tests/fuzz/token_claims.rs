@@ -1,6 +1,6 @@
 //! A token, or the claims of a token: read as another decoder reads them, or an error that shows no part of it.
 
-use crate::hidden::assert_hidden;
+use crate::redaction::assert_hidden;
 use azure_communication_identity::{CommunicationAccessToken, UnverifiedTokenClaims};
 use azure_core::{error::ErrorKind, time::OffsetDateTime};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "part of several targets, and each uses some of it")]
 
-use crate::hidden::SECRET;
+use crate::redaction::SECRET;
 use acs_identity_emulator::{Emulator, TokenAlgorithm, TokenStatus};
 use azure_core::{
     base64,

@@ -12,6 +12,7 @@
     reason = "a test fails by panicking"
 )]
 
+pub(crate) mod child;
 pub(crate) mod credentials;
 pub(crate) mod emulator;
 pub(crate) mod fake_service;

@@ -52,8 +52,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Outcome {
-    let (app, fakes) = if let Some(url) = variable("SIDECAR_URL") {
-        (App::with_sidecar(&url)?, None)
+    let (app, fakes) = if variable("SIDECAR_URL").is_some() {
+        (App::with_sidecar()?, None)
     } else {
         println!("The sidecar is a fake one in this process. Set SIDECAR_URL to use another.\n");
         let (app, fakes) = App::with_fakes().await?;
@@ -106,13 +106,13 @@ struct Fakes {
 }
 
 impl App {
-    /// Creates the state with the sidecar at a URL, for callers of Entra ID.
-    fn with_sidecar(url: &str) -> Outcome<Self> {
+    /// Creates the state with the sidecar of the environment, for callers of Entra ID.
+    fn with_sidecar() -> Outcome<Self> {
         let required = |name| variable(name).ok_or_else(|| format!("set {name} with SIDECAR_URL"));
         let api = EntraApi::new(&required("TENANT_ID")?, &required("CLIENT_ID")?);
         Ok(Self {
             guard: TokenGuard::entra(api).build()?.requiring_scopes([SCOPE]),
-            sidecar: SidecarClient::new(url, None)?,
+            sidecar: SidecarClient::from_env(None)?,
         })
     }
 

@@ -3,8 +3,17 @@
 use crate::error::invalid_argument;
 use azure_core::{Error, Result, http::Url};
 use client_core::host::is_loopback;
-use std::net::Ipv6Addr;
+use std::{
+    env::{VarError, var},
+    net::Ipv6Addr,
+};
 use url::{Host, ParseError};
+
+/// The environment variable with the base URL.
+const VARIABLE: &str = "SIDECAR_URL";
+
+/// The base URL without the variable: that of Microsoft's samples for the sidecar.
+const DEFAULT: &str = "http://localhost:5000";
 
 /// Parses the base URL of a sidecar, such as `http://localhost:5000`. It may have a path, as behind an ingress.
 ///
@@ -15,27 +24,48 @@ use url::{Host, ParseError};
 ///
 /// The text is not such a URL. The error does not show it, because it could hold a password.
 pub(crate) fn parse_base_url(base_url: &str, allow_any_host: bool) -> Result<Url> {
+    parse(base_url, allow_any_host).map_err(|fault| invalid("base URL of the sidecar", fault))
+}
+
+/// Reads the base URL from the environment. A blank variable is treated as absent, as Microsoft's client for Python does.
+///
+/// # Errors
+///
+/// The variable is not such a URL. The error does not show it.
+pub(crate) fn base_url_of_environment(allow_any_host: bool) -> Result<Url> {
+    base_url_of_variable(var(VARIABLE), allow_any_host)
+}
+
+fn base_url_of_variable(value: std::result::Result<String, VarError>, allow_any_host: bool) -> Result<Url> {
+    let base_url = match value {
+        Ok(value) if !value.trim().is_empty() => value,
+        Ok(_) | Err(VarError::NotPresent) => DEFAULT.to_owned(),
+        Err(VarError::NotUnicode(_)) => return Err(invalid(VARIABLE, "it is not Unicode")),
+    };
+    parse(&base_url, allow_any_host).map_err(|fault| invalid(VARIABLE, fault))
+}
+
+/// Parses a base URL, or returns the fault of the text.
+fn parse(base_url: &str, allow_any_host: bool) -> std::result::Result<Url, &'static str> {
     let mut url = Url::parse(base_url).map_err(|error| match error {
-        ParseError::RelativeUrlWithoutBase => invalid("it does not start with http:// or https://"),
-        _ => invalid("it is not a URL"),
+        ParseError::RelativeUrlWithoutBase => "it does not start with http:// or https://",
+        _ => "it is not a URL",
     })?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(invalid("it does not start with http:// or https://"));
+        return Err("it does not start with http:// or https://");
     }
     // The parser drops a user name that is empty.
     if base_url.contains('@') {
-        return Err(invalid(
-            "it holds a user name or password, which the sidecar has no use for",
-        ));
+        return Err("it holds a user name or password, which the sidecar has no use for");
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(invalid("it has a query or fragment"));
+        return Err("it has a query or fragment");
     }
     if !allow_any_host && !is_near(&url) {
-        return Err(invalid(
+        return Err(
             "its host is neither loopback nor a private address, and would get the tokens of callers; if it is the \
              sidecar's all the same, such as the name of a container, set allow_any_host in SidecarClientOptions",
-        ));
+        );
     }
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);
@@ -65,10 +95,8 @@ pub(crate) fn is_near(url: &Url) -> bool {
     }
 }
 
-fn invalid(reason: &str) -> Error {
-    invalid_argument(format!(
-        "invalid base URL of the sidecar: {reason}; it looks like http://localhost:5000"
-    ))
+fn invalid(what: &str, fault: &str) -> Error {
+    invalid_argument(format!("invalid {what}: {fault}; it looks like {DEFAULT}"))
 }
 
 #[cfg(test)]
@@ -150,6 +178,33 @@ mod tests {
             for allow_any_host in [false, true] {
                 assert!(refuse(base_url, allow_any_host).contains(reason), "{base_url}");
             }
+        }
+    }
+
+    #[test]
+    fn variable_is_read_or_replaced_by_the_default() {
+        for (value, expected) in [
+            (Err(VarError::NotPresent), "http://localhost:5000/"),
+            (Ok(String::new()), "http://localhost:5000/"),
+            (Ok(" \t".to_owned()), "http://localhost:5000/"),
+            (Ok("http://127.0.0.1:5178".to_owned()), "http://127.0.0.1:5178/"),
+        ] {
+            assert_eq!(base_url_of_variable(value, false).unwrap().as_str(), expected);
+        }
+    }
+
+    #[test]
+    fn errors_of_the_variable_have_its_name_only() {
+        for value in [
+            Ok("SECRET".to_owned()),
+            Ok("http://SECRET@localhost".to_owned()),
+            Ok("https://SECRET.contoso.com".to_owned()),
+            Err(VarError::NotUnicode("SECRET".into())),
+        ] {
+            let error = base_url_of_variable(value, false).unwrap_err();
+            let text = error.to_string();
+            assert!(text.starts_with("invalid SIDECAR_URL: "), "{text}");
+            assert!(!format!("{error} {error:?}").contains("SECRET"), "{error:?}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The client of the sidecar.
 
 use crate::{
-    base_url::parse_base_url,
+    base_url::{base_url_of_environment, parse_base_url},
     models::{
         AuthorizationHeader, DownstreamRequest, DownstreamResponse, InboundToken,
         SidecarClientAuthorizationHeaderOptions, SidecarClientCallDownstreamApiOptions, SidecarClientHealthOptions,
@@ -11,7 +11,11 @@ use crate::{
     pipeline::SidecarPipeline,
     requests::{self, Overrides},
 };
-use azure_core::{Result, http::Url, tracing};
+use azure_core::{
+    Result,
+    http::{StatusCode, Url},
+    tracing,
+};
 use client_core::call::Idempotency;
 
 /// A client of a *Microsoft Entra SDK for AgentID* sidecar, which acquires tokens for downstream APIs and calls them.
@@ -75,14 +79,42 @@ impl SidecarClient {
     /// ```
     pub fn new(base_url: &str, options: Option<SidecarClientOptions>) -> Result<Self> {
         let options = options.unwrap_or_default();
-        let base_url = parse_base_url(base_url, options.allow_any_host)?;
+        Self::with_base_url(parse_base_url(base_url, options.allow_any_host)?, &options)
+    }
+
+    /// Creates a client of the sidecar whose base URL is in the environment variable `SIDECAR_URL`. Without the variable, or if
+    /// it is blank, the base URL is `http://localhost:5000`. Nothing is sent.
+    ///
+    /// # Arguments
+    ///
+    /// * `options` - Options for the client.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new`](Self::new). An error about the base URL names the variable, and does not show its value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use entra_sidecar::SidecarClient;
+    ///
+    /// # fn main() -> azure_core::Result<()> {
+    /// let client = SidecarClient::from_env(None)?;
+    /// # Ok(()) }
+    /// ```
+    pub fn from_env(options: Option<SidecarClientOptions>) -> Result<Self> {
+        let options = options.unwrap_or_default();
+        Self::with_base_url(base_url_of_environment(options.allow_any_host)?, &options)
+    }
+
+    fn with_base_url(base_url: Url, options: &SidecarClientOptions) -> Result<Self> {
         let tracer_provider = &options.client_options.instrumentation.tracer_provider;
         Ok(Self {
             // The sidecar belongs to no resource provider, so its spans have no namespace.
             tracer: tracer_provider
                 .as_ref()
                 .map(|provider| provider.get_tracer(None, env!("CARGO_PKG_NAME"), Some(env!("CARGO_PKG_VERSION")))),
-            pipeline: SidecarPipeline::new(&base_url, &options)?,
+            pipeline: SidecarPipeline::new(&base_url, options)?,
             base_url,
         })
     }
@@ -323,6 +355,28 @@ impl SidecarClient {
         request: DownstreamRequest,
         options: SidecarClientCallDownstreamApiOptions<'_>,
     ) -> Result<DownstreamResponse> {
+        let can_refresh = options.refresh_after_401 && !options.overrides.force_refresh && request.takes_overrides();
+        let refreshed = can_refresh.then(|| {
+            let mut options = options.clone();
+            options.overrides.force_refresh = true;
+            (request.clone(), options)
+        });
+        let response = self.call_once(api_name, caller, request, options).await?;
+        match refreshed {
+            Some((request, options)) if response.status() == StatusCode::Unauthorized => {
+                self.call_once(api_name, caller, request, options).await
+            }
+            _ => Ok(response),
+        }
+    }
+
+    async fn call_once(
+        &self,
+        api_name: &str,
+        caller: Option<&InboundToken>,
+        request: DownstreamRequest,
+        options: SidecarClientCallDownstreamApiOptions<'_>,
+    ) -> Result<DownstreamResponse> {
         // A sidecar that ignores overrides may send another verb than the request's.
         let sends_verb = caller.is_some() || options.overrides_are_allowed;
         let idempotency = if sends_verb && request.is_idempotent() {
@@ -336,9 +390,10 @@ impl SidecarClient {
         };
         let request = requests::downstream_api(&self.base_url, api_name, caller, &overrides, request)?;
         let context = options.method_options.context;
+        let is_for_caller = request.is_for_caller;
         self.pipeline
             .send(context, request, idempotency, |body| {
-                DownstreamResponse::from_body(api_name, body)
+                DownstreamResponse::from_body(api_name, is_for_caller, body)
             })
             .await
     }

@@ -3,6 +3,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod base_url;
+mod claims;
 mod client;
 mod credential;
 mod error;

@@ -46,6 +46,8 @@ impl Route {
 /// A request to the sidecar, and its route.
 pub(crate) struct SidecarRequest {
     pub(crate) route: Route,
+    /// `true` if the sidecar acquires a token of the caller, or validates theirs.
+    pub(crate) is_for_caller: bool,
     pub(crate) request: Request,
 }
 
@@ -56,6 +58,11 @@ pub(crate) struct Overrides<'a> {
 }
 
 impl Overrides<'_> {
+    /// Returns whether the sidecar acquires a token of the caller.
+    fn are_for_caller(&self, caller: Option<&InboundToken>) -> bool {
+        caller.is_some() && self.agent.is_none_or(Agent::acts_for_caller) && !self.token.request_app_token
+    }
+
     /// Returns the parameters of the query, including those of the request to the API.
     fn parameters(&self, request: &DownstreamRequest) -> Result<Vec<(String, String)>> {
         let agent = self.agent.map(Agent::parameters).transpose()?.unwrap_or_default();
@@ -89,7 +96,12 @@ pub(crate) fn authorization_header(
     };
     let url = url(base_url, route, Some(api_name), &parameters)?;
     let request = with_caller(Request::new(url, Method::Get), caller);
-    Ok(SidecarRequest { route, request })
+    let is_for_caller = overrides.are_for_caller(caller);
+    Ok(SidecarRequest {
+        route,
+        is_for_caller,
+        request,
+    })
 }
 
 /// `POST /DownstreamApi/{apiName}`, or `/DownstreamApiUnauthenticated/{apiName}` without a caller. The verb of the request to
@@ -112,7 +124,12 @@ pub(crate) fn downstream_api(
         request.insert_header(CONTENT_TYPE, content_type);
         request.set_body(content);
     }
-    Ok(SidecarRequest { route, request })
+    let is_for_caller = overrides.are_for_caller(caller);
+    Ok(SidecarRequest {
+        route,
+        is_for_caller,
+        request,
+    })
 }
 
 /// `GET /Validate`
@@ -120,14 +137,22 @@ pub(crate) fn validate(base_url: &Url, caller: &InboundToken) -> Result<SidecarR
     let route = Route::Validate;
     let url = url(base_url, route, None, &[])?;
     let request = with_caller(Request::new(url, Method::Get), Some(caller));
-    Ok(SidecarRequest { route, request })
+    Ok(SidecarRequest {
+        route,
+        is_for_caller: true,
+        request,
+    })
 }
 
 /// `GET /healthz`
 pub(crate) fn health(base_url: &Url) -> Result<SidecarRequest> {
     let route = Route::Health;
     let request = Request::new(url(base_url, route, None, &[])?, Method::Get);
-    Ok(SidecarRequest { route, request })
+    Ok(SidecarRequest {
+        route,
+        is_for_caller: false,
+        request,
+    })
 }
 
 fn with_caller(mut request: Request, caller: Option<&InboundToken>) -> Request {

@@ -59,6 +59,21 @@ impl Algorithm {
         }
     }
 
+    /// Returns the name in RFC 7518 or RFC 8037.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::EdDsa => "EdDSA",
+            Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
+        }
+    }
+
     /// Returns the algorithm of `jsonwebtoken`.
     pub(crate) fn jwa(self) -> Jwa {
         match self {

@@ -4,9 +4,9 @@ use crate::{
     algorithm::Algorithm,
     clock::Clock,
     error::ConfigurationError,
-    guard::TokenGuard,
-    keys::{Fetcher, KeySource, KeyStore},
-    token::{AudienceRule, IssuerRule, Rules, StandardIssuer, TokenType},
+    guard::{Requirements, TokenGuard, WebhookRules},
+    keys::{Fetcher, IssuerKeys, KeySet, KeySource, KeyStore, PlainHttp},
+    token::{AudienceRule, ClaimNames, IssuerRule, Rules, StandardIssuer, TokenType},
 };
 use std::{fmt, ops::RangeInclusive, sync::Arc, time::Duration};
 
@@ -15,36 +15,43 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-const MAX_LEEWAY: Duration = MINUTE;
+const DEFAULT_LEEWAY: Duration = Duration::from_secs(30);
+pub(crate) const MAX_LEEWAY: Duration = Duration::from_secs(5 * 60);
 const MAX_FETCH_TIMEOUT: Duration = HOUR;
 const MIN_KEY_LIFETIME: Duration = SECOND;
 const MAX_KEY_LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Sets up a [`TokenGuard`].
 ///
-/// Created by [`TokenGuard::builder`], [`TokenGuard::logto`] and [`TokenGuard::entra`]. All settings have defaults.
+/// Created by [`TokenGuard::builder`], [`TokenGuard::logto`], [`TokenGuard::entra`], [`TokenGuard::call_automation`] and
+/// [`TokenGuard::event_grid`]. All settings have defaults.
 #[must_use = "a guard is built with `build`"]
 pub struct TokenGuardBuilder {
     issuer: Result<Issuer, ConfigurationError>,
     audience: AudienceRule,
     forbid_other_audiences: bool,
+    allowed_clients: Option<Vec<String>>,
     token_type: TokenType,
     leeway: Duration,
     algorithms: Vec<Algorithm>,
-    keys_at: Option<String>,
+    names: ClaimNames,
+    keys: KeyPlace,
+    plain_http: PlainHttp,
     key_lifetime: RangeInclusive<Duration>,
     stale_keys_for: Duration,
     fetch_timeout: Duration,
     http_client: Option<reqwest::Client>,
     clock: Clock,
+    pub(crate) requirements: Requirements,
+    pub(crate) webhooks: WebhookRules,
 }
 
 /// The issuer of a guard's tokens, and its discovery document.
 pub(crate) struct Issuer {
     /// The beginning of the address of the discovery document.
     pub(crate) base: String,
-    /// The issuer in the discovery document.
-    pub(crate) name: String,
+    /// The issuers that the discovery document may name.
+    pub(crate) names: Vec<String>,
     pub(crate) rule: Arc<dyn IssuerRule>,
 }
 
@@ -53,24 +60,49 @@ impl Issuer {
     pub(crate) fn standard(issuer: String) -> Self {
         Self {
             base: issuer.clone(),
-            name: issuer.clone(),
+            names: vec![issuer.clone()],
             rule: Arc::new(StandardIssuer(issuer)),
         }
     }
+
+    /// Checks an issuer that is only compared, not asked.
+    fn check_text(&self) -> Result<(), ConfigurationError> {
+        let refuse = |reason: &str| Err(ConfigurationError::new(reason).of("the issuer"));
+        if self.base.is_empty() {
+            return refuse("is empty");
+        }
+        if self.base.trim() != self.base {
+            return refuse("has white space around it");
+        }
+        Ok(())
+    }
+}
+
+/// The place where the owner of the guard says that the keys are.
+enum KeyPlace {
+    /// In the discovery document below the issuer.
+    Issuer,
+    /// In the discovery document at this address.
+    Metadata(String),
+    /// At this address.
+    Keys(String),
+    /// In this key set.
+    Fixed(String),
 }
 
 impl TokenGuard {
-    /// Creates a builder for access tokens of any OpenID Connect issuer that follows
+    /// Creates a builder for access tokens of any OpenID Connect issuer. Without further settings, they must follow
     /// [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068).
     ///
     /// # Arguments
     ///
     /// * `issuer` - The `iss` of the tokens, compared exactly, including a final slash. The discovery document is at
-    ///   `/.well-known/openid-configuration` below it.
+    ///   `/.well-known/openid-configuration` below it, unless [`metadata_at`](TokenGuardBuilder::metadata_at) or
+    ///   [`keys_at`](TokenGuardBuilder::keys_at) is set. If one of them is, `issuer` may be any text.
     /// * `audiences` - The audiences of the API. The `aud` of a token must have one of them.
     pub fn builder<A: Into<String>>(issuer: &str, audiences: impl IntoIterator<Item = A>) -> TokenGuardBuilder {
         let audiences = audiences.into_iter().map(Into::into).collect();
-        TokenGuardBuilder::new(Ok(Issuer::standard(issuer.to_owned())), AudienceRule::Any(audiences))
+        TokenGuardBuilder::new(Ok(Issuer::standard(issuer.to_owned())), AudienceRule::any(audiences))
     }
 }
 
@@ -80,34 +112,71 @@ impl TokenGuardBuilder {
             issuer,
             audience,
             forbid_other_audiences: false,
+            allowed_clients: None,
             token_type: TokenType::AccessToken,
-            leeway: 10 * SECOND,
+            leeway: DEFAULT_LEEWAY,
             algorithms: Algorithm::ALL.to_vec(),
-            keys_at: None,
+            names: ClaimNames::default(),
+            keys: KeyPlace::Issuer,
+            plain_http: PlainHttp::default(),
             key_lifetime: 5 * MINUTE..=DAY,
             stale_keys_for: DAY,
             fetch_timeout: 5 * SECOND,
             http_client: None,
             clock: Clock::default(),
+            requirements: Requirements::default(),
+            webhooks: WebhookRules::default(),
         }
     }
 
     /// Sets the type that a token must have in its header. Default: [`TokenType::AccessToken`], or [`TokenType::Jwt`] for
-    /// Entra ID.
+    /// Entra ID, Call Automation and Event Grid.
     pub fn token_type(mut self, token_type: TokenType) -> Self {
         self.token_type = token_type;
         self
     }
 
-    /// Sets the largest difference between the clocks of the issuer and the API, at most a minute. Default: 10 seconds.
+    /// Sets the largest difference between the clocks of the issuer and the API, at most 5 minutes. Default: 30 seconds, or 5
+    /// minutes for Call Automation.
+    ///
+    /// An expired token is accepted for this long, too.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway;
         self
     }
 
-    /// Restricts the algorithms of the issuer's keys. Default: all supported algorithms.
+    /// Restricts the algorithms of the issuer's keys. Default: all supported algorithms, or RS256 for Call Automation.
+    ///
+    /// A key without `alg` verifies each of these that fits its type.
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.algorithms = algorithms.into_iter().collect();
+        self
+    }
+
+    /// Accepts tokens without `aud`, such as those of Cognito, if their `client_id` is one of these. Default: no client, so
+    /// that each token must have an audience.
+    ///
+    /// A token with `aud` still needs one of the audiences of [`TokenGuard::builder`], which may be `None::<&str>`. So no id
+    /// token is accepted, whose `aud` is the client.
+    ///
+    /// Such tokens are for all APIs of the issuer. Any of its APIs can pass on the token of a user to this one, and so can
+    /// anyone who gets a token for one of these clients. [Require](TokenGuard::requiring_scopes) a scope of this API.
+    pub fn client_ids_in_place_of_audience<S: Into<String>>(mut self, ids: impl IntoIterator<Item = S>) -> Self {
+        if let AudienceRule::Any { client_ids, .. } = &mut self.audience {
+            *client_ids = ids.into_iter().map(Into::into).collect();
+        } else {
+            let reason = "take no place in tokens of Logto, which always have an audience";
+            self.issuer = Err(ConfigurationError::new(reason).of("client ids"));
+        }
+        self
+    }
+
+    /// Restricts the clients whose tokens are accepted. The token of another client gets a 403. Default: all clients of the
+    /// issuer, or Event Grid.
+    ///
+    /// The client is [`Caller::client_id`](crate::Caller::client_id).
+    pub fn allowed_clients<S: Into<String>>(mut self, ids: impl IntoIterator<Item = S>) -> Self {
+        self.allowed_clients = Some(ids.into_iter().map(Into::into).collect());
         self
     }
 
@@ -118,10 +187,84 @@ impl TokenGuardBuilder {
         self
     }
 
-    /// Sets the address of the issuer's keys, for an issuer without a discovery document. Default: the `jwks_uri` of the
-    /// discovery document.
+    /// Sets the claim of the scopes: a text of words or a list of words. Default: `scope`, or `scp` for Entra ID.
+    ///
+    /// The name is a path. A claim with exactly this name comes first, such as `https://contoso.com/scopes`; otherwise dots
+    /// separate the names of nested objects, as in `authorization.scopes`.
+    pub fn scope_claim(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.names.scopes);
+        self
+    }
+
+    /// Sets the claim of the roles: a text, which is one role, or a list of texts. Default: `roles`.
+    ///
+    /// The name is a path, as in [`scope_claim`](Self::scope_claim): `realm_access.roles` of Keycloak, for example.
+    pub fn roles_claim(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.names.roles);
+        self
+    }
+
+    /// Sets the claim of the subject, a text. Default: `sub`. A token without it is refused.
+    ///
+    /// The name is a path, as in [`scope_claim`](Self::scope_claim). The claim must identify a user for good, within the
+    /// issuer.
+    pub fn subject_claim(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.names.subject);
+        self
+    }
+
+    /// Sets a claim by whose value a token is that of an application that acts for no user, such as `gty` with
+    /// `client-credentials`. Each call adds a claim. Default: see [`Caller::is_application`](crate::Caller::is_application).
+    ///
+    /// The name is a path, as in [`scope_claim`](Self::scope_claim).
+    pub fn application_claim(mut self, path: &str, value: &str) -> Self {
+        self.names.application.push((path.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Sets the address of the issuer's discovery document, for an issuer that has it elsewhere, or that is reached by
+    /// another name from here. Default: `/.well-known/openid-configuration` below the issuer.
+    ///
+    /// The document must name the issuer, as `issuer` or as AD FS's `access_token_issuer`. Of this method,
+    /// [`keys_at`](Self::keys_at) and [`fixed_keys`](Self::fixed_keys), the last call counts.
+    pub fn metadata_at(mut self, url: &str) -> Self {
+        self.keys = KeyPlace::Metadata(url.to_owned());
+        self
+    }
+
+    /// Sets the address of the issuer's keys, for an issuer without a discovery document, or whose document names another
+    /// issuer. Default: the `jwks_uri` of the discovery document.
     pub fn keys_at(mut self, url: &str) -> Self {
-        self.keys_at = Some(url.to_owned());
+        self.keys = KeyPlace::Keys(url.to_owned());
+        self
+    }
+
+    /// Sets the keys of the issuer, a JWK set in JSON, for tests and for networks without a way to the issuer. The guard
+    /// sends no request then. A new key of the issuer needs a new guard.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use token_guard::TokenGuard;
+    ///
+    /// // The key of RFC 8037, appendix A.2.
+    /// let keys = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+    /// let guard = TokenGuard::builder("contoso", ["https://api.contoso.com"]).fixed_keys(keys).build()?;
+    /// # Ok::<(), token_guard::ConfigurationError>(())
+    /// ```
+    pub fn fixed_keys(mut self, jwks: &str) -> Self {
+        self.keys = KeyPlace::Fixed(jwks.to_owned());
+        self
+    }
+
+    /// Fetches the discovery document and the keys over plain http, also from other machines. Default: over https, or over
+    /// http on loopback.
+    ///
+    /// This gives up that the keys are the issuer's: anyone between the issuer and the API can replace them, and sign any
+    /// token. Use it only within a network that you trust as you trust the issuer. A document that came over https still
+    /// needs keys at https.
+    pub fn allow_forgeable_keys_over_http(mut self) -> Self {
+        self.plain_http = PlainHttp::Anywhere;
         self
     }
 
@@ -165,44 +308,89 @@ impl TokenGuardBuilder {
         self
     }
 
+    /// Sets the longest body of a webhook, in bytes. A longer one gets a 413. Default: 1 MiB, the longest of Event Grid.
+    pub fn webhook_body_limit(mut self, bytes: usize) -> Self {
+        self.webhooks.body_limit = bytes;
+        self
+    }
+
+    /// Passes on webhooks without a token. A webhook with an invalid token is still refused. Default: a webhook needs a valid
+    /// token.
+    ///
+    /// Anyone can send such a webhook. Check another secret before you believe it, such as one in the query of its address.
+    pub fn allow_unauthenticated_webhooks(mut self) -> Self {
+        self.webhooks.unauthenticated = true;
+        self
+    }
+
     /// Builds the guard. It sends no request before the first token, or before [`TokenGuard::load_keys`].
     ///
     /// # Errors
     ///
-    /// * The issuer is neither an `https` URL nor an `http` URL of a loopback host, or it has a user, a query, a fragment or
-    ///   white space around it.
-    /// * The address of the keys is neither of these URLs, or has a user or a fragment.
-    /// * The list of audiences or of algorithms is empty, or an audience is.
-    /// * A tenant id of Entra ID is not a GUID.
+    /// * The issuer is neither an `https` URL nor an `http` URL of a loopback host, or it has a user, a query or a fragment,
+    ///   and no other place of the keys is set.
+    /// * The issuer is empty, or has white space around it.
+    /// * The address of the document or of the keys is neither of these URLs, or has a user or a fragment.
+    /// * The fixed keys are not a JWK set with a key for one of the algorithms.
+    /// * The list of audiences, of algorithms or of allowed clients is empty, or a text in it is.
+    /// * A tenant id or client id of Entra ID, or a resource id, is not a GUID.
+    /// * The name of a claim is empty.
     /// * The leeway, the lifetime of keys or the timeout is out of its bounds.
     /// * No HTTP client is set and none can be built, because the system has no CA certificates.
     pub fn build(self) -> Result<TokenGuard, ConfigurationError> {
         self.check()?;
         let issuer = self.issuer?;
-        let discovery = KeySource::discovery(&issuer.base, issuer.name).map_err(|error| error.of("the issuer"))?;
-        let source = match &self.keys_at {
-            Some(url) => KeySource::at(url).map_err(|error| error.of("the address of the keys"))?,
-            None => discovery,
+        if !matches!(self.keys, KeyPlace::Issuer) {
+            issuer.check_text()?;
+        }
+        let source = |source: Result<KeySource, ConfigurationError>, setting| source.map_err(|error| error.of(setting));
+        let (names, http) = (issuer.names, self.plain_http);
+        let fetched = |source: KeySource| -> Result<_, ConfigurationError> {
+            let fetcher = Fetcher {
+                client: self.http_client.map_or_else(|| source.http_client(), Ok)?,
+                source,
+                timeout: self.fetch_timeout,
+                algorithms: self.algorithms.clone(),
+            };
+            let (lifetimes, stale_for) = (self.key_lifetime, self.stale_keys_for);
+            Ok(IssuerKeys::Fetched(KeyStore::new(
+                fetcher,
+                lifetimes,
+                stale_for,
+                self.clock.clone(),
+            )))
         };
-        let client = match self.http_client {
-            Some(client) => client,
-            None => source.http_client()?,
-        };
-        let fetcher = Fetcher {
-            source,
-            client,
-            timeout: self.fetch_timeout,
-            algorithms: self.algorithms,
+        let keys = match self.keys {
+            KeyPlace::Issuer => fetched(source(KeySource::discovery(&issuer.base, names, http), "the issuer")?)?,
+            KeyPlace::Metadata(url) => {
+                let setting = "the address of the discovery document";
+                fetched(source(KeySource::metadata(&url, names, http), setting)?)?
+            }
+            KeyPlace::Keys(url) => fetched(source(KeySource::keys(&url, http), "the address of the keys")?)?,
+            KeyPlace::Fixed(jwks) => {
+                let keys = KeySet::parse(jwks.as_bytes(), &self.algorithms);
+                let reason = "are not a JWK set with a key for one of the algorithms";
+                let keys = keys.ok_or_else(|| ConfigurationError::new(reason).of("the fixed keys"))?;
+                IssuerKeys::Fixed(Arc::new(keys))
+            }
         };
         let rules = Rules {
             issuer: issuer.rule,
             audience: self.audience,
             forbid_other_audiences: self.forbid_other_audiences,
+            allowed_clients: self.allowed_clients,
             token_type: self.token_type,
+            algorithms: self.algorithms,
+            names: self.names,
             leeway: self.leeway,
         };
-        let keys = KeyStore::new(fetcher, self.key_lifetime, self.stale_keys_for, self.clock.clone());
-        Ok(TokenGuard::new(keys, rules, self.clock))
+        Ok(TokenGuard::new(
+            keys,
+            rules,
+            self.clock,
+            self.requirements,
+            self.webhooks,
+        ))
     }
 
     fn check(&self) -> Result<(), ConfigurationError> {
@@ -213,8 +401,22 @@ impl TokenGuardBuilder {
         if self.algorithms.is_empty() {
             return refuse("the list of algorithms", "is empty");
         }
+        let clients = self.allowed_clients.as_deref();
+        if clients.is_some_and(|ids| ids.is_empty() || ids.iter().any(String::is_empty)) {
+            return refuse("the list of allowed clients", "is empty, or has an empty id");
+        }
+        let ClaimNames {
+            subject,
+            scopes,
+            roles,
+            application,
+        } = &self.names;
+        let named = application.iter().flat_map(|(path, value)| [path, value]);
+        if [subject, scopes, roles].into_iter().chain(named).any(String::is_empty) {
+            return refuse("the name of a claim", "is empty");
+        }
         if self.leeway > MAX_LEEWAY {
-            return refuse("the leeway", "is longer than a minute");
+            return refuse("the leeway", "is longer than 5 minutes");
         }
         let (shortest, longest) = (*self.key_lifetime.start(), *self.key_lifetime.end());
         if self.key_lifetime.is_empty() || shortest < MIN_KEY_LIFETIME || longest > MAX_KEY_LIFETIME {

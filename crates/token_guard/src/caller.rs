@@ -30,16 +30,19 @@ impl Caller {
         &self.0.verified.identity
     }
 
-    /// Returns the `sub` claim: the user, or the application if it acts for no user.
+    /// Returns the `sub` claim, or the [`subject_claim`](crate::TokenGuardBuilder::subject_claim): the user, or the
+    /// application if it acts for no user.
     ///
     /// It is unique within the issuer. With Entra ID it is unique within the issuer and this API only; use
-    /// [`object_id`](Self::object_id) across APIs.
+    /// [`object_id`](Self::object_id) across APIs. A guard of several issuers must combine it with the `iss`
+    /// [`claim`](Self::claim). A token of Call Automation without it has the issuer as its subject.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.identity().subject
     }
 
-    /// Returns the application that requested the token: the `client_id` claim, or `azp` or `appid` of Entra ID.
+    /// Returns the application that requested the token: the first of the claims `client_id`, `azp`, `appid` (AD FS) and
+    /// `cid` (Okta), or `azp` or `appid` of Entra ID.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
         self.identity().client_id.as_deref()
@@ -49,8 +52,9 @@ impl Caller {
     ///
     /// A token of Entra ID is such a token if its
     /// [`idtyp`](https://learn.microsoft.com/entra/identity-platform/optional-claims-reference) is `app` or, without this
-    /// claim, if it has no `scp`. A token of another issuer is if its `sub` is its `client_id`
-    /// ([RFC 9068](https://www.rfc-editor.org/rfc/rfc9068#section-2.2)).
+    /// claim, if it has no `scp`. A token of another issuer is if its subject is its client
+    /// ([RFC 9068](https://www.rfc-editor.org/rfc/rfc9068#section-2.2)) or, as Auth0 writes it, the client and `@clients`; or
+    /// if an [`application_claim`](crate::TokenGuardBuilder::application_claim) says so. Tokens of Call Automation are.
     #[must_use]
     pub fn is_application(&self) -> bool {
         self.identity().is_application
@@ -63,13 +67,18 @@ impl Caller {
         self.0.verified.organization_id.as_deref()
     }
 
-    /// Returns the scopes of the token: the `scope` claim, or `scp` of Entra ID.
+    /// Returns the scopes of the token: the `scope` claim, `scp` of Entra ID, or the
+    /// [`scope_claim`](crate::TokenGuardBuilder::scope_claim).
+    ///
+    /// No scope is empty or has a space. A claim that is neither a text nor a list counts as absent.
     #[must_use]
     pub fn scopes(&self) -> &[String] {
         &self.identity().scopes
     }
 
-    /// Returns the `roles` claim.
+    /// Returns the `roles` claim, or the [`roles_claim`](crate::TokenGuardBuilder::roles_claim).
+    ///
+    /// A claim that is neither a text nor a list counts as absent.
     ///
     /// With Entra ID these are the permissions of an application that acts for no user, or the roles of a user in the API.
     /// Use [`is_application`](Self::is_application) to distinguish them.
@@ -100,7 +109,7 @@ impl Caller {
     /// Returns the JSON value of a claim.
     #[must_use]
     pub fn claim(&self, name: &str) -> Option<&Value> {
-        self.0.verified.claims.get(name)
+        self.0.verified.claims.raw(name)
     }
 
     fn text(&self, name: &str) -> Option<&str> {

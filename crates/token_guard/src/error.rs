@@ -69,7 +69,7 @@ pub enum TokenFault {
     Expired,
     /// The token is not valid yet.
     NotYetValid,
-    /// The token is from Entra ID, and not an access token.
+    /// The claims of the token are those of an id token, or of another token that is no access token.
     NotAnAccessToken,
     /// The token has `cnf`: its sender must prove that it has a key. A bearer token has no such proof.
     SenderConstrained,
@@ -112,6 +112,9 @@ pub enum Denial {
     Application,
     /// The token is from Entra ID, and has neither a scope nor a role.
     NoPermission,
+    /// The token was issued to a client that is not among the
+    /// [`allowed_clients`](crate::TokenGuardBuilder::allowed_clients).
+    Client,
     /// The token is for another audience, and
     /// [`forbid_other_audiences`](crate::TokenGuardBuilder::forbid_other_audiences) makes this a 403.
     Audience,
@@ -125,6 +128,7 @@ impl fmt::Display for Denial {
             Self::Organization => f.write_str("The token is not for this organization."),
             Self::Application => f.write_str("The token must be that of an application which acts for no user."),
             Self::NoPermission => f.write_str("The token has neither a scope nor a role."),
+            Self::Client => f.write_str("The client of the token is not allowed to call this API."),
             Self::Audience => f.write_str(TokenFault::Audience.description()),
         }
     }
@@ -193,15 +197,7 @@ impl GuardError {
 
     /// Returns the body of the response.
     pub(crate) fn problem(&self) -> String {
-        let status = self.status();
-        json!({
-            "type": "about:blank",
-            "title": status.canonical_reason().unwrap_or_default(),
-            "status": status.as_u16(),
-            "detail": self.to_string(),
-            "code": self.code(),
-        })
-        .to_string()
+        problem(self.status(), self.code(), &self.to_string())
     }
 
     /// Returns the headers of the response.
@@ -226,14 +222,28 @@ impl GuardError {
         match self {
             // RFC 6750, section 3.1: no error code for a request without authentication, or with another scheme.
             Self::HeaderMissing | Self::TypeNotSupported | Self::KeysUnavailable(_) => REALM.to_owned(),
-            Self::InvalidFormat => format!(r#"{REALM}, error="invalid_request", error_description="{self}""#),
-            Self::InvalidToken(_) => format!(r#"{REALM}, error="invalid_token", error_description="{self}""#),
+            // Of the two codes that fit a malformed header, RFC 6750 has this one for 401.
+            Self::InvalidFormat | Self::InvalidToken(_) => {
+                format!(r#"{REALM}, error="invalid_token", error_description="{self}""#)
+            }
             Self::Forbidden(Denial::Scope(scopes)) if scopes.iter().all(|scope| is_scope_token(scope)) => {
                 format!(r#"{REALM}, error="insufficient_scope", scope="{}""#, scopes.join(" "))
             }
             Self::Forbidden(_) => format!(r#"{REALM}, error="insufficient_scope""#),
         }
     }
+}
+
+/// Returns the body of a problem.
+pub(crate) fn problem(status: StatusCode, code: &str, detail: &str) -> String {
+    json!({
+        "type": "about:blank",
+        "title": status.canonical_reason().unwrap_or_default(),
+        "status": status.as_u16(),
+        "detail": detail,
+        "code": code,
+    })
+    .to_string()
 }
 
 /// Returns whether a scope is a `scope-token` of [RFC 6749](https://www.rfc-editor.org/rfc/rfc6749#section-3.3), which
@@ -409,7 +419,7 @@ mod tests {
             (
                 GuardError::InvalidFormat,
                 concat!(
-                    r#"Bearer realm="api", error="invalid_request", "#,
+                    r#"Bearer realm="api", error="invalid_token", "#,
                     r#"error_description="The request must have one Authorization header: Bearer, a space, and a token.""#
                 ),
             ),

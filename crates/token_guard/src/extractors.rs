@@ -16,7 +16,7 @@ use actix_web::{
 };
 #[cfg(feature = "axum")]
 use axum_core::{
-    extract::{FromRef, FromRequestParts},
+    extract::{FromRef, FromRequestParts, OptionalFromRequestParts},
     response::{IntoResponse, Response},
 };
 #[cfg(feature = "actix")]
@@ -52,6 +52,39 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, GuardError> {
         TokenGuard::from_ref(state).authenticate(&parts.headers).await
+    }
+}
+
+/// `Option<Caller>` is `None` for a request without an `Authorization` header. The guard still responds to one with an
+/// invalid token.
+///
+/// # Examples
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use token_guard::{Caller, TokenGuard};
+///
+/// async fn greeting(caller: Option<Caller>) -> String {
+///     caller.map_or("hello".to_owned(), |caller| format!("hello, {}", caller.subject()))
+/// }
+///
+/// let guard = TokenGuard::builder("https://contoso.logto.app/oidc", ["https://api.contoso.com"]).build()?;
+/// let api: Router = Router::new().route("/greeting", get(greeting)).with_state(guard);
+/// # Ok::<(), token_guard::ConfigurationError>(())
+/// ```
+#[cfg(feature = "axum")]
+impl<S> OptionalFromRequestParts<S> for Caller
+where
+    S: Send + Sync,
+    TokenGuard: FromRef<S>,
+{
+    type Rejection = GuardError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, GuardError> {
+        match TokenGuard::from_ref(state).authenticate(&parts.headers).await {
+            Err(GuardError::HeaderMissing) => Ok(None),
+            outcome => outcome.map(Some),
+        }
     }
 }
 
@@ -92,6 +125,49 @@ impl FromRequest for Caller {
         async move {
             let guard = guard.ok_or_else(|| ErrorInternalServerError("the application has no Data<TokenGuard>"))?;
             Ok(guard.authenticate_token(token?).await?)
+        }
+        .boxed_local()
+    }
+}
+
+/// The caller, or `None` for a request without an `Authorization` header, as an extractor of actix-web. The guard still
+/// responds to a request with an invalid token.
+///
+/// actix-web's own `Option<Caller>` is `None` for an invalid token, too. In axum, take `Option<Caller>`.
+///
+/// # Examples
+///
+/// ```
+/// use actix_web::{App, web};
+/// use token_guard::{OptionalCaller, TokenGuard};
+///
+/// async fn greeting(OptionalCaller(caller): OptionalCaller) -> String {
+///     caller.map_or("hello".to_owned(), |caller| format!("hello, {}", caller.subject()))
+/// }
+///
+/// let guard = TokenGuard::builder("https://contoso.logto.app/oidc", ["https://api.contoso.com"]).build()?;
+/// let app = App::new().app_data(web::Data::new(guard)).route("/greeting", web::get().to(greeting));
+/// # Ok::<(), token_guard::ConfigurationError>(())
+/// ```
+#[cfg(feature = "actix")]
+#[derive(Clone, Debug)]
+pub struct OptionalCaller(pub Option<Caller>);
+
+#[cfg(feature = "actix")]
+impl FromRequest for OptionalCaller {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let caller = Caller::from_request(request, payload);
+        async move {
+            match caller.await {
+                Ok(caller) => Ok(Self(Some(caller))),
+                Err(error) => match error.as_error() {
+                    Some(GuardError::HeaderMissing) => Ok(Self(None)),
+                    _ => Err(error),
+                },
+            }
         }
         .boxed_local()
     }

@@ -5,17 +5,20 @@ use crate::{
     caller::Caller,
     clock::Clock,
     error::{Denial, GuardError, TokenFault},
-    keys::KeyStore,
-    token::{Jws, Rules},
+    evidence::{Evidence, RefusalMonitor},
+    keys::IssuerKeys,
+    token::{Claims, Jws, Rules},
 };
+use futures::future::select_ok;
 use http::HeaderMap;
-use std::{fmt, sync::Arc};
+use std::{fmt, mem, sync::Arc, time::SystemTime};
+use tracing::Level;
 
 /// Decides who is calling, by the bearer token of a request.
 ///
 /// A guard is cheap to clone. Its clones share the issuer's keys, and so do the guards that
-/// [require more](Self::requiring_scopes). Create one guard per issuer and audience. It runs on tokio, with I/O and time
-/// enabled.
+/// [require more](Self::requiring_scopes). Create one guard per issuer and audience, and join them with
+/// [`any_of`](Self::any_of) for an API with several issuers. It runs on tokio, with I/O and time enabled.
 ///
 /// # Examples
 ///
@@ -41,31 +44,121 @@ use std::{fmt, sync::Arc};
 /// ```
 #[derive(Clone)]
 pub struct TokenGuard {
+    issuers: Arc<[IssuerGuard]>,
+    requirements: Arc<Requirements>,
+    monitor: Arc<RefusalMonitor>,
+    webhooks: WebhookRules,
+}
+
+/// The guard of one issuer, with the requirements that it had when it was joined with others.
+#[derive(Clone)]
+struct IssuerGuard {
     shared: Arc<Shared>,
     requirements: Arc<Requirements>,
 }
 
 struct Shared {
-    keys: Arc<KeyStore>,
+    keys: IssuerKeys,
     rules: Rules,
     clock: Clock,
 }
 
 /// The permissions that a valid token must have.
 #[derive(Clone, Debug, Default)]
-struct Requirements {
+pub(crate) struct Requirements {
     scopes: Vec<String>,
-    roles: Vec<String>,
+    pub(crate) roles: Vec<String>,
     /// All of these are required, so no token can meet two.
     organization_ids: Vec<String>,
-    application: bool,
+    pub(crate) application: bool,
+}
+
+/// The rules for webhooks, which a guard does not check itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WebhookRules {
+    /// Answers the handshakes of Event Grid.
+    pub(crate) handshakes: bool,
+    /// Passes on webhooks without a token.
+    pub(crate) unauthenticated: bool,
+    /// The longest body, in bytes.
+    pub(crate) body_limit: usize,
+}
+
+impl Default for WebhookRules {
+    fn default() -> Self {
+        Self {
+            handshakes: false,
+            unauthenticated: false,
+            body_limit: 1024 * 1024,
+        }
+    }
 }
 
 impl TokenGuard {
-    pub(crate) fn new(keys: Arc<KeyStore>, rules: Rules, clock: Clock) -> Self {
-        Self {
+    pub(crate) fn new(
+        keys: IssuerKeys,
+        rules: Rules,
+        clock: Clock,
+        requirements: Requirements,
+        webhooks: WebhookRules,
+    ) -> Self {
+        let issuer = IssuerGuard {
             shared: Arc::new(Shared { keys, rules, clock }),
             requirements: Arc::default(),
+        };
+        Self {
+            issuers: Arc::new([issuer]),
+            requirements: Arc::new(requirements),
+            monitor: Arc::default(),
+            webhooks,
+        }
+    }
+
+    /// Joins the guards of several issuers, or of one issuer in several roles.
+    ///
+    /// The unverified `iss` of a token chooses the guards that may accept it. A token is accepted if one of these accepts it
+    /// in full: with its own keys, audience and requirements. No other guard sees the token, so the keys, outages and limits
+    /// of one issuer do not touch the others. Several guards may be for one issuer; they are asked in turn, and the last one
+    /// says why a token is refused.
+    ///
+    /// Requirements that are added to the joined guard apply to all tokens. Webhooks without a token are passed on only if
+    /// each guard allows them. Without any guard, every token is refused.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use token_guard::{EntraApi, LogtoPermissions, TokenGuard};
+    ///
+    /// let api = EntraApi::new("aaaabbbb-0000-cccc-1111-dddd2222eeee", "00001111-aaaa-2222-bbbb-3333cccc4444");
+    /// let employees = TokenGuard::entra(api).build()?.requiring_scopes(["access_as_user"]);
+    /// let resource = "https://api.contoso.com".to_owned();
+    /// let customers = TokenGuard::logto("https://contoso.logto.app", LogtoPermissions::GlobalApi { resource }).build()?;
+    /// let guard = TokenGuard::any_of([employees, customers]);
+    /// # Ok::<(), token_guard::ConfigurationError>(())
+    /// ```
+    #[must_use]
+    pub fn any_of(guards: impl IntoIterator<Item = Self>) -> Self {
+        let guards: Vec<Self> = guards.into_iter().collect();
+        let issuers = guards.iter().flat_map(|guard| {
+            let join = |issuer: &IssuerGuard| IssuerGuard {
+                shared: issuer.shared.clone(),
+                requirements: Arc::new(issuer.requirements.and(&guard.requirements)),
+            };
+            guard.issuers.iter().map(join)
+        });
+        Self {
+            issuers: issuers.collect(),
+            requirements: Arc::default(),
+            monitor: Arc::default(),
+            webhooks: WebhookRules {
+                handshakes: guards.iter().any(|guard| guard.webhooks.handshakes),
+                unauthenticated: !guards.is_empty() && guards.iter().all(|guard| guard.webhooks.unauthenticated),
+                body_limit: guards
+                    .iter()
+                    .map(|guard| guard.webhooks.body_limit)
+                    .max()
+                    .unwrap_or_default(),
+            },
         }
     }
 
@@ -125,46 +218,126 @@ impl TokenGuard {
     }
 
     pub(crate) async fn authenticate_token(&self, token: BearerToken) -> Result<Caller, GuardError> {
-        let caller = self.check(token).await;
-        match &caller {
-            Ok(caller) => tracing::debug!(subject = caller.subject(), "a token was accepted"),
-            Err(error) => tracing::debug!(code = error.code(), reason = %error, "a token was refused"),
-        }
-        caller
-    }
-
-    async fn check(&self, token: BearerToken) -> Result<Caller, GuardError> {
-        let Shared { keys, rules, clock } = &*self.shared;
-        let (claims, key) = {
-            let jws = Jws::parse(token.secret())?;
-            rules.check_header(&jws.header)?;
-            let claims = jws.claims()?;
-            rules.check_issuer(&claims)?;
-            let algorithm = jws.header.algorithm().ok_or(TokenFault::Algorithm)?;
-            let key = keys.key(jws.header.kid.as_deref(), algorithm).await?;
-            if !key.verifies(jws.message.as_bytes(), &jws.signature) {
-                return Err(TokenFault::Signature.into());
+        let checked = self.check(&token).await;
+        match &checked {
+            Ok(caller) => {
+                self.monitor.accepted();
+                tracing::debug!(subject = caller.subject(), "a token was accepted");
             }
-            (claims, key)
-        };
-        let verified = rules.check(claims, &key, clock.now())?;
-        let caller = Caller::new(token, verified);
-        self.requirements.check(&caller)?;
-        Ok(caller)
+            Err(error) => self.log_refusal(&token, error),
+        }
+        checked
     }
 
-    /// Fetches the issuer's keys unless they are cached. Call it when a program starts, to find out that the keys are
+    async fn check(&self, token: &BearerToken) -> Result<Caller, GuardError> {
+        let jws = Jws::parse(token.secret())?;
+        let mut claims = jws.claims()?;
+        let issuer = claims.text("iss")?.unwrap_or_default().to_owned();
+        let candidates: Vec<_> = self.issuers.iter().filter(|guard| guard.accepts(&issuer)).collect();
+        let mut outcome = Err(TokenFault::Issuer.into());
+        for (index, guard) in candidates.iter().enumerate() {
+            let is_last = index + 1 == candidates.len();
+            let claims = if is_last {
+                mem::take(&mut claims)
+            } else {
+                claims.clone()
+            };
+            outcome = guard.check(&jws, claims, token).await.and_then(|caller| {
+                self.requirements.check(&caller)?;
+                Ok(caller)
+            });
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+
+    /// Logs a refused token, and warns if it is one of many that are refused for one reason.
+    fn log_refusal(&self, token: &BearerToken, error: &GuardError) {
+        let evidence = || {
+            let parsed = Jws::parse(token.secret()).ok().and_then(|jws| jws.claims().ok());
+            let issuer = parsed.as_ref().and_then(|claims| claims.text("iss").ok().flatten());
+            let accepts = |guard: &&IssuerGuard| issuer.is_some_and(|issuer| guard.accepts(issuer));
+            let mut guards: Vec<_> = self.issuers.iter().filter(accepts).collect();
+            if guards.is_empty() {
+                guards = self.issuers.iter().collect();
+            }
+            let issuers: Vec<_> = guards
+                .iter()
+                .map(|guard| (&guard.shared.rules, guard.shared.keys.known()))
+                .collect();
+            Evidence::read(token.secret(), &issuers)
+        };
+        if tracing::enabled!(Level::DEBUG) {
+            let evidence = evidence().map(|evidence| evidence.to_string());
+            tracing::debug!(code = error.code(), reason = %error, evidence, "a token was refused");
+        }
+        if !matches!(error, GuardError::KeysUnavailable(_)) {
+            let now = self
+                .issuers
+                .first()
+                .map_or_else(SystemTime::now, |guard| guard.shared.clock.now());
+            self.monitor.refused(error, now, evidence);
+        }
+    }
+
+    /// Fetches the keys unless usable ones are cached. Call it when a program starts, to find out that the keys are
     /// unavailable before the first request does, or to report readiness.
+    ///
+    /// Returns at once if keys are cached, even if they have expired and are still
+    /// [usable](crate::TokenGuardBuilder::stale_keys_for): the guard then fetches new ones meanwhile. A guard of several
+    /// issuers asks all of them, and returns as soon as it has the keys of one.
     ///
     /// # Errors
     ///
     /// [`GuardError::KeysUnavailable`]. Its [source](std::error::Error::source) says why.
     pub async fn load_keys(&self) -> Result<(), GuardError> {
-        self.shared.keys.load().await
+        let loads: Vec<_> = self.issuers.iter().map(|guard| guard.shared.keys.load()).collect();
+        if loads.is_empty() {
+            return Ok(());
+        }
+        select_ok(loads).await.map(drop)
+    }
+
+    #[cfg(any(feature = "actix", feature = "axum"))]
+    pub(crate) fn webhook_rules(&self) -> WebhookRules {
+        self.webhooks
+    }
+}
+
+impl IssuerGuard {
+    fn accepts(&self, issuer: &str) -> bool {
+        self.shared.rules.issuer.accepts(issuer)
+    }
+
+    /// Checks a token in full.
+    async fn check(&self, jws: &Jws<'_>, claims: Claims, token: &BearerToken) -> Result<Caller, GuardError> {
+        let Shared { keys, rules, clock } = &*self.shared;
+        rules.check_header(&jws.header)?;
+        let algorithm = jws.header.algorithm().ok_or(TokenFault::Algorithm)?;
+        let key = keys.key(jws.header.key_hint(), algorithm).await?;
+        if !key.verifies(algorithm, jws.message.as_bytes(), &jws.signature) {
+            return Err(TokenFault::Signature.into());
+        }
+        let verified = rules.check(&jws.header, claims, &key, clock.now())?;
+        let caller = Caller::new(token.clone(), verified);
+        self.requirements.check(&caller)?;
+        Ok(caller)
     }
 }
 
 impl Requirements {
+    /// Returns these requirements and others.
+    fn and(&self, other: &Self) -> Self {
+        Self {
+            scopes: [&self.scopes[..], &other.scopes].concat(),
+            roles: [&self.roles[..], &other.roles].concat(),
+            organization_ids: [&self.organization_ids[..], &other.organization_ids].concat(),
+            application: self.application || other.application,
+        }
+    }
+
     fn check(&self, caller: &Caller) -> Result<(), Denial> {
         let organization = caller.organization_id();
         if !self.organization_ids.iter().all(|id| organization == Some(id.as_str())) {
@@ -186,7 +359,10 @@ impl Requirements {
 impl fmt::Debug for TokenGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenGuard")
-            .field("rules", &self.shared.rules)
+            .field(
+                "rules",
+                &self.issuers.iter().map(|guard| &guard.shared.rules).collect::<Vec<_>>(),
+            )
             .field("requirements", &self.requirements)
             .finish_non_exhaustive()
     }

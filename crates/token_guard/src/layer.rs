@@ -1,6 +1,6 @@
 //! The guard as a layer of tower.
 
-use crate::{bearer::BearerToken, guard::TokenGuard};
+use crate::{bearer::BearerToken, error::GuardError, guard::TokenGuard};
 use http::{Request, Response};
 use std::{
     future::Future,
@@ -33,13 +33,25 @@ use tower_service::Service;
 #[derive(Clone, Debug)]
 pub struct GuardLayer {
     guard: TokenGuard,
+    is_optional: bool,
 }
 
 impl GuardLayer {
     /// Creates a layer with this guard.
     #[must_use]
     pub fn new(guard: TokenGuard) -> Self {
-        Self { guard }
+        Self {
+            guard,
+            is_optional: false,
+        }
+    }
+
+    /// Passes on requests without an `Authorization` header, too, which have no [`Caller`](crate::Caller) among their
+    /// extensions. The guard still responds to a request with an invalid token.
+    #[must_use]
+    pub fn optional(mut self) -> Self {
+        self.is_optional = true;
+        self
     }
 }
 
@@ -49,6 +61,7 @@ impl<S> Layer<S> for GuardLayer {
     fn layer(&self, inner: S) -> Guarded<S> {
         Guarded {
             guard: self.guard.clone(),
+            is_optional: self.is_optional,
             inner,
         }
     }
@@ -58,6 +71,7 @@ impl<S> Layer<S> for GuardLayer {
 #[derive(Clone, Debug)]
 pub struct Guarded<S> {
     guard: TokenGuard,
+    is_optional: bool,
     inner: S,
 }
 
@@ -77,7 +91,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let guard = self.guard.clone();
+        let (guard, is_optional) = (self.guard.clone(), self.is_optional);
         // Only this service was polled until it was ready; its clone may not be ready.
         let clone = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, clone);
@@ -92,6 +106,7 @@ where
                     request.extensions_mut().insert(caller);
                     inner.call(request).await
                 }
+                Err(GuardError::HeaderMissing) if is_optional => inner.call(request).await,
                 Err(error) => Ok(error.to_response()),
             }
         })

@@ -141,6 +141,34 @@ impl TestIssuer {
     /// # Errors
     ///
     /// There is no randomness for a signature.
+    ///
+    /// # Examples
+    ///
+    /// A token of Call Automation, for a guard that has the key of this issuer:
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use serde_json::json;
+    /// use token_guard::{Algorithm, TokenGuard, testing::TestIssuer};
+    ///
+    /// const RESOURCE: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
+    ///
+    /// let issuer = TestIssuer::start().await?;
+    /// let keys = json!({"keys": [issuer.public_key()]}).to_string();
+    /// let guard = TokenGuard::call_automation(RESOURCE).fixed_keys(&keys).algorithms([Algorithm::Es384]).build()?;
+    ///
+    /// let header = json!({"alg": "ES384", "kid": issuer.key_id()});
+    /// let claims = json!({
+    ///     "iss": "https://acscallautomation.communication.azure.com",
+    ///     "aud": RESOURCE,
+    ///     "exp": 4_000_000_000_u64,
+    /// });
+    /// let caller = guard.verify(&issuer.sign(&header, &claims)?).await?;
+    /// assert!(caller.is_application());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn sign(&self, header: &Value, claims: &Value) -> io::Result<String> {
         let part = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
         let message = format!("{}.{}", part(header), part(claims));

@@ -1,6 +1,9 @@
 //! Access to Azure's services: HTTP clients, credentials, and errors that are fit for a log.
 
+pub(crate) use client_core::host::is_loopback;
+
 use azure_core::{
+    Result,
     credentials::TokenCredential,
     error::ErrorKind,
     http::{ClientOptions, Transport},
@@ -9,16 +12,16 @@ use azure_identity::{
     ClientAssertionCredentialOptions, DeveloperToolsCredential, ManagedIdentityCredential,
     ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
-use reqwest::{Client, ClientBuilder, redirect::Policy};
+use client_core::call::transport::http_client;
+use reqwest::{Client, ClientBuilder};
 use std::{
     env,
     error::Error,
     fmt::{self, Display, Formatter},
     iter::successors,
     sync::Arc,
-    time::Duration,
 };
-use url::{Host, Url};
+use url::Url;
 
 /// A source of tokens for Azure's services.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -30,7 +33,7 @@ pub(crate) enum CredentialKind {
 
 impl CredentialKind {
     /// Creates the credential. `AZURE_CLIENT_ID` names a user-assigned managed identity.
-    pub(crate) fn create(self, client_options: ClientOptions) -> azure_core::Result<Arc<dyn TokenCredential>> {
+    pub(crate) fn create(self, client_options: ClientOptions) -> Result<Arc<dyn TokenCredential>> {
         Ok(match self {
             Self::DeveloperTools => DeveloperToolsCredential::new(None)?,
             Self::ManagedIdentity => ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
@@ -46,42 +49,17 @@ impl CredentialKind {
 }
 
 /// Returns the options of an Azure client for `url`.
-pub(crate) fn client_options(url: &Url) -> Result<ClientOptions, String> {
-    let http = build_http_client(http_client_builder(url))?;
+pub(crate) fn client_options(url: &Url) -> Result<ClientOptions> {
+    let http = http_client_for(url, |builder| builder)?;
     Ok(ClientOptions {
         transport: Some(Transport::new(Arc::new(http))),
         ..ClientOptions::default()
     })
 }
 
-/// Starts an HTTP client for `url`. Loopback is reached directly, without the proxies of the environment.
-pub(crate) fn http_client_builder(url: &Url) -> ClientBuilder {
-    let builder = Client::builder()
-        .connect_timeout(Duration::from_secs(20))
-        .read_timeout(Duration::from_mins(1))
-        .redirect(Policy::none());
-    if is_loopback(url) { builder.no_proxy() } else { builder }
-}
-
-/// Builds an HTTP client. Without CA certificates, the error names the remedy, and `azure_core`'s own client would panic.
-pub(crate) fn build_http_client(builder: ClientBuilder) -> Result<Client, String> {
-    builder.build().map_err(|error| {
-        let reasons = error.source().map(reasons).unwrap_or_default();
-        format!(
-            "the HTTP client cannot be created ({reasons}): install the CA certificates of the system, such as Debian's \
-             ca-certificates"
-        )
-    })
-}
-
-/// Returns whether a URL's host is this machine.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
+/// Builds an HTTP client for `url`. Loopback is reached directly, without the proxies of the environment.
+pub(crate) fn http_client_for(url: &Url, configure: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Result<Client> {
+    http_client(|builder| configure(if is_loopback(url) { builder.no_proxy() } else { builder }))
 }
 
 /// A failure of an Azure service, for the log: its status and code, or the kind of the failure.

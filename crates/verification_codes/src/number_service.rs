@@ -1,7 +1,7 @@
 //! Client of the third-party service that provides the number in a code.
 
 use crate::{
-    azure::{CloudError, build_http_client, http_client_builder},
+    azure::{CloudError, http_client_for},
     key_vault::VaultSecret,
 };
 use reqwest::{
@@ -37,9 +37,9 @@ struct NumberBody {
 
 impl NumberService {
     /// Creates a client of the service at `url`, with the secret that holds its key.
-    pub(crate) fn new(url: Url, key: VaultSecret) -> Result<Self, String> {
+    pub(crate) fn new(url: Url, key: VaultSecret) -> azure_core::Result<Self> {
         // Redirects are not followed, as the key is for this service only.
-        let client = build_http_client(http_client_builder(&url).timeout(REQUEST_TIMEOUT))?;
+        let client = http_client_for(&url, |builder| builder.timeout(REQUEST_TIMEOUT))?;
         Ok(Self { client, url, key })
     }
 

@@ -40,14 +40,41 @@ pub fn reqwest(
     configure: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + Sync + 'static,
 ) -> Result<Transport> {
     per_runtime(move || {
-        // The bounds of azure_core's own transport.
-        let builder = reqwest::Client::builder()
-            .connect_timeout(std::time::Duration::from_secs(20))
-            .read_timeout(std::time::Duration::from_secs(60))
-            .redirect(reqwest::redirect::Policy::none());
-        let client = configure(builder).build();
+        let client = configure(builder()).build();
         Ok(Arc::new(client.map_err(|error| unusable(&innermost(&error), error))?))
     })
+}
+
+/// Creates an HTTP client of `reqwest` for a program, with the bounds of [`reqwest()`].
+///
+/// # Arguments
+///
+/// * `configure` - Changes the settings of the client.
+///
+/// # Errors
+///
+/// The client cannot be built, as without CA certificates.
+#[cfg(feature = "reqwest")]
+pub fn http_client(
+    configure: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+) -> Result<reqwest::Client> {
+    configure(builder()).build().map_err(|error| {
+        let text = format!(
+            "the HTTP client cannot be created ({}): install the CA certificates of the system, such as Debian's \
+             ca-certificates",
+            innermost(&error)
+        );
+        Error::with_error(ErrorKind::Other, error, text)
+    })
+}
+
+/// Starts a client with the bounds of azure_core's own transport.
+#[cfg(feature = "reqwest")]
+fn builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .connect_timeout(std::time::Duration::from_secs(20))
+        .read_timeout(std::time::Duration::from_secs(60))
+        .redirect(reqwest::redirect::Policy::none())
 }
 
 /// Creates a transport over `hyper`, with the platform's certificates and the proxies of the environment.

@@ -4,8 +4,8 @@ use crate::{
     overrides::DownstreamApiOptions,
     token::{self, Acquisition},
 };
-use serde_json::{Value, json};
-use std::{fmt, sync::Arc};
+use serde_json::{Map, Value, json};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// A request to a downstream API.
 #[derive(Clone, Debug)]
@@ -24,13 +24,18 @@ pub struct ApiRequest {
 pub struct ApiResponse {
     status: u16,
     content: Option<(String, String)>,
+    headers: BTreeMap<String, String>,
 }
 
 impl ApiResponse {
     /// Creates a response without content.
     #[must_use]
     pub fn status(status: u16) -> Self {
-        Self { status, content: None }
+        Self {
+            status,
+            content: None,
+            headers: BTreeMap::new(),
+        }
     }
 
     /// Creates a response with a JSON document.
@@ -43,21 +48,32 @@ impl ApiResponse {
     #[must_use]
     pub fn text(status: u16, content_type: impl Into<String>, content: impl Into<String>) -> Self {
         Self {
-            status,
             content: Some((content_type.into(), content.into())),
+            ..Self::status(status)
         }
     }
 
+    /// Adds a header. The sidecar passes it on only if
+    /// [`pass_on_headers`](crate::FakeSidecarBuilder::pass_on_headers) is set.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.insert(name.into(), value.into());
+        self
+    }
+
     /// Returns the `DownstreamApiResult`: its headers are those of the content only, and empty content is null.
-    pub(crate) fn to_result(&self) -> Value {
-        match &self.content {
-            None => json!({ "statusCode": self.status, "headers": {}, "content": null }),
-            Some((content_type, content)) => json!({
-                "statusCode": self.status,
-                "headers": { "Content-Type": [content_type], "Content-Length": [content.len().to_string()] },
-                "content": (!content.is_empty()).then_some(content),
-            }),
+    pub(crate) fn to_result(&self, passes_on_headers: bool) -> Value {
+        let mut headers = Map::new();
+        if passes_on_headers {
+            headers.extend(self.headers.iter().map(|(name, value)| (name.clone(), json!([value]))));
         }
+        let content = self.content.as_ref().map(|(content_type, content)| {
+            headers.insert("Content-Type".to_owned(), json!([content_type]));
+            headers.insert("Content-Length".to_owned(), json!([content.len().to_string()]));
+            content
+        });
+        let content = content.filter(|content| !content.is_empty());
+        json!({ "statusCode": self.status, "headers": headers, "content": content })
     }
 }
 
@@ -70,6 +86,7 @@ pub struct DownstreamApi {
     pub(crate) options: DownstreamApiOptions,
     pub(crate) scheme: &'static str,
     pub(crate) issue: IssueToken,
+    pub(crate) challenge: Option<String>,
     pub(crate) respond: Respond,
 }
 
@@ -88,6 +105,7 @@ impl DownstreamApi {
             },
             scheme: "Bearer",
             issue: Arc::new(token::acquire),
+            challenge: None,
             respond: Arc::new(echo),
         }
     }
@@ -124,6 +142,14 @@ impl DownstreamApi {
     #[must_use]
     pub fn tokens(mut self, issue: impl Fn(&Acquisition) -> Result<String, String> + Send + Sync + 'static) -> Self {
         self.issue = Arc::new(issue);
+        self
+    }
+
+    /// Adds a `WWW-Authenticate` header to the response for a failed acquisition. The source adds none, and leaves out the claims
+    /// that MSAL's error has.
+    #[must_use]
+    pub fn challenge(mut self, www_authenticate: impl Into<String>) -> Self {
+        self.challenge = Some(www_authenticate.into());
         self
     }
 

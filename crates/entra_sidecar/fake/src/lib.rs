@@ -8,6 +8,8 @@
 //! * Any override sets the verb to GET and the media types to JSON, unless it names others.
 //! * A refused caller's token is a 401 without a body; a token that cannot be acquired is a 401 with a problem.
 //! * An API that is not configured is a 400.
+//! * Tokens are cached until five minutes before their expiry, unless `ForceRefresh` or `Claims` asks for a new one.
+//! * Of an API's headers, those of the content are passed on: a claims challenge is lost, as are those of Entra ID.
 //! * Since version 4.15.0, a request to another host name than a local one is refused.
 //!
 //! Tokens are unsigned, and the APIs behind it are closures: no request leaves the process.

@@ -1,9 +1,24 @@
 //! A fake sidecar for clients in other languages. It prints its addresses as one line of JSON, and ends when its input does.
 
-use fake_entra_sidecar::{AllowOverrides, CLIENT_ID, DownstreamApi, FakeSidecar, TENANT_ID};
-use std::io::{self, Read as _, Write as _};
+use fake_entra_sidecar::{AllowOverrides, CLIENT_ID, DownstreamApi, FakeSidecar, TENANT_ID, unsigned_token};
+use serde_json::json;
+use std::{
+    io::{self, Read as _, Write as _},
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 const BOT_FRAMEWORK: [&str; 1] = ["https://api.botframework.com/.default"];
+
+/// An API whose tokens are distinct. They expire in the year 2100.
+fn numbered() -> DownstreamApi {
+    let issued = AtomicUsize::new(0);
+    DownstreamApi::new(BOT_FRAMEWORK).request_app_token().tokens(move |_| {
+        let number = issued.fetch_add(1, Ordering::Relaxed);
+        Ok(unsigned_token(
+            &json!({ "exp": 4_102_444_800_u32, "jti": number.to_string() }),
+        ))
+    })
+}
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
@@ -13,6 +28,7 @@ async fn main() -> io::Result<()> {
         .api("Graph", DownstreamApi::graph())
         .api("default", DownstreamApi::new(BOT_FRAMEWORK).request_app_token())
         .api("refused", refused)
+        .api("numbered", numbered())
         .start()
         .await?;
     let open = FakeSidecar::builder()
@@ -21,6 +37,7 @@ async fn main() -> io::Result<()> {
             "agenticblueprint",
             DownstreamApi::new(["api://AzureADTokenExchange/.default"]).request_app_token(),
         )
+        .api("numbered", numbered())
         .allow_overrides(AllowOverrides::everywhere())
         .start()
         .await?;

@@ -119,7 +119,7 @@ async fn call_api(state: &State, api: &str, request: Request, caller: Option<Str
     };
     let response = (configured.respond)(&request);
     state.api_requests.push(request);
-    Ok(Json(response.to_result()).into_response())
+    Ok(Json(response.to_result(state.configuration.passes_on_headers)).into_response())
 }
 
 async fn validate(state: SharedState, headers: HeaderMap) -> Reply {
@@ -187,11 +187,16 @@ fn acquisition(
 
 fn acquire(state: &State, api: Option<&DownstreamApi>, acquisition: &Acquisition) -> Result<String, Refusal> {
     state.acquisitions.push(acquisition.clone());
+    if let Some(token) = state.cached_token(acquisition) {
+        return Ok(token);
+    }
     let issued = match api {
         Some(api) => (api.issue)(acquisition),
         None => token::acquire(acquisition),
     };
-    issued.map_err(|detail| problem(StatusCode::UNAUTHORIZED, detail))
+    let token = issued.map_err(|detail| Refusal::Acquisition(detail, api.and_then(|api| api.challenge.clone())))?;
+    state.cache_token(acquisition, &token);
+    Ok(token)
 }
 
 /// A response other than success.
@@ -200,6 +205,8 @@ enum Refusal {
     Caller(&'static str),
     /// For a caller without the scope that `/Validate` requires.
     MissingScope,
+    /// For a token that cannot be acquired: a detail, and a challenge of the test's own.
+    Acquisition(String, Option<String>),
     /// `ProblemDetails` with a detail.
     Problem(StatusCode, String),
 }
@@ -225,6 +232,13 @@ impl IntoResponse for Refusal {
             Self::MissingScope => {
                 let text = "IDW10203: The 'scope' or 'scp' claim does not contain the scopes that are required.";
                 (StatusCode::FORBIDDEN, text).into_response()
+            }
+            Self::Acquisition(detail, challenge) => {
+                let mut response = problem(StatusCode::UNAUTHORIZED, detail).into_response();
+                if let Some(challenge) = challenge.and_then(|challenge| challenge.parse().ok()) {
+                    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+                }
+                response
             }
             Self::Problem(status, detail) => {
                 // ASP.NET Core's type for the status.

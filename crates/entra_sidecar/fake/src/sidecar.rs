@@ -117,6 +117,13 @@ impl FakeSidecarBuilder {
         self
     }
 
+    /// Passes on all headers of an API's response. The source passes on those of the content only.
+    #[must_use]
+    pub fn pass_on_headers(mut self) -> Self {
+        self.0.passes_on_headers = true;
+        self
+    }
+
     /// Starts the sidecar.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use crate::{
     api::{ApiRequest, DownstreamApi},
     overrides::AllowOverrides,
-    token::{self, Acquisition},
+    token::{self, Acquisition, TokenCache},
 };
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
@@ -103,6 +103,7 @@ pub(crate) struct Configuration {
     pub(crate) allow_overrides: AllowOverrides,
     pub(crate) caller_check: Option<CallerCheck>,
     pub(crate) required_scope: Option<String>,
+    pub(crate) passes_on_headers: bool,
 }
 
 impl fmt::Debug for Configuration {
@@ -122,6 +123,7 @@ pub(crate) struct State {
     pub(crate) acquisitions: Records<Acquisition>,
     pub(crate) api_requests: Records<ApiRequest>,
     issued_caller_tokens: Mutex<HashSet<String>>,
+    tokens: Mutex<TokenCache>,
     faults: Mutex<VecDeque<Fault>>,
     unhealthy: AtomicBool,
 }
@@ -148,6 +150,14 @@ impl State {
                 .caller_check
                 .as_ref()
                 .is_some_and(|check| check(token))
+    }
+
+    pub(crate) fn cached_token(&self, acquisition: &Acquisition) -> Option<String> {
+        lock(&self.tokens).get(acquisition)
+    }
+
+    pub(crate) fn cache_token(&self, acquisition: &Acquisition, token: &str) {
+        lock(&self.tokens).insert(acquisition, token.to_owned());
     }
 
     pub(crate) fn inject(&self, faults: impl IntoIterator<Item = Fault>) {

@@ -17,8 +17,14 @@ const PRINCIPAL_ID: &str = "c0a2c9d7-6f0e-4b0a-9a55-7f64c1a9e733";
 /// The lifetime of a token, in seconds.
 const LIFETIME: u64 = 3600;
 
+/// MSAL returns no cached token that expires within this time, in seconds.
+const EXPIRY_BUFFER: u64 = 300;
+
+/// The options with which MSAL looks for no cached token.
+const BYPASSING: [&str; 2] = ["forcerefresh", "claims"];
+
 /// An acquisition of a token.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Acquisition {
     /// The name of the API.
@@ -29,6 +35,55 @@ pub struct Acquisition {
     pub agent: Option<ActingAgent>,
     /// The token of the caller on whose behalf it is acquired.
     pub caller: Option<String>,
+}
+
+impl Acquisition {
+    /// Returns the part by which MSAL finds a cached token.
+    fn key(&self) -> Self {
+        let mut acquire_token = self.options.acquire_token.clone();
+        for name in BYPASSING.into_iter().chain(["correlationid"]) {
+            acquire_token.remove(name);
+        }
+        Self {
+            options: DownstreamApiOptions {
+                scopes: self.options.scopes.clone(),
+                request_app_token: self.options.request_app_token,
+                acquire_token,
+                ..DownstreamApiOptions::default()
+            },
+            ..self.clone()
+        }
+    }
+
+    /// Returns whether it must get a new token.
+    fn bypasses_cache(&self) -> bool {
+        BYPASSING
+            .iter()
+            .any(|name| self.options.acquire_token.contains_key(*name))
+    }
+}
+
+/// The cached tokens of MSAL.
+#[derive(Debug, Default)]
+pub(crate) struct TokenCache(Vec<(Acquisition, String)>);
+
+impl TokenCache {
+    /// Returns the cached token, unless it expires soon or a new one must be acquired.
+    pub(crate) fn get(&self, acquisition: &Acquisition) -> Option<String> {
+        if acquisition.bypasses_cache() {
+            return None;
+        }
+        let key = acquisition.key();
+        let (_, token) = self.0.iter().find(|(cached, _)| *cached == key)?;
+        let expires_on = claims(token)?.get("exp")?.as_u64()?;
+        (expires_on > now() + EXPIRY_BUFFER).then(|| token.clone())
+    }
+
+    pub(crate) fn insert(&mut self, acquisition: &Acquisition, token: String) {
+        let key = acquisition.key();
+        self.0.retain(|(cached, _)| *cached != key);
+        self.0.push((key, token));
+    }
 }
 
 /// Creates a JSON Web Token without a valid signature.

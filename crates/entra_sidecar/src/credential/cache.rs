@@ -1,6 +1,10 @@
 //! The cached token of a scope, and its refreshes.
 
-use azure_core::{Result, credentials::AccessToken, time::Duration};
+use azure_core::{
+    Result,
+    credentials::{AccessToken, Secret},
+    time::Duration,
+};
 use client_core::{
     clock::Clock,
     single_flight::{InFlight, SharedError, SharedResult, SingleFlight},
@@ -12,6 +16,10 @@ const REFRESH_BEFORE_EXPIRY: Duration = Duration::minutes(5);
 
 /// The pause after a failed refresh, in which the old token is returned.
 const RETRY_PAUSE: Duration = Duration::seconds(30);
+
+/// The pause after a forced refresh, in which no token is invalidated: a service that refuses every token must not cause a
+/// request to Entra ID for each call.
+const FORCE_PAUSE: Duration = Duration::seconds(30);
 
 /// The cached token of a scope.
 #[derive(Debug)]
@@ -25,6 +33,10 @@ struct State {
     token: Option<AccessToken>,
     /// The end of the pause after a failed refresh, by the stopwatch of the clock.
     paused_until: Option<Duration>,
+    /// The invalidated token, until another takes its place.
+    invalidated: Option<Secret>,
+    /// The end of the pause after a forced refresh, by the stopwatch of the clock.
+    kept_until: Option<Duration>,
     acquisition: SingleFlight<AccessToken>,
 }
 
@@ -47,7 +59,11 @@ impl TokenCache {
     ///
     /// A token that expires soon is refreshed by the first caller who finds it so. It is returned to the others meanwhile, and to
     /// all if the refresh fails. Without a valid token, concurrent callers share an acquisition, with its token or failure.
-    pub(super) async fn get<F>(&self, acquire: impl FnOnce() -> F) -> Result<AccessToken>
+    ///
+    /// # Arguments
+    ///
+    /// * `acquire` - Acquires a token; with `true`, a new one is forced.
+    pub(super) async fn get<F>(&self, acquire: impl FnOnce(bool) -> F) -> Result<AccessToken>
     where
         F: Future<Output = Result<AccessToken>> + Send + 'static,
     {
@@ -61,7 +77,16 @@ impl TokenCache {
         }
     }
 
-    fn look_up<F>(&self, acquire: impl FnOnce() -> F) -> Lookup
+    /// Drops a token that a service refused, if it is cached. The next acquisition is forced.
+    pub(super) fn invalidate(&self, token: &Secret) {
+        let mut state = lock(&self.state);
+        let is_kept = state.kept_until.is_some_and(|end| self.clock.elapsed() < end);
+        if !is_kept && state.token.as_ref().is_some_and(|cached| cached.token == *token) {
+            state.invalidated = state.token.take().map(|cached| cached.token);
+        }
+    }
+
+    fn look_up<F>(&self, acquire: impl FnOnce(bool) -> F) -> Lookup
     where
         F: Future<Output = Result<AccessToken>> + Send + 'static,
     {
@@ -75,9 +100,10 @@ impl TokenCache {
             }
         }
         let mut is_first = false;
+        let is_forced = state.invalidated.is_some();
         let acquisition = state.acquisition.join(|| {
             is_first = true;
-            store(self.state.clone(), self.clock.clone(), acquire())
+            store(self.state.clone(), self.clock.clone(), is_forced, acquire(is_forced))
         });
         match token {
             Some(token) if !is_first => Lookup::Token(token),
@@ -90,14 +116,29 @@ impl TokenCache {
 async fn store(
     state: Arc<Mutex<State>>,
     clock: Clock,
+    is_forced: bool,
     acquisition: impl Future<Output = Result<AccessToken>>,
 ) -> SharedResult<AccessToken> {
     let result = acquisition.await;
     let mut state = lock(&state);
     match result {
         Ok(token) => {
-            state.token = Some(token.clone());
-            state.paused_until = None;
+            let is_invalidated = state.invalidated.as_ref() == Some(&token.token);
+            if is_forced {
+                state.kept_until = Some(clock.elapsed() + FORCE_PAUSE);
+                if is_invalidated {
+                    tracing::warn!(
+                        "the sidecar returned a token again that a service had refused; allow overrides on the route in its \
+                         configuration (Sidecar:AllowOverrides), or check why the service refuses the token"
+                    );
+                }
+            }
+            // An acquisition that began before the token was invalidated can return it from the sidecar's cache.
+            if is_forced || !is_invalidated {
+                state.token = Some(token.clone());
+                state.invalidated = None;
+                state.paused_until = None;
+            }
             Ok(token)
         }
         Err(error) => {
@@ -116,7 +157,7 @@ mod tests {
     use super::*;
     use azure_core::{Error, error::ErrorKind, time::parse_rfc3339};
     use client_core::clock::ManualTime;
-    use futures::{FutureExt as _, future::pending};
+    use futures::{FutureExt as _, channel::oneshot, future::pending};
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// A cache whose time a test moves.
@@ -139,14 +180,26 @@ mod tests {
         /// Returns the name of the token that a caller gets if the sidecar returns a new one with this lifetime.
         async fn get(&self, name: &str, lifetime: Duration) -> String {
             let token = self.token(name, lifetime);
-            let token = self.cache.get(|| async { Ok(token) }).await.unwrap();
+            let token = self.cache.get(|_| async { Ok(token) }).await.unwrap();
             token.token.secret().to_owned()
+        }
+
+        /// Returns the name of the token that a caller gets, and whether a new one was forced, if one was acquired.
+        async fn get_with_force(&self, name: &str) -> (String, Option<bool>) {
+            let token = self.token(name, Duration::HOUR);
+            let mut forced = None;
+            let acquire = |is_forced| {
+                forced = Some(is_forced);
+                async { Ok(token) }
+            };
+            let token = self.cache.get(acquire).await.unwrap();
+            (token.token.secret().to_owned(), forced)
         }
 
         /// Returns the same if the sidecar fails.
         async fn get_from_failing(&self) -> Result<String> {
             let failure = async { Err(Error::with_message(ErrorKind::Credential, "no")) };
-            let token = self.cache.get(|| failure).await?;
+            let token = self.cache.get(|_| failure).await?;
             Ok(token.token.secret().to_owned())
         }
     }
@@ -200,7 +253,7 @@ mod tests {
             time.advance(Duration::minutes(4));
             Err(Error::with_message(ErrorKind::Credential, "no"))
         };
-        let error = test.cache.get(|| failure).await.unwrap_err();
+        let error = test.cache.get(|_| failure).await.unwrap_err();
         assert_eq!(
             (error.kind(), error.to_string().as_str()),
             (&ErrorKind::Credential, "no")
@@ -211,7 +264,7 @@ mod tests {
     async fn others_get_the_old_token_during_a_refresh() {
         let test = TestCache::new();
         test.get("a", Duration::minutes(4)).await;
-        let mut refresh = Box::pin(test.cache.get(pending));
+        let mut refresh = Box::pin(test.cache.get(|_| pending()));
         assert!((&mut refresh).now_or_never().is_none());
         let other = test.get("b", Duration::HOUR).now_or_never();
         assert_eq!(other.as_deref(), Some("a"));
@@ -221,13 +274,59 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn invalidated_tokens_are_replaced_by_force() {
+        let test = TestCache::new();
+        assert_eq!(test.get_with_force("a").await, ("a".to_owned(), Some(false)));
+        test.cache.invalidate(&"another".into());
+        assert_eq!(test.get_with_force("b").await, ("a".to_owned(), None));
+        test.cache.invalidate(&"a".into());
+        assert!(test.get_from_failing().await.is_err());
+        assert_eq!(test.get_with_force("b").await, ("b".to_owned(), Some(true)));
+        assert_eq!(test.get_with_force("c").await, ("b".to_owned(), None));
+        // The next refresh is a usual one.
+        test.time.advance(Duration::minutes(56));
+        assert_eq!(test.get_with_force("c").await, ("c".to_owned(), Some(false)));
+    }
+
+    #[tokio::test]
+    async fn tokens_are_forced_once_in_30_seconds() {
+        let test = TestCache::new();
+        test.get_with_force("a").await;
+        test.cache.invalidate(&"a".into());
+        // The sidecar ignores the override.
+        assert_eq!(test.get_with_force("a").await, ("a".to_owned(), Some(true)));
+        for _ in 0..2 {
+            test.cache.invalidate(&"a".into());
+            assert_eq!(test.get_with_force("b").await, ("a".to_owned(), None));
+            test.time.advance(Duration::seconds(15));
+        }
+        test.cache.invalidate(&"a".into());
+        assert_eq!(test.get_with_force("b").await, ("b".to_owned(), Some(true)));
+    }
+
+    #[tokio::test]
+    async fn refreshes_in_flight_do_not_restore_invalidated_tokens() {
+        for (returned, next) in [("a", Some(true)), ("b", None)] {
+            let test = TestCache::new();
+            test.get("a", Duration::minutes(4)).await;
+            let (sender, receiver) = oneshot::channel();
+            let mut refresh = Box::pin(test.cache.get(|_| async { Ok(receiver.await.unwrap()) }));
+            assert!((&mut refresh).now_or_never().is_none());
+            test.cache.invalidate(&"a".into());
+            sender.send(test.token(returned, Duration::HOUR)).unwrap();
+            assert_eq!(refresh.await.unwrap().token.secret(), returned);
+            assert_eq!(test.get_with_force("c").await.1, next, "{returned}");
+        }
+    }
+
+    #[tokio::test]
     async fn concurrent_callers_share_an_acquisition() {
         let test = TestCache::new();
         let token = test.token("a", Duration::HOUR);
         let acquisitions = Arc::new(AtomicUsize::new(0));
         let ask = || {
             let (token, acquisitions) = (token.clone(), acquisitions.clone());
-            test.cache.get(|| async move {
+            test.cache.get(|_| async move {
                 tokio::task::yield_now().await;
                 acquisitions.fetch_add(1, Ordering::Relaxed);
                 Ok(token)

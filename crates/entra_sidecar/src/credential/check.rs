@@ -38,7 +38,7 @@ pub(super) fn access_token(
     if let Some(agent) = agent {
         check_agent(&claims, agent).map_err(|fault| unexpected(scope, fault))?;
     }
-    if let Some(caller) = caller.filter(|_| agent.is_none_or(|agent| matches!(agent, Agent::Autonomous { .. }))) {
+    if let Some(caller) = caller.filter(|_| agent.is_none_or(Agent::acts_for_caller)) {
         check_user(&claims, caller).map_err(|fault| unexpected(scope, fault))?;
     }
     let expires_on = claims

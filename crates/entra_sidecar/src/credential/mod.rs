@@ -3,25 +3,22 @@
 mod cache;
 mod check;
 mod scope;
+mod source;
 
 pub use scope::SidecarScope;
 
 use crate::{
     client::SidecarClient,
-    error::SidecarError,
-    models::{Agent, InboundToken, SidecarClientAuthorizationHeaderOptions},
+    models::{Agent, InboundToken},
 };
 use azure_core::{
-    Error, Result,
-    credentials::{AccessToken, TokenCredential, TokenRequestOptions},
-    error::ErrorKind,
+    Result,
+    credentials::{AccessToken, Secret, TokenCredential, TokenRequestOptions},
     fmt::SafeDebug,
-    http::ClientMethodOptions,
+    http::policies::Policy,
 };
-use cache::TokenCache;
-use client_core::{clock::Clock, single_flight::catch_panic};
-use scope::check_scopes;
-use std::{borrow::Cow, sync::Arc};
+use source::{RefreshAfter401, TokenSource};
+use std::sync::Arc;
 
 /// Options for a [`SidecarCredential`] and a [`SidecarOnBehalfOfCredential`].
 #[derive(Clone, Default, SafeDebug)]
@@ -42,9 +39,13 @@ pub struct SidecarCredentialOptions {
 /// while the others get the old token. If a refresh fails, the old token is returned for 30 seconds before the next attempt,
 /// while it is valid. Without a valid token, concurrent callers on one async runtime share a request and its failure.
 ///
+/// The sidecar has a cache, too. A token that a service refuses stays in both until it expires, unless the client of the service
+/// has the policy of [`refresh_after_401`](Self::refresh_after_401), or the token is [invalidated](Self::invalidate). The next one
+/// is then acquired with `ForceRefresh`.
+///
 /// # Errors
 ///
-/// Errors are of kind `Credential`. [`SidecarError::from_error`] finds their cause.
+/// Errors are of kind `Credential`. [`SidecarError::from_error`](crate::SidecarError::from_error) finds their cause.
 ///
 /// # Examples
 ///
@@ -64,7 +65,7 @@ pub struct SidecarCredentialOptions {
 /// ```
 #[derive(Debug)]
 pub struct SidecarCredential {
-    source: TokenSource,
+    source: Arc<TokenSource>,
 }
 
 impl SidecarCredential {
@@ -86,8 +87,51 @@ impl SidecarCredential {
         options: Option<SidecarCredentialOptions>,
     ) -> Result<Arc<Self>> {
         let agent = options.unwrap_or_default().agent;
-        let source = TokenSource::new(client, scopes, agent, None)?;
+        let source = Arc::new(TokenSource::new(client, scopes, agent, None)?);
         Ok(Arc::new(Self { source }))
+    }
+
+    /// Returns a policy that acquires a new token after a service has refused one with a 401: the next request of the client has
+    /// it. The refused request is not sent again.
+    ///
+    /// Add it to the `per_try_policies` of the client of the service. A new token is forced at most every 30 seconds, because a 401
+    /// can have other reasons: Azure Communication Services responds with one to the ID of a user of another resource.
+    ///
+    /// A sidecar ignores `ForceRefresh` where its configuration does not allow overrides, and returns its cached token: allow
+    /// them by `Sidecar:AllowOverrides:GetAuthorizationHeaderUnauthenticated`. A warning is logged if it returns the refused
+    /// token.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use azure_communication_identity::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
+    /// use entra_sidecar::{SidecarClient, SidecarCredential, SidecarScope};
+    ///
+    /// # fn main() -> azure_core::Result<()> {
+    /// let scope = SidecarScope::new("https://communication.azure.com//.default", "Acs");
+    /// let credential = SidecarCredential::new(SidecarClient::from_env(None)?, [scope], None)?;
+    /// let mut options = CommunicationIdentityClientOptions::default();
+    /// options.client_options.per_try_policies.push(credential.refresh_after_401());
+    /// let client = CommunicationIdentityClient::new(
+    ///     "https://contoso.communication.azure.com",
+    ///     credential,
+    ///     Some(options),
+    /// )?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn refresh_after_401(&self) -> Arc<dyn Policy> {
+        Arc::new(RefreshAfter401(self.source.clone()))
+    }
+
+    /// Drops a token that a service refused, if it is still the cached one. The next one is acquired as
+    /// [`refresh_after_401`](Self::refresh_after_401) describes.
+    ///
+    /// # Arguments
+    ///
+    /// * `token` - The token.
+    pub fn invalidate(&self, token: &Secret) {
+        self.source.invalidate(token);
     }
 }
 
@@ -124,7 +168,7 @@ impl TokenCredential for SidecarCredential {
 /// ```
 #[derive(Debug)]
 pub struct SidecarOnBehalfOfCredential {
-    source: TokenSource,
+    source: Arc<TokenSource>,
 }
 
 impl SidecarOnBehalfOfCredential {
@@ -147,8 +191,24 @@ impl SidecarOnBehalfOfCredential {
         options: Option<SidecarCredentialOptions>,
     ) -> Result<Arc<Self>> {
         let agent = options.unwrap_or_default().agent;
-        let source = TokenSource::new(client, scopes, agent, Some(caller))?;
+        let source = Arc::new(TokenSource::new(client, scopes, agent, Some(caller))?);
         Ok(Arc::new(Self { source }))
+    }
+
+    /// Returns a policy that acquires a new token after a service has refused one; see
+    /// [`SidecarCredential::refresh_after_401`]. By default, the sidecar allows overrides in the name of a caller.
+    #[must_use]
+    pub fn refresh_after_401(&self) -> Arc<dyn Policy> {
+        Arc::new(RefreshAfter401(self.source.clone()))
+    }
+
+    /// Drops a token that a service refused; see [`SidecarCredential::invalidate`].
+    ///
+    /// # Arguments
+    ///
+    /// * `token` - The token.
+    pub fn invalidate(&self, token: &Secret) {
+        self.source.invalidate(token);
     }
 }
 
@@ -157,114 +217,4 @@ impl TokenCredential for SidecarOnBehalfOfCredential {
     async fn get_token(&self, scopes: &[&str], options: Option<TokenRequestOptions<'_>>) -> Result<AccessToken> {
         self.source.get_token(scopes, options).await
     }
-}
-
-/// The tokens of a credential.
-#[derive(Debug)]
-struct TokenSource {
-    acquirer: Arc<Acquirer>,
-    scopes: Vec<(SidecarScope, TokenCache)>,
-}
-
-impl TokenSource {
-    fn new(
-        client: SidecarClient,
-        scopes: impl IntoIterator<Item = SidecarScope>,
-        agent: Option<Agent>,
-        caller: Option<InboundToken>,
-    ) -> Result<Self> {
-        let scopes: Vec<SidecarScope> = scopes.into_iter().collect();
-        check_scopes(&scopes)?;
-        let clock = Clock::system();
-        let scopes = scopes
-            .into_iter()
-            .map(|scope| (scope, TokenCache::new(clock.clone())))
-            .collect();
-        Ok(Self {
-            acquirer: Arc::new(Acquirer {
-                client,
-                agent,
-                caller,
-                clock,
-            }),
-            scopes,
-        })
-    }
-
-    async fn get_token(&self, scopes: &[&str], options: Option<TokenRequestOptions<'_>>) -> Result<AccessToken> {
-        let (scope, cache) = self.find(scopes)?;
-        let acquire = || {
-            let (acquirer, scope) = (self.acquirer.clone(), scope.clone());
-            let context = options.unwrap_or_default().method_options.context.into_owned();
-            async move {
-                let token = acquirer.acquire(&scope, ClientMethodOptions { context });
-                catch_panic(token).await.map_err(into_credential_error)
-            }
-        };
-        cache.get(acquire).await
-    }
-
-    /// Finds the one requested scope.
-    fn find(&self, scopes: &[&str]) -> Result<&(SidecarScope, TokenCache)> {
-        let [requested] = scopes else {
-            return Err(refused(
-                "a token can be asked for with one scope only, such as https://vault.azure.net/.default",
-            ));
-        };
-        let found = self.scopes.iter().find(|(scope, _)| scope.scope == *requested);
-        found.ok_or_else(|| {
-            refused(format!(
-                "the credential does not know the scope {}; name the API of the sidecar's configuration that has it with \
-                 SidecarScope::new",
-                one_line(requested)
-            ))
-        })
-    }
-}
-
-/// Acquires tokens from the sidecar.
-#[derive(Debug)]
-struct Acquirer {
-    client: SidecarClient,
-    agent: Option<Agent>,
-    caller: Option<InboundToken>,
-    clock: Clock,
-}
-
-impl Acquirer {
-    /// Acquires a token for a scope, and checks that it is for the scope, the agent and the caller.
-    async fn acquire(&self, scope: &SidecarScope, method_options: ClientMethodOptions<'_>) -> Result<AccessToken> {
-        let options = Some(SidecarClientAuthorizationHeaderOptions {
-            agent: self.agent.clone(),
-            method_options,
-            ..Default::default()
-        });
-        let api_name = &scope.api_name;
-        let header = match &self.caller {
-            Some(caller) => self.client.authorization_header(api_name, caller, options).await?,
-            None => self.client.authorization_header_as_app(api_name, options).await?,
-        };
-        let now = self.clock.now();
-        check::access_token(&header, scope, self.agent.as_ref(), self.caller.as_ref(), now)
-    }
-}
-
-/// Gives an error the kind `Credential`. The client that requested the token would take other kinds for failures of its own
-/// service or connection.
-fn into_credential_error(error: Error) -> Error {
-    if *error.kind() == ErrorKind::Credential {
-        return error;
-    }
-    let text = SidecarError::from_error(&error).map_or_else(|| error.to_string(), ToString::to_string);
-    Error::with_error(ErrorKind::Credential, error, text)
-}
-
-/// Returns a text from outside on one line of a bounded length.
-fn one_line(text: &str) -> String {
-    text.chars().take(200).filter(|c| !c.is_control()).collect()
-}
-
-/// Creates the error of a refused request for a token.
-fn refused(text: impl Into<Cow<'static, str>>) -> Error {
-    Error::with_message(ErrorKind::Credential, text)
 }

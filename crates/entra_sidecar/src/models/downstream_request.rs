@@ -2,8 +2,12 @@
 
 use crate::error::invalid_argument;
 use azure_core::{Bytes, Result, fmt::SafeDebug, http::Method, json::to_json};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The characters of a segment that are encoded: all but the unreserved ones of RFC 3986, section 2.3.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A request that the sidecar sends to a downstream API, with a token that it acquires. `Debug` omits all values.
 ///
@@ -22,6 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct DownstreamRequest {
     method: Option<Method>,
     relative_path: Option<String>,
+    has_refused_segment: bool,
     accept: Option<String>,
     headers: BTreeMap<String, String>,
     query: BTreeMap<String, String>,
@@ -34,8 +39,9 @@ impl DownstreamRequest {
     /// # Arguments
     ///
     /// * `method` - The verb.
-    /// * `relative_path` - The path below the configured base URL of the API, with an optional query. It is sent unchanged:
-    ///   percent-encode values from outside. An empty path keeps the configured one.
+    /// * `relative_path` - The path below the configured base URL of the API, with an optional query. It is sent unchanged: a
+    ///   value from outside can lead to another path. Use [`with_path`](Self::with_path) for one. An empty path keeps the
+    ///   configured one.
     #[must_use]
     pub fn new(method: Method, relative_path: impl Into<String>) -> Self {
         Self {
@@ -75,6 +81,82 @@ impl DownstreamRequest {
         Self::new(Method::Delete, relative_path)
     }
 
+    /// Creates a request of a path whose segments are percent-encoded. Use it for values from outside: each stays one segment, and
+    /// cannot add a query.
+    ///
+    /// All characters but letters, digits, `-`, `.`, `_` and `~` are encoded. Use [`new`](Self::new) for a path whose other
+    /// characters have a meaning, such as `me/drive/root:/notes.txt`.
+    ///
+    /// # Arguments
+    ///
+    /// * `method` - The verb.
+    /// * `segments` - The segments of the path below the configured base URL of the API. Operations refuse a request without
+    ///   any, or with one that is empty, `.` or `..`, because it would lead to another path.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doctest.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Outcome {
+    /// # let (sidecar, client, caller) = start().await?;
+    /// use entra_sidecar::DownstreamRequest;
+    ///
+    /// let name = "adelev@contoso.com/../?x";
+    /// let request = DownstreamRequest::get_path(["users", name]);
+    /// # client.call_downstream_api("Graph", &caller, request, None).await?;
+    /// # assert_eq!(
+    /// #     sidecar.api_requests()[0].acquisition.options.relative_path,
+    /// #     "users/adelev%40contoso.com%2F..%2F%3Fx"
+    /// # );
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn with_path<S: AsRef<str>>(method: Method, segments: impl IntoIterator<Item = S>) -> Self {
+        let mut has_refused_segment = false;
+        let segments: Vec<String> = segments
+            .into_iter()
+            .map(|segment| {
+                has_refused_segment |= matches!(segment.as_ref(), "" | "." | "..");
+                utf8_percent_encode(segment.as_ref(), ENCODED).to_string()
+            })
+            .collect();
+        Self {
+            has_refused_segment: has_refused_segment || segments.is_empty(),
+            ..Self::new(method, segments.join("/"))
+        }
+    }
+
+    /// Creates a GET request of encoded segments; see [`with_path`](Self::with_path).
+    #[must_use]
+    pub fn get_path<S: AsRef<str>>(segments: impl IntoIterator<Item = S>) -> Self {
+        Self::with_path(Method::Get, segments)
+    }
+
+    /// Creates a POST request of encoded segments; see [`with_path`](Self::with_path).
+    #[must_use]
+    pub fn post_path<S: AsRef<str>>(segments: impl IntoIterator<Item = S>) -> Self {
+        Self::with_path(Method::Post, segments)
+    }
+
+    /// Creates a PUT request of encoded segments; see [`with_path`](Self::with_path).
+    #[must_use]
+    pub fn put_path<S: AsRef<str>>(segments: impl IntoIterator<Item = S>) -> Self {
+        Self::with_path(Method::Put, segments)
+    }
+
+    /// Creates a PATCH request of encoded segments; see [`with_path`](Self::with_path).
+    #[must_use]
+    pub fn patch_path<S: AsRef<str>>(segments: impl IntoIterator<Item = S>) -> Self {
+        Self::with_path(Method::Patch, segments)
+    }
+
+    /// Creates a DELETE request of encoded segments; see [`with_path`](Self::with_path).
+    #[must_use]
+    pub fn delete_path<S: AsRef<str>>(segments: impl IntoIterator<Item = S>) -> Self {
+        Self::with_path(Method::Delete, segments)
+    }
+
     /// Creates the request that the sidecar is configured with: its verb and its path. It may have a body. Operations refuse
     /// it with anything else, because any override would reset the verb.
     ///
@@ -85,6 +167,7 @@ impl DownstreamRequest {
         Self {
             method: None,
             relative_path: None,
+            has_refused_segment: false,
             accept: None,
             headers: BTreeMap::new(),
             query: BTreeMap::new(),
@@ -158,6 +241,11 @@ impl DownstreamRequest {
         )
     }
 
+    /// Returns whether the request names its verb, so that it takes overrides.
+    pub(crate) fn takes_overrides(&self) -> bool {
+        self.method.is_some()
+    }
+
     /// Returns the media type and the body.
     pub(crate) fn into_content(self) -> Option<(String, Bytes)> {
         self.content
@@ -169,6 +257,12 @@ impl DownstreamRequest {
     ///
     /// * `has_overrides` - `true` if the request to the sidecar has other overrides.
     pub(crate) fn parameters(&self, has_overrides: bool) -> Result<Vec<(String, String)>> {
+        if self.has_refused_segment {
+            return Err(invalid_argument(
+                "the path of the request has no segment, or one that is empty or made of dots; check the values that it is \
+                 built from",
+            ));
+        }
         let content_type = self.content.as_ref().map(|(media_type, _)| media_type.as_str());
         if !content_type.is_none_or(is_media_type) {
             return Err(invalid_argument(
@@ -324,7 +418,9 @@ fn check_line(value: &str, what: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use percent_encoding::percent_decode_str;
     use proptest::prelude::*;
+    use url::Url;
 
     #[test]
     fn media_types_are_recognized() {
@@ -356,7 +452,39 @@ mod tests {
         }
     }
 
+    /// Returns the path of a GET request, as a server reads it.
+    fn read_path<S: AsRef<str>>(segments: &[S]) -> Option<Vec<String>> {
+        let parameters = DownstreamRequest::get_path(segments).parameters(false).ok()?;
+        let (_, path) = parameters.iter().find(|(name, _)| name.ends_with("RelativePath"))?;
+        // The WHATWG parser resolves dots and slashes as .NET's Uri does.
+        let url = Url::parse("https://api.contoso.com/v1.0/").unwrap().join(path).unwrap();
+        assert_eq!((url.query(), url.fragment()), (None, None));
+        let segments = url.path().strip_prefix("/v1.0/").unwrap().split('/');
+        Some(
+            segments
+                .map(|segment| percent_decode_str(segment).decode_utf8().unwrap().into_owned())
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn segments_that_lead_elsewhere_are_refused() {
+        for segments in [&[][..], &[""], &["a", ""], &["."], &["users", "..", "me"]] {
+            assert_eq!(read_path(segments), None, "{segments:?}");
+        }
+        for segments in [["users", "..."], ["a b", "%2e%2e"], ["..\\", "?#"], ["me", "a/../b"]] {
+            assert_eq!(read_path(&segments), Some(segments.map(str::to_owned).to_vec()));
+        }
+    }
+
     proptest! {
+        #[test]
+        fn segments_survive_a_round_trip(segments in prop::collection::vec("\\PC*|[./\\\\?#%]{1,4}|.*", 1..4)) {
+            let is_refused = segments.iter().any(|segment| matches!(segment.as_str(), "" | "." | ".."));
+            let expected = (!is_refused).then(|| segments.clone());
+            prop_assert_eq!(read_path(&segments), expected);
+        }
+
         #[test]
         fn media_types_are_one_line(text in "(text/plain ?; ?a=)?.*") {
             if is_media_type(&text) {

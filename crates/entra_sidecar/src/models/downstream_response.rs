@@ -1,7 +1,7 @@
 //! The response of a downstream API.
 
 use super::responses::decode;
-use crate::error::unexpected_response;
+use crate::{claims::ClaimsChallenge, error::unexpected_response};
 use azure_core::{Error, Result, error::ErrorKind, http::StatusCode};
 use client_core::error::find;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -16,6 +16,7 @@ use std::{collections::BTreeMap, fmt};
 #[derive(Clone, PartialEq, Eq)]
 pub struct DownstreamResponse {
     api_name: String,
+    is_for_caller: bool,
     status: StatusCode,
     headers: BTreeMap<String, Vec<String>>,
     content: Option<String>,
@@ -59,6 +60,31 @@ impl DownstreamResponse {
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         self.content.as_deref()
+    }
+
+    /// Returns the claims, as JSON, of a claims challenge in a 401: another token must have them. `None` without a challenge.
+    ///
+    /// The sidecar's source, at commit dfeab823, passes on the headers of content only, and `WWW-Authenticate` is not one of
+    /// them. A handler that needs the challenges of an API must call it by itself, with the token of an
+    /// [authorization header](crate::SidecarClient::authorization_header), and hand them on by
+    /// [`HandlerError::from_claims_challenge`](crate::web::HandlerError::from_claims_challenge).
+    #[must_use]
+    pub fn claims_challenge(&self) -> Option<String> {
+        self.read_claims_challenge()
+            .map(|challenge| challenge.as_json().to_owned())
+    }
+
+    /// Returns the claims challenge to the caller. The application and an agent's user cannot be asked.
+    pub(crate) fn claims_challenge_to_caller(&self) -> Option<ClaimsChallenge> {
+        self.read_claims_challenge().filter(|_| self.is_for_caller)
+    }
+
+    fn read_claims_challenge(&self) -> Option<ClaimsChallenge> {
+        if self.status != StatusCode::Unauthorized {
+            return None;
+        }
+        let mut challenges = self.header_values("www-authenticate").iter();
+        challenges.find_map(|challenge| ClaimsChallenge::from_header(challenge))
     }
 
     /// Parses the content as JSON; `None` without content, as in a 202 or 204.
@@ -128,7 +154,11 @@ impl DownstreamResponse {
 
     /// Reads `DownstreamApiResult`. The source writes the status as a number and each header as a list. The sidecar's OpenAPI
     /// document also allows a number in a string, and its other documents show headers as strings.
-    pub(crate) fn from_body(api_name: &str, body: &[u8]) -> Result<Self> {
+    ///
+    /// # Arguments
+    ///
+    /// * `is_for_caller` - `true` if the API was called with a token of the caller.
+    pub(crate) fn from_body(api_name: &str, is_for_caller: bool, body: &[u8]) -> Result<Self> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Body {
@@ -165,6 +195,7 @@ impl DownstreamResponse {
         }
         Ok(Self {
             api_name: api_name.to_owned(),
+            is_for_caller,
             status: status.into(),
             headers,
             content: body.content,
@@ -229,7 +260,7 @@ mod tests {
     use serde_json::json;
 
     fn read(body: &str) -> Result<DownstreamResponse> {
-        DownstreamResponse::from_body("Graph", body.as_bytes())
+        DownstreamResponse::from_body("Graph", true, body.as_bytes())
     }
 
     #[test]

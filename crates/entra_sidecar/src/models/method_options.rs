@@ -34,6 +34,13 @@ pub struct SidecarClientCallDownstreamApiOptions<'a> {
     /// idempotent one is retried. Default: `false`, which sends every such call once. It has no effect on calls in the name
     /// of a caller.
     pub overrides_are_allowed: bool,
+    /// Sends the request once more, with `ForceRefresh`, if the API responds with a 401. Default: `false`.
+    ///
+    /// The sidecar caches tokens until they expire, also those that the API refuses since they were revoked. A 401 means that the
+    /// API did not execute the request, so any verb is sent again. The second request has the client's `timeout` for itself.
+    /// [`DownstreamRequest::as_configured`] takes no overrides and is never sent again; nor is a request that sets
+    /// `force_refresh`.
+    pub refresh_after_401: bool,
     /// Allows customization of the method call.
     pub method_options: ClientMethodOptions<'a>,
 }

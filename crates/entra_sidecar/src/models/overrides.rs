@@ -61,6 +61,11 @@ impl Agent {
         }
     }
 
+    /// Returns whether the agent acts in the name of the caller, and not as its own user.
+    pub(crate) fn acts_for_caller(&self) -> bool {
+        matches!(self, Self::Autonomous { .. })
+    }
+
     /// Returns the parameters of the query. Values that the sidecar would ignore are refused: it would act as another agent.
     pub(crate) fn parameters(&self) -> Result<Vec<(&'static str, String)>> {
         if self.agent_id().is_nil() {

@@ -1,6 +1,7 @@
 //! The error of a call that failed: its kind, and its remedy.
 
 use crate::{
+    claims::ClaimsChallenge,
     error::{ProblemDetails, SidecarError, SidecarErrorKind},
     requests::Route,
 };
@@ -14,10 +15,14 @@ use azure_core::{
 };
 use client_core::headers::{header, retry_after};
 
+/// The remedy of a failure that a user can remove.
+const SIGN_IN_AGAIN: &str = "Entra ID gave no token; the user must sign in again, prove who they are, or consent";
+
 /// A call that failed.
 #[derive(Clone, Copy)]
 pub(super) struct FailedCall {
     pub(super) route: Route,
+    pub(super) is_for_caller: bool,
     /// `true` if the call must not be executed twice, and may have been executed once.
     pub(super) may_have_been_executed: bool,
 }
@@ -27,13 +32,18 @@ impl FailedCall {
     pub(super) fn with_response(self, response: RawResponse) -> Error {
         let status = response.status();
         let problem = ProblemDetails::parse(response.body());
-        let (kind, remedy) = self.kind(&response, problem.as_ref());
+        let claims_challenge = self.claims_challenge(&response);
+        let (kind, remedy) = match claims_challenge {
+            Some(_) => (SidecarErrorKind::InteractionRequired, SIGN_IN_AGAIN),
+            None => self.kind(&response, problem.as_ref()),
+        };
         let title = problem.as_ref().and_then(ProblemDetails::safe_title);
         let title = title.unwrap_or_else(|| status.canonical_reason().into_owned());
         let text = format!("the sidecar answered {} {title}: {remedy}", u16::from(status));
         let error = SidecarError {
             status: Some(status),
             problem,
+            claims_challenge,
             retry_after: retry_after(response.headers()),
             ..self.failure(kind, text)
         };
@@ -135,6 +145,14 @@ impl FailedCall {
         }
     }
 
+    /// Returns the claims that a 401 asks of the caller. The application and an agent's user cannot be asked.
+    fn claims_challenge(self, response: &RawResponse) -> Option<ClaimsChallenge> {
+        if !self.is_for_caller || response.status() != StatusCode::Unauthorized {
+            return None;
+        }
+        ClaimsChallenge::from_header(header(response.headers(), &WWW_AUTHENTICATE)?)
+    }
+
     /// Distinguishes the sidecar's two 401s: a challenge without a body for a caller's token, and a problem for a token that
     /// could not be acquired.
     fn unauthorized(
@@ -152,10 +170,9 @@ impl FailedCall {
                 SidecarErrorKind::Protocol,
                 "it does not give such an answer; check the base URL, and any proxy in between",
             ),
-            Some(problem) if has_caller && problem.detail.as_deref().is_some_and(requires_interaction) => (
-                SidecarErrorKind::InteractionRequired,
-                "Entra ID gave no token; the user must sign in again, prove who they are, or consent",
-            ),
+            Some(problem) if has_caller && problem.detail.as_deref().is_some_and(requires_interaction) => {
+                (SidecarErrorKind::InteractionRequired, SIGN_IN_AGAIN)
+            }
             Some(_) => (
                 SidecarErrorKind::AcquisitionFailed,
                 "Entra ID gave no token; the problem's detail says why, such as a wrong secret, tenant or kind of token",

@@ -99,7 +99,11 @@ async fn send<T>(
     idempotency: Idempotency,
     read: impl FnOnce(&RawResponse) -> Option<Result<T>>,
 ) -> Result<T> {
-    let SidecarRequest { route, mut request } = request;
+    let SidecarRequest {
+        route,
+        is_for_caller,
+        mut request,
+    } = request;
     let Outcome {
         result,
         contexts,
@@ -107,6 +111,7 @@ async fn send<T>(
     } = pipeline.call(context, &mut request, idempotency).await;
     let failed = FailedCall {
         route,
+        is_for_caller,
         may_have_been_executed: may_have_been_executed && idempotency == Idempotency::AtMostOnce,
     };
     let error = match result {

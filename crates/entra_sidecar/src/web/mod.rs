@@ -10,6 +10,7 @@ mod actix_web;
 mod axum;
 
 use crate::{
+    claims::ClaimsChallenge,
     error::{SidecarError, SidecarErrorKind, invalid_argument},
     models::{DownstreamError, InboundToken},
 };
@@ -21,22 +22,34 @@ use std::fmt;
 ///
 /// Any error of this crate converts into it by `?`. The response is a problem ([RFC 9457]) with a `code`. It shows nothing of
 /// the texts of the sidecar, Entra ID or a downstream API. These are logged with the response, as a `tracing` event at level
-/// WARN, or at level DEBUG for a missing or rejected caller's token, which anyone can send.
+/// WARN, or at level DEBUG for a failure that callers cause at will: a missing or rejected token, and a status that is passed on.
 ///
 /// | error | status | code |
 /// | --- | --- | --- |
 /// | the request has no bearer token | 401 | `caller_token_missing` |
 /// | [`CallerTokenRejected`](SidecarErrorKind::CallerTokenRejected) | 401 | `caller_token_rejected` |
 /// | [`InteractionRequired`](SidecarErrorKind::InteractionRequired) | 401 | `interaction_required` |
+/// | a downstream API returned 401 with a claims challenge to the caller | 401 | `interaction_required` |
 /// | [`MissingScope`](SidecarErrorKind::MissingScope) | 403 | `missing_scope` |
 /// | a downstream API returned 403 | 403 | `downstream_forbidden` |
 /// | [`Unavailable`](SidecarErrorKind::Unavailable) | 503 | `sidecar_unavailable` |
 /// | a downstream API returned 408, 429, 503 or 504 | 503 | `downstream_unavailable` |
+/// | a downstream API returned 400, which the handler [passes on](Self::pass_on) | 400 | `downstream_bad_request` |
+/// | a downstream API returned 404, which the handler passes on | 404 | `downstream_not_found` |
+/// | a downstream API returned 409, which the handler passes on | 409 | `downstream_conflict` |
 /// | a downstream API returned another failure, or content that cannot be read | 502 | `downstream_failed` |
 /// | [`PolicyFailed`](SidecarErrorKind::PolicyFailed) | 500 | `internal_error` |
 /// | any other [`SidecarErrorKind`] | 502 | `sidecar_failed` |
 /// | any other error, such as a refused argument | 500 | `internal_error` |
 ///
+/// # Claims challenges
+///
+/// A policy of Conditional Access can ask for claims that the caller's token does not have. The response hands them on as a
+/// challenge ([RFC 6750], section 3), `Bearer error="insufficient_claims", claims="..."`, which libraries for clients, such as
+/// MSAL, understand. Claims that were asked of the application or of an agent's user are not handed on, as the caller cannot
+/// have them.
+///
+/// [RFC 6750]: https://www.rfc-editor.org/rfc/rfc6750
 /// [RFC 9457]: https://www.rfc-editor.org/rfc/rfc9457
 ///
 /// # Examples
@@ -66,6 +79,7 @@ use std::fmt;
 #[derive(Debug)]
 pub struct HandlerError {
     problem: Problem,
+    claims_challenge: Option<ClaimsChallenge>,
     source: Error,
 }
 
@@ -86,8 +100,86 @@ impl HandlerError {
         };
         token.map_err(|source| Self {
             problem: Problem::CallerTokenMissing,
+            claims_challenge: None,
             source,
         })
+    }
+
+    /// Creates the error of a claims challenge; `None` if the header has none. Its response is a 401 with the same claims.
+    ///
+    /// Use it where the handler calls an API by itself, with the token of an
+    /// [authorization header](crate::SidecarClient::authorization_header) that was acquired in the name of the caller. Claims that
+    /// are asked of the application do not concern the caller.
+    ///
+    /// # Arguments
+    ///
+    /// * `www_authenticate` - The value of the `WWW-Authenticate` header in the API's response, which is a 401.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use entra_sidecar::web::HandlerError;
+    ///
+    /// let claims = "eyJhY2Nlc3NfdG9rZW4iOnsiYWNycyI6eyJlc3NlbnRpYWwiOnRydWUsInZhbHVlIjoiY3AxIn19fQ==";
+    /// let header = format!(r#"Bearer realm="", error="insufficient_claims", claims="{claims}""#);
+    /// let error = HandlerError::from_claims_challenge(&header).expect("the header has claims");
+    /// assert_eq!((error.status(), error.code()), (401, "interaction_required"));
+    /// ```
+    #[must_use]
+    pub fn from_claims_challenge(www_authenticate: &str) -> Option<Self> {
+        Some(Self {
+            problem: Problem::InteractionRequired,
+            claims_challenge: Some(ClaimsChallenge::from_header(www_authenticate)?),
+            source: Error::with_message(
+                ErrorKind::Credential,
+                "a downstream API asks for a token with more claims; the user must sign in again with them",
+            ),
+        })
+    }
+
+    /// Passes on the status of a downstream API: the response has it, too, if it is one of `statuses`. Without this it has 502,
+    /// because the handler, not its caller, chose the request to the API.
+    ///
+    /// Pass a status on if the caller can act on it, as on a 404 for an ID that the caller sent. A status of the sidecar is never
+    /// passed on, such as its 400 for an API that is not configured.
+    ///
+    /// # Arguments
+    ///
+    /// * `statuses` - Those of 400, 404 and 409 that are passed on. No other status is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/doctest.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Outcome {
+    /// # let (sidecar, client, caller) = start().await?;
+    /// use entra_sidecar::{DownstreamRequest, web::HandlerError};
+    ///
+    /// let request = DownstreamRequest::get_path(["users", "unknown@contoso.com"]);
+    /// let error = client
+    ///     .call_downstream_api("Graph", &caller, request, None)
+    ///     .await?
+    ///     .error_for_status()
+    ///     .map_err(|error| HandlerError::from(error).pass_on([404]))
+    ///     .unwrap_err();
+    /// assert_eq!(error.status(), 404);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn pass_on(self, statuses: impl IntoIterator<Item = u16>) -> Self {
+        let Some(error) = DownstreamError::from_error(&self.source) else {
+            return self;
+        };
+        let status = error.response().status();
+        let is_named = statuses.into_iter().any(|named| named == u16::from(status));
+        let problem = match status {
+            StatusCode::BadRequest if is_named => Problem::DownstreamBadRequest,
+            StatusCode::NotFound if is_named => Problem::DownstreamNotFound,
+            StatusCode::Conflict if is_named => Problem::DownstreamConflict,
+            _ => self.problem,
+        };
+        Self { problem, ..self }
     }
 
     /// Returns the status of the response.
@@ -106,8 +198,12 @@ impl HandlerError {
     #[must_use]
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = vec![("content-type", "application/problem+json".to_owned())];
-        if let Some(challenge) = self.problem.challenge() {
-            headers.push(("www-authenticate", challenge.to_owned()));
+        let challenge = match &self.claims_challenge {
+            Some(claims) => Some(claims.to_header()),
+            None => self.problem.challenge().map(str::to_owned),
+        };
+        if let Some(challenge) = challenge {
+            headers.push(("www-authenticate", challenge));
         }
         if let Some(seconds) = retry_after_seconds(&self.source) {
             headers.push(("retry-after", seconds.to_string()));
@@ -132,7 +228,7 @@ impl HandlerError {
     fn log(&self) {
         const MESSAGE: &str = "a request to this API failed";
         let (status, code, error) = (self.status(), self.code(), &self.source);
-        if matches!(self.problem, Problem::CallerTokenMissing | Problem::CallerTokenRejected) {
+        if self.problem.is_caused_at_will() {
             tracing::debug!(status, code, %error, "{MESSAGE}");
         } else {
             tracing::warn!(status, code, %error, "{MESSAGE}");
@@ -144,6 +240,7 @@ impl From<Error> for HandlerError {
     fn from(source: Error) -> Self {
         Self {
             problem: Problem::from_error(&source),
+            claims_challenge: claims_challenge(&source),
             source,
         }
     }
@@ -161,6 +258,14 @@ impl std::error::Error for HandlerError {
     }
 }
 
+/// Returns the claims that are asked of the caller.
+fn claims_challenge(error: &Error) -> Option<ClaimsChallenge> {
+    if let Some(error) = DownstreamError::from_error(error) {
+        return error.response().claims_challenge_to_caller();
+    }
+    SidecarError::from_error(error)?.claims_challenge.clone()
+}
+
 /// Returns the wait that the sidecar asks for, in whole seconds.
 fn retry_after_seconds(error: &Error) -> Option<i64> {
     let wait = SidecarError::from_error(error)?.retry_after()?;
@@ -174,7 +279,10 @@ enum Problem {
     CallerTokenRejected,
     InteractionRequired,
     MissingScope,
+    DownstreamBadRequest,
     DownstreamForbidden,
+    DownstreamNotFound,
+    DownstreamConflict,
     DownstreamUnavailable,
     DownstreamFailed,
     SidecarUnavailable,
@@ -185,7 +293,11 @@ enum Problem {
 impl Problem {
     fn from_error(error: &Error) -> Self {
         if let Some(error) = DownstreamError::from_error(error) {
-            return match error.response().status() {
+            let response = error.response();
+            return match response.status() {
+                StatusCode::Unauthorized if response.claims_challenge_to_caller().is_some() => {
+                    Self::InteractionRequired
+                }
                 StatusCode::Forbidden => Self::DownstreamForbidden,
                 StatusCode::RequestTimeout
                 | StatusCode::TooManyRequests
@@ -207,10 +319,26 @@ impl Problem {
         }
     }
 
+    /// Returns whether callers cause the problem at will, so that it is no warning.
+    #[cfg(any(feature = "actix", feature = "axum"))]
+    fn is_caused_at_will(self) -> bool {
+        matches!(
+            self,
+            Self::CallerTokenMissing
+                | Self::CallerTokenRejected
+                | Self::DownstreamBadRequest
+                | Self::DownstreamNotFound
+                | Self::DownstreamConflict
+        )
+    }
+
     fn status(self) -> u16 {
         match self {
+            Self::DownstreamBadRequest => 400,
             Self::CallerTokenMissing | Self::CallerTokenRejected | Self::InteractionRequired => 401,
             Self::MissingScope | Self::DownstreamForbidden => 403,
+            Self::DownstreamNotFound => 404,
+            Self::DownstreamConflict => 409,
             Self::InternalError => 500,
             Self::DownstreamFailed | Self::SidecarFailed => 502,
             Self::DownstreamUnavailable | Self::SidecarUnavailable => 503,
@@ -223,7 +351,10 @@ impl Problem {
             Self::CallerTokenRejected => "caller_token_rejected",
             Self::InteractionRequired => "interaction_required",
             Self::MissingScope => "missing_scope",
+            Self::DownstreamBadRequest => "downstream_bad_request",
             Self::DownstreamForbidden => "downstream_forbidden",
+            Self::DownstreamNotFound => "downstream_not_found",
+            Self::DownstreamConflict => "downstream_conflict",
             Self::DownstreamUnavailable => "downstream_unavailable",
             Self::DownstreamFailed => "downstream_failed",
             Self::SidecarUnavailable => "sidecar_unavailable",
@@ -238,7 +369,10 @@ impl Problem {
             Self::CallerTokenRejected => "The bearer token is not valid",
             Self::InteractionRequired => "You have to sign in again, prove who you are, or consent",
             Self::MissingScope => "The bearer token does not have the scope that is needed",
+            Self::DownstreamBadRequest => "The request is not valid",
             Self::DownstreamForbidden => "You may not do that",
+            Self::DownstreamNotFound => "This was not found",
+            Self::DownstreamConflict => "This conflicts with something that exists",
             Self::DownstreamUnavailable | Self::SidecarUnavailable => "This is not available at the moment",
             Self::DownstreamFailed | Self::SidecarFailed => "A service that this one needs does not work",
             Self::InternalError => "Something went wrong",

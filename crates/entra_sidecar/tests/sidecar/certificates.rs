@@ -1,13 +1,9 @@
 //! Clients on a machine without CA certificates.
 
+use crate::child::{NO_CERTIFICATES, is_child};
 use azure_core::http::Transport;
 use entra_sidecar::{SidecarClient, SidecarClientOptions};
-use std::{
-    env::current_exe,
-    error::Error,
-    process::{Command, Stdio},
-    sync::Arc,
-};
+use std::{error::Error, sync::Arc};
 
 fn options() -> SidecarClientOptions {
     SidecarClientOptions {
@@ -16,23 +12,14 @@ fn options() -> SidecarClientOptions {
     }
 }
 
-/// The environment of a process names the place of the certificates.
 #[test]
 fn the_constructor_reports_missing_certificates() {
-    let child = Command::new(current_exe().unwrap())
-        .args(["--exact", "certificates::without_certificates", "--ignored"])
-        .env("SSL_CERT_FILE", "/nonexistent")
-        .env("SSL_CERT_DIR", "/nonexistent")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let output = String::from_utf8_lossy(&child.stdout);
-    assert!(child.status.success() && output.contains("1 passed"), "{output}");
-}
-
-#[test]
-#[ignore = "needs an environment without certificates"]
-fn without_certificates() {
+    if !is_child(
+        "certificates::the_constructor_reports_missing_certificates",
+        &NO_CERTIFICATES,
+    ) {
+        return;
+    }
     assert!(SidecarClient::new("http://localhost:5000", Some(options())).is_ok());
     for base_url in [
         "https://localhost:5001",

@@ -1,6 +1,9 @@
 //! Credentials: the tokens that they accept, and their requests for them.
 
-use crate::setup::{Setup, USER, scripted};
+use crate::{
+    log::Log,
+    setup::{Setup, USER, scripted},
+};
 use azure_core::{
     Error, Uuid,
     credentials::TokenCredential as _,
@@ -296,6 +299,65 @@ async fn other_tokens_than_the_callers_are_refused() {
             SidecarOnBehalfOfCredential::new(setup.client.clone(), caller, scope(), Some(options)).unwrap();
         credential.get_token(&[SCOPE], None).await.unwrap();
     }
+}
+
+/// An API with distinct tokens, which the sidecar caches.
+fn numbered(api: DownstreamApi) -> DownstreamApi {
+    let issued = AtomicUsize::new(0);
+    api.tokens(move |_| {
+        let number = issued.fetch_add(1, Ordering::Relaxed);
+        let claims = json!({ "aud": "https://storage.azure.com", "exp": FAR, "oid": USER, "jti": number });
+        Ok(unsigned_token(&claims))
+    })
+}
+
+#[tokio::test]
+async fn invalidated_tokens_are_acquired_anew() {
+    let force = ("optionsOverride.AcquireTokenOptions.ForceRefresh", "true");
+    let everywhere = AllowOverrides::everywhere();
+    let setup = Setup::of(storage(numbered(app_api())).allow_overrides(everywhere)).await;
+    let credential = SidecarCredential::new(setup.client.clone(), scope(), None).unwrap();
+    let first = credential.get_token(&[SCOPE], None).await.unwrap().token;
+    credential.invalidate(&first);
+    let second = credential.get_token(&[SCOPE], None).await.unwrap().token;
+    assert_ne!(second, first);
+    assert_eq!(credential.get_token(&[SCOPE], None).await.unwrap().token, second);
+    let requests = setup.sidecar.requests();
+    assert_eq!(requests.len(), 2);
+    let has_force = |index: usize| {
+        requests[index]
+            .query
+            .iter()
+            .any(|(name, value)| (&**name, &**value) == force)
+    };
+    assert_eq!((has_force(0), has_force(1)), (false, true));
+
+    // In the name of a caller, the sidecar allows overrides by default.
+    let setup = Setup::of(storage(numbered(DownstreamApi::new([SCOPE])))).await;
+    let caller = setup.caller.clone();
+    let credential = SidecarOnBehalfOfCredential::new(setup.client.clone(), caller, scope(), None).unwrap();
+    let first = credential.get_token(&[SCOPE], None).await.unwrap().token;
+    credential.invalidate(&first);
+    assert_ne!(credential.get_token(&[SCOPE], None).await.unwrap().token, first);
+}
+
+#[tokio::test]
+async fn ignored_force_is_a_warning() {
+    use tracing_subscriber::util::SubscriberInitExt as _;
+
+    let log = Log::default();
+    let _guard = log.subscriber().set_default();
+    let setup = Setup::of(storage(numbered(app_api()))).await;
+    let credential = SidecarCredential::new(setup.client.clone(), scope(), None).unwrap();
+    let first = credential.get_token(&[SCOPE], None).await.unwrap().token;
+    for _ in 0..3 {
+        credential.invalidate(&first);
+        assert_eq!(credential.get_token(&[SCOPE], None).await.unwrap().token, first);
+    }
+    assert_eq!(setup.sidecar.requests().len(), 2);
+    let log = log.text();
+    assert_eq!(log.matches("Sidecar:AllowOverrides").count(), 1, "{log}");
+    assert!(!log.contains(first.secret()), "{log}");
 }
 
 #[tokio::test]

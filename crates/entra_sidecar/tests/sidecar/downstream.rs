@@ -1,7 +1,9 @@
 //! Responses of downstream APIs.
 
 use crate::setup::{Setup, echoing};
-use entra_sidecar::{DownstreamError, DownstreamRequest};
+use entra_sidecar::{
+    DownstreamError, DownstreamRequest, TokenOverrides, models::SidecarClientCallDownstreamApiOptions,
+};
 use fake_entra_sidecar::{ApiResponse, DownstreamApi, FakeSidecar};
 use serde_json::{Value, json};
 
@@ -119,4 +121,59 @@ async fn the_configured_request_is_sent_as_the_application() {
             (&json!("PUT"), &json!("configured"), &json!({}))
         );
     }
+}
+
+/// An API that refuses the tokens in the sidecar's cache.
+fn refusing_cached_tokens(status: u16) -> DownstreamApi {
+    DownstreamApi::new(["s"]).respond(move |request| {
+        let is_forced = request.acquisition.options.acquire_token.contains_key("forcerefresh");
+        ApiResponse::status(if is_forced { 200 } else { status })
+    })
+}
+
+#[tokio::test]
+async fn calls_are_sent_again_with_a_new_token_on_request() {
+    let get = || DownstreamRequest::get("me");
+    let post = || DownstreamRequest::post("me/sendMail").text("text/plain", "x");
+    let with_force = TokenOverrides {
+        force_refresh: true,
+        ..Default::default()
+    };
+    // The status of the first response, the option, the overrides, the request; the last status, and the number of calls.
+    for (first, refresh, overrides, request, last, calls) in [
+        (401, true, None, get(), 200, 2),
+        (401, true, None, post(), 200, 2),
+        (401, false, None, get(), 401, 1),
+        (403, true, None, get(), 403, 1),
+        (500, true, None, get(), 500, 1),
+        (401, true, Some(with_force), post(), 200, 1),
+        (401, true, None, DownstreamRequest::as_configured(), 401, 1),
+    ] {
+        let setup = Setup::of(FakeSidecar::builder().api("Graph", refusing_cached_tokens(first))).await;
+        let options = SidecarClientCallDownstreamApiOptions {
+            refresh_after_401: refresh,
+            overrides: overrides.unwrap_or_default(),
+            ..Default::default()
+        };
+        let response = setup
+            .client
+            .call_downstream_api("Graph", &setup.caller, request, Some(options));
+        assert_eq!(u16::from(response.await.unwrap().status()), last, "{first}");
+        let sent = setup.sidecar.api_requests();
+        assert_eq!(sent.len(), calls, "{first}");
+        assert!(sent.iter().all(|request| request.body == sent[0].body));
+    }
+
+    // A second refusal is the response.
+    let refusing = responding(ApiResponse::status(401));
+    let setup = Setup::of(FakeSidecar::builder().api("Graph", refusing)).await;
+    let options = SidecarClientCallDownstreamApiOptions {
+        refresh_after_401: true,
+        ..Default::default()
+    };
+    let response = setup
+        .client
+        .call_downstream_api("Graph", &setup.caller, get(), Some(options));
+    assert_eq!(u16::from(response.await.unwrap().status()), 401);
+    assert_eq!(setup.sidecar.api_requests().len(), 2);
 }

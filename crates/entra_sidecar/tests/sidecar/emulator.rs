@@ -7,18 +7,27 @@ use azure_communication_identity::{
 };
 use azure_core::{
     credentials::TokenCredential,
-    http::{RetryOptions, Transport},
+    http::{RetryOptions, Transport, policies::Policy},
 };
 use entra_sidecar::{
     InboundToken, SidecarCredential, SidecarError, SidecarErrorKind, SidecarOnBehalfOfCredential, SidecarScope,
 };
-use fake_entra_sidecar::{DownstreamApi, FakeSidecar};
+use fake_entra_sidecar::{AllowOverrides, DownstreamApi, FakeSidecar, unsigned_token};
+use serde_json::json;
 use std::sync::Arc;
 
 const ACS: &str = "https://communication.azure.com//.default";
 const TEAMS: &str = "https://auth.msft.communication.azure.com/Teams.ManageCalls";
 
 fn identity_client(emulator: &Emulator, credential: Arc<dyn TokenCredential>) -> CommunicationIdentityClient {
+    identity_client_with(emulator, credential, [])
+}
+
+fn identity_client_with(
+    emulator: &Emulator,
+    credential: Arc<dyn TokenCredential>,
+    policies: impl IntoIterator<Item = Arc<dyn Policy>>,
+) -> CommunicationIdentityClient {
     let certificate = reqwest::Certificate::from_pem(emulator.ca_pem().as_bytes()).unwrap();
     let http_client = reqwest::Client::builder()
         .no_proxy()
@@ -28,6 +37,7 @@ fn identity_client(emulator: &Emulator, credential: Arc<dyn TokenCredential>) ->
     let mut options = CommunicationIdentityClientOptions::default();
     options.client_options.transport = Some(Transport::new(Arc::new(http_client)));
     options.client_options.retry = RetryOptions::none();
+    options.client_options.per_try_policies.extend(policies);
     CommunicationIdentityClient::new(emulator.https_endpoint(), credential, Some(options)).unwrap()
 }
 
@@ -118,4 +128,61 @@ async fn a_teams_user_gets_a_token_on_their_behalf() {
     let credential =
         SidecarOnBehalfOfCredential::new(setup.client.clone(), setup.caller.clone(), [scope], None).unwrap();
     assert!(credential.get_token(&[TEAMS], None).await.is_err());
+}
+
+#[tokio::test]
+async fn refused_tokens_are_replaced_by_force() {
+    let emulator = Emulator::builder().start().await.unwrap();
+    let minted = emulator
+        .mint_entra_token(&EntraTokenRequest::service())
+        .await
+        .unwrap()
+        .token;
+    // The token in the sidecar's cache has been revoked; Entra ID gives another one.
+    let revoked = unsigned_token(&json!({ "aud": "https://communication.azure.com", "exp": 4_102_444_800_u32 }));
+    let api = || DownstreamApi::new(["https://communication.azure.com/.default"]).request_app_token();
+    let token = minted.clone();
+    let good = api().tokens(move |_| Ok(token.clone()));
+    let acs = api().tokens(move |acquisition| {
+        let is_forced = acquisition.options.acquire_token.contains_key("forcerefresh");
+        Ok(if is_forced { minted.clone() } else { revoked.clone() })
+    });
+    let builder = FakeSidecar::builder().api("Acs", acs).api("Good", good);
+    let setup = Setup::of(builder.allow_overrides(AllowOverrides::everywhere())).await;
+    let scope = || [SidecarScope::new(ACS, "Acs")];
+
+    // Without the policy, the credential gives the same token again.
+    let credential = SidecarCredential::new(setup.client.clone(), scope(), None).unwrap();
+    let client = identity_client(&emulator, credential);
+    for _ in 0..2 {
+        let error = client.create_user(None).await.unwrap_err();
+        assert_eq!(error.http_status().map(u16::from), Some(401));
+    }
+    assert_eq!(setup.sidecar.requests().len(), 1);
+
+    let credential = SidecarCredential::new(setup.client.clone(), scope(), None).unwrap();
+    let policy = credential.refresh_after_401();
+    let client = identity_client_with(&emulator, credential, [policy]);
+    let error = client.create_user(None).await.unwrap_err();
+    assert_eq!(error.http_status().map(u16::from), Some(401));
+    for _ in 0..2 {
+        client.create_user(None).await.unwrap();
+    }
+    assert_eq!(setup.sidecar.requests().len(), 3, "the new token serves both requests");
+
+    // Other responses leave the token in the cache.
+    let credential = SidecarCredential::new(setup.client.clone(), [SidecarScope::new(ACS, "Good")], None).unwrap();
+    // A client has a cache of its own.
+    let client = || identity_client_with(&emulator, credential.clone(), [credential.refresh_after_401()]);
+    let user = client().create_user(None).await.unwrap().into_model().unwrap();
+    client().delete_user(&user, None).await.unwrap();
+    client().get_token(&user, &[], None).await.unwrap_err();
+    assert_eq!(setup.sidecar.requests().len(), 4);
+
+    // The service has a 401 for an identity that it does not own, too. It does not cause a request each time.
+    for _ in 0..3 {
+        let error = client().delete_user(&user, None).await.unwrap_err();
+        assert_eq!(error.http_status().map(u16::from), Some(401));
+    }
+    assert_eq!(setup.sidecar.requests().len(), 5);
 }

@@ -4,9 +4,14 @@
 
 #[cfg(target_os = "linux")]
 mod certificates;
+mod challenges;
+#[cfg(target_os = "linux")]
+#[path = "../../../../tests/support/child.rs"]
+mod child;
 mod credentials;
 mod downstream;
 mod emulator;
+mod environment;
 mod errors;
 #[path = "../../../../tests/support/fake_service.rs"]
 mod fake_service;

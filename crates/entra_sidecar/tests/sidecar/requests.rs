@@ -275,6 +275,29 @@ async fn calls_with_every_verb_are_post_requests() {
 }
 
 #[tokio::test]
+async fn segments_of_a_path_are_encoded() {
+    let setup = Setup::new().await;
+    let outside = "a/../b?c=d&e#f%2F ä";
+    let path = || ["users", outside];
+    for (request, method) in [
+        (DownstreamRequest::get_path(path()), "GET"),
+        (DownstreamRequest::post_path(path()), "POST"),
+        (DownstreamRequest::put_path(path()), "PUT"),
+        (DownstreamRequest::patch_path(path()), "PATCH"),
+        (DownstreamRequest::delete_path(path()), "DELETE"),
+        (DownstreamRequest::with_path(Method::Head, path()), "HEAD"),
+    ] {
+        let request = request.query("$top", "1");
+        let response = setup.client.call_downstream_api("Graph", &setup.caller, request, None);
+        let echo: serde_json::Value = response.await.unwrap().json().unwrap().unwrap();
+        assert_eq!(echo["method"], method);
+        // Python: urllib.parse.quote(outside, safe="")
+        assert_eq!(echo["path"], "users/a%2F..%2Fb%3Fc%3Dd%26e%23f%252F%20%C3%A4");
+        assert_eq!(echo["query"], json!({ "$top": "1" }));
+    }
+}
+
+#[tokio::test]
 async fn the_fake_sidecar_accepts_post_only() {
     let setup = Setup::new().await;
     let http_client = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -365,6 +388,9 @@ async fn values_that_the_sidecar_would_ignore_are_refused() {
         get().query("Top", "1").query("top", "2"),
         get().accept(""),
         DownstreamRequest::get("me\n"),
+        DownstreamRequest::get_path(["users", ".."]),
+        DownstreamRequest::delete_path(["users", ""]),
+        DownstreamRequest::get_path::<&str>([]),
         DownstreamRequest::post("me").text("json", "{}"),
         DownstreamRequest::post("me").text("", "{}"),
         DownstreamRequest::as_configured().text("json", "{}"),

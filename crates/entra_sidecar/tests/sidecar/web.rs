@@ -11,7 +11,10 @@ use fake_entra_sidecar::{ApiResponse, DownstreamApi, Fault};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// The work of a handler.
+/// The statuses that handlers pass on, and some that never are.
+const PASSED_ON: [u16; 8] = [400, 404, 409, 401, 302, 429, 500, 503];
+
+/// The work of a handler. It passes on statuses if the name of the API begins with `Passing`.
 async fn handle(sidecar: &SidecarClient, api: &str, caller: &InboundToken) -> Result<String, HandlerError> {
     if api == "Validate" {
         return Ok(sidecar.validate(caller, None).await?.protocol);
@@ -24,11 +27,21 @@ async fn handle(sidecar: &SidecarClient, api: &str, caller: &InboundToken) -> Re
             .get_token(&["https://storage.azure.com/.default"], None)
             .await?;
     }
+    let (api, passes_on) = match api.strip_prefix("Passing") {
+        Some(api) => (api, true),
+        None => (api, false),
+    };
+    let pass_on = |error| {
+        let error = HandlerError::from(error);
+        if passes_on { error.pass_on(PASSED_ON) } else { error }
+    };
     let request = DownstreamRequest::get("me");
     let response = sidecar
         .call_downstream_api(api, caller, request, None)
-        .await?
-        .error_for_status()?;
+        .await
+        .map_err(pass_on)?
+        .error_for_status()
+        .map_err(pass_on)?;
     let content: Option<Value> = response.json()?;
     Ok(content.unwrap_or_default().to_string())
 }
@@ -43,7 +56,21 @@ fn cases() -> Vec<(&'static str, Option<Fault>, u16, &'static str)> {
         ("D403", None, 403, "downstream_forbidden"),
         ("D401", None, 502, "downstream_failed"),
         ("D302", None, 502, "downstream_failed"),
+        ("D400", None, 502, "downstream_failed"),
         ("D404", None, 502, "downstream_failed"),
+        ("D409", None, 502, "downstream_failed"),
+        ("PassingD400", None, 400, "downstream_bad_request"),
+        ("PassingD404", None, 404, "downstream_not_found"),
+        ("PassingD409", None, 409, "downstream_conflict"),
+        ("PassingD401", None, 502, "downstream_failed"),
+        ("PassingD302", None, 502, "downstream_failed"),
+        ("PassingD403", None, 403, "downstream_forbidden"),
+        ("PassingD429", None, 503, "downstream_unavailable"),
+        ("PassingD500", None, 502, "downstream_failed"),
+        // These are statuses of the sidecar.
+        ("PassingUnknown", None, 502, "sidecar_failed"),
+        ("PassingGraph", Some(Fault::before(404)), 502, "sidecar_failed"),
+        ("PassingGraph", Some(Fault::before(409)), 502, "sidecar_failed"),
         ("D500", None, 502, "downstream_failed"),
         ("D429", None, 503, "downstream_unavailable"),
         ("D503", None, 503, "downstream_unavailable"),
@@ -83,9 +110,11 @@ async fn setup() -> Setup {
         );
     for (name, status) in [
         ("D302", 302),
+        ("D400", 400),
         ("D401", 401),
         ("D403", 403),
         ("D404", 404),
+        ("D409", 409),
         ("D429", 429),
         ("D500", 500),
         ("D503", 503),
@@ -245,7 +274,7 @@ fn actix_web_responds_to_each_error() {
 
 #[cfg(feature = "axum")]
 #[tokio::test]
-async fn an_unknown_caller_is_not_a_warning() {
+async fn failures_that_callers_cause_are_not_warnings() {
     use axum::response::IntoResponse as _;
     use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -253,9 +282,13 @@ async fn an_unknown_caller_is_not_a_warning() {
     let stranger = InboundToken::bearer("stranger").unwrap();
     let rejected = handle(&setup.client, "Graph", &stranger).await.unwrap_err();
     let failed = handle(&setup.client, "Secret", &setup.caller).await.unwrap_err();
+    let passed_on = handle(&setup.client, "PassingD404", &setup.caller).await.unwrap_err();
+    let hidden = handle(&setup.client, "D404", &setup.caller).await.unwrap_err();
     for (error, level) in [
         (HandlerError::caller(None).unwrap_err(), "DEBUG"),
         (rejected, "DEBUG"),
+        (passed_on, "DEBUG"),
+        (hidden, "WARN"),
         (failed, "WARN"),
     ] {
         let log = Log::default();
@@ -274,4 +307,22 @@ async fn an_unreachable_sidecar_is_503() {
     let error = client.health(None).await.unwrap_err();
     let error = HandlerError::from(error);
     assert_eq!((error.status(), error.code()), (503, "sidecar_unavailable"));
+}
+
+#[tokio::test]
+async fn only_named_statuses_are_passed_on() {
+    let setup = setup().await;
+    for (api, named, status) in [
+        ("D400", vec![404, 409], 502),
+        ("D404", vec![400, 409], 502),
+        ("D409", vec![], 502),
+        ("D409", vec![409], 409),
+    ] {
+        let request = DownstreamRequest::get("me");
+        let response = setup.client.call_downstream_api(api, &setup.caller, request, None);
+        let error = response.await.unwrap().error_for_status().unwrap_err();
+        let error = HandlerError::from(error).pass_on(named.clone());
+        assert_eq!(error.status(), status, "{api} {named:?}");
+        assert!(!error.body().contains("PERSON") && !error.to_string().contains("PERSON"));
+    }
 }

@@ -1,44 +1,72 @@
 //! Requests for the keys of an issuer: the addresses that are allowed, the discovery document, the key set.
 
-use crate::{algorithm::Algorithm, error::ConfigurationError, keys::key_set::KeySet};
+use crate::{
+    algorithm::Algorithm,
+    bounded::{bounded, bounded_list},
+    error::ConfigurationError,
+    keys::key_set::KeySet,
+};
 use client_core::{host::is_loopback, json};
 use http::{HeaderMap, StatusCode, header::ACCEPT};
 use reqwest::{Client, redirect::Policy};
 use serde::Deserialize;
+use serde_json::Value;
 use std::{error::Error, fmt, iter::successors, net::Ipv4Addr, time::Duration};
 use url::{Host, Url};
 
 /// The longest body that is read, in bytes. The key sets of Entra ID have a quarter of this.
 const MAX_BODY_LEN: usize = 64 * 1024;
 
+/// The hosts that may be asked over plain http.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum PlainHttp {
+    #[default]
+    Loopback,
+    Anywhere,
+}
+
 /// The place of an issuer's keys.
 #[derive(Clone, Debug)]
 pub(crate) enum KeySource {
-    /// The `jwks_uri` of a discovery document, which must name this issuer.
-    Discovery { document: Url, issuer: String },
+    /// The `jwks_uri` of a discovery document, which must name one of these issuers.
+    Discovery {
+        document: Url,
+        issuers: Vec<String>,
+        plain_http: PlainHttp,
+    },
     /// A known address.
     Url(Url),
 }
 
 impl KeySource {
-    /// Finds the keys by discovery. The address of the document begins with `base`; the document names `issuer`.
-    pub(crate) fn discovery(base: &str, issuer: String) -> Result<Self, ConfigurationError> {
+    /// Finds the keys by discovery. The address of the document begins with `base`.
+    pub(crate) fn discovery(
+        base: &str,
+        issuers: Vec<String>,
+        plain_http: PlainHttp,
+    ) -> Result<Self, ConfigurationError> {
         if base.trim() != base {
             return Err(ConfigurationError::new("has white space around it"));
         }
-        if parse_url(base)?.query().is_some() {
+        if parse_url(base, plain_http)?.query().is_some() {
             return Err(ConfigurationError::new("must have no query"));
         }
         let document = format!("{}/.well-known/openid-configuration", base.trim_end_matches('/'));
+        Self::metadata(&document, issuers, plain_http)
+    }
+
+    /// Finds the keys by a discovery document at a known address.
+    pub(crate) fn metadata(url: &str, issuers: Vec<String>, plain_http: PlainHttp) -> Result<Self, ConfigurationError> {
         Ok(Self::Discovery {
-            document: parse_url(&document)?,
-            issuer,
+            document: parse_url(url, plain_http)?,
+            issuers,
+            plain_http,
         })
     }
 
     /// Finds the keys at a known address.
-    pub(crate) fn at(url: &str) -> Result<Self, ConfigurationError> {
-        parse_url(url).map(Self::Url)
+    pub(crate) fn keys(url: &str, plain_http: PlainHttp) -> Result<Self, ConfigurationError> {
+        parse_url(url, plain_http).map(Self::Url)
     }
 
     /// Returns the address of the first request.
@@ -75,15 +103,15 @@ impl KeySource {
     }
 }
 
-/// Parses an address that the guard may ask: https, or http on a loopback host, without user and fragment.
-fn parse_url(address: &str) -> Result<Url, ConfigurationError> {
+/// Parses an address that the guard may ask: https, or http on an allowed host, without user and fragment.
+fn parse_url(address: &str, plain_http: PlainHttp) -> Result<Url, ConfigurationError> {
     let url = Url::parse(address).map_err(|_| ConfigurationError::new("is not a URL"))?;
-    let secure = match url.scheme() {
+    let allowed = match url.scheme() {
         "https" => true,
-        "http" => is_loopback(&url),
+        "http" => plain_http == PlainHttp::Anywhere || is_loopback(&url),
         _ => false,
     };
-    if !secure {
+    if !allowed {
         return Err(ConfigurationError::new(
             "must begin with https://, or be http on a loopback host",
         ));
@@ -94,9 +122,15 @@ fn parse_url(address: &str) -> Result<Url, ConfigurationError> {
     Ok(url)
 }
 
-/// Parses the `jwks_uri` of a discovery document. A document from another machine must not direct requests to this one.
-fn parse_jwks_uri(jwks_uri: &str, document: &Url) -> Option<Url> {
-    let url = parse_url(jwks_uri).ok()?;
+/// Parses the `jwks_uri` of a discovery document. A document from another machine must not direct requests to this one, and
+/// a document that came over https must not direct them to plain http.
+fn parse_jwks_uri(jwks_uri: &str, document: &Url, plain_http: PlainHttp) -> Option<Url> {
+    let plain_http = if document.scheme() == "https" {
+        PlainHttp::Loopback
+    } else {
+        plain_http
+    };
+    let url = parse_url(jwks_uri, plain_http).ok()?;
     (is_loopback(document) || !may_be_this_machine(&url)).then_some(url)
 }
 
@@ -139,9 +173,16 @@ impl Fetcher {
         let url = match (known, &self.source) {
             (Some(url), _) => url,
             (None, KeySource::Url(url)) => url.clone(),
-            (None, KeySource::Discovery { document, issuer }) => {
+            (
+                None,
+                KeySource::Discovery {
+                    document,
+                    issuers,
+                    plain_http,
+                },
+            ) => {
                 let (body, _) = self.get(document).await?;
-                jwks_uri(&body, document, issuer).map_err(|kind| kind.at(document))?
+                jwks_uri(&body, document, issuers, *plain_http).map_err(|kind| kind.at(document))?
             }
         };
         let (body, headers) = self.get(&url).await?;
@@ -171,19 +212,32 @@ impl Fetcher {
     }
 }
 
-/// Reads the address of the keys from the discovery document at `url`, which must name this issuer.
-fn jwks_uri(body: &[u8], url: &Url, issuer: &str) -> Result<Url, FetchErrorKind> {
+/// Reads the address of the keys from the discovery document at `url`, which must name one of these issuers.
+///
+/// AD FS has two issuers. That of its access tokens is the document's
+/// [`access_token_issuer`](https://learn.microsoft.com/openspecs/windows_protocols/ms-oidce/586de7dd-3385-47c7-93a2-935d9e90441c).
+fn jwks_uri(body: &[u8], url: &Url, issuers: &[String], plain_http: PlainHttp) -> Result<Url, FetchErrorKind> {
     #[derive(Deserialize)]
     struct Document {
         issuer: String,
+        #[serde(default)]
+        access_token_issuer: Value,
         jwks_uri: String,
     }
 
     let document: Document = json::object(body).ok_or(FetchErrorKind::NotDiscovery)?;
-    if document.issuer != issuer {
-        return Err(FetchErrorKind::Issuer);
+    let named = [Some(document.issuer.as_str()), document.access_token_issuer.as_str()];
+    if !named
+        .into_iter()
+        .flatten()
+        .any(|name| issuers.iter().any(|issuer| issuer == name))
+    {
+        return Err(FetchErrorKind::Issuer {
+            expected: bounded_list(issuers.iter().map(String::as_str)),
+            found: bounded(&document.issuer),
+        });
     }
-    parse_jwks_uri(&document.jwks_uri, url).ok_or(FetchErrorKind::KeysAddress)
+    parse_jwks_uri(&document.jwks_uri, url, plain_http).ok_or(FetchErrorKind::KeysAddress)
 }
 
 /// A failed request for the discovery document or the keys.
@@ -207,7 +261,7 @@ pub(super) enum FetchErrorKind {
     /// The body is not a discovery document.
     NotDiscovery,
     /// The document names another issuer.
-    Issuer,
+    Issuer { expected: String, found: String },
     /// The document names an address that the guard must not ask.
     KeysAddress,
     /// The body has no key that can verify a token.
@@ -238,7 +292,9 @@ impl fmt::Display for FetchError {
             FetchErrorKind::Redirected => f.write_str("redirected, which is not followed"),
             FetchErrorKind::TooLong => write!(f, "answered more than {MAX_BODY_LEN} bytes"),
             FetchErrorKind::NotDiscovery => f.write_str("did not return a discovery document"),
-            FetchErrorKind::Issuer => f.write_str("names another issuer than the one that was configured"),
+            FetchErrorKind::Issuer { expected, found } => {
+                write!(f, "names another issuer: expected {expected}, got {found}")
+            }
             FetchErrorKind::KeysAddress => {
                 f.write_str("names a jwks_uri that is neither https, nor http on loopback beside an issuer there")
             }
@@ -262,7 +318,7 @@ impl Error for FetchError {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     const ISSUER: &str = "https://contoso.com";
     const KEYS: &str = "https://contoso.com/keys";
@@ -294,10 +350,38 @@ mod tests {
             ("https://mylocalhost/keys", [true, true]),
             ("keys", [false, false]),
         ] {
-            let outcomes =
-                [outside, inside].map(|document| parse_jwks_uri(keys, &Url::parse(document).unwrap()).is_some());
+            let outcomes = [outside, inside].map(|document| {
+                let document = Url::parse(document).unwrap();
+                parse_jwks_uri(keys, &document, PlainHttp::Loopback).is_some()
+            });
             assert_eq!(outcomes, accepted, "{keys}");
         }
+    }
+
+    #[test]
+    fn plain_http_beyond_loopback_is_an_option() {
+        let document = |url| Url::parse(url).unwrap();
+        let inside = document("http://keycloak:8080/.well-known/openid-configuration");
+        let outside = document("https://contoso.com/.well-known/openid-configuration");
+        for (keys, accepted) in [
+            ("http://keycloak:8080/keys", [false, true, false]),
+            ("http://10.0.0.1/keys", [false, true, false]),
+            ("https://keycloak/keys", [true, true, true]),
+            ("http://127.0.0.1/keys", [false, false, false]),
+            ("http://user@keycloak/keys", [false, false, false]),
+            ("file:///keys", [false, false, false]),
+        ] {
+            let outcomes = [
+                parse_jwks_uri(keys, &inside, PlainHttp::Loopback),
+                parse_jwks_uri(keys, &inside, PlainHttp::Anywhere),
+                // No downgrade.
+                parse_jwks_uri(keys, &outside, PlainHttp::Anywhere),
+            ];
+            assert_eq!(outcomes.map(|url| url.is_some()), accepted, "{keys}");
+        }
+        assert!(parse_url("http://keycloak:8080/realms/contoso", PlainHttp::Anywhere).is_ok());
+        assert!(parse_url("http://user@keycloak:8080/", PlainHttp::Anywhere).is_err());
+        assert!(parse_url("ftp://keycloak/", PlainHttp::Anywhere).is_err());
     }
 
     #[test]
@@ -324,7 +408,7 @@ mod tests {
             ("contoso.com", false),
             ("", false),
         ] {
-            assert_eq!(parse_url(address).is_ok(), accepted, "{address}");
+            assert_eq!(parse_url(address, PlainHttp::Loopback).is_ok(), accepted, "{address}");
         }
     }
 
@@ -339,7 +423,7 @@ mod tests {
             document["issuer"] = issuer.clone();
             document["jwks_uri"] = keys.clone();
             let url = Url::parse("https://contoso.com/.well-known/openid-configuration").unwrap();
-            let found = jwks_uri(document.to_string().as_bytes(), &url, ISSUER).ok();
+            let found = jwks_uri(document.to_string().as_bytes(), &url, &[ISSUER.to_owned()], PlainHttp::Loopback).ok();
             let expected = (issuer == ISSUER && keys == KEYS).then(|| Url::parse(KEYS).unwrap());
             prop_assert_eq!(found, expected);
         }

@@ -1,18 +1,40 @@
-//! The public keys of an issuer, each for one algorithm.
+//! The public keys of an issuer, each for the algorithms of its type.
 
-use crate::{algorithm::Algorithm, error::TokenFault};
+use crate::{algorithm::Algorithm, bounded::bounded, error::TokenFault};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use client_core::json;
-use jsonwebtoken::{
-    DecodingKey,
-    crypto::aws_lc,
-    jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse},
-};
+use client_core::{json, jwt::BASE64URL};
+use jsonwebtoken::{DecodingKey, crypto::aws_lc};
 use serde::Deserialize;
-use serde_json::Value;
-use std::sync::Arc;
+use serde_json::{Map, Value};
+use std::{fmt, sync::Arc};
+
+/// The algorithms of RSA keys, in the order of preference of a log.
+const RSA: [Algorithm; 6] = [
+    Algorithm::Rs256,
+    Algorithm::Rs384,
+    Algorithm::Rs512,
+    Algorithm::Ps256,
+    Algorithm::Ps384,
+    Algorithm::Ps512,
+];
+
+/// The members of a token's header that choose a key.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct KeyHint<'a> {
+    pub(crate) id: Option<&'a str>,
+    /// The `x5t`, which AD FS writes in place of `kid`.
+    pub(crate) thumbprint: Option<&'a str>,
+}
+
+impl KeyHint<'_> {
+    /// Returns whether the token names a key.
+    pub(super) fn is_named(self) -> bool {
+        self.id.is_some() || self.thumbprint.is_some()
+    }
+}
 
 /// A JWK set ([RFC 7517](https://www.rfc-editor.org/rfc/rfc7517#section-5)), reduced to the keys that can verify tokens.
+#[derive(Debug)]
 pub(crate) struct KeySet(Vec<Arc<VerifyingKey>>);
 
 impl KeySet {
@@ -24,131 +46,210 @@ impl KeySet {
         }
 
         let set: Set = json::object(json)?;
-        let keys = set.keys.iter().filter_map(VerifyingKey::from_json);
-        let keys: Vec<_> = keys
-            .filter(|key| algorithms.contains(&key.algorithm))
-            .map(Arc::new)
-            .collect();
+        let keys = set.keys.iter().filter_map(|key| VerifyingKey::read(key, algorithms));
+        let keys: Vec<_> = keys.map(Arc::new).collect();
         (!keys.is_empty()).then_some(Self(keys))
     }
 
-    /// Returns the key with this id, or the only key of the set for a token without `kid`.
+    /// Returns the key with the id of a token, or the only key that fits a token without `kid`.
     ///
     /// A set can have an RSA key once for each of its algorithms, with the same id. The algorithm of the token chooses
     /// among these, but never how a key is used.
-    pub(crate) fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Result<Arc<VerifyingKey>, TokenFault> {
-        let mut candidates = self.candidates(id).peekable();
-        if candidates.peek().is_none() {
-            return Err(TokenFault::UnknownKey);
+    pub(crate) fn find(&self, hint: KeyHint<'_>, algorithm: Algorithm) -> Result<Arc<VerifyingKey>, TokenFault> {
+        let fits = |key: &&Arc<VerifyingKey>| key.algorithms.contains(&algorithm);
+        if let Some(id) = hint.id {
+            let mut named = self.0.iter().filter(|key| key.id.as_deref() == Some(id)).peekable();
+            if named.peek().is_none() {
+                return Err(TokenFault::UnknownKey);
+            }
+            return named.find(fits).cloned().ok_or(TokenFault::Algorithm);
         }
-        let key = candidates.find(|key| key.algorithm == algorithm);
-        key.cloned().ok_or(TokenFault::Algorithm)
+        let fitting: Vec<_> = self.0.iter().filter(fits).collect();
+        let named = fitting.iter().find(|key| key.has_thumbprint(hint.thumbprint));
+        match (named, fitting.as_slice()) {
+            (Some(key), _) => Ok(Arc::clone(key)),
+            (None, [only]) => Ok(Arc::clone(only)),
+            (None, []) => Err(TokenFault::Algorithm),
+            (None, _) => Err(TokenFault::UnknownKey),
+        }
     }
 
-    /// Returns whether the set has a key for a token with this `kid`.
-    pub(crate) fn has(&self, id: Option<&str>) -> bool {
-        self.candidates(id).next().is_some()
+    /// Returns the ids of the keys, for a log.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|key| key.id.as_deref())
     }
 
-    fn candidates(&self, id: Option<&str>) -> impl Iterator<Item = &Arc<VerifyingKey>> {
-        let is_only_key = self.0.len() == 1;
-        let keys = self.0.iter();
-        keys.filter(move |key| id.map_or(is_only_key, |id| key.id.as_deref() == Some(id)))
+    /// Returns the algorithms of the key with the id of a token, or else of all keys, for a log.
+    pub(crate) fn algorithms(&self, id: Option<&str>) -> Vec<Algorithm> {
+        let is_named = |key: &&Arc<VerifyingKey>| id.is_some() && key.id.as_deref() == id;
+        let is_any_named = self.0.iter().any(|key| is_named(&key));
+        let keys = self.0.iter().filter(|key| !is_any_named || is_named(key));
+        let held: Vec<_> = keys.flat_map(|key| key.algorithms.iter().copied()).collect();
+        Algorithm::ALL
+            .into_iter()
+            .filter(|algorithm| held.contains(algorithm))
+            .collect()
     }
 }
 
-/// A key that verifies signatures by one algorithm.
+/// A key that verifies signatures by the algorithms of its type, or by one of them.
 pub(crate) struct VerifyingKey {
     id: Option<String>,
-    algorithm: Algorithm,
+    thumbprint: Option<String>,
+    algorithms: Vec<Algorithm>,
     /// The `issuer` of the key. Entra ID has it in the key sets that its tenants share.
     pub(crate) issuer: Option<String>,
     key: DecodingKey,
 }
 
 impl VerifyingKey {
-    /// Reads a member of a JWK set. Returns `None` for a key that has another use or is not supported, as such keys are to
-    /// be ignored ([RFC 7517](https://www.rfc-editor.org/rfc/rfc7517#section-5)).
-    pub(crate) fn from_json(json: &Value) -> Option<Self> {
-        let jwk: Jwk = serde_json::from_value(json.clone()).ok()?;
-        if !is_for_signatures(&jwk) || !has_valid_size(&jwk) {
-            return None;
-        }
-        let named = json.get("alg").map(|name| name.as_str().unwrap_or_default());
-        Some(Self {
-            algorithm: algorithm(&jwk, named)?,
-            issuer: json.get("issuer").and_then(Value::as_str).map(str::to_owned),
-            key: DecodingKey::from_jwk(&jwk).ok()?,
-            id: jwk.common.key_id,
+    /// Reads a member of a JWK set. Skips a key that has another use, is not supported or cannot be read, as
+    /// [RFC 7517](https://www.rfc-editor.org/rfc/rfc7517#section-5) demands, and says so in the log.
+    fn read(json: &Value, algorithms: &[Algorithm]) -> Option<Self> {
+        let key = Self::from_json(json).and_then(|mut key| {
+            key.algorithms.retain(|algorithm| algorithms.contains(algorithm));
+            let is_usable = !key.algorithms.is_empty();
+            is_usable.then_some(key).ok_or("its algorithm is not allowed")
+        });
+        let skipped = |reason: &&str| {
+            let id = json.get("kid").and_then(Value::as_str).unwrap_or_default();
+            tracing::debug!(kid = bounded(id), reason, "a key of the issuer is skipped");
+        };
+        key.inspect_err(skipped).ok()
+    }
+
+    /// Reads a key. `null` is an absent member; members that are not needed are ignored.
+    pub(crate) fn from_json(json: &Value) -> Result<Self, &'static str> {
+        let members = Members(json.as_object().ok_or("it is not an object")?);
+        members.check_use()?;
+        let (key, possible) = members.key()?;
+        let algorithms = match members.text("alg")? {
+            None => possible,
+            Some(name) => {
+                let named = Algorithm::from_name(name).filter(|named| possible.contains(named));
+                vec![named.ok_or("its alg is not supported, or does not fit its type")?]
+            }
+        };
+        Ok(Self {
+            id: members.text("kid")?.map(str::to_owned),
+            thumbprint: members.text("x5t").unwrap_or_default().map(str::to_owned),
+            algorithms,
+            issuer: members.text("issuer").unwrap_or_default().map(str::to_owned),
+            key,
         })
     }
 
     /// Returns whether `signature` is the signature of the message by this key.
-    pub(crate) fn verifies(&self, message: &[u8], signature: &Vec<u8>) -> bool {
+    pub(crate) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &Vec<u8>) -> bool {
         // The provider is named, as the process's default panics in a build that has several.
-        (aws_lc::DEFAULT_PROVIDER.verifier_factory)(&self.algorithm.jwa(), &self.key)
-            .is_ok_and(|verifier| verifier.verify(message, signature).is_ok())
+        self.algorithms.contains(&algorithm)
+            && (aws_lc::DEFAULT_PROVIDER.verifier_factory)(&algorithm.jwa(), &self.key)
+                .is_ok_and(|verifier| verifier.verify(message, signature).is_ok())
+    }
+
+    /// Returns whether this is the key of a certificate. Issuers have its thumbprint as `x5t`, as `kid`, or as both.
+    fn has_thumbprint(&self, thumbprint: Option<&str>) -> bool {
+        thumbprint.is_some() && [self.thumbprint.as_deref(), self.id.as_deref()].contains(&thumbprint)
     }
 }
 
-/// Returns whether `use` and `key_ops` allow the verification of signatures.
-fn is_for_signatures(jwk: &Jwk) -> bool {
-    let key_use = jwk.common.public_key_use.as_ref();
-    let operations = jwk.common.key_operations.as_ref();
-    key_use.is_none_or(|key_use| *key_use == PublicKeyUse::Signature)
-        && operations.is_none_or(|operations| operations.contains(&KeyOperations::Verify))
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifyingKey")
+            .field("id", &self.id)
+            .field("algorithms", &self.algorithms)
+            .finish_non_exhaustive()
+    }
 }
 
-/// Returns whether the numbers of a key have the length of its curve
-/// ([RFC 7518](https://www.rfc-editor.org/rfc/rfc7518#section-6.2.1.2),
-/// [RFC 8037](https://www.rfc-editor.org/rfc/rfc8037#section-2)), or an RSA modulus has 2048 to 8192 bits, which is what
-/// aws-lc verifies with.
-fn has_valid_size(jwk: &Jwk) -> bool {
-    let bytes = |number: &str| URL_SAFE_NO_PAD.decode(number).unwrap_or_default();
-    match &jwk.algorithm {
-        AlgorithmParameters::EllipticCurve(key) => {
-            let length = match key.curve {
-                EllipticCurve::P256 => 32,
-                EllipticCurve::P384 => 48,
-                _ => return false,
-            };
-            bytes(&key.x).len() == length && bytes(&key.y).len() == length
+/// The members of a JWK.
+struct Members<'a>(&'a Map<String, Value>);
+
+impl<'a> Members<'a> {
+    fn get(&self, name: &str) -> Option<&'a Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    fn text(&self, name: &str) -> Result<Option<&'a str>, &'static str> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err("a member that must be a text is none"),
         }
-        AlgorithmParameters::OctetKeyPair(key) => bytes(&key.x).len() == 32,
-        AlgorithmParameters::RSA(key) => {
-            let modulus = bytes(&key.n);
-            let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
-            let first = modulus.get(zeros).map_or(0, |byte| byte.leading_zeros() as usize);
-            (2048..=8192).contains(&((modulus.len() - zeros) * 8 - first))
+    }
+
+    /// Reads a number in base64url, with or without padding.
+    fn number(&self, name: &str) -> Result<Vec<u8>, &'static str> {
+        let text = self.text(name)?.ok_or("a number of the key is missing")?;
+        BASE64URL
+            .decode(text)
+            .map_err(|_| "a number of the key is not base64url")
+    }
+
+    /// Checks that `use` and `key_ops` allow the verification of signatures.
+    fn check_use(&self) -> Result<(), &'static str> {
+        const OTHER: &str = "it is not for signatures";
+        if self.text("use")?.is_some_and(|key_use| key_use != "sig") {
+            return Err(OTHER);
         }
-        _ => false,
+        match self.get("key_ops") {
+            None => Ok(()),
+            Some(Value::Array(operations)) if operations.iter().any(|operation| operation == "verify") => Ok(()),
+            Some(_) => Err(OTHER),
+        }
+    }
+
+    /// Reads the key, and the algorithms of its type and curve.
+    ///
+    /// The numbers must have the length of the curve ([RFC 7518](https://www.rfc-editor.org/rfc/rfc7518#section-6.2.1.2),
+    /// [RFC 8037](https://www.rfc-editor.org/rfc/rfc8037#section-2)), and an RSA modulus 2048 to 8192 bits, which is what
+    /// aws-lc verifies with.
+    fn key(&self) -> Result<(DecodingKey, Vec<Algorithm>), &'static str> {
+        const UNSUPPORTED: &str = "its type or curve is not supported";
+        const SIZE: &str = "a number of the key has the wrong length";
+        let curve = self.text("crv");
+        match self.text("kty")?.ok_or("it has no kty")? {
+            "EC" => {
+                let (length, algorithm) = match curve? {
+                    Some("P-256") => (32, Algorithm::Es256),
+                    Some("P-384") => (48, Algorithm::Es384),
+                    _ => return Err(UNSUPPORTED),
+                };
+                let (x, y) = (self.number("x")?, self.number("y")?);
+                if x.len() != length || y.len() != length {
+                    return Err(SIZE);
+                }
+                let key = DecodingKey::from_ec_components(&URL_SAFE_NO_PAD.encode(x), &URL_SAFE_NO_PAD.encode(y));
+                Ok((key.map_err(|_| UNSUPPORTED)?, vec![algorithm]))
+            }
+            "OKP" => {
+                if curve? != Some("Ed25519") {
+                    return Err(UNSUPPORTED);
+                }
+                let x = self.number("x")?;
+                if x.len() != 32 {
+                    return Err(SIZE);
+                }
+                let key = DecodingKey::from_ed_components(&URL_SAFE_NO_PAD.encode(x));
+                Ok((key.map_err(|_| UNSUPPORTED)?, vec![Algorithm::EdDsa]))
+            }
+            "RSA" => {
+                let (modulus, exponent) = (self.number("n")?, self.number("e")?);
+                if !(2048..=8192).contains(&bits(&modulus)) {
+                    return Err(SIZE);
+                }
+                Ok((DecodingKey::from_rsa_raw_components(&modulus, &exponent), RSA.to_vec()))
+            }
+            _ => Err(UNSUPPORTED),
+        }
     }
 }
 
-/// Returns the algorithm of a key: its `alg` if that fits its type and curve, or the default of these without `alg`.
-fn algorithm(jwk: &Jwk, named: Option<&str>) -> Option<Algorithm> {
-    let possible: &[Algorithm] = match &jwk.algorithm {
-        AlgorithmParameters::EllipticCurve(key) => match key.curve {
-            EllipticCurve::P256 => &[Algorithm::Es256],
-            EllipticCurve::P384 => &[Algorithm::Es384],
-            _ => &[],
-        },
-        AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => &[Algorithm::EdDsa],
-        AlgorithmParameters::RSA(_) => &[
-            // The default. The keys of Entra ID have no `alg`.
-            Algorithm::Rs256,
-            Algorithm::Rs384,
-            Algorithm::Rs512,
-            Algorithm::Ps256,
-            Algorithm::Ps384,
-            Algorithm::Ps512,
-        ],
-        _ => &[],
-    };
-    match named {
-        Some(name) => Algorithm::from_name(name).filter(|algorithm| possible.contains(algorithm)),
-        None => possible.first().copied(),
-    }
+/// Returns the length of a number without leading zeros.
+fn bits(number: &[u8]) -> usize {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    let first = number.get(zeros).map_or(0, |byte| byte.leading_zeros() as usize);
+    (number.len() - zeros) * 8 - first
 }
 
 #[cfg(test)]
@@ -182,46 +283,126 @@ mod tests {
         })
     }
 
+    /// The key of RFC 7520, section 3.3.
+    fn rsa_of_cookbook() -> Value {
+        json!({
+            "kty": "RSA", "e": "AQAB", "use": "sig", "kid": "bilbo.baggins@hobbiton.example",
+            "n": concat!(
+                "n4EPtAOCc9AlkeQHPzHStgAbgs7bTZLwUBZdR8_KuKPEHLd4rHVTeT-O-XV2jRojdNhxJWTDvNd7nqQ0VEiZQHz",
+                "_AJmSCpMaJMRBSFKrKb2wqVwGU_NsYOYL-QtiWN2lbzcEe6XC0dApr5ydQLrHqkHHig3RBordaZ6Aj-oBHqFEHY",
+                "pPe7Tpe-OfVfHd1E6cS6M1FZcD1NNLYD5lFHpPI9bTwJlsde3uhGqC0ZCuEHg8lhzwOHrtIQbS0FVbb9k3-tVTU",
+                "4fg_3L_vniUFAKwuCLqKnS2BYwdq_mzSnbLY7h_qixoR7jig3__kRhuaxwUkRz5iaiQkqgc5gHdrNP5zw",
+            ),
+        })
+    }
+
     fn with(mut key: Value, members: &Value) -> Value {
         let members = members.as_object().unwrap().clone();
         key.as_object_mut().unwrap().extend(members);
         key
     }
 
+    fn algorithms(key: &Value) -> Vec<Algorithm> {
+        VerifyingKey::from_json(key).map_or(Vec::new(), |key| key.algorithms)
+    }
+
+    fn named(id: &str) -> KeyHint<'_> {
+        KeyHint {
+            id: Some(id),
+            thumbprint: None,
+        }
+    }
+
     #[test]
-    fn key_is_for_one_algorithm() {
-        use Algorithm::{EdDsa, Es256, Ps384, Rs256};
+    fn key_is_for_the_algorithms_of_its_type() {
+        use Algorithm::{EdDsa, Es256, Ps384};
+        let none = Vec::new;
         for (key, expected) in [
-            (ec256(), Some(Es256)),
-            (with(ec256(), &json!({"alg": "ES256"})), Some(Es256)),
-            (with(ec256(), &json!({"alg": "ES384"})), None),
-            (with(ec256(), &json!({"alg": "RS256"})), None),
-            (with(ec256(), &json!({"alg": "HS256"})), None),
-            (with(ec256(), &json!({"alg": "none"})), None),
-            (with(ec256(), &json!({"alg": "ECDH-ES"})), None),
-            (with(ec256(), &json!({"alg": 256})), None),
-            (with(ec256(), &json!({"crv": "P-521"})), None),
-            (with(ec256(), &json!({"crv": "secp256k1"})), None),
-            (ed25519(), Some(EdDsa)),
-            (with(ed25519(), &json!({"alg": "EdDSA"})), Some(EdDsa)),
-            (with(ed25519(), &json!({"alg": "Ed25519"})), Some(EdDsa)),
-            (with(ed25519(), &json!({"alg": "ES256"})), None),
-            (with(ed25519(), &json!({"crv": "X25519"})), None),
-            (with(ed25519(), &json!({"crv": "P-256"})), None),
-            (rsa(), Some(Rs256)),
-            (with(rsa(), &json!({"alg": "PS384"})), Some(Ps384)),
-            (with(rsa(), &json!({"alg": "RSA-OAEP"})), None),
-            (with(rsa(), &json!({"alg": "ES256"})), None),
-            (json!({"kty": "oct", "k": "c2VjcmV0"}), None),
-            (json!({"kty": "oct", "k": "c2VjcmV0", "alg": "HS256"}), None),
-            (json!({"kty": "AKP", "alg": "ML-DSA-44", "pub": "AAAA"}), None),
-            (json!("key"), None),
+            (ec256(), vec![Es256]),
+            (with(ec256(), &json!({"alg": "ES256"})), vec![Es256]),
+            (with(ec256(), &json!({"alg": null})), vec![Es256]),
+            (with(ec256(), &json!({"alg": "ES384"})), none()),
+            (with(ec256(), &json!({"alg": "RS256"})), none()),
+            (with(ec256(), &json!({"alg": "HS256"})), none()),
+            (with(ec256(), &json!({"alg": "none"})), none()),
+            (with(ec256(), &json!({"alg": "ECDH-ES"})), none()),
+            (with(ec256(), &json!({"alg": 256})), none()),
+            (with(ec256(), &json!({"crv": "P-521"})), none()),
+            (with(ec256(), &json!({"crv": "secp256k1"})), none()),
+            (ed25519(), vec![EdDsa]),
+            (with(ed25519(), &json!({"alg": "EdDSA"})), vec![EdDsa]),
+            (with(ed25519(), &json!({"alg": "Ed25519"})), vec![EdDsa]),
+            (with(ed25519(), &json!({"alg": "ES256"})), none()),
+            (with(ed25519(), &json!({"crv": "X25519"})), none()),
+            (with(ed25519(), &json!({"crv": "P-256"})), none()),
+            (rsa(), RSA.to_vec()),
+            (with(rsa(), &json!({"alg": "PS384"})), vec![Ps384]),
+            (with(rsa(), &json!({"alg": "RSA-OAEP"})), none()),
+            (with(rsa(), &json!({"alg": "ES256"})), none()),
+            (with(rsa(), &json!({"alg": "HS256"})), none()),
+            (json!({"kty": "oct", "k": "c2VjcmV0"}), none()),
+            (json!({"kty": "oct", "k": "c2VjcmV0", "alg": "HS256"}), none()),
+            (json!({"kty": "AKP", "alg": "ML-DSA-44", "pub": "AAAA"}), none()),
+            (json!("key"), none()),
         ] {
-            assert_eq!(
-                VerifyingKey::from_json(&key).map(|key| key.algorithm),
-                expected,
-                "{key}"
-            );
+            assert_eq!(algorithms(&key), expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn signatures_of_the_rfcs_verified_by_one_algorithm() {
+        use Algorithm::{EdDsa, Es256, Ps384, Rs256};
+        // RFC 7515, appendices A.2 and A.3; RFC 8037, appendix A.4; RFC 7520, section 4.2. None of the keys has an `alg`.
+        const JOE: &str =
+            "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+        const ROAD: &str = concat!(
+            "SXTigJlzIGEgZGFuZ2Vyb3VzIGJ1c2luZXNzLCBGcm9kbywgZ29pbmcgb3V0IHlvdXIgZG9vci4gWW91IHN0ZXAgb250byB0aGUgcm9h",
+            "ZCwgYW5kIGlmIHlvdSBkb24ndCBrZWVwIHlvdXIgZmVldCwgdGhlcmXigJlzIG5vIGtub3dpbmcgd2hlcmUgeW91IG1pZ2h0IGJlIHN3",
+            "ZXB0IG9mZiB0by4",
+        );
+        let vectors = [
+            (
+                rsa(),
+                Rs256,
+                format!("eyJhbGciOiJSUzI1NiJ9.{JOE}"),
+                concat!(
+                    "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdb",
+                    "F9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383",
+                    "LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWy",
+                    "wlVmtVrBp0igcN_IoypGlUPQGe77Rw",
+                ),
+            ),
+            (
+                ec256(),
+                Es256,
+                format!("eyJhbGciOiJFUzI1NiJ9.{JOE}"),
+                "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
+            ),
+            (
+                ed25519(),
+                EdDsa,
+                "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc".to_owned(),
+                "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
+            ),
+            (
+                rsa_of_cookbook(),
+                Ps384,
+                format!("eyJhbGciOiJQUzM4NCIsImtpZCI6ImJpbGJvLmJhZ2dpbnNAaG9iYml0b24uZXhhbXBsZSJ9.{ROAD}"),
+                concat!(
+                    "cu22eBqkYDKgIlTpzDXGvaFfz6WGoz7fUDcfT0kkOy42miAh2qyBzk1xEsnk2IpN6-tPid6VrklHkqsGqDqHCdP6O8TTB5dDDItllVo6",
+                    "_1OLPpcbUrhiUSMxbbXUvdvWXzg-UD8biiReQFlfz28zGWVsdiNAUf8ZnyPEgVFn442ZdNqiVJRmBqrYRXe8P_ijQ7p8Vdz0TTrxUeT3",
+                    "lm8d9shnr2lfJT8ImUjvAA2Xez2Mlp8cBE5awDzT0qI0n6uiP1aCN_2_jLAeQTlqRHtfa64QQSUmFAAjVKPbByi7xho0uTOcbH510a6G",
+                    "YmJUAfmWjwZ6oD4ifKo8DYM-X72Eaw",
+                ),
+            ),
+        ];
+        for (key, algorithm, message, signature) in vectors {
+            let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+            let key = VerifyingKey::from_json(&key).unwrap();
+            for other in Algorithm::ALL {
+                let verified = key.verifies(other, message.as_bytes(), &signature);
+                assert_eq!(verified, other == algorithm, "{algorithm:?} as {other:?}");
+            }
         }
     }
 
@@ -247,9 +428,11 @@ mod tests {
             (rsa(), modulus(1024, 255), true),
             (rsa(), modulus(1025, 1), false),
             (rsa(), json!({"n": ""}), false),
+            (rsa(), json!({"e": null}), false),
+            (rsa(), json!({"e": "AQAB=="}), false),
         ] {
             let key = with(key, &members);
-            assert_eq!(VerifyingKey::from_json(&key).is_some(), accepted, "{key}");
+            assert_eq!(VerifyingKey::from_json(&key).is_ok(), accepted, "{key}");
         }
     }
 
@@ -268,7 +451,7 @@ mod tests {
             let members = json!(members);
             for key in [json!({}), ec256(), ed25519(), rsa()] {
                 let key = with(key, &members);
-                if let Some(read) = VerifyingKey::from_json(&key) {
+                if let Ok(read) = VerifyingKey::from_json(&key) {
                     prop_assert_eq!(json!(read.id), key.get("kid").cloned().unwrap_or_default());
                     prop_assert!(key["alg"].is_null() || key["alg"].is_string());
                 }
@@ -280,16 +463,68 @@ mod tests {
     fn key_with_another_use_ignored() {
         for (members, accepted) in [
             (json!({"use": "sig"}), true),
+            (json!({"use": null, "key_ops": null}), true),
             (json!({"use": "enc"}), false),
             (json!({"use": "other"}), false),
+            (json!({"use": ["sig"]}), false),
             (json!({"key_ops": ["verify"]}), true),
+            (json!({"key_ops": ["sign", 7, "verify"]}), true),
             (json!({"key_ops": ["encrypt"]}), false),
             (json!({"key_ops": []}), false),
+            (json!({"key_ops": "verify"}), false),
         ] {
             assert_eq!(
-                VerifyingKey::from_json(&with(ec256(), &members)).is_some(),
+                VerifyingKey::from_json(&with(ec256(), &members)).is_ok(),
                 accepted,
                 "{members}"
+            );
+        }
+    }
+
+    #[test]
+    fn token_without_kid_takes_the_only_key_that_fits() {
+        use Algorithm::{EdDsa, Es256, Es384, Rs256};
+        let thumb = |thumbprint| KeyHint {
+            id: None,
+            thumbprint: Some(thumbprint),
+        };
+        let nothing = KeyHint::default();
+        let set =
+            |keys: &[Value]| KeySet::parse(json!({"keys": keys}).to_string().as_bytes(), &Algorithm::ALL).unwrap();
+        let key = |key: Value, id: &str, x5t: &str| with(key, &json!({"kid": id, "x5t": x5t}));
+        let set = set(&[
+            key(ec256(), "a", "A"),
+            key(ed25519(), "b", "B"),
+            key(rsa(), "c", "C"),
+            key(rsa_of_cookbook(), "d", "D"),
+        ]);
+        for (hint, algorithm, expected) in [
+            (nothing, Es256, Ok("a")),
+            (nothing, EdDsa, Ok("b")),
+            (nothing, Es384, Err(TokenFault::Algorithm)),
+            (nothing, Rs256, Err(TokenFault::UnknownKey)),
+            (thumb("D"), Rs256, Ok("d")),
+            (thumb("d"), Rs256, Ok("d")),
+            (thumb("E"), Rs256, Err(TokenFault::UnknownKey)),
+            (thumb("D"), Es256, Ok("a")),
+            (named("a"), Es256, Ok("a")),
+            (named("a"), Rs256, Err(TokenFault::Algorithm)),
+            (named("A"), Es256, Err(TokenFault::UnknownKey)),
+            (named(""), Es256, Err(TokenFault::UnknownKey)),
+            (
+                KeyHint {
+                    id: Some("c"),
+                    thumbprint: Some("D"),
+                },
+                Rs256,
+                Ok("c"),
+            ),
+        ] {
+            let found = set.find(hint, algorithm).map(|key| key.id.clone().unwrap());
+            assert_eq!(
+                found.as_deref().map_err(|fault| *fault),
+                expected,
+                "{hint:?} {algorithm:?}"
             );
         }
     }
@@ -310,7 +545,7 @@ mod tests {
             keys.push(with(ed25519(), &json!({"kid": "key"})));
             set["keys"] = json!(keys);
             let set = KeySet::parse(set.to_string().as_bytes(), &[Algorithm::EdDsa]).unwrap();
-            prop_assert!(set.find(Some("key"), Algorithm::EdDsa).is_ok());
+            prop_assert!(set.find(named("key"), Algorithm::EdDsa).is_ok());
             prop_assert_eq!(set.0.len(), 1);
         }
     }

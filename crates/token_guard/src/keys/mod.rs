@@ -5,6 +5,6 @@ mod fetch;
 mod key_set;
 mod store;
 
-pub(crate) use fetch::{Fetcher, KeySource};
-pub(crate) use key_set::VerifyingKey;
-pub(crate) use store::KeyStore;
+pub(crate) use fetch::{Fetcher, KeySource, PlainHttp};
+pub(crate) use key_set::{KeyHint, KeySet, VerifyingKey};
+pub(crate) use store::{IssuerKeys, KeyStore};

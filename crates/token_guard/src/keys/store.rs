@@ -7,12 +7,12 @@ use crate::{
     keys::{
         cache::{CachedKeys, KeyCache, lifetime},
         fetch::{FetchError, FetchErrorKind, FetchedKeys, Fetcher},
-        key_set::{KeySet, VerifyingKey},
+        key_set::{KeyHint, KeySet, VerifyingKey},
     },
 };
 use futures::{
     FutureExt,
-    future::{BoxFuture, Shared},
+    future::{BoxFuture, Shared, ready},
 };
 use std::{
     error::Error,
@@ -21,6 +21,40 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 use tokio::{runtime::Handle, task::AbortHandle, time::timeout};
+
+/// The keys of an issuer.
+#[derive(Clone)]
+pub(crate) enum IssuerKeys {
+    /// Set by the owner of the guard, for good.
+    Fixed(Arc<KeySet>),
+    Fetched(Arc<KeyStore>),
+}
+
+impl IssuerKeys {
+    /// Returns the key for a token.
+    pub(crate) async fn key(&self, hint: KeyHint<'_>, algorithm: Algorithm) -> Result<Arc<VerifyingKey>, GuardError> {
+        match self {
+            Self::Fixed(keys) => Ok(keys.find(hint, algorithm)?),
+            Self::Fetched(store) => store.key(hint, algorithm).await,
+        }
+    }
+
+    /// Fetches the keys unless usable ones are cached. The fetch starts at once, rather than with the first poll.
+    pub(crate) fn load(&self) -> BoxFuture<'_, Result<(), GuardError>> {
+        match self {
+            Self::Fixed(_) => ready(Ok(())).boxed(),
+            Self::Fetched(store) => store.load().boxed(),
+        }
+    }
+
+    /// Returns the keys of the last fetch, for a log. Sends no request.
+    pub(crate) fn known(&self) -> Option<Arc<KeySet>> {
+        match self {
+            Self::Fixed(keys) => Some(keys.clone()),
+            Self::Fetched(store) => store.lock().0.cache.last_fetched(),
+        }
+    }
+}
 
 /// Caches the keys of an issuer. Fetches them when they have expired, or when a token names an unknown key.
 pub(crate) struct KeyStore {
@@ -88,20 +122,16 @@ impl KeyStore {
         })
     }
 
-    /// Returns the key that a token names.
-    pub(crate) async fn key(
-        self: &Arc<Self>,
-        id: Option<&str>,
-        algorithm: Algorithm,
-    ) -> Result<Arc<VerifyingKey>, GuardError> {
+    async fn key(self: &Arc<Self>, hint: KeyHint<'_>, algorithm: Algorithm) -> Result<Arc<VerifyingKey>, GuardError> {
+        let is_unknown = |keys: &KeySet| matches!(keys.find(hint, algorithm), Err(TokenFault::UnknownKey));
         let keys = match self.lookup() {
             Lookup::Fresh(keys) => Keys::Fresh(keys),
             // A slow issuer delays no token whose key is cached.
-            Lookup::Expired { stale: Some(keys), .. } if keys.has(id) => Keys::Stale(keys),
+            Lookup::Expired { stale: Some(keys), .. } if !is_unknown(&keys) => Keys::Stale(keys),
             Lookup::Expired { fetch, .. } => self.fetched_or_stale(fetch).await?,
         };
         let (Keys::Fresh(set) | Keys::Fetched(set) | Keys::Stale(set)) = &keys;
-        match set.find(id, algorithm) {
+        match set.find(hint, algorithm) {
             Err(TokenFault::UnknownKey) => {}
             found => return Ok(found?),
         }
@@ -111,16 +141,19 @@ impl KeyStore {
                 let (state, now) = self.lock();
                 Err(state.cache.unavailable(state.cache.retry_delay(now), None))
             }
-            Keys::Fresh(_) if id.is_some() => Ok(self.refetched().await?.find(id, algorithm)?),
+            Keys::Fresh(_) if hint.is_named() => Ok(self.refetched().await?.find(hint, algorithm)?),
             Keys::Fresh(_) | Keys::Fetched(_) => Err(TokenFault::UnknownKey.into()),
         }
     }
 
-    /// Fetches the keys unless fresh ones are cached.
-    pub(crate) async fn load(self: &Arc<Self>) -> Result<(), GuardError> {
-        match self.lookup() {
-            Lookup::Fresh(_) => Ok(()),
-            Lookup::Expired { fetch, .. } => self.fetched_or_stale(fetch).await.map(drop),
+    /// Fetches the keys unless usable ones are cached. Does not wait for keys that only replace expired ones.
+    fn load(self: &Arc<Self>) -> impl Future<Output = Result<(), GuardError>> + Send {
+        let lookup = self.lookup();
+        async move {
+            match lookup {
+                Lookup::Fresh(_) | Lookup::Expired { stale: Some(_), .. } => Ok(()),
+                Lookup::Expired { fetch, .. } => self.fetched_or_stale(fetch).await.map(drop),
+            }
         }
     }
 
@@ -148,16 +181,16 @@ impl KeyStore {
         })
     }
 
-    /// Fetches fresh keys again for an unknown key, at most once per interval.
+    /// Fetches fresh keys again for an unknown key, at most once per interval. A fetch that is joined does not count.
     async fn refetched(self: &Arc<Self>) -> Result<Arc<KeySet>, GuardError> {
         let fetch = {
             let (mut state, now) = self.lock();
             let delay = state.cache.unknown_key_delay(now);
-            if delay.is_zero() {
+            if let Some(fetch) = self.in_flight(&state) {
+                Ok(fetch.clone())
+            } else if delay.is_zero() {
                 state.cache.insert_unknown_key(now);
                 self.join_or_start(&mut state, now)
-            } else if let Some(fetch) = self.in_flight(&state) {
-                Ok(fetch.clone())
             } else {
                 let keys = state.cache.last_fetched();
                 return keys.ok_or_else(|| state.cache.unavailable(delay, None));

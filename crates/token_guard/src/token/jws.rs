@@ -1,9 +1,10 @@
 //! The parts of a token: header, claims, signature.
 
-use crate::{algorithm::Algorithm, error::TokenFault, token::claims::Claims};
+use crate::{algorithm::Algorithm, error::TokenFault, keys::KeyHint, token::claims::Claims};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use client_core::json;
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
+use serde_json::Value;
 
 /// A token in the compact form of a JWS ([RFC 7515](https://www.rfc-editor.org/rfc/rfc7515#section-7.1)).
 pub(crate) struct Jws<'a> {
@@ -18,9 +19,11 @@ pub(crate) struct Jws<'a> {
 /// ignored.
 #[derive(Deserialize)]
 pub(crate) struct Header {
-    alg: String,
+    pub(crate) alg: String,
     pub(crate) kid: Option<String>,
-    typ: Option<String>,
+    #[serde(default)]
+    x5t: Value,
+    pub(crate) typ: Option<String>,
     /// `true` for any value: no extension is supported.
     #[serde(default, deserialize_with = "is_present")]
     crit: bool,
@@ -36,10 +39,32 @@ impl Header {
         if self.crit {
             return Err(TokenFault::CriticalHeader);
         }
-        if !self.typ.as_deref().is_some_and(|typ| token_type.accepts(typ)) {
-            return Err(TokenFault::Type);
+        match self.media_type().as_deref() {
+            Some("at+jwt") => Ok(()),
+            Some("jwt") | None if token_type == TokenType::Jwt => Ok(()),
+            _ => Err(TokenFault::Type),
         }
-        Ok(())
+    }
+
+    /// Returns whether the type says that this is an access token.
+    pub(crate) fn is_access_token(&self) -> bool {
+        self.media_type().as_deref() == Some("at+jwt")
+    }
+
+    /// Returns the `typ` without regard to case and without `application/`, which may be omitted
+    /// ([RFC 7515](https://www.rfc-editor.org/rfc/rfc7515#section-4.1.9)).
+    fn media_type(&self) -> Option<String> {
+        let typ = self.typ.as_deref()?.to_ascii_lowercase();
+        let typ = typ.strip_prefix("application/").unwrap_or(&typ);
+        Some(typ.to_owned())
+    }
+
+    /// Returns the members that choose a key.
+    pub(crate) fn key_hint(&self) -> KeyHint<'_> {
+        KeyHint {
+            id: self.kid.as_deref(),
+            thumbprint: self.x5t.as_str(),
+        }
     }
 
     /// Returns the algorithm that the token claims to be signed with, if it is supported.
@@ -55,19 +80,27 @@ pub enum TokenType {
     /// An access token of [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068#section-4): `at+jwt` or
     /// `application/at+jwt`. No other token of the issuer has this type.
     AccessToken,
-    /// Any of `at+jwt`, `application/at+jwt` and `JWT`, for issuers that do not follow RFC 9068. Only the audience of such a
-    /// token shows that it is an access token.
+    /// Any of `at+jwt`, `application/at+jwt` and `JWT`, or no type, for issuers that do not follow RFC 9068.
+    ///
+    /// Other tokens of such an issuer have these types, too. They are refused by their claims:
+    ///
+    /// * An id token is for a client. So the audience of the API must not be the id of a client.
+    /// * `at_hash`, `c_hash` and `s_hash` are in id tokens only
+    ///   ([OpenID Connect](https://openid.net/specs/openid-connect-core-1_0.html#HybridIDToken)).
+    /// * An `events` object is in logout tokens and security events only
+    ///   ([RFC 8417](https://www.rfc-editor.org/rfc/rfc8417#section-2.2)).
+    /// * `token_use` is `access` in Cognito's access tokens only.
+    /// * The *claim* `typ` is `ID`, `Refresh`, `Offline` or `Logout` in Keycloak's other tokens.
+    /// * Tokens of Entra ID have `azp` or `appid` only if they are access tokens.
     Jwt,
 }
 
 impl TokenType {
-    fn accepts(self, typ: &str) -> bool {
-        // Media types ignore case, and `application/` may be omitted (RFC 7515, section 4.1.9).
-        let typ = typ.to_ascii_lowercase();
-        match typ.strip_prefix("application/").unwrap_or(&typ) {
-            "at+jwt" => true,
-            "jwt" => self == Self::Jwt,
-            _ => false,
+    /// Describes the accepted types, for a log.
+    pub(crate) fn expected(self) -> &'static str {
+        match self {
+            Self::AccessToken => "at+jwt",
+            Self::Jwt => "at+jwt, JWT or none",
         }
     }
 }
@@ -104,7 +137,7 @@ fn decode(part: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use serde_json::{Map, Value, json};
+    use serde_json::{Map, json};
 
     fn any_value() -> impl Strategy<Value = Value> {
         prop_oneof![

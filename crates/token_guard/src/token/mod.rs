@@ -6,7 +6,7 @@ mod jws;
 mod rules;
 
 pub(crate) use audience::AudienceRule;
-pub(crate) use claims::{Claims, Identity};
-pub(crate) use jws::Jws;
+pub(crate) use claims::{ClaimNames, Claims, Identity};
 pub use jws::TokenType;
+pub(crate) use jws::{Header, Jws};
 pub(crate) use rules::{IssuerRule, Rules, StandardIssuer, VerifiedToken};

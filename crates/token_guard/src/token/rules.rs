@@ -1,14 +1,16 @@
 //! The rules that a token must meet.
 
 use crate::{
+    algorithm::Algorithm,
     error::{Denial, GuardError, TokenFault},
     keys::VerifyingKey,
     token::{
         audience::AudienceRule,
-        claims::{Claims, Identity},
+        claims::{ClaimNames, Claims, Identity},
         jws::{Header, TokenType},
     },
 };
+use serde_json::Value;
 use std::{
     fmt,
     sync::Arc,
@@ -19,6 +21,14 @@ use std::{
 pub(crate) trait IssuerRule: fmt::Debug + Send + Sync {
     /// Returns whether a token with this `iss` is the issuer's.
     fn accepts(&self, issuer: &str) -> bool;
+
+    /// Returns the accepted `iss`, for a log.
+    fn names(&self) -> Vec<String>;
+
+    /// Returns the subject of a token without one, for an issuer whose tokens need none.
+    fn default_subject(&self) -> Option<&str> {
+        None
+    }
 
     /// Checks claims that only this issuer has, and completes the identity that the standard claims describe. The
     /// signature by `key` is valid, and `issuer` is accepted.
@@ -31,7 +41,9 @@ pub(crate) trait IssuerRule: fmt::Debug + Send + Sync {
     ) -> Result<Identity, TokenFault>;
 
     /// Refuses an identity that this issuer gives no permission. Called last, as the token is valid.
-    fn check_permissions(&self, identity: &Identity) -> Result<(), Denial>;
+    fn check_permissions(&self, _: &Identity) -> Result<(), Denial> {
+        Ok(())
+    }
 }
 
 /// A single issuer that follows [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068).
@@ -43,12 +55,12 @@ impl IssuerRule for StandardIssuer {
         issuer == self.0
     }
 
-    fn identify(&self, standard: Identity, _: &str, _: &Claims, _: &VerifyingKey) -> Result<Identity, TokenFault> {
-        Ok(standard)
+    fn names(&self) -> Vec<String> {
+        vec![self.0.clone()]
     }
 
-    fn check_permissions(&self, _: &Identity) -> Result<(), Denial> {
-        Ok(())
+    fn identify(&self, standard: Identity, _: &str, _: &Claims, _: &VerifyingKey) -> Result<Identity, TokenFault> {
+        Ok(standard)
     }
 }
 
@@ -58,7 +70,11 @@ pub(crate) struct Rules {
     pub(crate) issuer: Arc<dyn IssuerRule>,
     pub(crate) audience: AudienceRule,
     pub(crate) forbid_other_audiences: bool,
+    /// The clients whose tokens are accepted, if not those of all clients.
+    pub(crate) allowed_clients: Option<Vec<String>>,
     pub(crate) token_type: TokenType,
+    pub(crate) algorithms: Vec<Algorithm>,
+    pub(crate) names: ClaimNames,
     pub(crate) leeway: Duration,
 }
 
@@ -82,9 +98,10 @@ impl Rules {
         issuer.ok_or(TokenFault::Issuer)
     }
 
-    /// Checks claims whose signature by `key` is valid.
+    /// Checks claims whose signature by `key` is valid. The header is accepted.
     pub(crate) fn check(
         &self,
+        header: &Header,
         claims: Claims,
         key: &VerifyingKey,
         now: SystemTime,
@@ -94,14 +111,14 @@ impl Rules {
             return Err(TokenFault::SenderConstrained.into());
         }
         let issuer = self.check_issuer(&claims)?;
-        let audiences = claims.list("aud")?;
-        let standard = Identity::from_claims(&claims)?;
+        if !header.is_access_token() {
+            check_kind(&claims)?;
+        }
+        let standard = Identity::from_claims(&claims, &self.names, self.issuer.default_subject())?;
         let identity = self.issuer.identify(standard, issuer, &claims, key)?;
         let expires_at = self.check_times(&claims, now)?;
-        let organization_id = claims.text("organization_id")?;
-        let organization_id = self
-            .audience
-            .organization(&audiences, organization_id, self.forbid_other_audiences)?;
+        let organization_id = self.audience.organization(&claims, self.forbid_other_audiences)?;
+        self.check_client(&identity)?;
         self.issuer.check_permissions(&identity)?;
         Ok(VerifiedToken {
             identity,
@@ -126,4 +143,31 @@ impl Rules {
         }
         Ok(expires_at)
     }
+
+    fn check_client(&self, identity: &Identity) -> Result<(), Denial> {
+        let Some(allowed) = &self.allowed_clients else {
+            return Ok(());
+        };
+        let is_allowed = identity.client_id.as_ref().is_some_and(|id| allowed.contains(id));
+        is_allowed.then_some(()).ok_or(Denial::Client)
+    }
+}
+
+/// Refuses other tokens than access tokens, which have the same type in their header. [`TokenType::Jwt`] has the sources.
+fn check_kind(claims: &Claims) -> Result<(), TokenFault> {
+    let has_hash = ["at_hash", "c_hash", "s_hash"]
+        .iter()
+        .any(|name| claims.get(name).is_some());
+    let has_events = claims.get("events").is_some_and(Value::is_object);
+    let of_cognito = claims
+        .text_at("token_use")
+        .is_some_and(|token_use| token_use != "access");
+    let of_keycloak = claims.text_at("typ").is_some_and(|typ| {
+        let others = ["ID", "Refresh", "Offline", "Logout"];
+        others.iter().any(|other| other.eq_ignore_ascii_case(typ))
+    });
+    if has_hash || has_events || of_cognito || of_keycloak {
+        return Err(TokenFault::NotAnAccessToken);
+    }
+    Ok(())
 }

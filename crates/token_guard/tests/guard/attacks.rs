@@ -7,7 +7,7 @@ use crate::{
     setup::{AUDIENCE, NOW, Setup, short, with},
 };
 use serde_json::{Value, json};
-use token_guard::TokenType;
+use token_guard::{Algorithm, TokenGuard, TokenGuardBuilder, TokenType};
 
 /// The issuer's key, the attacker's key, and the parts of a token that is accepted.
 struct Parts {
@@ -138,19 +138,14 @@ fn claims(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
             "401 invalid_token SenderConstrained",
         ),
         (
-            "bound to a DPoP key of its sender",
-            claims(json!({"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}})),
+            "bound to no key that it names",
+            claims(json!({"cnf": {}})),
             "401 invalid_token SenderConstrained",
         ),
         (
-            "scope is an array",
-            claims(json!({"scope": ["admin"]})),
-            "401 invalid_token Malformed",
-        ),
-        (
-            "roles is an object",
-            claims(json!({"roles": {"admin": true}})),
-            "401 invalid_token Malformed",
+            "bound to a DPoP key of its sender",
+            claims(json!({"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}})),
+            "401 invalid_token SenderConstrained",
         ),
     ]
 }
@@ -166,10 +161,10 @@ fn times(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
         ),
         (
             "exp is the leeway past",
-            claims(json!({"exp": NOW - 10})),
+            claims(json!({"exp": NOW - 30})),
             "401 invalid_token Expired",
         ),
-        ("exp is within the leeway", claims(json!({"exp": NOW - 9})), OK),
+        ("exp is within the leeway", claims(json!({"exp": NOW - 29})), OK),
         ("exp has a fraction", claims(json!({"exp": 1_800_000_300.5})), OK),
         (
             "exp is a text",
@@ -198,15 +193,15 @@ fn times(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
         ),
         (
             "nbf is in the future",
-            claims(json!({"nbf": NOW + 30})),
+            claims(json!({"nbf": NOW + 60})),
             "401 invalid_token NotYetValid",
         ),
         (
             "nbf is past the leeway",
-            claims(json!({"nbf": NOW + 11})),
+            claims(json!({"nbf": NOW + 31})),
             "401 invalid_token NotYetValid",
         ),
-        ("nbf is within the leeway", claims(json!({"nbf": NOW + 10})), OK),
+        ("nbf is within the leeway", claims(json!({"nbf": NOW + 30})), OK),
         (
             "nbf is a text",
             claims(json!({"nbf": "0"})),
@@ -602,7 +597,9 @@ async fn algorithm_verified_with_its_own_keys_only() {
         (&rsa, "twice", "RS256", OK),
         (&rsa, "twice", "PS256", OK),
         (&rsa, "twice", "RS384", "401 invalid_token Algorithm"),
-        (&rsa, "rsa", "PS256", "401 invalid_token Algorithm"),
+        (&rsa, "rsa", "PS256", OK),
+        (&rsa, "rsa", "PS512", OK),
+        (&rsa, "rsa", "RS512", OK),
         (&rsa, "PS256", "RS256", "401 invalid_token Algorithm"),
         (&p256, "p384", "ES384", "401 invalid_token Signature"),
         (&p384, "p256", "ES256", "401 invalid_token Signature"),
@@ -637,16 +634,17 @@ async fn leeway_bounds_clock_differences() {
     for (members, expected) in [
         (json!({"exp": NOW + 1}), [OK, OK]),
         (json!({"exp": NOW}), [expired, OK]),
-        (json!({"exp": NOW - 59}), [expired, OK]),
-        (json!({"exp": NOW - 60}), [expired, expired]),
+        (json!({"exp": NOW - 299}), [expired, OK]),
+        (json!({"exp": NOW - 300}), [expired, expired]),
         (json!({"nbf": NOW}), [OK, OK]),
         (json!({"nbf": NOW + 1}), [early, OK]),
-        (json!({"nbf": NOW + 60}), [early, OK]),
-        (json!({"nbf": NOW + 61}), [early, early]),
+        (json!({"nbf": NOW + 300}), [early, OK]),
+        (json!({"nbf": NOW + 301}), [early, early]),
         (json!({"iat": NOW + 1}), [early, OK]),
+        (json!({"iat": NOW + 301}), [early, early]),
     ] {
         let token = parts.claims(&members);
-        for (seconds, expected) in [0, 60].into_iter().zip(expected) {
+        for (seconds, expected) in [0, 300].into_iter().zip(expected) {
             let builder = setup.builder().leeway(std::time::Duration::from_secs(seconds));
             let outcome = builder.build().unwrap().verify(&token).await;
             assert_eq!(short(&outcome), expected, "{members} {seconds}");
@@ -667,9 +665,357 @@ async fn jwt_type_accepted_if_configured() {
         (json!("application/at+jwt"), OK),
         (json!("logout+jwt"), "401 invalid_token Type"),
         (json!(""), "401 invalid_token Type"),
-        (json!(null), "401 invalid_token Type"),
+        (json!("none"), "401 invalid_token Type"),
+        (json!(null), OK),
     ] {
         let outcome = guard.verify(&parts.header(&json!({"typ": typ}))).await;
         assert_eq!(short(&outcome), expected, "{typ}");
     }
+}
+
+/// An attack that a tolerance could invite: the guard with it, the token, and the fault.
+type Invited = (&'static str, TokenGuardBuilder, String, &'static str);
+
+const KIND: &str = "401 invalid_token NotAnAccessToken";
+const TYPE: &str = "401 invalid_token Type";
+const AUDIENCE_FAULT: &str = "401 invalid_token Audience";
+const ISSUER_FAULT: &str = "401 invalid_token Issuer";
+const FORBIDDEN: &str = "403 auth.forbidden";
+
+/// Other tokens of the issuer, which have the same type.
+fn other_kinds(setup: &Setup, parts: &Parts) -> Vec<Invited> {
+    let guard = || setup.builder().token_type(TokenType::Jwt);
+    let untyped = with(&parts.header, &json!({"typ": null}));
+    let claims = |members: Value| parts.key.token(&untyped, &with(&parts.claims, &members));
+    let typed = |typ: &str| parts.header(&json!({"typ": typ}));
+    vec![
+        (
+            "an id token with at_hash",
+            guard(),
+            claims(json!({"at_hash": "a"})),
+            KIND,
+        ),
+        ("an id token with c_hash", guard(), claims(json!({"c_hash": "a"})), KIND),
+        ("an id token with s_hash", guard(), claims(json!({"s_hash": 7})), KIND),
+        (
+            "an id token for a client",
+            guard(),
+            claims(json!({"aud": "client", "nonce": "n"})),
+            AUDIENCE_FAULT,
+        ),
+        (
+            "a logout token",
+            guard(),
+            claims(json!({"events": {"logout": {}}})),
+            KIND,
+        ),
+        (
+            "an id token of Cognito",
+            guard(),
+            claims(json!({"token_use": "id"})),
+            KIND,
+        ),
+        ("an id token of Keycloak", guard(), claims(json!({"typ": "id"})), KIND),
+        (
+            "a refresh token of Keycloak",
+            guard(),
+            claims(json!({"typ": "Refresh"})),
+            KIND,
+        ),
+        (
+            "an offline token of Keycloak",
+            guard(),
+            claims(json!({"typ": "Offline"})),
+            KIND,
+        ),
+        (
+            "a logout token of Keycloak",
+            guard(),
+            claims(json!({"typ": "Logout"})),
+            KIND,
+        ),
+        ("a security event", guard(), typed("secevent+jwt"), TYPE),
+        ("a DPoP proof", guard(), typed("dpop+jwt"), TYPE),
+        ("a request object", guard(), typed("oauth-authz-req+jwt"), TYPE),
+        (
+            "a response of introspection",
+            guard(),
+            typed("token-introspection+jwt"),
+            TYPE,
+        ),
+        ("an empty type", guard(), typed(""), TYPE),
+        (
+            "an access token by its type, which may have events",
+            guard(),
+            parts.claims(&json!({"events": {}})),
+            OK,
+        ),
+    ]
+}
+
+/// Issuers as text, and clients in place of an audience.
+fn relaxed_names(setup: &Setup, parts: &Parts) -> Vec<Invited> {
+    let keys = format!("{}/jwks", setup.issuer.url());
+    let text = || {
+        let guard = TokenGuard::builder("contoso", [AUDIENCE]).keys_at(&keys);
+        guard.clock(setup.time.clock())
+    };
+    let claims = |members: Value| parts.claims(&members);
+    let no_audience = |client: &str| claims(json!({"aud": null, "client_id": client}));
+    let clients = || setup.builder().client_ids_in_place_of_audience(["public-client"]);
+    vec![
+        (
+            "an issuer that is a text",
+            text(),
+            claims(json!({"iss": "contoso"})),
+            OK,
+        ),
+        (
+            "its issuer in capitals",
+            text(),
+            claims(json!({"iss": "Contoso"})),
+            ISSUER_FAULT,
+        ),
+        (
+            "a longer issuer",
+            text(),
+            claims(json!({"iss": "contoso.com"})),
+            ISSUER_FAULT,
+        ),
+        (
+            "the issuer at the address of the keys",
+            text(),
+            claims(json!({})),
+            ISSUER_FAULT,
+        ),
+        ("a listed client", clients(), no_audience("public-client"), OK),
+        (
+            "a client that is not listed",
+            clients(),
+            no_audience("another"),
+            AUDIENCE_FAULT,
+        ),
+        ("no client", clients(), claims(json!({"aud": null})), AUDIENCE_FAULT),
+        (
+            "a listed client with a token for another API",
+            clients(),
+            claims(json!({"aud": "https://api.fabrikam.com", "client_id": "public-client"})),
+            AUDIENCE_FAULT,
+        ),
+        (
+            "a listed client as the audience, as of an id token",
+            clients(),
+            claims(json!({"aud": "public-client", "client_id": "public-client"})),
+            AUDIENCE_FAULT,
+        ),
+        (
+            "a listed client with an audience that cannot be read",
+            clients(),
+            claims(json!({"aud": 7, "client_id": "public-client"})),
+            "401 invalid_token Malformed",
+        ),
+        (
+            "a listed client as azp only",
+            clients(),
+            claims(json!({"aud": null, "azp": "public-client"})),
+            AUDIENCE_FAULT,
+        ),
+        (
+            "no list of clients",
+            setup.builder(),
+            no_audience("public-client"),
+            AUDIENCE_FAULT,
+        ),
+    ]
+}
+
+/// Allowed clients.
+fn clients(setup: &Setup, parts: &Parts) -> Vec<Invited> {
+    let claims = |members: Value| parts.claims(&members);
+    let allowed = || setup.builder().allowed_clients(["ours"]);
+    vec![
+        ("an allowed client", allowed(), claims(json!({"client_id": "ours"})), OK),
+        (
+            "an allowed client as azp",
+            allowed(),
+            claims(json!({"azp": "ours"})),
+            OK,
+        ),
+        (
+            "an allowed client as appid",
+            allowed(),
+            claims(json!({"appid": "ours"})),
+            OK,
+        ),
+        (
+            "another client",
+            allowed(),
+            claims(json!({"client_id": "theirs"})),
+            FORBIDDEN,
+        ),
+        (
+            "an allowed client beside another",
+            allowed(),
+            claims(json!({"client_id": "theirs", "azp": "ours"})),
+            FORBIDDEN,
+        ),
+        (
+            "allowed clients, and no client",
+            allowed(),
+            claims(json!({})),
+            FORBIDDEN,
+        ),
+        (
+            "an allowed client in a list",
+            allowed(),
+            claims(json!({"client_id": ["ours"]})),
+            FORBIDDEN,
+        ),
+        (
+            "an allowed client as subject",
+            allowed(),
+            claims(json!({"sub": "ours"})),
+            FORBIDDEN,
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn attacks_on_tolerances_are_refused() {
+    let setup = Setup::new().await;
+    let parts = Parts::new(setup.issuer.url());
+    setup.issuer.serve_keys(&[parts.key.jwk("key")]);
+    let rows = [
+        other_kinds(&setup, &parts),
+        relaxed_names(&setup, &parts),
+        clients(&setup, &parts),
+    ];
+    // One client for all, as each loads the certificates of the system.
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    for (name, guard, token, expected) in rows.into_iter().flatten() {
+        let guard = guard.http_client(client.clone()).build().unwrap();
+        let outcome = guard.verify(&token).await;
+        assert_eq!(short(&outcome), expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn confused_scopes_and_roles_grant_nothing() {
+    let setup = Setup::new().await;
+    let guard = setup.builder().scope_claim("scp").roles_claim("realm_access.roles");
+    let guard = guard.build().unwrap();
+    let (scopes, roles) = (guard.requiring_scopes(["admin"]), guard.requiring_roles(["admin"]));
+    for (claims, expected) in [
+        (json!({"scp": "read admin"}), [OK, FORBIDDEN]),
+        (json!({"scp": ["read", "admin"]}), [OK, FORBIDDEN]),
+        (json!({"scope": "admin"}), [FORBIDDEN, FORBIDDEN]),
+        (json!({"scp": "read", "scope": "admin"}), [FORBIDDEN, FORBIDDEN]),
+        (json!({"scp": "read,admin"}), [FORBIDDEN, FORBIDDEN]),
+        (json!({"scp": "read\tadmin"}), [FORBIDDEN, FORBIDDEN]),
+        (json!({"scp": "read\u{a0}admin"}), [FORBIDDEN, FORBIDDEN]),
+        (json!({"scp": "Admin"}), [FORBIDDEN, FORBIDDEN]),
+        (json!({"scp": ["read admin"]}), [FORBIDDEN, FORBIDDEN]),
+        (json!({"scp": [["admin"]]}), [FORBIDDEN, FORBIDDEN]),
+        (json!({"scp": {"admin": true}}), [FORBIDDEN, FORBIDDEN]),
+        (json!({"scp": true}), [FORBIDDEN, FORBIDDEN]),
+        (json!({"realm_access": {"roles": ["admin"]}}), [FORBIDDEN, OK]),
+        (json!({"realm_access": {"roles": "read admin"}}), [FORBIDDEN, FORBIDDEN]),
+        (
+            json!({"realm_access": {"roles": [{"name": "admin"}]}}),
+            [FORBIDDEN, FORBIDDEN],
+        ),
+        (json!({"realm_access": [{"roles": ["admin"]}]}), [FORBIDDEN, FORBIDDEN]),
+        (json!({"realm_access": ["admin"]}), [FORBIDDEN, FORBIDDEN]),
+        (json!({"roles": ["admin"]}), [FORBIDDEN, FORBIDDEN]),
+        (
+            json!({"resource_access": {"realm_access": {"roles": ["admin"]}}}),
+            [FORBIDDEN, FORBIDDEN],
+        ),
+    ] {
+        let token = setup.issuer.token(with(&json!({"aud": AUDIENCE}), &claims)).unwrap();
+        let outcomes = [short(&scopes.verify(&token).await), short(&roles.verify(&token).await)];
+        assert_eq!(outcomes, expected, "{claims}");
+    }
+}
+
+#[tokio::test]
+async fn key_without_alg_serves_its_own_type_only() {
+    let setup = Setup::new().await;
+    let parts = Parts::new(setup.issuer.url());
+    let (rsa, other) = (Key::rsa(), Key::rsa());
+    let modulus = rsa.jwk("key")["n"].as_str().unwrap().to_owned();
+    let algorithm = "401 invalid_token Algorithm";
+    let hmac = |header: &Value| {
+        token(&header.to_string(), &parts.claims.to_string(), |message| {
+            hmac_sha256(modulus.as_bytes(), message)
+        })
+    };
+    let header = |members: Value| with(&json!({"alg": "PS256", "typ": "at+jwt", "kid": "key"}), &members);
+    let ps256 = rsa.token(&header(json!({})), &parts.claims);
+    for (keys, algorithms, token, expected) in [
+        (vec![rsa.jwk("key")], &[][..], ps256.clone(), OK),
+        (vec![rsa.jwk("key")], &[Algorithm::Rs256], ps256.clone(), algorithm),
+        (
+            vec![rsa.jwk("key")],
+            &[],
+            hmac(&header(json!({"alg": "HS256"}))),
+            algorithm,
+        ),
+        (
+            vec![rsa.jwk("key")],
+            &[],
+            hmac(&header(json!({}))),
+            "401 invalid_token Signature",
+        ),
+        (
+            vec![rsa.jwk("key")],
+            &[],
+            parts.key.token(&header(json!({"alg": "ES384"})), &parts.claims),
+            algorithm,
+        ),
+        // The signature is PKCS#1's, and the header says PSS.
+        (
+            vec![rsa.jwk("key")],
+            &[],
+            forge_with(&rsa, "RS256", &header(json!({})), &parts.claims),
+            "401 invalid_token Signature",
+        ),
+        // Without kid, of two keys that fit, none is tried.
+        (
+            vec![rsa.jwk("key"), other.jwk("other")],
+            &[],
+            rsa.token(&header(json!({"kid": null})), &parts.claims),
+            "401 invalid_token UnknownKey",
+        ),
+        (
+            vec![
+                with(&rsa.jwk("key"), &json!({"alg": "PS256"})),
+                with(&other.jwk("other"), &json!({"alg": "RS256"})),
+            ],
+            &[],
+            rsa.token(&header(json!({"kid": null})), &parts.claims),
+            OK,
+        ),
+        (
+            vec![rsa.jwk("key"), parts.key.jwk("ec")],
+            &[],
+            other.token(&header(json!({"kid": null})), &parts.claims),
+            "401 invalid_token Signature",
+        ),
+    ] {
+        setup.issuer.serve_keys(&keys);
+        let guard = match algorithms {
+            [] => setup.builder(),
+            allowed => setup.builder().algorithms(allowed.iter().copied()),
+        };
+        let outcome = guard.build().unwrap().verify(&token).await;
+        assert_eq!(short(&outcome), expected, "{} keys, {token}", keys.len());
+    }
+}
+
+/// Signs with another algorithm than the header's.
+fn forge_with(key: &Key, algorithm: &str, header: &Value, claims: &Value) -> String {
+    token(&header.to_string(), &claims.to_string(), |message| {
+        key.sign(algorithm, message)
+    })
 }

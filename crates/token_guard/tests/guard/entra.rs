@@ -204,7 +204,7 @@ fn permissions(entra: &Entra) -> Vec<Row> {
 async fn tokens_accepted_by_version_and_tenant() {
     let entra = Entra::start().await;
     let single = entra.guard(EntraApi::new(TENANT, API));
-    let several = entra.guard(EntraApi::new(&TENANT.to_uppercase(), API).allow_tenant(PARTNER));
+    let several = entra.guard(EntraApi::new(&TENANT.to_uppercase(), &API.to_uppercase()).allow_tenant(PARTNER));
     for (name, key, claims, expected) in rows(&entra).into_iter().chain(permissions(&entra)) {
         let token = entra.token(key, &claims);
         let outcomes = [

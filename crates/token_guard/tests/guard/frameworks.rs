@@ -1,14 +1,14 @@
 //! The guard in axum, tower and actix-web, with the same responses in each.
 
 use crate::setup::{AUDIENCE, Setup};
-use actix_web::{App, HttpResponse, test, web};
+use actix_web::{App, HttpResponse, Route, test, web};
 use axum::{Extension, Router, extract::FromRef, routing::get};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes};
 use serde_json::{Value, json};
 use std::{convert::Infallible, fmt::Debug};
-use token_guard::{Caller, GuardError, GuardLayer, TokenGuard};
+use token_guard::{Caller, GuardError, GuardLayer, OptionalCaller, TokenGuard};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_http::cors::{Any, CorsLayer};
 
@@ -122,9 +122,13 @@ async fn actix(guard: &TokenGuard, authorization: &[&str]) -> Response {
         Ok(caller.subject().to_owned())
     }
 
+    call_actix(guard, web::get().to(user_info), authorization).await
+}
+
+async fn call_actix(guard: &TokenGuard, route: Route, authorization: &[&str]) -> Response {
     let app = App::new()
         .app_data(web::Data::new(guard.clone()))
-        .route("/user/info", web::get().to(user_info));
+        .route("/user/info", route);
     let app = test::init_service(app).await;
     let mut request = test::TestRequest::get().uri("/user/info");
     for value in authorization {
@@ -168,7 +172,7 @@ async fn every_framework_responds_alike() {
     let problem = Some("application/problem+json");
     let realm = Some(r#"Bearer realm="api""#);
     let invalid_format = Some(
-        r#"Bearer realm="api", error="invalid_request", error_description="The request must have one Authorization header: Bearer, a space, and a token.""#,
+        r#"Bearer realm="api", error="invalid_token", error_description="The request must have one Authorization header: Bearer, a space, and a token.""#,
     );
     let invalid_token =
         Some(r#"Bearer realm="api", error="invalid_token", error_description="The token is for another audience.""#);
@@ -232,6 +236,66 @@ async fn every_framework_responds_alike() {
             );
             let cache_control = (response.status != 200).then_some("no-store");
             assert_eq!(response.header("cache-control"), cache_control, "{name}");
+        }
+    }
+}
+
+/// Sends a request to a route with an optional caller in each framework.
+async fn optional(guard: &TokenGuard, authorization: &[&str]) -> [(&'static str, Response); 3] {
+    fn name(caller: Option<Caller>) -> String {
+        caller.map_or("no caller".to_owned(), |caller| caller.subject().to_owned())
+    }
+
+    let extractor = get(|caller: Option<Caller>| async move { name(caller) });
+    let extractor = Router::new().route("/user/info", extractor).with_state(guard.clone());
+    let behind = get(|caller: Option<Extension<Caller>>| async move { name(caller.map(|Extension(caller)| caller)) });
+    let layer = Router::new()
+        .route("/user/info", behind)
+        .layer(GuardLayer::new(guard.clone()).optional());
+    let handler = |OptionalCaller(caller): OptionalCaller| async move { name(caller) };
+    [
+        ("extractor of axum", axum(extractor, authorization).await),
+        ("layer", axum(layer, authorization).await),
+        (
+            "extractor of actix",
+            call_actix(guard, web::get().to(handler), authorization).await,
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn optional_caller_needs_a_valid_token_or_none() {
+    let setup = Setup::new().await;
+    let down = Setup::new().await;
+    down.issuer.set_available(false);
+    let bearer = |claims: Value| format!("Bearer {}", setup.issuer.token(claims).unwrap());
+    let good = bearer(json!({"sub": "alice", "aud": AUDIENCE, "scope": "read:profile"}));
+    let scopeless = bearer(json!({"sub": "alice", "aud": AUDIENCE}));
+    let foreign = bearer(json!({"aud": "https://fabrikam.com"}));
+    let theirs = format!("Bearer {}", down.token());
+    let (up, down) = (setup.guard().requiring_scopes(["read:profile"]), down.guard());
+    let invalid_format = "auth.authorization_token_invalid_format";
+    for (guard, authorization, expected) in [
+        (&up, &[][..], (200, "no caller")),
+        (&up, &[good.as_str()], (200, "alice")),
+        (&up, &[&foreign], (401, "invalid_token")),
+        (&up, &["Bearer opaque"], (401, "invalid_token")),
+        (&up, &["Bearer "], (401, invalid_format)),
+        // An empty header is as good as none.
+        (&up, &[""], (200, "no caller")),
+        (&up, &[&good, &good], (401, invalid_format)),
+        (
+            &up,
+            &["Basic YTpi"],
+            (401, "auth.authorization_token_type_not_supported"),
+        ),
+        (&up, &[&scopeless], (403, "auth.forbidden")),
+        (&down, &[&theirs], (503, "auth.keys_unavailable")),
+        (&down, &[], (200, "no caller")),
+    ] {
+        for (framework, response) in optional(guard, authorization).await {
+            let (status, _, body, ..) = response.summary();
+            assert_eq!((status, body.as_str()), expected, "{framework} {authorization:?}");
         }
     }
 }

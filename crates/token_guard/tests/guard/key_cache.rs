@@ -34,6 +34,11 @@ fn retry_after(error: &GuardError) -> u64 {
     }
 }
 
+/// A guard that waits for a fetch as soon as its keys have expired.
+fn without_stale_keys(setup: &Setup) -> TokenGuard {
+    setup.builder().stale_keys_for(Duration::ZERO).build().unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_tokens_share_one_fetch() {
     let setup = Setup::new().await;
@@ -103,7 +108,7 @@ async fn keys_expire_by_their_cache_control() {
     for (cache_control, lifetime) in [("max-age=600", 600), ("no-store", 300), ("max-age=31536000", 86_400)] {
         let setup = Setup::new().await;
         setup.issuer.set_cache_control(cache_control);
-        let guard = setup.guard();
+        let guard = without_stale_keys(&setup);
         let token = setup.token();
         for (advance, requests) in [(0, 1), (lifetime - 1, 1), (1, 2), (lifetime - 1, 2), (1, 3)] {
             setup.time.advance(advance * SECOND);
@@ -118,7 +123,8 @@ async fn keys_expire_by_their_cache_control() {
 async fn lifetime_bounds_apply() {
     let setup = Setup::new().await;
     setup.issuer.set_cache_control("max-age=0");
-    let guard = setup.builder().key_lifetime(SECOND..=HOUR).build().unwrap();
+    let builder = setup.builder().key_lifetime(SECOND..=HOUR);
+    let guard = builder.stale_keys_for(Duration::ZERO).build().unwrap();
     let token = setup.token();
     for (advance, requests) in [(0, 1), (0, 1), (1, 2)] {
         setup.time.advance(advance * SECOND);
@@ -132,7 +138,7 @@ async fn lifetime_bounds_apply() {
 async fn clock_set_back_extends_no_lifetime() {
     let setup = Setup::new().await;
     setup.issuer.set_cache_control("max-age=600");
-    let guard = setup.guard();
+    let guard = without_stale_keys(&setup);
     let token = setup.token();
     assert_eq!(short(&guard.verify(&token).await), "200");
     setup.time.set_back(DAY);
@@ -188,6 +194,50 @@ async fn stale_keys_used_while_issuer_is_silent() {
     assert_eq!(short(&guard.verify(&token).await), "503 auth.keys_unavailable");
 }
 
+#[tokio::test]
+async fn load_keys_waits_for_no_refresh() {
+    let setup = Setup::new().await;
+    let server = Server::start_paused().await;
+    let guard = setup.with_keys_at(&server).build().unwrap();
+    // Without keys it waits, as a program that starts needs some.
+    assert!(guard.load_keys().now_or_never().is_none());
+    server.release(1);
+    guard.load_keys().await.unwrap();
+
+    // The issuer is silent. The keys have expired, but are usable for a day.
+    setup.time.advance(HOUR);
+    for _ in 0..3 {
+        guard.load_keys().now_or_never().expect("waits for a refresh").unwrap();
+    }
+    server.requested(2).await;
+    setup.time.advance(DAY);
+    assert!(guard.load_keys().now_or_never().is_none());
+}
+
+#[tokio::test]
+async fn joined_fetch_is_no_fetch_for_an_unknown_key() {
+    let setup = Setup::new().await;
+    let server = Server::start_paused().await;
+    let guard = setup.with_keys_at(&server).build().unwrap();
+    server.release(1);
+    guard.load_keys().await.unwrap();
+    setup.time.advance(HOUR);
+    assert_eq!(short(&guard.verify(&setup.token()).now_or_never().unwrap()), "200");
+    server.requested(2).await;
+
+    // The clock is set back, so the keys are fresh again while their refresh is in flight.
+    setup.time.set_back(HOUR);
+    let (first, second) = (setup.with_unknown_key("first"), setup.with_unknown_key("second"));
+    let mut joining = Box::pin(guard.verify(&first));
+    assert!((&mut joining).now_or_never().is_none());
+    server.release(1);
+    assert_eq!(short(&joining.await), "401 invalid_token UnknownKey");
+    assert_eq!(server.requests().len(), 2);
+    server.release(1);
+    assert_eq!(short(&guard.verify(&second).await), "401 invalid_token UnknownKey");
+    assert_eq!(server.requests().len(), 3);
+}
+
 #[test]
 fn fetch_on_stalled_runtime_given_up() {
     let serving = serving_runtime();
@@ -221,8 +271,10 @@ fn fetch_on_stalled_runtime_given_up() {
             tokio::task::yield_now().await;
         }
     });
-    second.block_on(guard.load_keys()).unwrap();
-    assert_eq!(server.requests().len(), 3);
+    second.block_on(async {
+        guard.load_keys().await.unwrap();
+        server.requested(3).await;
+    });
 }
 
 #[test]
@@ -236,8 +288,12 @@ fn fetch_on_ended_runtime_repeated() {
     let outcome = runtime().block_on(async { guard.verify(&token).now_or_never().unwrap() });
     assert_eq!(short(&outcome), "200");
     assert_eq!(setup.issuer.key_requests(), 1);
-    runtime().block_on(guard.load_keys()).unwrap();
-    assert_eq!(setup.issuer.key_requests(), 2);
+    runtime().block_on(async {
+        guard.load_keys().await.unwrap();
+        while setup.issuer.key_requests() < 2 {
+            tokio::task::yield_now().await;
+        }
+    });
 }
 
 #[tokio::test]
@@ -441,6 +497,7 @@ async fn discovery_repeated_after_failure_or_day() {
     server.json("/a", &keys);
     let guard = TokenGuard::builder(&server.url(""), [AUDIENCE])
         .clock(setup.time.clock())
+        .stale_keys_for(Duration::ZERO)
         .build()
         .unwrap();
     assert_eq!(short(&guard.verify(&token).await), "200");
@@ -455,7 +512,7 @@ async fn discovery_repeated_after_failure_or_day() {
     );
     server.json("/b", &keys);
     setup.time.advance(HOUR);
-    guard.load_keys().await.unwrap();
+    guard.load_keys().await.unwrap_err();
     setup.time.advance(5 * SECOND);
     guard.load_keys().await.unwrap();
     assert_eq!(server.requests()[3..], ["/a", DISCOVERY, "/b"]);

@@ -259,3 +259,41 @@ async fn only_configured_algorithms_used() {
         assert_eq!(short(&guard.verify(&token).await), expected, "{algorithm:?}");
     }
 }
+
+#[tokio::test]
+async fn keys_fetched_over_plain_http_if_allowed() {
+    // The issuer is public. From here, it is reached by a name of the network, which is resolved to the server.
+    let setup = Setup::new().await;
+    let server = Server::start().await;
+    let url = server.url("").replace("127.0.0.1", "keycloak.contoso.com");
+    let address = server.url("").replace("http://", "").parse().unwrap();
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .resolve("keycloak.contoso.com", address)
+        .build()
+        .unwrap();
+    server.json("/jwks", &json!({"keys": [setup.issuer.public_key()]}));
+    let guard = || {
+        let builder = builder(setup.issuer.url()).metadata_at(&format!("{url}{DISCOVERY}"));
+        let builder = builder.allow_forgeable_keys_over_http();
+        builder.http_client(client.clone()).build().unwrap()
+    };
+    for (issuer, keys, expected) in [
+        (setup.issuer.url(), format!("{url}/jwks"), None),
+        (&url, format!("{url}/jwks"), Some("another issuer")),
+        // A document from elsewhere must not direct requests to this machine.
+        (setup.issuer.url(), server.url("/jwks"), Some("neither https")),
+    ] {
+        server.json(DISCOVERY, &json!({"issuer": issuer, "jwks_uri": keys}));
+        let guard = guard();
+        match expected {
+            None => assert_eq!(short(&guard.verify(&setup.token()).await), "200"),
+            Some(expected) => assert!(reason(&guard).await.contains(expected), "{keys}"),
+        }
+    }
+    let direct = builder(setup.issuer.url())
+        .keys_at(&format!("{url}/jwks"))
+        .allow_forgeable_keys_over_http();
+    let direct = direct.http_client(client.clone()).build().unwrap();
+    assert_eq!(short(&direct.verify(&setup.token()).await), "200");
+}

@@ -2,8 +2,18 @@
 
 use crate::setup::{Options, Setup, send};
 use acs_identity_emulator::Fault;
+use axum::{Json, Router, routing::get};
 use reqwest::Method;
-use std::time::Duration;
+use serde_json::json;
+use std::{
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{net::TcpListener, time::timeout};
 
 #[tokio::test]
 async fn service_is_ready_until_it_drains() {
@@ -28,6 +38,37 @@ async fn service_is_not_ready_without_keys() {
     let reply = setup.get("/api/user", &setup.caller("alice")).await;
     reply.assert_status(503);
     assert!(reply.header("retry-after").is_some());
+}
+
+/// Serves the issuer's key once. Later requests get no response.
+async fn keys_that_fall_silent(setup: &Setup) -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}/keys", listener.local_addr().unwrap());
+    let requests = Arc::new(AtomicUsize::new(0));
+    let keys = json!({ "keys": [setup.issuer.public_key()] });
+    let respond = async move || match requests.fetch_add(1, Ordering::SeqCst) {
+        0 => Json(keys.clone()),
+        _ => pending().await,
+    };
+    let router = Router::new().route("/keys", get(respond));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+#[tokio::test]
+async fn service_is_ready_while_old_keys_are_usable() {
+    let issuer = Setup::start().await;
+    let keys = Some(keys_that_fall_silent(&issuer).await);
+    let options = Options {
+        keys,
+        ..Options::default()
+    };
+    let setup = issuer.replica(options, |builder| builder).await;
+    setup.post("/api/user", &setup.caller("alice")).await.assert_status(201);
+    setup.clock.advance(Duration::from_hours(2));
+    let ready = send(setup.request(Method::GET, "/readyz"));
+    let reply = timeout(Duration::from_secs(30), ready).await;
+    reply.expect("/readyz waits for a refresh of keys").assert_status(200);
 }
 
 #[tokio::test]

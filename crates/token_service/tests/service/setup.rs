@@ -40,6 +40,8 @@ pub(crate) struct Options {
     pub(crate) connection_string: Option<String>,
     /// The timeout of the identity client.
     pub(crate) acs_timeout: Duration,
+    /// The address of the issuer's keys, which may be silent for an hour. `None` is the issuer itself.
+    pub(crate) keys: Option<String>,
 }
 
 impl Default for Options {
@@ -49,6 +51,7 @@ impl Default for Options {
             limits: None,
             connection_string: None,
             acs_timeout: Duration::from_secs(20),
+            keys: None,
         }
     }
 }
@@ -161,10 +164,11 @@ impl Setup {
             .unwrap_or_else(|| emulator.connection_string());
         let identities =
             CommunicationIdentityClient::with_connection_string(&connection_string, Some(client_options)).unwrap();
-        let guard = TokenGuard::builder(issuer.url(), [AUDIENCE])
-            .clock(clock.clock())
-            .build()
-            .unwrap();
+        let mut guard = TokenGuard::builder(issuer.url(), [AUDIENCE]).clock(clock.clock());
+        if let Some(keys) = &options.keys {
+            guard = guard.keys_at(keys).fetch_timeout(Duration::from_hours(1));
+        }
+        let guard = guard.build().unwrap();
         let store = Store::connect(&options.database, 8).await.unwrap();
         let mut builder = TokenService::builder(identities, guard, store).clock(clock.clock());
         if let Some(limits) = &options.limits {

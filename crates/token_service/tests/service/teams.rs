@@ -175,12 +175,16 @@ async fn sidecar_acquires_a_missing_entra_token() {
 
 #[tokio::test]
 async fn sidecar_failure_has_its_reason() {
+    // A claims challenge, which the app's client answers with a new sign-in.
+    let claims = "eyJhY2Nlc3NfdG9rZW4iOnsiYWNycyI6eyJlc3NlbnRpYWwiOnRydWUsInZhbHVlIjoiY3AxIn19fQ==";
+    let challenge = format!("Bearer error=\"insufficient_claims\", claims=\"{claims}\"");
     let outer = Setup::start().await;
     let sidecar = FakeSidecar::builder()
         .api(
             "AcsTeams",
             DownstreamApi::new(TEAMS_SCOPES)
-                .tokens(|_| Err("AADSTS65001: The user or administrator has not consented".to_owned())),
+                .tokens(|_| Err("AADSTS65001: The user or administrator has not consented".to_owned()))
+                .challenge(&challenge),
         )
         .accept_callers(|_| true)
         .start()
@@ -195,6 +199,7 @@ async fn sidecar_failure_has_its_reason() {
         .await;
     let reply = setup.get("/api/token/teams", &caller(&setup, Uuid::from_u128(1))).await;
     reply.assert_error(401, "interaction_required");
+    assert_eq!(reply.header("www-authenticate"), Some(&*challenge));
     assert!(!reply.body.contains("AADSTS"));
 }
 

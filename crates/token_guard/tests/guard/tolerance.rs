@@ -1,0 +1,287 @@
+//! Claims and members of keys that no rule needs, in any form. Sources: the reports of libraries and issuers that the rows
+//! name.
+
+use crate::{
+    forge::Key,
+    setup::{AUDIENCE, NOW, Setup, short, with},
+};
+use proptest::{
+    prelude::*,
+    test_runner::{Config, TestRunner},
+};
+use serde_json::{Value, json};
+use std::time::SystemTime;
+use token_guard::{Caller, EntraApi, GuardError, TokenGuard, TokenGuardBuilder, TokenType, testing::ManualClock};
+use tokio::runtime::Builder;
+
+/// Claims that issuers write, and that few rules need.
+const UNNEEDED: [&str; 22] = [
+    "scope",
+    "scp",
+    "roles",
+    "permissions",
+    "realm_access",
+    "groups",
+    "client_id",
+    "azp",
+    "appid",
+    "cid",
+    "idtyp",
+    "tid",
+    "oid",
+    "organization_id",
+    "jti",
+    "auth_time",
+    "acr",
+    "amr",
+    "nonce",
+    "email",
+    "name",
+    "https://contoso.com/roles",
+];
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(json!(null)),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "[a-z :]{0,12}".prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 12, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("[a-z_]{1,8}", inner, 0..4).prop_map(|members| json!(members)),
+        ]
+    })
+}
+
+/// Sets members, also to null.
+fn set(value: &Value, members: &Value) -> Value {
+    let mut value = value.clone();
+    let members = members.as_object().unwrap().clone();
+    value.as_object_mut().unwrap().extend(members);
+    value
+}
+
+fn decision(outcome: &Result<Caller, GuardError>) -> (String, Option<(String, SystemTime)>) {
+    let caller = outcome.as_ref().ok();
+    let caller = caller.map(|caller| (caller.subject().to_owned(), caller.expires_at()));
+    (short(outcome), caller)
+}
+
+/// A guard with a header and claims that it accepts, and the claims that its rules need.
+struct Case {
+    guard: TokenGuard,
+    header: Value,
+    claims: Value,
+    needed: &'static [&'static str],
+}
+
+/// Claims that every guard needs, and those by which a relaxed type refuses id tokens.
+const ALWAYS: [&str; 7] = ["iss", "aud", "sub", "exp", "nbf", "iat", "cnf"];
+const KINDS: [&str; 6] = ["at_hash", "c_hash", "s_hash", "events", "token_use", "typ"];
+
+fn cases(keys: &str) -> Vec<Case> {
+    const GUID: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
+    let build = |builder: TokenGuardBuilder| {
+        builder
+            .fixed_keys(keys)
+            .clock(ManualClock::at(NOW).clock())
+            .build()
+            .unwrap()
+    };
+    let standard = || TokenGuard::builder("https://issuer.contoso.com", [AUDIENCE]);
+    let claims =
+        json!({"iss": "https://issuer.contoso.com", "aud": AUDIENCE, "sub": "alice", "iat": NOW, "exp": NOW + 300});
+    let entra = json!({
+        "iss": format!("https://login.microsoftonline.com/{GUID}/v2.0"), "aud": GUID, "tid": GUID, "azp": "web", "scp": "read",
+    });
+    let call = json!({"iss": "https://acscallautomation.communication.azure.com", "aud": GUID, "sub": null});
+    let header = |typ: Value| json!({"alg": "RS256", "typ": typ, "kid": "key"});
+    vec![
+        Case {
+            guard: build(standard()),
+            header: header(json!("at+jwt")),
+            claims: claims.clone(),
+            needed: &[],
+        },
+        Case {
+            guard: build(standard().token_type(TokenType::Jwt)),
+            header: header(json!(null)),
+            claims: claims.clone(),
+            needed: &KINDS,
+        },
+        Case {
+            guard: build(TokenGuard::entra(EntraApi::new(GUID, GUID))),
+            header: header(json!("at+jwt")),
+            claims: with(&claims, &entra),
+            needed: &["tid", "azp", "appid", "scp", "roles"],
+        },
+        Case {
+            guard: build(TokenGuard::call_automation(GUID)),
+            header: header(json!("at+jwt")),
+            claims: with(&claims, &call),
+            needed: &[],
+        },
+    ]
+}
+
+#[test]
+fn unneeded_claims_decide_nothing() {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let key = Key::rsa();
+    let cases = cases(&json!({"keys": [key.jwk("key")]}).to_string());
+    // Accepted claims, and claims that are refused for three reasons.
+    let changes = [
+        json!({}),
+        json!({"exp": NOW - 300}),
+        json!({"aud": "https://api.fabrikam.com"}),
+        json!({"iss": "https://fabrikam.com"}),
+    ];
+    let name = prop_oneof![
+        prop::sample::select(&UNNEEDED[..]).prop_map(str::to_owned),
+        "[a-z_]{1,9}"
+    ];
+    let unneeded = prop::collection::vec((name, any_json()), 1..6);
+    let strategy = (unneeded, 0..cases.len(), 0..changes.len());
+    let mut runner = TestRunner::new(Config::with_cases(400));
+    let checked = runner.run(&strategy, |(unneeded, case, change)| {
+        let case = &cases[case];
+        let base = with(&case.claims, &changes[change]);
+        let mut claims = base.clone();
+        for (name, value) in unneeded {
+            if !ALWAYS.contains(&name.as_str()) && !case.needed.contains(&name.as_str()) {
+                claims[name] = value;
+            }
+        }
+        let expected = runtime.block_on(case.guard.verify(&key.token(&case.header, &base)));
+        let outcome = runtime.block_on(case.guard.verify(&key.token(&case.header, &claims)));
+        prop_assert_eq!(expected.is_ok(), change == 0);
+        prop_assert_eq!(decision(&outcome), decision(&expected), "{}", claims);
+        Ok(())
+    });
+    checked.unwrap();
+}
+
+#[tokio::test]
+async fn claim_read_in_each_form_of_issuers() {
+    let setup = Setup::new().await;
+    let guard = setup.guard();
+    // IdentityServer4 4982, fhir-server 3718: a list. casdoor 3407, data-api-builder 3078: objects, null, a number.
+    for (claims, scopes, roles) in [
+        (json!({"scope": "read:a write:a"}), &["read:a", "write:a"][..], &[][..]),
+        (json!({"scope": ["read:a", "write:a"]}), &["read:a", "write:a"], &[]),
+        (json!({"scope": ["read:a", 1, null, "", "admin all"]}), &["read:a"], &[]),
+        (json!({"scope": []}), &[], &[]),
+        (json!({"scope": null}), &[], &[]),
+        (json!({"scope": 7}), &[], &[]),
+        (json!({"scope": {"read:a": true}}), &[], &[]),
+        (json!({"scope": [["read:a"]]}), &[], &[]),
+        (json!({"roles": ["admin", "auditor"]}), &[], &["admin", "auditor"]),
+        (json!({"roles": "Domain Admins"}), &[], &["Domain Admins"]),
+        (json!({"roles": [{"name": "admin"}]}), &[], &[]),
+        (json!({"roles": {"admin": true}}), &[], &[]),
+        (json!({"roles": null}), &[], &[]),
+        (json!({"roles": 1}), &[], &[]),
+    ] {
+        let token = setup.issuer.token(set(&json!({"aud": AUDIENCE}), &claims)).unwrap();
+        let caller = guard
+            .verify(&token)
+            .await
+            .unwrap_or_else(|error| panic!("{claims}: {error}"));
+        assert_eq!(
+            (caller.scopes(), caller.roles()),
+            (to_owned(scopes).as_slice(), to_owned(roles).as_slice()),
+            "{claims}"
+        );
+    }
+}
+
+fn to_owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|&text| text.to_owned()).collect()
+}
+
+#[tokio::test]
+async fn null_is_an_absent_claim() {
+    let setup = Setup::new().await;
+    let guard = setup.guard();
+    for (claims, expected) in [
+        (json!({"nbf": null}), "200"),
+        (json!({"iat": null}), "200"),
+        (json!({"cnf": null}), "200"),
+        (json!({"exp": null}), "401 invalid_token Expired"),
+        (json!({"aud": null}), "401 invalid_token Audience"),
+        (json!({"sub": null}), "401 invalid_token Subject"),
+        (json!({"iss": null}), "401 invalid_token Issuer"),
+    ] {
+        let token = setup.issuer.token(set(&json!({"aud": AUDIENCE}), &claims)).unwrap();
+        assert_eq!(short(&guard.verify(&token).await), expected, "{claims}");
+    }
+}
+
+#[tokio::test]
+async fn times_may_have_fractions() {
+    let setup = Setup::new().await;
+    let guard = setup.guard();
+    let now = 1_800_000_000.0_f64;
+    for (claims, expected) in [
+        (json!({"exp": now + 300.25, "nbf": now - 0.5, "iat": now - 0.5}), "200"),
+        (json!({"exp": now - 29.5}), "200"),
+        (json!({"exp": now - 30.5}), "401 invalid_token Expired"),
+        (json!({"nbf": now + 29.5}), "200"),
+        (json!({"nbf": now + 30.5}), "401 invalid_token NotYetValid"),
+        (json!({"iat": now + 29.5}), "200"),
+        (json!({"iat": now + 30.5}), "401 invalid_token NotYetValid"),
+    ] {
+        let token = setup.issuer.token(set(&json!({"aud": AUDIENCE}), &claims)).unwrap();
+        assert_eq!(short(&guard.verify(&token).await), expected, "{claims}");
+    }
+}
+
+#[tokio::test]
+async fn key_read_with_odd_members() {
+    let setup = Setup::new().await;
+    let (key, neighbour) = (Key::rsa(), Key::p256());
+    let padded = |name: &str| {
+        let number = key.jwk("key")[name].as_str().unwrap().to_owned();
+        format!("{number}{}", "=".repeat((4 - number.len() % 4) % 4))
+    };
+    for (members, expected) in [
+        (json!({}), "200"),
+        (json!({"use": null, "alg": null, "key_ops": null}), "200"),
+        (json!({"x5c": null, "x5t": 7, "x5u": [], "x5t#S256": {}}), "200"),
+        (json!({"x5c": "MIIC", "nbf": 1, "exp": "never", "unknown": [{}]}), "200"),
+        (json!({"n": padded("n"), "e": padded("e")}), "200"),
+        (json!({"use": 7}), "401 invalid_token UnknownKey"),
+        (json!({"alg": ["RS256"]}), "401 invalid_token UnknownKey"),
+        (json!({"key_ops": "verify"}), "401 invalid_token UnknownKey"),
+        (json!({"kid": 7}), "401 invalid_token UnknownKey"),
+        (json!({"n": 7}), "401 invalid_token UnknownKey"),
+        (json!({"kty": null}), "401 invalid_token UnknownKey"),
+    ] {
+        setup.issuer.serve_keys(&[
+            set(&key.jwk("key"), &members),
+            json!(null),
+            json!([7]),
+            neighbour.jwk("neighbour"),
+        ]);
+        let guard = setup.guard();
+        let claims = json!({"iss": setup.issuer.url(), "aud": AUDIENCE, "sub": "alice", "exp": NOW + 300});
+        let token = key.token(&json!({"alg": "RS256", "typ": "at+jwt", "kid": "key"}), &claims);
+        assert_eq!(short(&guard.verify(&token).await), expected, "{members}");
+        let token = neighbour.token(&json!({"alg": "ES256", "typ": "at+jwt", "kid": "neighbour"}), &claims);
+        assert_eq!(short(&guard.verify(&token).await), "200", "beside {members}");
+    }
+}
+
+#[tokio::test]
+async fn key_without_id_serves_tokens_without_kid() {
+    let setup = Setup::new().await;
+    let key = Key::p256();
+    setup.issuer.serve_keys(&[set(&key.jwk("key"), &json!({"kid": null}))]);
+    let claims = json!({"iss": setup.issuer.url(), "aud": AUDIENCE, "sub": "alice", "exp": NOW + 300});
+    let token = key.token(&json!({"alg": "ES256", "typ": "at+jwt"}), &claims);
+    assert_eq!(short(&setup.guard().verify(&token).await), "200");
+}
