@@ -1,4 +1,4 @@
-//! A credential that keeps a user's token fresh: callers share one request, and the next token is there before the old one
+//! A credential that keeps a user's token valid: callers share one request, and the next token is there before the old one
 //! expires.
 //!
 //! ```sh

@@ -57,8 +57,8 @@ async fn sample(_: Vec<String>) -> Outcome {
     // A closed port: `Connection` means that nothing was sent.
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let endpoint = format!("http://{address}/");
-    let nobody = CommunicationIdentityClient::with_key_credential(&endpoint, key, Some(options))?;
-    explain("Nobody at the endpoint", nobody.create_user(None).await.err());
+    let unreachable = CommunicationIdentityClient::with_key_credential(&endpoint, key, Some(options))?;
+    explain("No server at the endpoint", unreachable.create_user(None).await.err());
     Ok(())
 }
 
@@ -71,8 +71,8 @@ fn explain(what: &str, error: Option<azure_core::Error>) {
     let code = CommunicationError::from_error(&error).and_then(CommunicationError::error_code);
     let decision = match code {
         Some(CommunicationErrorCode::IdentityNotOwned) => "create a new user, and store their id",
-        Some(CommunicationErrorCode::Denied) => "call whoever looks after the configuration",
-        _ if creation_outcome_unknown(&error) => "a user may have been created that nobody knows",
+        Some(CommunicationErrorCode::Denied) => "ask the operator to check the configuration",
+        _ if creation_outcome_unknown(&error) => "a user may have been created whose ID is lost",
         _ if *error.kind() == ErrorKind::Connection => "try again later",
         _ => "correct the call",
     };

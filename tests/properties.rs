@@ -16,7 +16,7 @@ use azure_core::{
 use proptest::prelude::*;
 use std::{future::Future, sync::Arc};
 use support::{
-    fake_service::{Answer, FakeService, issued, respond},
+    fake_service::{AttemptResponse, FakeService, issued, respond},
     fixtures::{API_VERSION, ENDPOINT, KEY, SCOPES},
     signature::Received,
 };
@@ -226,7 +226,7 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
 fn errors(status: u16, body: Vec<u8>) -> String {
     let status = StatusCode::from(status);
     let body = Bytes::from(body);
-    let respond = |body: Bytes| -> Answer { respond(status, &[], body) };
+    let respond = |body: Bytes| -> AttemptResponse { respond(status, &[], body) };
     let service = FakeService::new([respond(body.clone()), respond(body)]);
     let client = client(ENDPOINT, KEY, &service);
     let user = "8:acs:a_b".parse().unwrap();

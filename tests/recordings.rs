@@ -18,7 +18,7 @@ use azure_core::{Error, error::ErrorKind, http::StatusCode};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
 use support::{
-    fake_service::{Answer, FakeService, respond},
+    fake_service::{AttemptResponse, FakeService, respond},
     fixtures::CONNECTION_STRING,
     operation::{Operation, Output, Subject},
 };
@@ -81,9 +81,9 @@ fn exchanges() -> Vec<Exchange> {
 }
 
 /// Calls an operation, whose request gets this response.
-async fn call(operation: Operation, answer: Answer) -> Result<Output, Error> {
+async fn call(operation: Operation, response: AttemptResponse) -> Result<Output, Error> {
     let options = CommunicationIdentityClientOptions {
-        client_options: FakeService::new([answer]).client_options(),
+        client_options: FakeService::new([response]).client_options(),
         ..Default::default()
     };
     let client = CommunicationIdentityClient::with_connection_string(CONNECTION_STRING, Some(options)).unwrap();
@@ -126,8 +126,8 @@ async fn recorded_failures_keep_status_code_message_and_target() {
             continue;
         }
         failures += 1;
-        let answer = respond(status, &[], serde_json::to_vec(&body).unwrap());
-        let error = call(operation, answer).await.unwrap_err();
+        let response = respond(status, &[], serde_json::to_vec(&body).unwrap());
+        let error = call(operation, response).await.unwrap_err();
         let ErrorKind::HttpResponse {
             status: found_status,
             error_code,

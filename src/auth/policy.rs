@@ -281,7 +281,7 @@ mod tests {
     use super::*;
     use crate::{
         CommunicationIdentityClient, CommunicationIdentityClientOptions, CommunicationTokenScope,
-        fake_service::{Answer, FakeService, USER, busy, created, issued, respond},
+        fake_service::{AttemptResponse, FakeService, USER, busy, created, issued, respond},
     };
     use acs_identity_emulator::signature::{AccessKey, SignatureError, SignedRequest, Tolerance, verify};
     use azure_core::{
@@ -422,7 +422,7 @@ mod tests {
         .unwrap()
     }
 
-    fn denied(date: &'static str, message: &str) -> Answer {
+    fn denied(date: &'static str, message: &str) -> AttemptResponse {
         let body = format!(r#"{{"error":{{"code":"Denied","message":"{message}"}}}}"#);
         respond(StatusCode::Unauthorized, &[("date", date)], body)
     }
@@ -488,14 +488,14 @@ mod tests {
     }
 
     /// A refusal whose body is the service's error with this code.
-    fn refused(code: &str, date: &'static str) -> Answer {
+    fn refused(code: &str, date: &'static str) -> AttemptResponse {
         let body = format!(r#"{{"error":{{"code":"{code}","message":"Refused."}}}}"#);
         respond(StatusCode::Unauthorized, &[("date", date)], body)
     }
 
     #[tokio::test]
     async fn a_refusal_for_another_reason_is_final() {
-        for answer in [
+        for response in [
             denied("Sat, 01 Aug 2026 00:05:00 GMT", "Denied by the resource provider."),
             // Further off than a clock is corrected.
             denied("Sun, 02 Aug 2026 00:00:01 GMT", ""),
@@ -519,7 +519,7 @@ mod tests {
                 r#"{"error":{"code":"Denied","#,
             ),
         ] {
-            let service = FakeService::new([answer, created()]);
+            let service = FakeService::new([response, created()]);
             let client = dated_client(&service, &manual_time(NOW), true);
             client.create_user(None).await.unwrap_err();
             client.create_user(None).await.unwrap();

@@ -236,7 +236,7 @@ pub(crate) fn lifetime_in_minutes(lifetime: Option<Duration>) -> Result<Option<i
     let minutes = lifetime.whole_minutes();
     if Duration::minutes(minutes) != lifetime || !TOKEN_LIFETIME_MINUTES.contains(&minutes) {
         return Err(invalid_argument(format!(
-            "token_expires_in is {lifetime}; it has to be a whole number of minutes from 1 hour to 24 hours \
+            "token_expires_in is {lifetime}; it must be a whole number of minutes from 1 hour to 24 hours \
              (60 to 1440 minutes)"
         )));
     }

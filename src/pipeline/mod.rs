@@ -295,7 +295,7 @@ mod tests {
     use crate::{
         CommunicationIdentityClient, CommunicationIdentityClientOptions,
         auth::AzureKeyCredential,
-        fake_service::{Answer, FakeService, created},
+        fake_service::{AttemptResponse, FakeService, created},
     };
     use azure_core::{
         http::{AsyncRawResponse, Request, StatusCode, headers::Headers},
@@ -308,7 +308,7 @@ mod tests {
     }
 
     /// A response that takes ten seconds and asks for a wait of as many.
-    fn busy(time: &ManualTime) -> Answer {
+    fn busy(time: &ManualTime) -> AttemptResponse {
         let time = time.clone();
         Box::new(move |_: &Request| {
             time.advance(Duration::seconds(10));
@@ -318,8 +318,8 @@ mod tests {
         })
     }
 
-    async fn create(time: &ManualTime, answers: Vec<Answer>, timeout: i64) -> (usize, Option<StatusCode>) {
-        let service = FakeService::new(answers);
+    async fn create(time: &ManualTime, responses: Vec<AttemptResponse>, timeout: i64) -> (usize, Option<StatusCode>) {
+        let service = FakeService::new(responses);
         let options = CommunicationIdentityClientOptions {
             timeout: Some(Duration::seconds(timeout)),
             client_options: service.client_options(),
@@ -341,8 +341,8 @@ mod tests {
     async fn earlier_attempts_use_up_the_timeout() {
         for (timeout, attempts, status) in [(25, 2, StatusCode::TooManyRequests), (35, 3, StatusCode::Created)] {
             let time = manual_time();
-            let answers = vec![busy(&time), busy(&time), created()];
-            assert_eq!(create(&time, answers, timeout).await, (attempts, Some(status)));
+            let responses = vec![busy(&time), busy(&time), created()];
+            assert_eq!(create(&time, responses, timeout).await, (attempts, Some(status)));
         }
     }
 
@@ -353,11 +353,11 @@ mod tests {
             let time = manual_time();
             let set = time.clone();
             let busy = busy(&time);
-            let answer: Answer = Box::new(move |request| {
+            let response: AttemptResponse = Box::new(move |request| {
                 set.set(by);
                 busy(request)
             });
-            let outcome = create(&time, vec![answer, created()], 35).await;
+            let outcome = create(&time, vec![response, created()], 35).await;
             assert_eq!(outcome, (2, Some(StatusCode::Created)), "{by}");
         }
     }

@@ -11,7 +11,7 @@ use crate::{
         Rule::{Permanent, Refused, Transient},
     },
     support::{
-        fake_service::{Answer, BUSY, FakeService, busy, created, failure, status},
+        fake_service::{AttemptResponse, BUSY, FakeService, busy, created, failure, status},
         fixtures::{CONNECTION_STRING, KEY},
         http_client::http_client,
         operation::{Operation, Output, Subject},
@@ -326,7 +326,7 @@ impl Policy for RepeatingPolicy {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_repeated_by_a_policy_is_not_sent_again() {
-    let endings: [(fn() -> Answer, Kind); 5] = [
+    let endings: [(fn() -> AttemptResponse, Kind); 5] = [
         (
             || failure(ErrorKind::Connection, "connection refused"),
             Kind::Connection,

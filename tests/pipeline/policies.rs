@@ -2,7 +2,7 @@
 
 use crate::{
     client_with,
-    support::fake_service::{Answer, FakeService, failure, status},
+    support::fake_service::{AttemptResponse, FakeService, failure, status},
 };
 use azure_communication_identity::{CommunicationError, creation_outcome_unknown};
 use azure_core::{
@@ -68,8 +68,8 @@ impl Policy for ContextPolicy {
 }
 
 /// Creates a user through a policy that adds context to failures.
-async fn create_in_context(answers: impl IntoIterator<Item = Answer>) -> Error {
-    let service = FakeService::new(answers);
+async fn create_in_context(responses: impl IntoIterator<Item = AttemptResponse>) -> Error {
+    let service = FakeService::new(responses);
     let mut options = service.client_options();
     options.per_call_policies.push(Arc::new(ContextPolicy));
     let error = client_with(options, false).create_user(None).await.unwrap_err();

@@ -3,7 +3,7 @@
 use crate::{
     client_with,
     support::{
-        fake_service::{Answer, FakeService, respond},
+        fake_service::{AttemptResponse, FakeService, respond},
         fixtures::{API_VERSION, USER},
         log::Log,
     },
@@ -13,17 +13,17 @@ use azure_core::http::StatusCode;
 const WARNING: &str = "the service no longer lists this client's API version";
 
 /// The documented response to a creation, with the versions that the service supports.
-fn created(versions: &str) -> Answer {
+fn created(versions: &str) -> AttemptResponse {
     let body = format!(r#"{{"identity":{{"id":"{USER}"}}}}"#);
     respond(StatusCode::Created, &[("api-supported-versions", versions)], body)
 }
 
 /// Makes one call for each response, and returns the number of warnings.
-async fn warnings(answers: Vec<Answer>) -> usize {
+async fn warnings(responses: Vec<AttemptResponse>) -> usize {
     let log = Log::default();
     let _guard = tracing::subscriber::set_default(log.subscriber());
-    let calls = answers.len();
-    let service = FakeService::new(answers);
+    let calls = responses.len();
+    let service = FakeService::new(responses);
     let client = client_with(service.client_options(), false);
     for _ in 0..calls {
         // A refusal lists the versions, too.
@@ -39,19 +39,19 @@ async fn warnings(answers: Vec<Answer>) -> usize {
 async fn an_unlisted_version_is_one_warning() {
     let withdrawn = "2026-09-24, 2027-01-01-preview";
     let refused = || respond(StatusCode::BadRequest, &[("api-supported-versions", withdrawn)], "");
-    let answers = vec![created(withdrawn), refused(), created(withdrawn)];
-    assert_eq!(warnings(answers).await, 1);
+    let responses = vec![created(withdrawn), refused(), created(withdrawn)];
+    assert_eq!(warnings(responses).await, 1);
 }
 
 #[tokio::test]
 async fn a_listed_version_is_no_warning() {
-    let answers = [
+    let responses = [
         API_VERSION.to_owned(),
         format!("2025-06-30,{API_VERSION}"),
         format!("2025-06-30 ,  {API_VERSION} , 2027-01-01"),
     ];
-    let answers = answers.iter().map(|versions| created(versions)).collect();
-    assert_eq!(warnings(answers).await, 0);
+    let responses = responses.iter().map(|versions| created(versions)).collect();
+    assert_eq!(warnings(responses).await, 0);
     let without_list = respond(StatusCode::Created, &[], format!(r#"{{"identity":{{"id":"{USER}"}}}}"#));
     assert_eq!(warnings(vec![without_list]).await, 0);
 }

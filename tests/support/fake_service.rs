@@ -29,7 +29,7 @@ use std::{
 pub(crate) const API_VERSION: &str = "2026-09-23";
 
 /// The response to one attempt.
-pub(crate) type Answer = Box<dyn FnOnce(&Request) -> Result<AsyncRawResponse> + Send>;
+pub(crate) type AttemptResponse = Box<dyn FnOnce(&Request) -> Result<AsyncRawResponse> + Send>;
 
 /// A response that may take its time.
 pub(crate) type Pending = Pin<Box<dyn Future<Output = Result<AsyncRawResponse>> + Send>>;
@@ -43,11 +43,11 @@ pub(crate) struct FakeService {
 
 impl FakeService {
     /// Creates a service that gives each attempt the next response. An attempt too many fails the test.
-    pub(crate) fn new(answers: impl IntoIterator<Item = Answer>) -> Arc<Self> {
-        let mut answers: VecDeque<Answer> = answers.into_iter().collect();
+    pub(crate) fn new(responses: impl IntoIterator<Item = AttemptResponse>) -> Arc<Self> {
+        let mut responses: VecDeque<AttemptResponse> = responses.into_iter().collect();
         Self::with(move |request| {
-            let answer = answers.pop_front().expect("there is a response for this attempt");
-            Box::pin(ready(answer(request)))
+            let response = responses.pop_front().expect("there is a response for this attempt");
+            Box::pin(ready(response(request)))
         })
     }
 
@@ -94,7 +94,7 @@ impl HttpClient for FakeService {
 }
 
 /// A response with a status, headers and a body.
-pub(crate) fn respond(status: StatusCode, headers: &[(&'static str, &str)], body: impl Into<Bytes>) -> Answer {
+pub(crate) fn respond(status: StatusCode, headers: &[(&'static str, &str)], body: impl Into<Bytes>) -> AttemptResponse {
     let mut response_headers = Headers::new();
     for &(name, value) in headers {
         response_headers.insert(name, value.to_owned());
@@ -104,12 +104,12 @@ pub(crate) fn respond(status: StatusCode, headers: &[(&'static str, &str)], body
 }
 
 /// A response with a status and nothing else.
-pub(crate) fn status(status: StatusCode) -> Answer {
+pub(crate) fn status(status: StatusCode) -> AttemptResponse {
     respond(status, &[], "")
 }
 
 /// The service's response that it is busy: a 503 with its error in the body.
-pub(crate) fn busy() -> Answer {
+pub(crate) fn busy() -> AttemptResponse {
     respond(StatusCode::ServiceUnavailable, &[], BUSY)
 }
 
@@ -117,7 +117,7 @@ pub(crate) fn busy() -> Answer {
 pub(crate) const BUSY: &str = r#"{"error":{"code":"ServiceUnavailable","message":"The service is busy."}}"#;
 
 /// A failure of the transport, with a cause as deep as real ones.
-pub(crate) fn failure(kind: ErrorKind, cause: &'static str) -> Answer {
+pub(crate) fn failure(kind: ErrorKind, cause: &'static str) -> AttemptResponse {
     Box::new(move |_| {
         let cause = std::io::Error::other(cause);
         Err(Error::with_error(kind, cause, "failed to execute request"))
@@ -127,12 +127,12 @@ pub(crate) fn failure(kind: ErrorKind, cause: &'static str) -> Answer {
 pub(crate) const USER: &str = "8:acs:bbbcbc1e-9f06-482a-b5d8-20e3f26ef0cd_45ab2481-1c1c-4005-be24-0ffb879b1130";
 
 /// The documented response to the creation of [`USER`].
-pub(crate) fn created() -> Answer {
+pub(crate) fn created() -> AttemptResponse {
     respond(StatusCode::Created, &[], format!(r#"{{"identity":{{"id":"{USER}"}}}}"#))
 }
 
 /// The documented response to a request for a token.
-pub(crate) fn issued() -> Answer {
+pub(crate) fn issued() -> AttemptResponse {
     respond(
         StatusCode::Ok,
         &[],

@@ -5,7 +5,7 @@ use crate::{
     EntraCommunicationTokenCredentialOptions,
     credential::entra::EntraSource,
     error::{CommunicationError, CommunicationErrorCode},
-    fake_service::{Answer, FakeService, respond, status},
+    fake_service::{AttemptResponse, FakeService, respond, status},
 };
 use azure_core::{
     Bytes,
@@ -84,7 +84,7 @@ fn credential(
 }
 
 /// The documented response, with a token that expires at a time of the first of August.
-fn exchanged(token: &str, time: &str) -> Answer {
+fn exchanged(token: &str, time: &str) -> AttemptResponse {
     let body = format!(
         r#"{{"identity":{{"id":"8:acs:resource_wf_tenant_user"}},
             "accessToken":{{"token":"{token}","expiresOn":"2026-08-01T{time}Z"}}}}"#
@@ -92,7 +92,7 @@ fn exchanged(token: &str, time: &str) -> Answer {
     respond(StatusCode::Ok, &[], body)
 }
 
-fn unavailable() -> impl Iterator<Item = Answer> {
+fn unavailable() -> impl Iterator<Item = AttemptResponse> {
     (0..3).map(|_| status(StatusCode::ServiceUnavailable))
 }
 
@@ -180,8 +180,8 @@ async fn a_token_is_exchanged_again_near_its_expiry() {
 #[tokio::test(start_paused = true)]
 async fn a_valid_token_is_returned_without_waiting() {
     let clock = manual_time();
-    let answers = [exchanged("first", "01:00:00")].into_iter().chain(unavailable());
-    let service = FakeService::new(answers.chain(unavailable()).chain([exchanged("second", "02:00:00")]));
+    let responses = [exchanged("first", "01:00:00")].into_iter().chain(unavailable());
+    let service = FakeService::new(responses.chain(unavailable()).chain([exchanged("second", "02:00:00")]));
     let entra = FakeEntra::new("entra");
     let credential = credential(&service, &entra, &clock, None);
     get(&credential).await;
@@ -216,8 +216,8 @@ async fn a_valid_token_is_returned_without_waiting() {
 
 #[tokio::test(start_paused = true)]
 async fn another_entra_tokens_result_is_not_returned() {
-    let answers = [exchanged("first", "01:00:00")].into_iter().chain(unavailable());
-    let service = FakeService::new(answers);
+    let responses = [exchanged("first", "01:00:00")].into_iter().chain(unavailable());
+    let service = FakeService::new(responses);
     let entra = FakeEntra::new("entra");
     let credential = credential(&service, &entra, &manual_time(), None);
     get(&credential).await;
@@ -348,13 +348,13 @@ async fn failures_have_distinct_kinds() {
     assert_eq!(found.error_code(), Some(CommunicationErrorCode::Denied));
     assert!(found.remedy.as_ref().unwrap().contains("Entra token"), "{error}");
 
-    for (answer, reason) in [
+    for (response, reason) in [
         (exchanged("", "01:00:00"), "has no `accessToken.token`"),
         (exchanged("SECRET", "00:00:00"), "already expired"),
         (respond(StatusCode::Ok, &[], "{}"), "has no `"),
         (respond(StatusCode::Ok, &[], ""), "ends too early"),
     ] {
-        let service = FakeService::new([answer]);
+        let service = FakeService::new([response]);
         let error = credential(&service, &FakeEntra::new("entra"), &clock, None)
             .get_token()
             .await

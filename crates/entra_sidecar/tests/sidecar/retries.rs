@@ -1,7 +1,7 @@
 //! Retries, and the outcome of calls that are sent once.
 
 use crate::{
-    fake_service::{Answer, failure},
+    fake_service::{AttemptResponse, failure},
     retry_policy::AtOnce,
     setup::{Setup, any_caller, client, echoing, response, scripted, scripted_options},
 };
@@ -149,7 +149,7 @@ async fn broken_connections_are_retried_by_the_same_rule() {
 }
 
 /// A response whose body breaks off after its first byte.
-fn broken_off(status: u16, kind: ErrorKind) -> Answer {
+fn broken_off(status: u16, kind: ErrorKind) -> AttemptResponse {
     Box::new(move |_: &Request| {
         let body = [
             Ok(Bytes::from_static(b"{")),
@@ -162,7 +162,7 @@ fn broken_off(status: u16, kind: ErrorKind) -> Answer {
 
 #[tokio::test]
 async fn the_outcome_of_a_call_sent_once_is_known() {
-    for (answer, executed) in [
+    for (response, executed) in [
         (response(301, ""), false),
         (response(303, ""), true),
         (response(307, ""), false),
@@ -187,7 +187,7 @@ async fn the_outcome_of_a_call_sent_once_is_known() {
         (broken_off(503, ErrorKind::Io), true),
         (failure(ErrorKind::Other, "a transport of your own"), true),
     ] {
-        let (transport, client) = scripted([answer]);
+        let (transport, client) = scripted([response]);
         let error = send_mail(&client).await;
         assert_eq!(transport.requests().len(), 1);
         let failure = SidecarError::from_error(&error).unwrap();
@@ -208,8 +208,8 @@ async fn the_status_of_a_failure_survives_its_body() {
 #[tokio::test]
 async fn a_retry_policy_of_your_own_sends_nothing_twice() {
     for (kind, status) in [(None, 503), (None, 429), (Some(ErrorKind::Connection), 0)] {
-        let answer = kind.map_or_else(|| response(status, ""), |kind| failure(kind, "refused"));
-        let (transport, mut options) = scripted_options([answer]);
+        let response = kind.map_or_else(|| response(status, ""), |kind| failure(kind, "refused"));
+        let (transport, mut options) = scripted_options([response]);
         options.client_options.retry = RetryOptions::custom(Arc::new(AtOnce::new(5)));
         send_mail(&client(options)).await;
         assert_eq!(transport.requests().len(), 1);

@@ -1,6 +1,6 @@
 //! Clients for the tests.
 
-use crate::fake_service::{Answer, FakeService, respond};
+use crate::fake_service::{AttemptResponse, FakeService, respond};
 use azure_core::{
     http::{ClientOptions, FixedRetryOptions, RetryOptions, Transport},
     time::Duration,
@@ -41,7 +41,7 @@ pub(crate) fn with_transport(transport: Transport) -> SidecarClientOptions {
 
 /// A transport that gives these responses, and options with it.
 pub(crate) fn scripted_options(
-    responses: impl IntoIterator<Item = Answer>,
+    responses: impl IntoIterator<Item = AttemptResponse>,
 ) -> (Arc<FakeService>, SidecarClientOptions) {
     let transport = FakeService::new(responses);
     let options = with_transport(Transport::new(transport.clone()));
@@ -49,7 +49,7 @@ pub(crate) fn scripted_options(
 }
 
 /// A transport that gives these responses, and a client of it.
-pub(crate) fn scripted(responses: impl IntoIterator<Item = Answer>) -> (Arc<FakeService>, SidecarClient) {
+pub(crate) fn scripted(responses: impl IntoIterator<Item = AttemptResponse>) -> (Arc<FakeService>, SidecarClient) {
     let (transport, options) = scripted_options(responses);
     (transport, client(options))
 }
@@ -59,7 +59,7 @@ pub(crate) fn client(options: SidecarClientOptions) -> SidecarClient {
     SidecarClient::new("http://localhost:5000", Some(options)).unwrap()
 }
 
-pub(crate) fn response(status: u16, body: &'static str) -> Answer {
+pub(crate) fn response(status: u16, body: &'static str) -> AttemptResponse {
     respond(status.into(), &[], body)
 }
 
