@@ -13,12 +13,12 @@ use crate::{
     error::EmulatorError,
     faults::{Fault, Faults},
     http::{
-        self, Addresses, Certificate, Endpoint, Hosts, RateLimits, RequestLog, Scheme, Server, Service,
+        self, Addresses, Certificate, Endpoint, Hosts, InitialState, RateLimits, RequestLog, Scheme, Server, Service,
         WithdrawnVersions,
     },
-    identities::{Assignments, Registry},
+    identities::{Assignments, EmulatorState, Registry},
     resource::Resource,
-    storage::{Contents, DataError, DataFileError, Loaded, SETTINGS},
+    storage::{Changes, Contents, DataError, Loaded, SETTINGS},
     tokens::{IssuedTokens, TokenAlgorithm, TokenKey},
 };
 #[cfg(feature = "persistence")]
@@ -58,6 +58,7 @@ pub struct EmulatorBuilder {
     clock_offset: time::Duration,
     revocation_delay: Duration,
     withdrawn_versions: Vec<String>,
+    import: Option<EmulatorState>,
     #[cfg(feature = "persistence")]
     data: Option<PathBuf>,
 }
@@ -146,7 +147,10 @@ impl EmulatorBuilder {
         }
     }
 
-    /// Accepts only the documented form of a signature if `strict` is true. The default is false: see [`Tolerance`].
+    /// Accepts only the documented forms of signatures, paths and bodies if `strict` is true. By default, the emulator
+    /// accepts what official clients sign, see [`Tolerance`], and what the service's stack accepts: paths in any case,
+    /// percent-encoded, and with a slash at their end; JSON with names in any case, numbers in texts, repeated members and
+    /// a byte order mark, also as `text/json` or `application/*+json`.
     #[must_use]
     pub fn strict(self, strict: bool) -> Self {
         let tolerance = if strict {
@@ -236,6 +240,19 @@ impl EmulatorBuilder {
         self
     }
 
+    /// The identities, assignments and revocations with which the emulator starts, and to which a
+    /// [reset](Emulator::reset) returns. The default has none. Without [`resource_id`](Self::resource_id), the resource is
+    /// that of the state.
+    ///
+    /// A data file that exists already remains unchanged, so that a restart continues where the last one ended.
+    #[must_use]
+    pub fn import(self, state: EmulatorState) -> Self {
+        Self {
+            import: Some(state),
+            ..self
+        }
+    }
+
     /// The file in which identities, assignments, revocations and keys persist. An emulator that is started with it
     /// again continues where this one ends, even if it is killed. By default there is no file. The file is created if
     /// it does not exist, and only one emulator can use it at a time.
@@ -261,7 +278,7 @@ impl EmulatorBuilder {
     /// # Errors
     ///
     /// [`EmulatorError`] if the access key is not base64, if a fault, a name or the control token is not valid, if a version
-    /// to withdraw is unknown, if an address cannot be listened on, if the data file cannot be used, or if a random key or
+    /// to withdraw is unknown, if the state to import is of another resource, if an address cannot be listened on, if the data file cannot be used, or if a random key or
     /// the certificate cannot be generated.
     pub async fn start(mut self) -> Result<Emulator, EmulatorError> {
         let (plain, http) = self.hosts.bind(self.port).await?;
@@ -288,14 +305,20 @@ impl EmulatorBuilder {
         };
         let ca_pem = certificate.ca_pem().to_owned();
         let tls = TlsAcceptor::from(Arc::new(certificate.server_config()?));
+        let is_new = loaded.contents.setting::<Uuid>(RESOURCE_ID)?.is_none();
         let service = Arc::new(self.service(addresses, Clock::default(), &loaded)?);
         let resource = &service.resource;
-        // Nothing but this write can fail from here on: a start that fails leaves the file as it was.
-        let receipt = loaded.store.write(|changes| {
+        let describe = |changes: &mut Changes| {
             changes.put(SETTINGS, RESOURCE_ID, &resource.id);
             resource.access_keys.put(changes);
             certificate.put(changes);
-        });
+        };
+        // Nothing but this write can fail from here on: a start that fails leaves the file as it was.
+        let receipt = if is_new {
+            resource.import(&service.initial.state, describe)?
+        } else {
+            loaded.store.write(describe)
+        };
         loaded.store.wait(receipt).await?;
         if let Some(new_key) = new_key {
             tokio::spawn(new_key.persist(loaded.store));
@@ -317,13 +340,22 @@ impl EmulatorBuilder {
         let control_token: Option<ControlToken> = self.control_token.map(|text| text.parse()).transpose()?;
         let access_key: Option<AccessKey> = self.access_key.map(|base64| base64.parse()).transpose()?;
         let faults = Faults::default();
-        for fault in self.faults {
-            faults.inject(fault)?;
+        for fault in &self.faults {
+            faults.inject(fault.clone())?;
         }
         let withdrawn_versions = WithdrawnVersions::default();
         withdrawn_versions.set(&self.withdrawn_versions)?;
         clock.set_offset(self.clock_offset);
-        let id = resource_id(self.resource_id, &loaded.contents)?;
+        let state = self.import.unwrap_or_default();
+        let id = resource_id(self.resource_id, &loaded.contents, &state)?;
+        let revocation_delay = RevocationDelay::new(self.revocation_delay);
+        let initial = InitialState {
+            state,
+            faults: self.faults,
+            clock_offset: clock.offset(),
+            revocation_delay: revocation_delay.get(),
+            withdrawn_versions: self.withdrawn_versions,
+        };
         let access_keys = match AccessKeys::load(access_key.as_ref(), loaded)? {
             Some(access_keys) => access_keys,
             None => AccessKeys::generate(access_key, loaded)?,
@@ -340,7 +372,7 @@ impl EmulatorBuilder {
             entra_assignments: Assignments::load(loaded)?,
             serials: AtomicU64::new(0),
             issued: IssuedTokens::default(),
-            revocation_delay: RevocationDelay::new(self.revocation_delay),
+            revocation_delay,
             store: loaded.store.clone(),
         };
         Ok(Service {
@@ -354,6 +386,9 @@ impl EmulatorBuilder {
             rate_limits: RateLimits::new(self.rate_limits),
             request_log: RequestLog::default(),
             withdrawn_versions,
+            initial,
+            imports: AtomicU64::new(0),
+            resets: AtomicU64::new(0),
         })
     }
 }
@@ -371,13 +406,17 @@ fn warn_of(exposed: &[IpAddr]) {
     );
 }
 
-/// The id in the data file, else the given one, else a random one. A given id that differs from that in the file is
-/// refused.
-fn resource_id(given: Option<Uuid>, contents: &Contents) -> Result<Uuid, DataFileError> {
-    match (given, contents.setting(RESOURCE_ID)?) {
-        (Some(given), Some(stored)) if given != stored => Err(contents.refused(DataError::OtherResource { stored })),
-        (given, stored) => Ok(stored.or(given).unwrap_or_else(Uuid::new_v4)),
-    }
+/// The id in the data file, else the given one, else that of the state to import, else a random one. A given id that differs
+/// from that in the file is refused, and so is a state of another resource.
+fn resource_id(given: Option<Uuid>, contents: &Contents, state: &EmulatorState) -> Result<Uuid, EmulatorError> {
+    let id = match (given, contents.setting(RESOURCE_ID)?) {
+        (Some(given), Some(stored)) if given != stored => {
+            return Err(contents.refused(DataError::OtherResource { stored }).into());
+        }
+        (given, stored) => stored.or(given).or(state.resource_id).unwrap_or_else(Uuid::new_v4),
+    };
+    state.check_resource(id)?;
+    Ok(id)
 }
 
 impl Debug for EmulatorBuilder {
@@ -400,6 +439,7 @@ impl Debug for EmulatorBuilder {
             .field("clock_offset", &self.clock_offset)
             .field("revocation_delay", &self.revocation_delay)
             .field("withdrawn_versions", &self.withdrawn_versions)
+            .field("import", &self.import)
             .finish_non_exhaustive()
     }
 }

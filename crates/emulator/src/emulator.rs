@@ -5,6 +5,7 @@ use crate::{
     error::EmulatorError,
     faults::{Fault, FaultId, InjectedFault, InvalidFault},
     http::{Scheme, Server, Service, UnknownVersion, connection_string},
+    identities::EmulatorState,
     resource::TokenStatus,
     storage::OpenFile,
     tokens::{EntraToken, EntraTokenRequest, Jwt, KeyGenerationGuard},
@@ -164,6 +165,38 @@ impl Emulator {
             .iter()
             .map(ToString::to_string)
             .collect()
+    }
+
+    /// Copies identities, assignments and revocations, which [`EmulatorBuilder::import`](crate::EmulatorBuilder::import)
+    /// and [`import`](Self::import) take. It has no keys and no tokens.
+    #[must_use]
+    pub fn export(&self) -> EmulatorState {
+        self.service.resource.export()
+    }
+
+    /// Replaces identities, assignments and revocations. Tokens stay valid if their identities, or the assignments that
+    /// admitted their users, are there before and after; no revocation is taken back.
+    ///
+    /// # Errors
+    ///
+    /// [`EmulatorError::State`] if the state is of another resource, [`EmulatorError::NotPersisted`] if it cannot be written
+    /// to the data file.
+    pub async fn import(&self, state: &EmulatorState) -> Result<(), EmulatorError> {
+        let receipt = self.service.import(state)?;
+        Ok(self.service.resource.store.wait(receipt).await?)
+    }
+
+    /// Returns to the state and the settings with which the emulator was started: to the
+    /// [imported](crate::EmulatorBuilder::import) identities and assignments or none, to the faults, the clock's offset, the
+    /// delay of revocations and the withdrawn versions of the builder. Lists and rate limits begin anew.
+    ///
+    /// Access keys stay, so that connection strings remain valid. With a data file, what that had is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`EmulatorError::NotPersisted`] if it cannot be written to the data file.
+    pub async fn reset(&self) -> Result<(), EmulatorError> {
+        Ok(self.service.reset().await?)
     }
 
     /// The status of an access token of the service.

@@ -4,6 +4,7 @@ use crate::{
     auth::{InvalidControlToken, signature::InvalidAccessKey},
     faults::InvalidFault,
     http::{BindError, InvalidHost, UnknownVersion},
+    identities::InvalidState,
     storage::{DataError, DataFileError, NotPersisted},
 };
 use aws_lc_rs::error::Unspecified;
@@ -29,6 +30,8 @@ pub enum EmulatorError {
     Version(UnknownVersion),
     /// A given name is not a host.
     Host(InvalidHost),
+    /// A given state is of another resource.
+    State(InvalidState),
     /// The given control token cannot be sent.
     ControlToken(InvalidControlToken),
     /// An address cannot be listened on, most likely because the port is taken, or because the machine does not have the
@@ -62,6 +65,7 @@ impl Display for EmulatorError {
             Self::Fault(error) => Display::fmt(error, f),
             Self::Version(error) => Display::fmt(error, f),
             Self::Host(error) => Display::fmt(error, f),
+            Self::State(error) => Display::fmt(error, f),
             Self::ControlToken(error) => Display::fmt(error, f),
             Self::Bind { address, source } => write!(f, "cannot listen on {address}: {source}"),
             Self::Certificate(source) => write!(f, "cannot generate a certificate: {source}"),
@@ -82,6 +86,7 @@ impl Error for EmulatorError {
             Self::Fault(error) => Some(error),
             Self::Version(error) => Some(error),
             Self::Host(error) => Some(error),
+            Self::State(error) => Some(error),
             Self::ControlToken(error) => Some(error),
             Self::Bind { source, .. } => Some(source),
             Self::Certificate(source) => Some(source.as_ref()),
@@ -112,6 +117,12 @@ impl From<UnknownVersion> for EmulatorError {
 impl From<InvalidHost> for EmulatorError {
     fn from(error: InvalidHost) -> Self {
         Self::Host(error)
+    }
+}
+
+impl From<InvalidState> for EmulatorError {
+    fn from(error: InvalidState) -> Self {
+        Self::State(error)
     }
 }
 

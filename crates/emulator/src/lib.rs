@@ -29,6 +29,7 @@ pub use clock::CENTURY;
 pub use emulator::Emulator;
 pub use error::EmulatorError;
 pub use faults::{Fault, FaultId, InjectedFault, InvalidFault};
+pub use identities::{EmulatorState, InvalidState};
 pub use operation::Operation;
 pub use resource::TokenStatus;
 pub use storage::DataError;

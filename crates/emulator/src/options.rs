@@ -1,6 +1,6 @@
 //! The options of the program.
 
-use acs_identity_emulator::{CENTURY, Emulator, EmulatorBuilder, Fault, TokenAlgorithm, Uuid, help};
+use acs_identity_emulator::{CENTURY, Emulator, EmulatorBuilder, EmulatorState, Fault, TokenAlgorithm, Uuid, help};
 use clap::{Parser, Subcommand, builder::RangedI64ValueParser};
 use std::{
     fs::File,
@@ -68,9 +68,11 @@ pub(crate) struct Options {
     /// Write the CA certificate that https clients must trust to this file, in PEM
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_out: Option<PathBuf>,
-    /// Accept only the documented form of a signature
+    /// Accept only the documented forms of signatures, paths and bodies
     ///
-    /// Without this option, signatures of official SDKs are accepted that deviate from it.
+    /// Without this option, the emulator accepts what official SDKs sign, and what the service's stack accepts: paths in
+    /// any case, percent-encoded, and with a slash at their end; JSON with names in any case, numbers in texts, repeated
+    /// members and a byte order mark, also as text/json or application/*+json.
     #[arg(long)]
     strict: bool,
     /// Algorithm of token signatures: RS256 or ES256 [default: that of the data file, or RS256]
@@ -97,6 +99,12 @@ pub(crate) struct Options {
     /// The file is created if it does not exist. It contains secrets.
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
+    /// Start with the identities, assignments and revocations in this file of JSON
+    ///
+    /// `GET /_emulator/state` returns such JSON, and `POST /_emulator/reset` returns to it. A data file that exists already
+    /// remains unchanged.
+    #[arg(long, value_name = "FILE")]
+    import: Option<PathBuf>,
     /// Inject a fault into requests; can be repeated
     #[arg(long = "fault", value_name = "TEXT", long_help = help::fault())]
     faults: Vec<Fault>,
@@ -132,6 +140,9 @@ const DEFAULT_URL: &str = "http://127.0.0.1:7788";
 
 /// The most bytes of a file with a control token.
 const MAX_TOKEN_FILE: u64 = 4096;
+
+/// The most bytes of a file with a state, which the control surface takes too.
+const MAX_STATE_FILE: u64 = 16 * 1024 * 1024;
 
 /// The limit of the clock's offset.
 const MAX_SECONDS: i64 = CENTURY.whole_seconds();
@@ -180,6 +191,12 @@ impl Options {
         }
         if let Some(token_algorithm) = self.token_algorithm {
             builder = builder.token_algorithm(token_algorithm);
+        }
+        if let Some(path) = &self.import {
+            let state: EmulatorState = read(path, MAX_STATE_FILE)?
+                .parse()
+                .map_err(|error| format!("cannot import {}: {error}", path.display()))?;
+            builder = builder.import(state);
         }
         if let Some(path) = &self.data {
             builder = builder.data(path);

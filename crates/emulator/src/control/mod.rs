@@ -32,6 +32,8 @@ pub(crate) fn router(endpoint: &Endpoint) -> Router {
         .route("/_emulator/requests", get(state::requests))
         .route("/_emulator/refusals", get(state::refusals))
         .route("/_emulator/identities", get(state::identities))
+        .route("/_emulator/state", get(state::export).put(state::import))
+        .route("/_emulator/reset", post(state::reset))
         .route("/_emulator/access-keys", get(state::access_keys))
         .route(
             "/_emulator/access-keys/{kind}/regenerate",

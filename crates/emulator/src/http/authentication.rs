@@ -5,7 +5,7 @@ use crate::{
         ControlToken, KeyNumber, NumberedKey,
         signature::{Explanation, SignatureError, SignedRequest, explain_for_any, verify},
     },
-    http::{Endpoint, RequestBody, Scheme, Service, ServiceError, header_text},
+    http::{Endpoint, RequestBody, Scheme, Service, ServiceError, header_text, request::sent_uri},
     tokens::{EntraTokenError, EntraUserClaims, Jwt, SERVICE_AUDIENCES, Signatures, validate},
 };
 use axum::{
@@ -65,7 +65,9 @@ fn check_signature(service: &Service, head: &Parts, body: &[u8]) -> Result<KeyNu
     let header = |name| header_text(&head.headers, name);
     let request = SignedRequest {
         method: head.method.as_str(),
-        target: head.uri.path_and_query().map_or("", |target| target.as_str()),
+        target: sent_uri(&head.uri, &head.extensions)
+            .path_and_query()
+            .map_or("", |target| target.as_str()),
         host: header("host"),
         x_ms_date: header("x-ms-date"),
         date: header("date"),

@@ -7,8 +7,10 @@ mod addresses;
 mod api_version;
 mod authentication;
 mod certificate;
+mod cross_origin;
 mod fault_injection;
 mod headers;
+mod json_body;
 mod listener;
 mod operations;
 mod rate_limits;
@@ -19,15 +21,21 @@ mod router;
 
 use crate::{
     auth::{ControlToken, signature::Tolerance},
-    faults::Faults,
+    faults::{Fault, Faults},
+    identities::{EmulatorState, InvalidState},
     resource::Resource,
+    storage::{NotPersisted, Receipt},
 };
 use axum::extract::FromRef;
 use std::{
     borrow::Cow,
     fmt::{self, Display, Formatter},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
+use time::Duration;
 
 pub use addresses::InvalidHost;
 pub(crate) use addresses::{Addresses, BindError, Hosts};
@@ -56,6 +64,20 @@ pub(crate) struct Service {
     pub(crate) rate_limits: RateLimits,
     pub(crate) request_log: RequestLog,
     pub(crate) withdrawn_versions: WithdrawnVersions,
+    pub(crate) initial: InitialState,
+    /// The numbers of imports and resets since the start.
+    pub(crate) imports: AtomicU64,
+    pub(crate) resets: AtomicU64,
+}
+
+/// The state and the settings with which the emulator starts, and to which it is reset.
+#[derive(Default)]
+pub(crate) struct InitialState {
+    pub(crate) state: EmulatorState,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) clock_offset: Duration,
+    pub(crate) revocation_delay: Duration,
+    pub(crate) withdrawn_versions: Vec<String>,
 }
 
 /// The service as one listener offers it.
@@ -66,6 +88,38 @@ pub(crate) struct Endpoint {
 }
 
 impl Service {
+    /// Replaces identities, assignments and revocations.
+    pub(crate) fn import(&self, state: &EmulatorState) -> Result<Receipt, InvalidState> {
+        let receipt = self.resource.import(state, |_| {})?;
+        self.imports.fetch_add(1, Ordering::Relaxed);
+        Ok(receipt)
+    }
+
+    /// Returns to the initial state and settings. Access keys and the key of tokens stay, and so do connection strings.
+    pub(crate) async fn reset(&self) -> Result<(), NotPersisted> {
+        let InitialState {
+            state,
+            faults,
+            clock_offset,
+            revocation_delay,
+            withdrawn_versions,
+        } = &self.initial;
+        self.faults.clear();
+        for fault in faults {
+            // It was valid when the emulator was started, as were the versions and the state.
+            self.faults.inject(fault.clone()).ok();
+        }
+        self.withdrawn_versions.set(withdrawn_versions).ok();
+        self.resource.clock.set_offset(*clock_offset);
+        self.resource.revocation_delay.set(*revocation_delay);
+        let receipt = self.resource.import(state, |_| {}).unwrap_or_default();
+        self.resource.issued.clear();
+        self.rate_limits.clear();
+        self.request_log.clear();
+        self.resets.fetch_add(1, Ordering::Relaxed);
+        self.resource.store.wait(receipt).await
+    }
+
     /// Redacts the secrets of the emulator in a text of a request.
     pub(crate) fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let text = self.resource.access_keys.redact(text);

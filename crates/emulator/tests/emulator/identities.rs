@@ -239,7 +239,7 @@ async fn other_requests_are_not_found_or_not_allowed() {
         ("PUT", format!("/identities/{id}"), 405),
         ("PUT", "/identities".to_owned(), 405),
         ("GET", "/".to_owned(), 404),
-        ("DELETE", "/identities/".to_owned(), 404),
+        ("DELETE", "/identities//".to_owned(), 404),
         ("POST", format!("/identities/{id}/:issue"), 404),
         ("POST", format!("/identities/{id}/issueAccessToken"), 404),
     ] {

@@ -9,6 +9,7 @@ mod bad_input;
 mod binary;
 mod client;
 mod control;
+mod cross_origin;
 #[cfg(feature = "persistence")]
 mod data;
 #[cfg(feature = "persistence")]
@@ -16,6 +17,7 @@ mod data_refusals;
 mod entra_assignments;
 mod entra_user;
 mod explain;
+mod explain_by_hand;
 mod fault_control;
 mod faults;
 #[cfg(all(feature = "cli", unix))]
@@ -24,6 +26,7 @@ mod https;
 mod identities;
 #[cfg(feature = "cli")]
 mod killed;
+mod leniency;
 mod lifecycle;
 mod misplaced_key;
 #[cfg(feature = "cli")]
@@ -38,6 +41,7 @@ mod refusals;
 mod settings;
 mod signature;
 mod signer;
+mod state;
 mod teams_extension;
 mod teams_extension_assignments;
 mod teams_user;

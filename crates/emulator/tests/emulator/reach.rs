@@ -262,7 +262,7 @@ async fn control_surface_is_closed_to_others() {
         .await
         .unwrap();
     assert_eq!(minted.status(), 401);
-    // The service itself is open to whoever has an access key.
+    // The service itself is open to all who have an access key.
     let origin = format!("http://{own}:{port}");
     Client {
         origin,

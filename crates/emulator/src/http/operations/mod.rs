@@ -43,6 +43,12 @@ impl Operation {
         all.find(|operation| operation.method_and_path() == (method, path))
     }
 
+    /// The path of the route, whose braces stand for a segment each.
+    pub(super) fn path(self) -> &'static str {
+        let (_, path) = self.method_and_path();
+        path
+    }
+
     /// The method, and the path of the route, whose braces stand for a segment each.
     fn method_and_path(self) -> (MethodFilter, &'static str) {
         match self {
