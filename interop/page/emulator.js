@@ -22,9 +22,9 @@ async function startEmulator(t, ...options) {
 }
 
 /** Sends a request that is signed with the key of a connection string, for `host` if it is given. */
-async function send(connectionString, method, path, { body = "", host } = {}) {
+async function send(connectionString, method, path, { body = "", host, version = "2026-09-23" } = {}) {
   const [, origin, key] = /^endpoint=(.*)\/;accesskey=(.*)$/.exec(connectionString);
-  const target = `${path}?api-version=2026-09-23`;
+  const target = `${path}?api-version=${version}`;
   const date = new Date().toUTCString();
   const hash = createHash("sha256").update(body).digest("base64");
   const toSign = `${method}\n${target}\n${date};${host ?? new URL(origin).host};${hash}`;

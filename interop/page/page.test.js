@@ -4,6 +4,7 @@
 const assert = require("node:assert/strict");
 const { createServer } = require("node:http");
 const { once } = require("node:events");
+const { readFileSync } = require("node:fs");
 const path = require("node:path");
 const { after, before, test } = require("node:test");
 const { chromium } = require("playwright-core");
@@ -179,6 +180,73 @@ test("a gateway's page follows the commit, whose answer is told", async (t) => {
   await screenshot(page, "after-commit");
 });
 
+test("a button sends the next request a status with its code, and another after the commit", async (t) => {
+  const emulator = await startEmulator(t);
+  const page = await open(t, emulator);
+  const faults = section(page, "Faults");
+  const next = faults.getByRole("group", { name: "For the next request" });
+  const names = await next.locator(".preset span").allInnerTexts();
+  for (const name of names) {
+    const [status, code] = name.split(" ");
+    await next.getByRole("button", { name: `${name}, at once` }).click();
+    await faults.getByRole("listitem").filter({ hasText: `${status}, code ${code}` }).filter({ hasText: "left: 1" }).waitFor();
+    const at = await send(emulator.connectionString, "POST", "/identities");
+    assert.deepEqual([at.status, at.body.error.code], [Number(status), code]);
+  }
+  assert.equal((await (await fetch(`${emulator.controlEndpoint}resource`)).json()).identities, 0);
+  for (const [index, name] of names.entries()) {
+    const [status, code] = name.split(" ");
+    await next.getByRole("button", { name: `${name}, after the commit` }).click();
+    await faults.getByRole("listitem").filter({ hasText: "after the commit" }).filter({ hasText: "left: 1" }).waitFor();
+    const after = await send(emulator.connectionString, "POST", "/identities");
+    assert.deepEqual([after.status, after.body.error.code], [Number(status), code]);
+    assert.equal((await (await fetch(`${emulator.controlEndpoint}resource`)).json()).identities, index + 1);
+  }
+  assert.ok(names.length >= 5);
+});
+
+test("the state is exported, imported and reset", async (t) => {
+  const emulator = await startEmulator(t);
+  const page = await open(t, emulator, { expected: /status of 400/ });
+  const state = section(page, "State");
+  const identities = section(page, "Identities").getByRole("listitem");
+  const id = await create(emulator.connectionString);
+  await identities.filter({ hasText: id }).waitFor();
+  const download = page.waitForEvent("download");
+  await state.getByRole("link", { name: "Export" }).click();
+  const exported = await (await download).path();
+  assert.deepEqual(JSON.parse(readFileSync(exported, "utf8")).identities, [{ id }]);
+
+  await state.getByRole("button", { name: "Reset" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+  assert.equal(await identities.count(), 1);
+  await state.getByRole("button", { name: "Reset" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Reset" }).click();
+  await section(page, "Identities").getByText("None yet.").waitFor();
+  await state.getByText("0 imports, 1 reset.").waitFor();
+  await section(page, "Requests").getByText("None yet.").waitFor();
+
+  await state.getByLabel("State to import").setInputFiles(exported);
+  await state.getByRole("button", { name: "Import", exact: true }).click();
+  await identities.filter({ hasText: id }).waitFor();
+  await state.getByText("1 import, 1 reset.").waitFor();
+  await screenshot(page, "state");
+  await create(emulator.connectionString);
+
+  const wrong = { name: "wrong.json", mimeType: "application/json", buffer: Buffer.from('{"identity":[]}') };
+  await state.getByLabel("State to import").setInputFiles(wrong);
+  await state.getByRole("button", { name: "Import", exact: true }).click();
+  await state.getByRole("alert").getByText("unknown field").waitFor();
+});
+
+test("it shows health and version", async (t) => {
+  const emulator = await startEmulator(t);
+  const page = await open(t, emulator);
+  const { version } = await (await fetch(`${emulator.controlEndpoint}health`)).json();
+  await page.locator("#health").getByText("ready").waitFor();
+  assert.equal(await page.locator("#version").innerText(), version);
+});
+
 test("an error has the code that is asked for", async (t) => {
   const emulator = await startEmulator(t);
   const page = await open(t, emulator);
@@ -246,7 +314,7 @@ test("every control is reached with the Tab key, and shows that it has the focus
   const page = await open(t, emulator);
   await row(page, "401 Denied").waitFor();
   const expected = await page.evaluate(() => {
-    const controls = [...document.querySelectorAll("button, input, select, summary")];
+    const controls = [...document.querySelectorAll("a, button, input, select, summary")];
     return controls.filter((control) => !control.disabled && control.checkVisibility()).length;
   });
   const reached = new Set();
@@ -262,7 +330,7 @@ test("every control is reached with the Tab key, and shows that it has the focus
         window.stops.set(element, window.stops.size);
       }
       const outline = getComputedStyle(element).outlineStyle;
-      return { stop: window.stops.get(element), outline, isControl: element.matches("button, input, select, summary") };
+      return { stop: window.stops.get(element), outline, isControl: element.matches("a, button, input, select, summary") };
     });
     if (focused?.isControl) {
       assert.notEqual(focused.outline, "none");

@@ -38,7 +38,7 @@ impl Policy for RefusingPolicy {
 }
 
 #[tokio::test]
-async fn a_policys_error_keeps_its_text_kind_and_source() {
+async fn an_error_of_a_policy_keeps_its_text_kind_and_source() {
     let service = FakeService::new([]);
     let mut per_call = service.client_options();
     per_call.per_call_policies.push(Arc::new(RefusingPolicy));
@@ -81,7 +81,7 @@ async fn create_in_context(responses: impl IntoIterator<Item = AttemptResponse>)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_policys_context_keeps_the_failure() {
+async fn the_context_of_a_policy_keeps_the_failure() {
     let error = create_in_context([status(StatusCode::InternalServerError)]).await;
     assert_eq!(error.http_status(), Some(StatusCode::InternalServerError));
     assert!(CommunicationError::from_error(&error).is_some());

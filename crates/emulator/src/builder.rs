@@ -4,7 +4,7 @@
 use crate::storage::DataFile;
 use crate::{
     auth::{
-        AccessKeys,
+        AccessKeys, ControlToken,
         signature::{AccessKey, Tolerance},
     },
     clock::{Clock, RevocationDelay},
@@ -13,22 +13,25 @@ use crate::{
     error::EmulatorError,
     faults::{Fault, Faults},
     http::{
-        self, Certificate, Endpoint, Ports, RateLimits, RequestLog, Scheme, Server, Service, WithdrawnVersions, bind,
+        self, Addresses, Certificate, Endpoint, Hosts, InitialState, RateLimits, RequestLog, Scheme, Server, Service,
+        WithdrawnVersions,
     },
-    identities::{Assignments, Registry},
+    identities::{Assignments, EmulatorState, Registry},
     resource::Resource,
-    storage::{Contents, DataError, DataFileError, Loaded, SETTINGS},
+    storage::{Changes, Contents, DataError, Loaded, SETTINGS},
     tokens::{IssuedTokens, TokenAlgorithm, TokenKey},
 };
 #[cfg(feature = "persistence")]
 use std::path::PathBuf;
 use std::{
     fmt::{self, Debug, Formatter},
+    net::IpAddr,
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 use time::OffsetDateTime;
 use tokio_rustls::TlsAcceptor;
+use tracing::warn;
 use uuid::Uuid;
 
 /// The name of the record with the resource's id.
@@ -36,11 +39,13 @@ const RESOURCE_ID: &str = "resourceId";
 
 /// Options of an emulator. Each has a default that suits a test.
 ///
-/// `Debug` does not show the access key.
+/// `Debug` shows neither the access key nor the control token.
 #[derive(Clone, Default)]
 pub struct EmulatorBuilder {
     port: u16,
     https_port: u16,
+    hosts: Hosts,
+    control_token: Option<String>,
     access_key: Option<String>,
     resource_id: Option<Uuid>,
     tolerance: Tolerance,
@@ -53,6 +58,7 @@ pub struct EmulatorBuilder {
     clock_offset: time::Duration,
     revocation_delay: Duration,
     withdrawn_versions: Vec<String>,
+    import: Option<EmulatorState>,
     #[cfg(feature = "persistence")]
     data: Option<PathBuf>,
 }
@@ -76,6 +82,45 @@ impl EmulatorBuilder {
     #[must_use]
     pub fn https_port(self, https_port: u16) -> Self {
         Self { https_port, ..self }
+    }
+
+    /// Adds an address to listen on, in place of `127.0.0.1` and `::1`, on the same ports. `0.0.0.0` and `::` are all
+    /// addresses of the machine.
+    ///
+    /// The service is open to other machines then, to all who have an access key or a token; the control surface is not,
+    /// unless there is a [control token](Self::control_token).
+    #[must_use]
+    pub fn host(mut self, address: impl Into<IpAddr>) -> Self {
+        self.hosts.listened.push(address.into());
+        self
+    }
+
+    /// Adds a name or an address by which clients reach the emulator, such as that of its container. The certificate is
+    /// valid for it, and the control surface answers to it.
+    ///
+    /// With a data file whose certificate lacks the name, a new one takes its place, with another CA.
+    #[must_use]
+    pub fn name(mut self, host: impl Into<String>) -> Self {
+        self.hosts.names.push(host.into());
+        self
+    }
+
+    /// The host in endpoints and connection strings, which becomes a [name](Self::name) too. By default they have the
+    /// address by which a client on this machine reaches the emulator.
+    #[must_use]
+    pub fn advertise(mut self, host: impl Into<String>) -> Self {
+        self.hosts.advertised = Some(host.into());
+        self
+    }
+
+    /// The secret with which other machines may use the control surface, as a bearer token. By default it is for
+    /// programs on this machine only.
+    #[must_use]
+    pub fn control_token(self, control_token: impl Into<String>) -> Self {
+        Self {
+            control_token: Some(control_token.into()),
+            ..self
+        }
     }
 
     /// The primary access key, in base64 as in a connection string. The default is 32 random bytes, which the secondary
@@ -102,7 +147,10 @@ impl EmulatorBuilder {
         }
     }
 
-    /// Accepts only the documented form of a signature if `strict` is true. The default is false: see [`Tolerance`].
+    /// Accepts only the documented forms of signatures, paths and bodies if `strict` is true. By default, the emulator
+    /// accepts what official clients sign, see [`Tolerance`], and what the service's stack accepts: paths in any case,
+    /// percent-encoded, and with a slash at their end; JSON with names in any case, numbers in texts, repeated members and
+    /// a byte order mark, also as `text/json` or `application/*+json`.
     #[must_use]
     pub fn strict(self, strict: bool) -> Self {
         let tolerance = if strict {
@@ -192,6 +240,19 @@ impl EmulatorBuilder {
         self
     }
 
+    /// The identities, assignments and revocations with which the emulator starts, and to which a
+    /// [reset](Emulator::reset) returns. The default has none. Without [`resource_id`](Self::resource_id), the resource is
+    /// that of the state.
+    ///
+    /// A data file that exists already remains unchanged, so that a restart continues where the last one ended.
+    #[must_use]
+    pub fn import(self, state: EmulatorState) -> Self {
+        Self {
+            import: Some(state),
+            ..self
+        }
+    }
+
     /// The file in which identities, assignments, revocations and keys persist. An emulator that is started with it
     /// again continues where this one ends, even if it is killed. By default there is no file. The file is created if
     /// it does not exist, and only one emulator can use it at a time.
@@ -210,19 +271,20 @@ impl EmulatorBuilder {
         }
     }
 
-    /// Starts the emulator on 127.0.0.1. It is ready when this returns.
+    /// Starts the emulator on loopback, or on the given [hosts](Self::host). It is ready when this returns.
     ///
     /// Call it within a tokio runtime; the emulator runs on that runtime.
     ///
     /// # Errors
     ///
-    /// [`EmulatorError`] if the access key is not base64, if a fault is not valid, if a version to withdraw is unknown, if
-    /// a port is taken, if the data file cannot be used, or if a random key or the certificate cannot be generated.
+    /// [`EmulatorError`] if the access key is not base64, if a fault, a name or the control token is not valid, if a version
+    /// to withdraw is unknown, if the state to import is of another resource, if an address cannot be listened on, if the data file cannot be used, or if a random key or
+    /// the certificate cannot be generated.
     pub async fn start(mut self) -> Result<Emulator, EmulatorError> {
-        let bind = async |port| bind(port).await.map_err(|source| EmulatorError::Bind { port, source });
-        let (plain, http) = bind(self.port).await?;
-        let (secured, https) = bind(self.https_port).await?;
-        let ports = Ports { http, https };
+        let (plain, http) = self.hosts.bind(self.port).await?;
+        let (secured, https) = self.hosts.bind(self.https_port).await?;
+        let addresses = self.hosts.addresses(http, https)?;
+        let exposed = self.hosts.exposed();
         #[cfg(feature = "persistence")]
         let loaded = match &self.data {
             Some(path) => DataFile::open(path.clone()).await?,
@@ -237,24 +299,31 @@ impl EmulatorBuilder {
         let key_generation = token_key.generation_guard();
         self.token_key = Some(token_key);
         let now = OffsetDateTime::now_utc();
-        let certificate = match Certificate::load(&loaded.contents, now)? {
+        let certificate = match Certificate::load(&loaded.contents, &addresses, now)? {
             Some(certificate) => certificate,
-            None => Certificate::generate(now)?,
+            None => Certificate::generate(&addresses, now)?,
         };
         let ca_pem = certificate.ca_pem().to_owned();
         let tls = TlsAcceptor::from(Arc::new(certificate.server_config()?));
-        let service = Arc::new(self.service(ports, Clock::default(), &loaded)?);
+        let is_new = loaded.contents.setting::<Uuid>(RESOURCE_ID)?.is_none();
+        let service = Arc::new(self.service(addresses, Clock::default(), &loaded)?);
         let resource = &service.resource;
-        // Nothing but this write can fail from here on: a start that fails leaves the file as it was.
-        let receipt = loaded.store.write(|changes| {
+        let describe = |changes: &mut Changes| {
             changes.put(SETTINGS, RESOURCE_ID, &resource.id);
             resource.access_keys.put(changes);
             certificate.put(changes);
-        });
+        };
+        // Nothing but this write can fail from here on: a start that fails leaves the file as it was.
+        let receipt = if is_new {
+            resource.import(&service.initial.state, describe)?
+        } else {
+            loaded.store.write(describe)
+        };
         loaded.store.wait(receipt).await?;
         if let Some(new_key) = new_key {
             tokio::spawn(new_key.persist(loaded.store));
         }
+        warn_of(&exposed);
         let router = |scheme| {
             let service = service.clone();
             let endpoint = Endpoint { scheme, service };
@@ -267,16 +336,26 @@ impl EmulatorBuilder {
     }
 
     /// The service that the emulator offers, whose time is that of `clock`. Nothing of it is written yet.
-    pub(crate) fn service(self, ports: Ports, clock: Clock, loaded: &Loaded) -> Result<Service, EmulatorError> {
+    pub(crate) fn service(self, addresses: Addresses, clock: Clock, loaded: &Loaded) -> Result<Service, EmulatorError> {
+        let control_token: Option<ControlToken> = self.control_token.map(|text| text.parse()).transpose()?;
         let access_key: Option<AccessKey> = self.access_key.map(|base64| base64.parse()).transpose()?;
         let faults = Faults::default();
-        for fault in self.faults {
-            faults.inject(fault)?;
+        for fault in &self.faults {
+            faults.inject(fault.clone())?;
         }
         let withdrawn_versions = WithdrawnVersions::default();
         withdrawn_versions.set(&self.withdrawn_versions)?;
         clock.set_offset(self.clock_offset);
-        let id = resource_id(self.resource_id, &loaded.contents)?;
+        let state = self.import.unwrap_or_default();
+        let id = resource_id(self.resource_id, &loaded.contents, &state)?;
+        let revocation_delay = RevocationDelay::new(self.revocation_delay);
+        let initial = InitialState {
+            state,
+            faults: self.faults,
+            clock_offset: clock.offset(),
+            revocation_delay: revocation_delay.get(),
+            withdrawn_versions: self.withdrawn_versions,
+        };
         let access_keys = match AccessKeys::load(access_key.as_ref(), loaded)? {
             Some(access_keys) => access_keys,
             None => AccessKeys::generate(access_key, loaded)?,
@@ -293,12 +372,13 @@ impl EmulatorBuilder {
             entra_assignments: Assignments::load(loaded)?,
             serials: AtomicU64::new(0),
             issued: IssuedTokens::default(),
-            revocation_delay: RevocationDelay::new(self.revocation_delay),
+            revocation_delay,
             store: loaded.store.clone(),
         };
         Ok(Service {
             resource,
-            ports,
+            addresses,
+            control_token,
             tolerance: self.tolerance,
             accept_unverified_bearer: self.accept_unverified_bearer,
             explain: self.explain,
@@ -306,17 +386,37 @@ impl EmulatorBuilder {
             rate_limits: RateLimits::new(self.rate_limits),
             request_log: RequestLog::default(),
             withdrawn_versions,
+            initial,
+            imports: AtomicU64::new(0),
+            resets: AtomicU64::new(0),
         })
     }
 }
 
-/// The id in the data file, else the given one, else a random one. A given id that differs from that in the file is
-/// refused.
-fn resource_id(given: Option<Uuid>, contents: &Contents) -> Result<Uuid, DataFileError> {
-    match (given, contents.setting(RESOURCE_ID)?) {
-        (Some(given), Some(stored)) if given != stored => Err(contents.refused(DataError::OtherResource { stored })),
-        (given, stored) => Ok(stored.or(given).unwrap_or_else(Uuid::new_v4)),
+/// Warns of addresses that other machines can reach.
+fn warn_of(exposed: &[IpAddr]) {
+    if exposed.is_empty() {
+        return;
     }
+    let exposed: Vec<_> = exposed.iter().map(ToString::to_string).collect();
+    warn!(
+        "other machines can reach the emulator at {}: the service is open to all who have an access key, and the control \
+         surface to those who have the control token",
+        exposed.join(", ")
+    );
+}
+
+/// The id in the data file, else the given one, else that of the state to import, else a random one. A given id that differs
+/// from that in the file is refused, and so is a state of another resource.
+fn resource_id(given: Option<Uuid>, contents: &Contents, state: &EmulatorState) -> Result<Uuid, EmulatorError> {
+    let id = match (given, contents.setting(RESOURCE_ID)?) {
+        (Some(given), Some(stored)) if given != stored => {
+            return Err(contents.refused(DataError::OtherResource { stored }).into());
+        }
+        (given, stored) => stored.or(given).or(state.resource_id).unwrap_or_else(Uuid::new_v4),
+    };
+    state.check_resource(id)?;
+    Ok(id)
 }
 
 impl Debug for EmulatorBuilder {
@@ -327,6 +427,7 @@ impl Debug for EmulatorBuilder {
         shown
             .field("port", &self.port)
             .field("https_port", &self.https_port)
+            .field("hosts", &self.hosts)
             .field("resource_id", &self.resource_id)
             .field("tolerance", &self.tolerance)
             .field("token_algorithm", &self.token_algorithm)
@@ -338,6 +439,7 @@ impl Debug for EmulatorBuilder {
             .field("clock_offset", &self.clock_offset)
             .field("revocation_delay", &self.revocation_delay)
             .field("withdrawn_versions", &self.withdrawn_versions)
+            .field("import", &self.import)
             .finish_non_exhaustive()
     }
 }

@@ -5,6 +5,7 @@ use crate::{
     error::EmulatorError,
     faults::{Fault, FaultId, InjectedFault, InvalidFault},
     http::{Scheme, Server, Service, UnknownVersion, connection_string},
+    identities::EmulatorState,
     resource::TokenStatus,
     storage::OpenFile,
     tokens::{EntraToken, EntraTokenRequest, Jwt, KeyGenerationGuard},
@@ -56,8 +57,8 @@ impl Emulator {
         key_generation: KeyGenerationGuard,
     ) -> Self {
         Self {
-            endpoint: service.ports.endpoint(Scheme::Http),
-            https_endpoint: service.ports.endpoint(Scheme::Https),
+            endpoint: service.addresses.endpoint(Scheme::Http),
+            https_endpoint: service.addresses.endpoint(Scheme::Https),
             service,
             server,
             ca_pem,
@@ -66,7 +67,8 @@ impl Emulator {
         }
     }
 
-    /// The http endpoint of the service, such as `http://127.0.0.1:49152/`.
+    /// The http endpoint of the service, such as `http://127.0.0.1:49152/`. It names the host that
+    /// [`EmulatorBuilder::advertise`](crate::EmulatorBuilder::advertise) sets.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
@@ -74,7 +76,8 @@ impl Emulator {
 
     /// The https endpoint of the service, such as `https://127.0.0.1:49153/`.
     ///
-    /// Its certificate is also valid for `localhost` and `[::1]`. Clients must trust [`ca_pem`](Self::ca_pem).
+    /// Its certificate is also valid for `localhost`, `[::1]`, and the names and addresses that the builder is given.
+    /// Clients must trust [`ca_pem`](Self::ca_pem).
     #[must_use]
     pub fn https_endpoint(&self) -> &str {
         &self.https_endpoint
@@ -97,10 +100,10 @@ impl Emulator {
         connection_string(endpoint, &self.access_key())
     }
 
-    /// The endpoint of the control surface, such as `http://127.0.0.1:49152/_emulator/`.
+    /// The endpoint of the control surface for a program on this machine, such as `http://127.0.0.1:49152/_emulator/`.
     #[must_use]
     pub fn control_endpoint(&self) -> String {
-        format!("{}_emulator/", self.endpoint)
+        format!("{}_emulator/", self.service.addresses.local_endpoint(Scheme::Http))
     }
 
     /// The primary access key, in base64.
@@ -162,6 +165,38 @@ impl Emulator {
             .iter()
             .map(ToString::to_string)
             .collect()
+    }
+
+    /// Copies identities, assignments and revocations, which [`EmulatorBuilder::import`](crate::EmulatorBuilder::import)
+    /// and [`import`](Self::import) take. It has no keys and no tokens.
+    #[must_use]
+    pub fn export(&self) -> EmulatorState {
+        self.service.resource.export()
+    }
+
+    /// Replaces identities, assignments and revocations. Tokens stay valid if their identities, or the assignments that
+    /// admitted their users, are there before and after; no revocation is taken back.
+    ///
+    /// # Errors
+    ///
+    /// [`EmulatorError::State`] if the state is of another resource, [`EmulatorError::NotPersisted`] if it cannot be written
+    /// to the data file.
+    pub async fn import(&self, state: &EmulatorState) -> Result<(), EmulatorError> {
+        let receipt = self.service.import(state)?;
+        Ok(self.service.resource.store.wait(receipt).await?)
+    }
+
+    /// Returns to the state and the settings with which the emulator was started: to the
+    /// [imported](crate::EmulatorBuilder::import) identities and assignments or none, to the faults, the clock's offset, the
+    /// delay of revocations and the withdrawn versions of the builder. Lists and rate limits begin anew.
+    ///
+    /// Access keys stay, so that connection strings remain valid. With a data file, what that had is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`EmulatorError::NotPersisted`] if it cannot be written to the data file.
+    pub async fn reset(&self) -> Result<(), EmulatorError> {
+        Ok(self.service.reset().await?)
     }
 
     /// The status of an access token of the service.

@@ -1,9 +1,10 @@
 //! Errors of the emulator itself.
 
 use crate::{
-    auth::signature::InvalidAccessKey,
+    auth::{InvalidControlToken, signature::InvalidAccessKey},
     faults::InvalidFault,
-    http::UnknownVersion,
+    http::{BindError, InvalidHost, UnknownVersion},
+    identities::InvalidState,
     storage::{DataError, DataFileError, NotPersisted},
 };
 use aws_lc_rs::error::Unspecified;
@@ -11,6 +12,7 @@ use std::{
     error::Error,
     fmt::{self, Display, Formatter},
     io,
+    net::SocketAddr,
     path::PathBuf,
 };
 
@@ -26,10 +28,17 @@ pub enum EmulatorError {
     Fault(InvalidFault),
     /// A given api-version is unknown.
     Version(UnknownVersion),
-    /// The port on 127.0.0.1 cannot be listened on, most likely because it is taken. Port 0 takes any free port.
+    /// A given name is not a host.
+    Host(InvalidHost),
+    /// A given state is of another resource.
+    State(InvalidState),
+    /// The given control token cannot be sent.
+    ControlToken(InvalidControlToken),
+    /// An address cannot be listened on, most likely because the port is taken, or because the machine does not have the
+    /// address. Port 0 takes any free port.
     Bind {
-        /// The requested port.
-        port: u16,
+        /// The address with the port.
+        address: SocketAddr,
         /// The system's reason.
         source: io::Error,
     },
@@ -55,7 +64,10 @@ impl Display for EmulatorError {
             Self::AccessKey(error) => Display::fmt(error, f),
             Self::Fault(error) => Display::fmt(error, f),
             Self::Version(error) => Display::fmt(error, f),
-            Self::Bind { port, source } => write!(f, "cannot listen on 127.0.0.1:{port}: {source}"),
+            Self::Host(error) => Display::fmt(error, f),
+            Self::State(error) => Display::fmt(error, f),
+            Self::ControlToken(error) => Display::fmt(error, f),
+            Self::Bind { address, source } => write!(f, "cannot listen on {address}: {source}"),
             Self::Certificate(source) => write!(f, "cannot generate a certificate: {source}"),
             Self::Cryptography => f.write_str("cannot generate a key or sign a token"),
             Self::Data { path, source } => write!(f, "cannot use the data file {}: {source}", path.display()),
@@ -73,6 +85,9 @@ impl Error for EmulatorError {
             Self::AccessKey(error) => Some(error),
             Self::Fault(error) => Some(error),
             Self::Version(error) => Some(error),
+            Self::Host(error) => Some(error),
+            Self::State(error) => Some(error),
+            Self::ControlToken(error) => Some(error),
             Self::Bind { source, .. } => Some(source),
             Self::Certificate(source) => Some(source.as_ref()),
             Self::Data { source, .. } => Some(source),
@@ -96,6 +111,30 @@ impl From<InvalidFault> for EmulatorError {
 impl From<UnknownVersion> for EmulatorError {
     fn from(error: UnknownVersion) -> Self {
         Self::Version(error)
+    }
+}
+
+impl From<InvalidHost> for EmulatorError {
+    fn from(error: InvalidHost) -> Self {
+        Self::Host(error)
+    }
+}
+
+impl From<InvalidState> for EmulatorError {
+    fn from(error: InvalidState) -> Self {
+        Self::State(error)
+    }
+}
+
+impl From<InvalidControlToken> for EmulatorError {
+    fn from(error: InvalidControlToken) -> Self {
+        Self::ControlToken(error)
+    }
+}
+
+impl From<BindError> for EmulatorError {
+    fn from(BindError { address, source }: BindError) -> Self {
+        Self::Bind { address, source }
     }
 }
 

@@ -22,13 +22,14 @@ mod storage;
 mod tests;
 mod tokens;
 
-pub use crate::http::UnknownVersion;
-pub use auth::{AccessKeyKind, signature};
+pub use crate::http::{InvalidHost, UnknownVersion};
+pub use auth::{AccessKeyKind, InvalidControlToken, signature};
 pub use builder::EmulatorBuilder;
 pub use clock::CENTURY;
 pub use emulator::Emulator;
 pub use error::EmulatorError;
 pub use faults::{Fault, FaultId, InjectedFault, InvalidFault};
+pub use identities::{EmulatorState, InvalidState};
 pub use operation::Operation;
 pub use resource::TokenStatus;
 pub use storage::DataError;

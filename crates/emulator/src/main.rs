@@ -1,16 +1,19 @@
 //! The emulator as a program: one JSON line on stdout when it is ready, a log on stderr.
 
-use acs_identity_emulator::{CENTURY, Emulator, EmulatorBuilder, Fault, TokenAlgorithm, Uuid, help};
-use clap::{Parser, builder::RangedI64ValueParser};
+mod health;
+mod options;
+
+use acs_identity_emulator::Emulator;
+use clap::Parser;
+use options::{Command, Options};
 use serde::Serialize;
 use std::{
     error::Error,
     fs::File,
     io::{self, IsTerminal, Write},
-    path::{Path, PathBuf},
+    path::Path,
     process::ExitCode,
 };
-use time::Duration;
 #[cfg(unix)]
 use tokio::signal::unix::{self, SignalKind};
 #[cfg(windows)]
@@ -24,124 +27,6 @@ use tracing_subscriber::EnvFilter;
 /// The most open files that the emulator asks for. The system may allow fewer.
 #[cfg(unix)]
 const MAX_OPEN_FILES: u64 = 65_536;
-
-const AFTER_HELP: &str = "\
-When it is ready, it prints one line of JSON on stdout, with the connection strings of both endpoints. Open its
-controlEndpoint in a browser to see requests as they come. The log goes to stderr; RUST_LOG sets its level.";
-
-/// Azure Communication Services Identity on loopback: checks signatures, issues signed tokens, needs no Azure account
-#[derive(Parser)]
-#[command(version, after_help = AFTER_HELP)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a separate option")]
-struct Options {
-    /// Port for http; 0 takes any free port
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    port: u16,
-    /// Port for https; 0 takes any free port
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    https_port: u16,
-    /// Primary access key of the resource, in base64 [default: that of the data file, or random]
-    ///
-    /// The secondary key is random. A key that differs from the one in the data file takes its place, which revokes the
-    /// tokens that were made with that.
-    #[arg(long, value_name = "BASE64")]
-    access_key: Option<String>,
-    /// Id of the resource [default: that of the data file, or random]
-    ///
-    /// It is part of the ids of identities, so an id other than that of the data file is refused.
-    #[arg(long, value_name = "GUID")]
-    resource_id: Option<Uuid>,
-    /// Write the CA certificate that https clients must trust to this file, in PEM
-    #[arg(long, value_name = "FILE")]
-    ca_out: Option<PathBuf>,
-    /// Accept only the documented form of a signature
-    ///
-    /// Without this option, signatures of official SDKs are accepted that deviate from it.
-    #[arg(long)]
-    strict: bool,
-    /// Algorithm of token signatures: RS256 or ES256 [default: that of the data file, or RS256]
-    ///
-    /// With an algorithm other than that of the data file, earlier tokens are unknown.
-    #[arg(long, value_name = "NAME", value_parser = token_algorithm)]
-    token_algorithm: Option<TokenAlgorithm>,
-    /// Do not check the signatures of bearer tokens; audience and expiry are still checked
-    ///
-    /// So tokens of the real Entra ID are accepted. The signature of a Teams user's token, which is in the body, is still
-    /// checked.
-    #[arg(long)]
-    accept_unverified_bearer: bool,
-    /// Refuse requests beyond the service's published limits with 429
-    #[arg(long)]
-    rate_limits: bool,
-    /// Say in the message of a 401 why the request is refused, and what to do about it
-    ///
-    /// Without this option, the explanation is in the log and under /_emulator/refusals only.
-    #[arg(long)]
-    explain: bool,
-    /// Keep identities, assignments, revocations and keys in this file
-    ///
-    /// The file is created if it does not exist. It contains secrets.
-    #[arg(long, value_name = "FILE")]
-    data: Option<PathBuf>,
-    /// Inject a fault into requests; can be repeated
-    #[arg(long = "fault", value_name = "TEXT", long_help = help::fault())]
-    faults: Vec<Fault>,
-    /// Set the emulator's clock ahead of the machine's, or behind it if negative
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        default_value_t = 0,
-        allow_hyphen_values = true,
-        value_parser = seconds(-MAX_SECONDS)
-    )]
-    clock_offset: i64,
-    /// Let revocations of tokens take effect so much later; for the service, this is up to 900
-    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = seconds(0))]
-    revocation_delay: i64,
-    /// Do not support this api-version; can be repeated
-    #[arg(long = "withdraw-version", value_name = "VERSION", long_help = help::withdraw_version())]
-    withdrawn_versions: Vec<String>,
-}
-
-/// The limit of the clock's offset.
-const MAX_SECONDS: i64 = CENTURY.whole_seconds();
-
-fn seconds(min: i64) -> RangedI64ValueParser {
-    RangedI64ValueParser::new().range(min..=MAX_SECONDS)
-}
-
-impl Options {
-    fn builder(&self) -> EmulatorBuilder {
-        let mut builder = Emulator::builder()
-            .port(self.port)
-            .https_port(self.https_port)
-            .strict(self.strict)
-            .accept_unverified_bearer(self.accept_unverified_bearer)
-            .rate_limits(self.rate_limits)
-            .explain(self.explain)
-            .clock_offset(Duration::seconds(self.clock_offset))
-            .revocation_delay(Duration::seconds(self.revocation_delay).unsigned_abs());
-        if let Some(access_key) = &self.access_key {
-            builder = builder.access_key(access_key);
-        }
-        if let Some(resource_id) = self.resource_id {
-            builder = builder.resource_id(resource_id);
-        }
-        for fault in &self.faults {
-            builder = builder.fault(fault.clone());
-        }
-        for version in &self.withdrawn_versions {
-            builder = builder.withdraw_version(version);
-        }
-        if let Some(token_algorithm) = self.token_algorithm {
-            builder = builder.token_algorithm(token_algorithm);
-        }
-        if let Some(path) = &self.data {
-            builder = builder.data(path);
-        }
-        builder
-    }
-}
 
 /// The line that announces the emulator.
 #[derive(Serialize)]
@@ -167,6 +52,12 @@ fn main() -> ExitCode {
             };
         }
     };
+    if let Some(Command::Health { url }) = &options.command {
+        return match health::check(url) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(problem) => fail(&format!("error: {problem}")),
+        };
+    }
     tracing_subscriber::fmt()
         .with_env_filter(
             EnvFilter::builder()
@@ -206,7 +97,7 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let mut signals = StopSignals::listen()?;
     // Opened first, so that a failure does not change the data file.
     let ca_out = options.ca_out.as_deref().map(CaFile::open).transpose()?;
-    let emulator = options.builder().start().await?;
+    let emulator = options.builder()?.start().await?;
     if let Some(ca_out) = ca_out {
         ca_out.write(emulator.ca_pem())?;
     }
@@ -303,28 +194,5 @@ impl StopSignals {
 
     async fn next(&mut self) {
         self.0.recv().await;
-    }
-}
-
-fn token_algorithm(name: &str) -> Result<TokenAlgorithm, &'static str> {
-    match name {
-        "RS256" => Ok(TokenAlgorithm::Rs256),
-        "ES256" => Ok(TokenAlgorithm::Es256),
-        _ => Err("expected RS256 or ES256"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Exceeding a limit takes hundreds of requests in thirty seconds, too many for a slow machine.
-    #[test]
-    fn rates_are_limited_on_request() {
-        for (arguments, limits) in [(&["emulator"][..], false), (&["emulator", "--rate-limits"], true)] {
-            let builder = Options::try_parse_from(arguments).unwrap().builder();
-            let debug = format!("{builder:?}");
-            assert!(debug.contains(&format!("rate_limits: {limits}")), "{debug}");
-        }
     }
 }

@@ -3,8 +3,8 @@
 use crate::{
     auth::{AccessKeys, KeyNumber},
     clock::{Clock, RevocationDelay},
-    identities::{Access, AssignedUser, Assignments, IdentityId, Registry},
-    storage::{NotPersisted, Receipt, Store},
+    identities::{Access, AssignedUser, Assignments, EmulatorState, IdentityId, InvalidState, Registry},
+    storage::{Changes, NotPersisted, Receipt, Store},
     tokens::{
         AccessToken, EntraUserClaims, Holder, IssuedToken, IssuedTokens, Issuer, Jwt, Payload, TeamsUserClaims,
         TokenKey, UserCounters,
@@ -146,6 +146,30 @@ impl Resource {
         let token = issuer.assigned_user_token(&user, assignment, scopes, entra.exp)?;
         self.store.wait(receipt).await?;
         Ok(Some((user, token)))
+    }
+
+    /// Copies identities, assignments and revocations.
+    pub(crate) fn export(&self) -> EmulatorState {
+        EmulatorState::of(
+            &self.registry,
+            &self.teams_extension_assignments,
+            &self.entra_assignments,
+        )
+    }
+
+    /// Replaces identities, assignments and revocations, and persists them with the changes that `also` describes.
+    pub(crate) fn import(
+        &self,
+        state: &EmulatorState,
+        also: impl FnOnce(&mut Changes),
+    ) -> Result<Receipt, InvalidState> {
+        state.replace_in(
+            &self.registry,
+            &self.teams_extension_assignments,
+            &self.entra_assignments,
+            &self.store,
+            also,
+        )
     }
 
     /// The status of an access token.

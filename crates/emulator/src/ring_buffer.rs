@@ -48,6 +48,11 @@ impl<T: Clone, const N: usize> RingBuffer<T, N> {
         self.lock().items.iter().cloned().collect()
     }
 
+    /// Drops all items. The numbers of later ones continue.
+    pub(crate) fn clear(&self) {
+        self.lock().items.clear();
+    }
+
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -68,5 +73,9 @@ mod tests {
             item: number * 2,
         });
         assert_eq!(recent.list(), expected.collect::<Vec<_>>());
+        recent.clear();
+        assert_eq!(recent.list(), []);
+        recent.add(7);
+        assert_eq!(recent.list(), [Numbered { number: 120, item: 7 }]);
     }
 }

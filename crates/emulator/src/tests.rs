@@ -5,7 +5,7 @@ use crate::{
     builder::EmulatorBuilder,
     clock::Clock,
     emulator::Emulator,
-    http::{Endpoint, Ports, Scheme, Service, router},
+    http::{Endpoint, Hosts, Scheme, Service, router},
     operation::Operation,
     resource::Resource,
     storage::Loaded,
@@ -47,8 +47,8 @@ impl TestService {
 
     async fn of(builder: EmulatorBuilder) -> Self {
         let builder = builder.token_algorithm(TokenAlgorithm::Es256);
-        let ports = Ports { http: 0, https: 0 };
-        let service = builder.service(ports, Clock::new(|| NOW), &Loaded::default());
+        let addresses = Hosts::default().addresses(0, 0).unwrap();
+        let service = builder.service(addresses, Clock::new(|| NOW), &Loaded::default());
         let service = Arc::new(service.unwrap());
         let endpoint = Endpoint {
             scheme: Scheme::Https,
@@ -71,7 +71,12 @@ impl TestService {
     }
 
     async fn send(&self, method: &str, path: &str, bearer: &str, body: &str) -> Response<Body> {
-        self.send_to(method, &format!("{path}?api-version=2025-03-02-preview"), bearer, body)
+        let version = if path.starts_with("/access/entra/") {
+            "2025-03-02-preview"
+        } else {
+            "2026-09-23"
+        };
+        self.send_to(method, &format!("{path}?api-version={version}"), bearer, body)
             .await
     }
 
@@ -221,7 +226,7 @@ async fn requests_refused_early_do_not_count() {
     let service = TestService::limited().await;
     let owner = service.owner.as_str();
     let caller = service.user(EntraTokenRequest::teams_extension_user, &[]).await;
-    let version = "?api-version=2025-03-02-preview";
+    let version = "?api-version=2026-09-23";
     let rows = [
         (TEAMS_USER, version, "x", "{}", 401),
         (TEAMS_USER, "?api-version=1", owner, "{}", 400),
@@ -335,8 +340,8 @@ async fn other_requests_have_no_operation() {
         ("GET", "/identities/8:acs:a_b"),
         ("PATCH", "/access/entra/assignments"),
         ("PATCH", "/access/entra/assignments/o"),
-        ("POST", "/identities/"),
-        ("POST", "/identities/a/:issueAccessToken/"),
+        ("POST", "/identities//"),
+        ("POST", "/identities/a/:issueAccessToken/b"),
         ("POST", "/access/teamsExtension/tenants/t/assignments/o"),
         ("GET", "/access/teamsExtension/tenants/t/assignments/o/p"),
         ("GET", "/"),

@@ -77,7 +77,7 @@ pub(super) struct Secrets<'a> {
 }
 
 impl<'a> Secrets<'a> {
-    /// Collects the secrets of a resource with these keys, and of a request with this `Authorization`.
+    /// Collects the secrets of an emulator, and of a request with this `Authorization`.
     pub(super) fn new(keys: impl IntoIterator<Item = &'a str>, authorization: Option<&'a str>) -> Self {
         let (_, signature) = authorization
             .and_then(|text| text.split_once("Signature="))

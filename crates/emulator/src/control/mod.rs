@@ -2,6 +2,7 @@
 
 mod faults;
 mod guard;
+mod health;
 mod page;
 mod settings;
 mod state;
@@ -31,6 +32,8 @@ pub(crate) fn router(endpoint: &Endpoint) -> Router {
         .route("/_emulator/requests", get(state::requests))
         .route("/_emulator/refusals", get(state::refusals))
         .route("/_emulator/identities", get(state::identities))
+        .route("/_emulator/state", get(state::export).put(state::import))
+        .route("/_emulator/reset", post(state::reset))
         .route("/_emulator/access-keys", get(state::access_keys))
         .route(
             "/_emulator/access-keys/{kind}/regenerate",
@@ -49,7 +52,8 @@ pub(crate) fn router(endpoint: &Endpoint) -> Router {
         .route("/_emulator/{*other}", any(|| async { ServiceError::not_found() }))
         .method_not_allowed_fallback(|| async { ServiceError::method_not_allowed() })
         .merge(page::router())
-        .layer(from_fn_with_state(endpoint.scheme, guard::require_local))
+        .layer(from_fn_with_state(endpoint.clone(), guard::require_access))
+        .route("/_emulator/health", get(health::health))
         .layer(map_response(guard::add_privacy_headers))
         .layer(from_fn_with_state(endpoint.service.clone(), log))
         .with_state(endpoint.clone())
@@ -61,9 +65,8 @@ async fn log(State(service): State<Arc<Service>>, request: Request, next: Next) 
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let response = next.run(request).await;
-    let access_keys = &service.resource.access_keys;
-    let method = access_keys.redact(method.as_str());
-    let path = &*access_keys.redact(&path);
+    let method = service.redact(method.as_str());
+    let path = &*service.redact(&path);
     let status = response.status().as_u16();
     if let Some(Refusal { code, reason, .. }) = response.extensions().get() {
         let reason = reason.as_ref().map(display);

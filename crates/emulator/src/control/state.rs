@@ -1,16 +1,18 @@
 //! The state of the emulator: the resource, its access keys and identities, and the last requests.
 
-use super::Result;
+use super::{Result, invalid};
 use crate::{
     auth::AccessKeyKind,
     dates,
-    http::{Identity, JsonResponse, RequestRecord, Scheme, Service, ServiceError, connection_string},
+    http::{Identity, JsonResponse, RequestBody, RequestRecord, Scheme, Service, ServiceError, connection_string},
+    identities::{EmulatorState, InvalidState},
     ring_buffer::Numbered,
 };
-use axum::extract::{Path, State, rejection::PathRejection};
+use axum::extract::{Path, Request, State, rejection::PathRejection};
 use http::StatusCode;
 use serde::Serialize;
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
+use tracing::info;
 use uuid::Uuid;
 
 /// The most identities in a list.
@@ -24,6 +26,8 @@ pub(super) struct Description {
     resource_id: Uuid,
     identities: usize,
     time: String,
+    imports: u64,
+    resets: u64,
 }
 
 /// `GET /_emulator/resource`
@@ -35,6 +39,8 @@ pub(super) async fn resource(State(service): State<Arc<Service>>) -> JsonRespons
         resource_id: resource.id,
         identities: resource.registry.count(),
         time: dates::format_http_date(resource.clock.now()),
+        imports: service.imports.load(Ordering::Relaxed),
+        resets: service.resets.load(Ordering::Relaxed),
     };
     JsonResponse(StatusCode::OK, description)
 }
@@ -56,7 +62,7 @@ pub(super) struct Credentials {
 impl Credentials {
     fn of(service: &Service, kind: AccessKeyKind) -> Self {
         let access_key = service.resource.access_keys.get(kind).key.as_base64().to_owned();
-        let string = |scheme| connection_string(&service.ports.endpoint(scheme), &access_key);
+        let string = |scheme| connection_string(&service.addresses.endpoint(scheme), &access_key);
         Self {
             connection_string: string(Scheme::Http),
             https_connection_string: string(Scheme::Https),
@@ -100,6 +106,41 @@ pub(super) async fn identities(State(service): State<Arc<Service>>) -> JsonRespo
     let (total, newest) = service.resource.registry.newest(MAX_IDENTITIES);
     let identities = newest.into_iter().map(|id| Identity { id: id.to_string() }).collect();
     JsonResponse(StatusCode::OK, IdentityList { total, identities })
+}
+
+/// The most bytes of a state: some hundred thousand identities.
+const MAX_STATE: usize = 16 * 1024 * 1024;
+
+/// `GET /_emulator/state`
+pub(super) async fn export(State(service): State<Arc<Service>>) -> JsonResponse<EmulatorState> {
+    JsonResponse(StatusCode::OK, service.resource.export())
+}
+
+/// `PUT /_emulator/state`
+pub(super) async fn import(
+    State(service): State<Arc<Service>>,
+    request: Request,
+) -> std::result::Result<StatusCode, ServiceError> {
+    let RequestBody(body) = RequestBody::read_at_most(MAX_STATE, request.into_body()).await?;
+    let json = str::from_utf8(&body).map_err(|_| invalid("The state is not UTF-8."))?;
+    let state: EmulatorState = json.parse().map_err(|error| refused(&error))?;
+    let receipt = service.import(&state).map_err(|error| refused(&error))?;
+    service.resource.store.wait(receipt).await?;
+    info!("the state was imported");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn refused(error: &InvalidState) -> ServiceError {
+    invalid(format!(
+        r#"{error}. Send JSON such as {{"identities":[{{"id":"00000000-0000-0000-0000-000000000001"}}]}}."#
+    ))
+}
+
+/// `POST /_emulator/reset`
+pub(super) async fn reset(State(service): State<Arc<Service>>) -> std::result::Result<StatusCode, ServiceError> {
+    service.reset().await?;
+    info!("the emulator was reset");
+    Ok(StatusCode::NO_CONTENT)
 }
 
 #[derive(Serialize)]

@@ -1,6 +1,6 @@
 //! The api-versions: those of each group of operations, those that are withdrawn, and the check of a request's.
 
-use crate::http::{Endpoint, Refusal, ServiceError, header_text};
+use crate::http::{Endpoint, Refusal, ServiceError, header_text, request::sent_uri};
 use axum::{
     extract::{Request, State},
     middleware::Next,
@@ -30,18 +30,22 @@ pub(crate) const API_VERSIONS: [&str; 7] = [
     "2026-09-23",
 ];
 
-/// The only version of the operations on users of Entra ID.
+/// The most characters of several requested versions that a response shows.
+const MAX_SHOWN: usize = 200;
+
+/// The version of the operations on users of Entra ID, and of no others: all others are in stable versions, and no client
+/// uses this one for them any more.
 const PREVIEW: &str = "2025-03-02-preview";
 
 /// The versions of a group of operations.
 #[derive(Clone, Copy)]
 pub(super) struct ApiVersions(fn(&str) -> bool);
 
-pub(super) const IDENTITIES: ApiVersions = ApiVersions(|_| true);
+pub(super) const IDENTITIES: ApiVersions = ApiVersions(|version| version != PREVIEW);
 /// The exchange of Teams users' tokens came with the second version.
-pub(super) const TEAMS_USER: ApiVersions = ApiVersions(|version| version >= "2022-06-01");
-pub(super) const TEAMS_EXTENSION: ApiVersions = ApiVersions(|version| version >= PREVIEW);
-pub(super) const PREVIEW_ONLY: ApiVersions = ApiVersions(|version| version == PREVIEW);
+pub(super) const TEAMS_USER: ApiVersions = ApiVersions(|version| version != PREVIEW && version >= "2022-06-01");
+pub(super) const TEAMS_EXTENSION: ApiVersions = ApiVersions(|version| version >= "2025-06-30");
+pub(super) const ENTRA: ApiVersions = ApiVersions(|version| version == PREVIEW);
 
 impl ApiVersions {
     /// The versions that are not withdrawn, oldest first.
@@ -123,10 +127,12 @@ pub(super) async fn require(
     next: Next,
 ) -> Response {
     let withdrawn = &endpoint.service.withdrawn_versions;
-    let mut response = match requested_version(request.uri()) {
-        None => unspecified().into_response(),
-        Some(version) if versions.supported(withdrawn).any(|supported| supported == version) => next.run(request).await,
-        Some(version) => unsupported(&endpoint, &request, &version).into_response(),
+    let requested = requested_versions(request.uri());
+    let mut response = match requested.as_slice() {
+        [] => unspecified().into_response(),
+        [version] if versions.supported(withdrawn).any(|supported| supported == version) => next.run(request).await,
+        [version] => unsupported(&endpoint, &request, version).into_response(),
+        several => ambiguous(&endpoint, several).into_response(),
     };
     let refusal = response.extensions().get::<Refusal>();
     if refusal.is_none_or(|refusal| refusal.lists_versions) {
@@ -138,14 +144,19 @@ pub(super) async fn require(
     response
 }
 
-fn requested_version(uri: &Uri) -> Option<String> {
-    let mut parameters = uri
-        .query()?
-        .split('&')
-        .filter_map(|parameter| parameter.split_once('='));
-    let (_, version) = parameters.find(|(name, _)| name.eq_ignore_ascii_case("api-version"))?;
-    let version = percent_decode_str(version).decode_utf8_lossy();
-    (!version.is_empty()).then(|| version.into_owned())
+/// The versions in the query, without repetitions in any case.
+fn requested_versions(uri: &Uri) -> Vec<String> {
+    let parameters = uri.query().unwrap_or_default().split('&');
+    let named = parameters.filter_map(|parameter| parameter.split_once('='));
+    let given = named.filter(|(name, _)| name.eq_ignore_ascii_case("api-version"));
+    let mut versions: Vec<String> = Vec::new();
+    for (_, version) in given {
+        let version = percent_decode_str(version).decode_utf8_lossy();
+        if !version.is_empty() && !versions.iter().any(|known| known.eq_ignore_ascii_case(&version)) {
+            versions.push(version.into_owned());
+        }
+    }
+    versions
 }
 
 fn unspecified() -> ServiceError {
@@ -153,15 +164,26 @@ fn unspecified() -> ServiceError {
     ServiceError::new(StatusCode::BAD_REQUEST, "ApiVersionUnspecified", message)
 }
 
+/// The error for several versions, with the message of ASP.NET's API versioning.
+fn ambiguous(endpoint: &Endpoint, versions: &[String]) -> ServiceError {
+    let versions = endpoint.service.redact(&versions.join(", ")).into_owned();
+    let shown: String = versions.chars().take(MAX_SHOWN).collect();
+    let message = format!(
+        "The following API versions were requested: {shown}. At most, only a single API version may be specified. Please \
+         update the intended API version and retry the request."
+    );
+    ServiceError::new(StatusCode::BAD_REQUEST, "AmbiguousApiVersion", message)
+}
+
 fn unsupported(endpoint: &Endpoint, request: &Request, version: &str) -> ServiceError {
     let scheme = endpoint.scheme;
     let host = header_text(request.headers(), HOST).unwrap_or_default();
-    let path = request.uri().path();
+    let path = sent_uri(request.uri(), request.extensions()).path();
     let message = format!(
         "The HTTP resource that matches the request URI '{scheme}://{host}{path}' does not support the API version \
          '{version}'."
     );
-    let message = endpoint.service.resource.access_keys.redact(&message).into_owned();
+    let message = endpoint.service.redact(&message).into_owned();
     ServiceError::new(StatusCode::BAD_REQUEST, "UnsupportedApiVersion", message)
 }
 
@@ -171,15 +193,16 @@ mod tests {
 
     #[test]
     fn version_is_found_anywhere_in_the_query() {
-        for (uri, version) in [
-            ("/identities?api-version=2023-10-01", Some("2023-10-01")),
-            ("/identities?a=b&API-Version=2023%2D10-01", Some("2023-10-01")),
-            ("/identities", None),
-            ("/identities?", None),
-            ("/identities?api-version", None),
-            ("/identities?api-version=", None),
+        for (uri, versions) in [
+            ("/identities?api-version=2023-10-01", &["2023-10-01"][..]),
+            ("/identities?a=b&API-Version=2023%2D10-01", &["2023-10-01"]),
+            ("/identities", &[]),
+            ("/identities?", &[]),
+            ("/identities?api-version", &[]),
+            ("/identities?api-version=", &[]),
+            ("/identities?api-version=a&api-version=A&api-version=b", &["a", "b"]),
         ] {
-            assert_eq!(requested_version(&uri.parse().unwrap()).as_deref(), version, "{uri}");
+            assert_eq!(requested_versions(&uri.parse().unwrap()), versions, "{uri}");
         }
     }
 

@@ -2,10 +2,10 @@
 
 use crate::{
     auth::{
-        KeyNumber, NumberedKey,
+        ControlToken, KeyNumber, NumberedKey,
         signature::{Explanation, SignatureError, SignedRequest, explain_for_any, verify},
     },
-    http::{Endpoint, RequestBody, Scheme, Service, ServiceError, header_text},
+    http::{Endpoint, RequestBody, Scheme, Service, ServiceError, header_text, request::sent_uri},
     tokens::{EntraTokenError, EntraUserClaims, Jwt, SERVICE_AUDIENCES, Signatures, validate},
 };
 use axum::{
@@ -65,7 +65,9 @@ fn check_signature(service: &Service, head: &Parts, body: &[u8]) -> Result<KeyNu
     let header = |name| header_text(&head.headers, name);
     let request = SignedRequest {
         method: head.method.as_str(),
-        target: head.uri.path_and_query().map_or("", |target| target.as_str()),
+        target: sent_uri(&head.uri, &head.extensions)
+            .path_and_query()
+            .map_or("", |target| target.as_str()),
         host: header("host"),
         x_ms_date: header("x-ms-date"),
         date: header("date"),
@@ -98,7 +100,8 @@ fn check_signature(service: &Service, head: &Parts, body: &[u8]) -> Result<KeyNu
     };
     let keys = keys.each_ref().map(|numbered| &numbered.key);
     let offset = service.resource.clock.offset().whole_seconds();
-    Err(match explain_for_any(&request, &keys, now, tolerance) {
+    let control_token = service.control_token.as_ref().map(ControlToken::as_str);
+    Err(match explain_for_any(&request, &keys, control_token, now, tolerance) {
         Some(explanation) if offset != 0 && matches!(error, SignatureError::ClockSkew { .. }) => {
             denied.because_of("date", format_args!("{error}. {}", clock_offset(offset, &explanation)))
         }

@@ -1,6 +1,9 @@
 //! The certificate of the https listener.
 
-use crate::storage::{Changes, Contents, DataFileError, SETTINGS};
+use crate::{
+    http::Addresses,
+    storage::{Changes, Contents, DataFileError, SETTINGS},
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, Error, ExtendedKeyUsagePurpose, IsCa, KeyPair,
@@ -24,13 +27,15 @@ const RENEWAL_PERIOD: Duration = Duration::days(30);
 /// The name of the record.
 const SETTING: &str = "certificate";
 
-/// A certificate for loopback and the CA that signed it, both generated for one emulator. The CA's private key is
+/// A certificate for the names of the emulator and the CA that signed it, both generated for one emulator. The CA's private key is
 /// dropped, so that it signs nothing else.
 pub(crate) struct Certificate {
     ca_pem: String,
     leaf: CertificateDer<'static>,
     key: PrivatePkcs8KeyDer<'static>,
     expires: OffsetDateTime,
+    /// The names and addresses that the leaf is valid for.
+    names: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -42,18 +47,32 @@ struct Record {
     key: String,
     /// Seconds since 1970.
     expires: i64,
+    /// Absent in files of earlier versions.
+    #[serde(default = "names_on_loopback")]
+    names: Vec<String>,
+}
+
+fn names_on_loopback() -> Vec<String> {
+    ["localhost", "127.0.0.1", "::1"].map(ToOwned::to_owned).into()
 }
 
 impl Certificate {
-    /// Loads the certificate, so that its CA must be trusted only once; `None` if the data file has none, or if it
-    /// expires soon.
-    pub(crate) fn load(contents: &Contents, now: OffsetDateTime) -> Result<Option<Self>, DataFileError> {
+    /// Loads the certificate, so that its CA must be trusted only once; `None` if the data file has none, if it expires
+    /// soon, or if it lacks one of the names.
+    pub(crate) fn load(
+        contents: &Contents,
+        names: &Addresses,
+        now: OffsetDateTime,
+    ) -> Result<Option<Self>, DataFileError> {
         let Some(record) = contents.setting::<Record>(SETTING)? else {
             return Ok(None);
         };
         let certificate = Self::read(record).ok_or_else(|| contents.damaged(SETTING))?;
         let is_current = (RENEWAL_PERIOD..=VALIDITY).contains(&(certificate.expires - now));
-        Ok(is_current.then_some(certificate))
+        let has_names = names
+            .names()
+            .all(|name| certificate.names.iter().any(|known| known == name));
+        Ok(Some(certificate).filter(|_| is_current && has_names))
     }
 
     /// Adds the certificate to changes.
@@ -67,6 +86,7 @@ impl Certificate {
             leaf: BASE64_STANDARD.decode(record.leaf).ok()?.into(),
             key: BASE64_STANDARD.decode(record.key).ok()?.into(),
             expires: OffsetDateTime::from_unix_timestamp(record.expires).ok()?,
+            names: record.names,
         })
     }
 
@@ -76,17 +96,19 @@ impl Certificate {
             leaf: BASE64_STANDARD.encode(&self.leaf),
             key: BASE64_STANDARD.encode(self.key.secret_pkcs8_der()),
             expires: self.expires.unix_timestamp(),
+            names: self.names.clone(),
         }
     }
 
     /// Generates a certificate, which is not [put](Self::put) into the store yet.
-    pub(crate) fn generate(now: OffsetDateTime) -> Result<Self, Error> {
-        let mut params = params_for(&[], "ACS Identity emulator CA", now)?;
+    pub(crate) fn generate(names: &Addresses, now: OffsetDateTime) -> Result<Self, Error> {
+        let mut params = params_for(Vec::new(), "ACS Identity emulator CA", now)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let ca = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
 
-        let mut params = params_for(&["localhost", "127.0.0.1", "::1"], "ACS Identity emulator", now)?;
+        let names: Vec<_> = names.names().map(ToOwned::to_owned).collect();
+        let mut params = params_for(names.clone(), "ACS Identity emulator", now)?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         // Required by Python 3.13 and newer.
@@ -99,6 +121,7 @@ impl Certificate {
             leaf: leaf.into(),
             key: key.serialize_der().into(),
             expires: params.not_after,
+            names,
         })
     }
 
@@ -117,8 +140,7 @@ impl Certificate {
     }
 }
 
-fn params_for(names: &[&str], common_name: &str, now: OffsetDateTime) -> Result<CertificateParams, Error> {
-    let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+fn params_for(names: Vec<String>, common_name: &str, now: OffsetDateTime) -> Result<CertificateParams, Error> {
     let mut params = CertificateParams::new(names)?;
     params.distinguished_name.push(DnType::CommonName, common_name);
     params.not_before = now - Duration::DAY;
@@ -129,21 +151,62 @@ fn params_for(names: &[&str], common_name: &str, now: OffsetDateTime) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::Hosts;
     use std::path::PathBuf;
     use time::macros::datetime;
 
     const NOW: OffsetDateTime = datetime!(2026-08-01 00:00 UTC);
 
+    fn addresses(names: &[&str]) -> Addresses {
+        let hosts = Hosts {
+            names: names.iter().map(|&name| name.to_owned()).collect(),
+            ..Hosts::default()
+        };
+        hosts.addresses(80, 443).unwrap()
+    }
+
+    /// The contents of a data file with this certificate.
+    fn contents(certificate: &Certificate) -> Contents {
+        let json = serde_json::to_vec(&certificate.record()).unwrap();
+        Contents::new(PathBuf::new(), [(format!("{SETTINGS}/{SETTING}"), json)].into())
+    }
+
+    #[test]
+    fn stored_certificate_is_used_for_its_names() {
+        let generated = Certificate::generate(&addresses(&["a.test", "10.0.0.1"]), NOW).unwrap();
+        for (names, is_reused) in [
+            (&[][..], true),
+            (&["10.0.0.1"], true),
+            (&["A.test", "10.0.0.1"], true),
+            (&["b.test"], false),
+            (&["a.test", "10.0.0.2"], false),
+        ] {
+            let loaded = Certificate::load(&contents(&generated), &addresses(names), NOW).unwrap();
+            assert_eq!(loaded.is_some(), is_reused, "{names:?}");
+        }
+    }
+
+    /// Files of earlier versions have no names.
+    #[test]
+    fn certificate_without_names_is_for_loopback() {
+        let mut record = serde_json::to_value(Certificate::generate(&addresses(&[]), NOW).unwrap().record()).unwrap();
+        record.as_object_mut().unwrap().remove("names");
+        let json = serde_json::to_vec(&record).unwrap();
+        let contents = Contents::new(PathBuf::new(), [(format!("{SETTINGS}/{SETTING}"), json)].into());
+        for (names, is_reused) in [(&[][..], true), (&["a.test"], false)] {
+            let loaded = Certificate::load(&contents, &addresses(names), NOW).unwrap();
+            assert_eq!(loaded.is_some(), is_reused, "{names:?}");
+        }
+    }
+
     #[test]
     fn stored_certificate_is_renewed_in_time() {
-        let generated = Certificate::generate(NOW).unwrap();
-        let json = serde_json::to_vec(&generated.record()).unwrap();
+        let names = addresses(&[]);
+        let generated = Certificate::generate(&names, NOW).unwrap();
         let loaded = |days| {
-            let path = format!("{SETTINGS}/{SETTING}");
-            let contents = Contents::new(PathBuf::new(), [(path, json.clone())].into());
             let now = NOW + Duration::days(days);
-            let restored = Certificate::load(&contents, now).unwrap();
-            restored.unwrap_or_else(|| Certificate::generate(now).unwrap())
+            let restored = Certificate::load(&contents(&generated), &names, now).unwrap();
+            restored.unwrap_or_else(|| Certificate::generate(&names, now).unwrap())
         };
         for (days, is_reused) in [
             (-2, false),

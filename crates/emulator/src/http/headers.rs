@@ -2,7 +2,7 @@
 
 use crate::{
     dates,
-    http::{Endpoint, Service},
+    http::{Endpoint, Service, cross_origin},
 };
 use axum::{
     extract::{Request, State},
@@ -13,7 +13,7 @@ use base64::{
     Engine,
     prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD},
 };
-use http::header::{AsHeaderName, DATE, HeaderMap, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY};
+use http::header::{AsHeaderName, DATE, HeaderMap, HeaderName, HeaderValue, ORIGIN, STRICT_TRANSPORT_SECURITY};
 use std::time::Instant;
 use uuid::Uuid;
 
@@ -44,6 +44,8 @@ pub(super) async fn add(State(endpoint): State<Endpoint>, request: Request, next
 pub(super) struct ServiceHeaders {
     started: Instant,
     client_request_id: Option<HeaderValue>,
+    /// The origin of the page that sends the request.
+    origin: Option<HeaderValue>,
 }
 
 impl ServiceHeaders {
@@ -51,6 +53,7 @@ impl ServiceHeaders {
         Self {
             started: Instant::now(),
             client_request_id: wanted_client_request_id(request).cloned(),
+            origin: request.get(ORIGIN).cloned(),
         }
     }
 
@@ -61,6 +64,9 @@ impl ServiceHeaders {
         let headers = response.headers_mut();
         headers.extend(CONSTANT);
         headers.extend(self.client_request_id.map(|id| (CLIENT_REQUEST_ID, id)));
+        if let Some(origin) = self.origin {
+            cross_origin::allow(origin, headers);
+        }
         let varying = [
             (DATE, dates::format_http_date(resource.clock.now())),
             (HeaderName::from_static("ms-cv"), correlation_vector(id)),

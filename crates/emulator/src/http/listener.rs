@@ -1,7 +1,9 @@
 //! Listeners and their connections.
 
 use axum::{Router, response::Response};
+use http::Request;
 use hyper::{
+    body::Incoming,
     server::conn::http1,
     service::{Service, service_fn},
 };
@@ -9,8 +11,7 @@ use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use std::{
     error::Error,
     fmt::{self, Display, Formatter},
-    io,
-    net::Ipv4Addr,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     time::Duration,
 };
@@ -33,11 +34,19 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 const MAX_HEADERS: usize = 64;
 const MAX_HEADER_BYTES: usize = 32 * 1024;
 
-/// Listens on loopback, and returns the port. Port 0 takes any free port.
-pub(crate) async fn bind(port: u16) -> io::Result<(TcpListener, u16)> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-    let address = listener.local_addr()?;
-    Ok((listener, address.port()))
+/// The address of the client. It is an extension of each request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(IpAddr);
+
+impl Peer {
+    fn of(address: SocketAddr) -> Self {
+        // A socket that takes both families has IPv4 addresses mapped into IPv6.
+        Self(address.ip().to_canonical())
+    }
+
+    pub(crate) fn is_loopback(self) -> bool {
+        self.0.is_loopback()
+    }
 }
 
 /// The running listeners. Dropping them closes their connections at once.
@@ -54,10 +63,13 @@ impl Server {
         }
     }
 
-    /// Serves `router` on a listener, over TLS if there is an acceptor.
-    pub(crate) fn serve(&mut self, listener: TcpListener, tls: Option<TlsAcceptor>, router: Router) {
+    /// Serves `router` on listeners, over TLS if there is an acceptor.
+    pub(crate) fn serve(&mut self, listeners: Vec<TcpListener>, tls: Option<TlsAcceptor>, router: Router) {
         let stop = Stop(self.stop.subscribe());
-        self.listeners.spawn(accept(listener, Connector { tls, router, stop }));
+        let connector = Connector { tls, router, stop };
+        for listener in listeners {
+            self.listeners.spawn(accept(listener, connector.clone()));
+        }
     }
 
     /// Stops listening, and waits up to [`SHUTDOWN_TIMEOUT`] for requests in progress.
@@ -97,8 +109,8 @@ async fn accept(listener: TcpListener, connector: Connector) {
             () = stop.requested() => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connector.clone().connect(stream));
+                Ok((stream, peer)) => {
+                    connections.spawn(connector.clone().connect(stream, Peer::of(peer)));
                 }
                 Err(error) => {
                     warn!(%error, "cannot accept a connection");
@@ -112,16 +124,16 @@ async fn accept(listener: TcpListener, connector: Connector) {
 }
 
 impl Connector {
-    async fn connect(mut self, stream: TcpStream) {
+    async fn connect(mut self, stream: TcpStream, peer: Peer) {
         // Clients wait for the small responses, which Nagle's algorithm would delay.
         stream.set_nodelay(true).ok();
         let Some(tls) = self.tls.take() else {
-            return self.serve(stream).await;
+            return self.serve(stream, peer).await;
         };
         select! {
             () = self.stop.requested() => {}
             stream = tls.accept(stream) => match stream {
-                Ok(stream) => self.serve(stream).await,
+                Ok(stream) => self.serve(stream, peer).await,
                 Err(error) => debug!(%error, "the TLS handshake failed"),
             },
         }
@@ -131,9 +143,10 @@ impl Connector {
     ///
     /// There is no timeout: a client that stalls blocks only its own connection, and one that is paused in a debugger
     /// is not cut off.
-    async fn serve(mut self, stream: impl Socket) {
+    async fn serve(mut self, stream: impl Socket, peer: Peer) {
         let router = TowerToHyperService::new(self.router);
-        let service = service_fn(|request| {
+        let service = service_fn(|mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
             let response = router.call(request);
             async { ResetConnection::check(response.await.unwrap_or_else(|never| match never {})) }
         });

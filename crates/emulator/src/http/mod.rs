@@ -3,11 +3,14 @@
 //! A request passes `listener`, `router`, `record`, `headers`, `authentication` and `api_version`, in this order, before
 //! it reaches one of the `operations`.
 
+mod addresses;
 mod api_version;
 mod authentication;
 mod certificate;
+mod cross_origin;
 mod fault_injection;
 mod headers;
+mod json_body;
 mod listener;
 mod operations;
 mod rate_limits;
@@ -16,18 +19,31 @@ mod request;
 mod response;
 mod router;
 
-use crate::{auth::signature::Tolerance, faults::Faults, resource::Resource};
+use crate::{
+    auth::{ControlToken, signature::Tolerance},
+    faults::{Fault, Faults},
+    identities::{EmulatorState, InvalidState},
+    resource::Resource,
+    storage::{NotPersisted, Receipt},
+};
 use axum::extract::FromRef;
 use std::{
+    borrow::Cow,
     fmt::{self, Display, Formatter},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
+use time::Duration;
 
+pub use addresses::InvalidHost;
+pub(crate) use addresses::{Addresses, BindError, Hosts};
 pub use api_version::UnknownVersion;
 pub(crate) use api_version::{API_VERSIONS, WithdrawnVersions};
 pub(crate) use certificate::Certificate;
 pub(crate) use headers::header_text;
-pub(crate) use listener::{Server, bind};
+pub(crate) use listener::{Peer, Server};
 pub(crate) use rate_limits::RateLimits;
 pub(crate) use record::{RequestLog, RequestRecord};
 pub(crate) use request::RequestBody;
@@ -37,7 +53,9 @@ pub(crate) use router::router;
 /// The state that requests share: the resource, and how the emulator serves it.
 pub(crate) struct Service {
     pub(crate) resource: Resource,
-    pub(crate) ports: Ports,
+    pub(crate) addresses: Addresses,
+    /// The secret that opens the control surface to other machines.
+    pub(crate) control_token: Option<ControlToken>,
     pub(crate) tolerance: Tolerance,
     pub(crate) accept_unverified_bearer: bool,
     /// True if the message of a 401 contains its explanation.
@@ -46,6 +64,20 @@ pub(crate) struct Service {
     pub(crate) rate_limits: RateLimits,
     pub(crate) request_log: RequestLog,
     pub(crate) withdrawn_versions: WithdrawnVersions,
+    pub(crate) initial: InitialState,
+    /// The numbers of imports and resets since the start.
+    pub(crate) imports: AtomicU64,
+    pub(crate) resets: AtomicU64,
+}
+
+/// The state and the settings with which the emulator starts, and to which it is reset.
+#[derive(Default)]
+pub(crate) struct InitialState {
+    pub(crate) state: EmulatorState,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) clock_offset: Duration,
+    pub(crate) revocation_delay: Duration,
+    pub(crate) withdrawn_versions: Vec<String>,
 }
 
 /// The service as one listener offers it.
@@ -55,27 +87,52 @@ pub(crate) struct Endpoint {
     pub(crate) service: Arc<Service>,
 }
 
-impl FromRef<Endpoint> for Arc<Service> {
-    fn from_ref(endpoint: &Endpoint) -> Self {
-        endpoint.service.clone()
+impl Service {
+    /// Replaces identities, assignments and revocations.
+    pub(crate) fn import(&self, state: &EmulatorState) -> Result<Receipt, InvalidState> {
+        let receipt = self.resource.import(state, |_| {})?;
+        self.imports.fetch_add(1, Ordering::Relaxed);
+        Ok(receipt)
+    }
+
+    /// Returns to the initial state and settings. Access keys and the key of tokens stay, and so do connection strings.
+    pub(crate) async fn reset(&self) -> Result<(), NotPersisted> {
+        let InitialState {
+            state,
+            faults,
+            clock_offset,
+            revocation_delay,
+            withdrawn_versions,
+        } = &self.initial;
+        self.faults.clear();
+        for fault in faults {
+            // It was valid when the emulator was started, as were the versions and the state.
+            self.faults.inject(fault.clone()).ok();
+        }
+        self.withdrawn_versions.set(withdrawn_versions).ok();
+        self.resource.clock.set_offset(*clock_offset);
+        self.resource.revocation_delay.set(*revocation_delay);
+        let receipt = self.resource.import(state, |_| {}).unwrap_or_default();
+        self.resource.issued.clear();
+        self.rate_limits.clear();
+        self.request_log.clear();
+        self.resets.fetch_add(1, Ordering::Relaxed);
+        self.resource.store.wait(receipt).await
+    }
+
+    /// Redacts the secrets of the emulator in a text of a request.
+    pub(crate) fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let text = self.resource.access_keys.redact(text);
+        match &self.control_token {
+            Some(token) => token.redact(text),
+            None => text,
+        }
     }
 }
 
-/// The ports of both listeners.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ports {
-    pub(crate) http: u16,
-    pub(crate) https: u16,
-}
-
-impl Ports {
-    /// The endpoint with this protocol, such as `http://127.0.0.1:49152/`.
-    pub(crate) fn endpoint(self, scheme: Scheme) -> String {
-        let port = match scheme {
-            Scheme::Http => self.http,
-            Scheme::Https => self.https,
-        };
-        format!("{scheme}://127.0.0.1:{port}/")
+impl FromRef<Endpoint> for Arc<Service> {
+    fn from_ref(endpoint: &Endpoint) -> Self {
+        endpoint.service.clone()
     }
 }
 

@@ -58,6 +58,13 @@ impl RateLimits {
         }
     }
 
+    /// Ends all windows.
+    pub(crate) fn clear(&self) {
+        if let Some(windows) = &self.windows {
+            windows.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+    }
+
     /// Counts a request, or returns the time to wait.
     fn count(&self, quota: Quota, now: OffsetDateTime) -> Result<(), LimitExceeded> {
         let Some(windows) = &self.windows else {

@@ -3,7 +3,14 @@
 use crate::{
     dates,
     faults::AppliedFaults,
-    http::{Endpoint, Refusal, Service, fault_injection, listener::ResetConnection, response::ResponseIdentity},
+    http::{
+        Endpoint, Refusal, Service,
+        cross_origin::{is_preflight, preflight_response},
+        fault_injection,
+        listener::ResetConnection,
+        request::sent_uri,
+        response::ResponseIdentity,
+    },
     operation::Operation,
     ring_buffer::{Numbered, RingBuffer},
 };
@@ -31,10 +38,11 @@ const MAX_TEXT: usize = 300;
 /// The explanation of a request whose client did not wait for the response.
 const CLIENT_GONE: &str = "the connection was closed before the answer";
 
-/// Applies faults to the request, and records it with its response.
+/// Answers a preflight, or applies faults to the request, and records it with its response.
 pub(super) async fn record(State(endpoint): State<Endpoint>, request: Request, next: Next) -> Response {
     let mut recorder = Recorder::start(endpoint.service.clone(), &request);
     let mut response = match &recorder.faults {
+        None if is_preflight(&request) => preflight_response(request.headers()),
         None => next.run(request).await,
         Some(faults) => fault_injection::apply(faults, &endpoint.service, request, next).await,
     };
@@ -68,12 +76,16 @@ struct Outcome {
 
 impl Recorder {
     fn start(service: Arc<Service>, request: &Request) -> Self {
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let method = request.method().clone();
+        let path = sent_uri(request.uri(), request.extensions()).path().to_owned();
         let route = request.extensions().get().map(MatchedPath::as_str);
         let operation = route.and_then(|route| Operation::of(&method, route));
         Self {
             started: Instant::now(),
-            faults: service.faults.apply_to(operation),
+            // A preflight is not the request that a fault is meant for.
+            faults: (!is_preflight(request))
+                .then(|| service.faults.apply_to(operation))
+                .flatten(),
             outcome: None,
             service,
             method,
@@ -114,9 +126,8 @@ impl Outcome {
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        let access_keys = &self.service.resource.access_keys;
-        let method = access_keys.redact(self.method.as_str());
-        let path = access_keys.redact(&self.path);
+        let method = self.service.redact(self.method.as_str());
+        let path = self.service.redact(&self.path);
         let Outcome {
             status,
             code,
@@ -192,6 +203,12 @@ impl RequestLog {
         self.requests.add(record);
     }
 
+    /// Drops all requests.
+    pub(crate) fn clear(&self) {
+        self.requests.clear();
+        self.refusals.clear();
+    }
+
     /// The last requests, newest first.
     pub(crate) fn requests(&self) -> Vec<Numbered<RequestRecord>> {
         self.requests.list()
@@ -205,8 +222,11 @@ impl RequestLog {
 
 /// The identity that a path names, percent-decoded.
 fn identity_in(path: &str) -> Option<String> {
-    let segment = path.strip_prefix("/identities/")?.split('/').next()?;
-    Some(cut(&percent_decode_str(segment).decode_utf8_lossy()))
+    let mut segments = path.strip_prefix('/')?.split('/');
+    let decode = |segment| percent_decode_str(segment).decode_utf8_lossy();
+    let is_identity = decode(segments.next()?).eq_ignore_ascii_case("identities");
+    let id = segments.next().filter(|id| is_identity && !id.is_empty())?;
+    Some(cut(&decode(id)))
 }
 
 fn cut(text: &str) -> String {

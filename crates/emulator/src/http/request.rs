@@ -1,19 +1,13 @@
 //! The parts of a request that operations read: its body, segments of its path, and GUIDs in both.
 
-use crate::{
-    http::{ServiceError, header_text},
-    json_object::JsonObject,
-};
+use crate::http::ServiceError;
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequest, MatchedPath, Request},
 };
-use http::{HeaderMap, StatusCode, header::CONTENT_TYPE, request::Parts};
+use http::{Extensions, StatusCode, Uri, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use percent_encoding::percent_decode_str;
-use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::error::Category;
-use tracing::warn;
 use uuid::Uuid;
 
 /// The most bytes of a body. The largest that makes sense contains an Entra ID token of a few kilobytes.
@@ -24,10 +18,15 @@ pub(crate) struct RequestBody(pub(crate) Bytes);
 
 impl RequestBody {
     pub(super) async fn read(body: Body) -> Result<Self, ServiceError> {
-        match Limited::new(body, MAX_LENGTH).collect().await {
+        Self::read_at_most(MAX_LENGTH, body).await
+    }
+
+    /// Reads a body of this many bytes at most.
+    pub(crate) async fn read_at_most(max_length: usize, body: Body) -> Result<Self, ServiceError> {
+        match Limited::new(body, max_length).collect().await {
             Ok(body) => Ok(Self(body.to_bytes())),
             Err(error) if error.is::<LengthLimitError>() => {
-                let message = format!("The request body is longer than {MAX_LENGTH} bytes.");
+                let message = format!("The request body is longer than {max_length} bytes.");
                 Err(ServiceError::new(
                     StatusCode::PAYLOAD_TOO_LARGE,
                     "PayloadTooLarge",
@@ -50,55 +49,14 @@ impl<S: Sync> FromRequest<S> for RequestBody {
     }
 }
 
-/// A JSON object as body; `None` if it is empty, `null`, or not declared to be JSON.
-pub(super) struct Json<T>(pub(super) Option<T>);
+/// The URI of a request as it was sent and signed, if the router has replaced it by the documented form. It is an extension of
+/// the request.
+#[derive(Clone)]
+pub(super) struct ReplacedUri(pub(super) Uri);
 
-impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
-    type Rejection = ServiceError;
-
-    async fn from_request(request: Request, _: &S) -> Result<Self, Self::Rejection> {
-        let (head, body) = request.into_parts();
-        let RequestBody(body) = RequestBody::read(body).await?;
-        if body.is_empty() {
-            return Ok(Self(None));
-        }
-        if !is_json(&head.headers) {
-            // The service ignores it too, but silently, which has misled users (MicrosoftDocs/azure-docs#96255).
-            warn!(
-                route = head.extensions.get().map(MatchedPath::as_str),
-                "the body is ignored: its Content-Type is not application/json"
-            );
-            return Ok(Self(None));
-        }
-        match serde_json::from_slice::<Option<JsonObject<T>>>(&body) {
-            Ok(object) => Ok(Self(object.map(|JsonObject(value)| value))),
-            // The form is refused at its first fault, after which the text may not be JSON at all.
-            Err(error) => Err(invalid_body(
-                &serde_json::from_slice::<IgnoredAny>(&body).err().unwrap_or(error),
-            )),
-        }
-    }
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let media_type = header_text(headers, CONTENT_TYPE).and_then(|value| value.split(';').next());
-    media_type.is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("application/json"))
-}
-
-/// Distinguishes text that is not JSON from JSON of another form. serde's error could contain parts of the body.
-fn invalid_body(error: &serde_json::Error) -> ServiceError {
-    let position = format!("line {}, column {}", error.line(), error.column());
-    let refusal = match error.classify() {
-        Category::Data => {
-            let message = format!("The request body does not have the expected form at {position}.");
-            ServiceError::new(StatusCode::BAD_REQUEST, "ValidationError", message)
-        }
-        Category::Io | Category::Syntax | Category::Eof => {
-            let message = format!("The request body is not JSON at {position}.");
-            ServiceError::new(StatusCode::UNPROCESSABLE_ENTITY, "InvalidJson", message)
-        }
-    };
-    refusal.without_versions()
+/// The URI of a request as it was sent and signed.
+pub(super) fn sent_uri<'a>(uri: &'a Uri, extensions: &'a Extensions) -> &'a Uri {
+    extensions.get().map_or(uri, |ReplacedUri(sent)| sent)
 }
 
 /// The segment that the route calls `{name}`, percent-decoded; empty if that is not UTF-8.

@@ -1,6 +1,6 @@
 //! Assignments of users to the resource, which may exchange an Entra ID token for an access token.
 
-use crate::storage::{DataFileError, Loaded, Receipt, SETTINGS, Store};
+use crate::storage::{Changes, DataFileError, Loaded, Receipt, SETTINGS, Store};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -9,8 +9,8 @@ use std::{
 use uuid::Uuid;
 
 /// An assignment in the service's JSON form.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Assignment {
     /// The object id of the principal.
     pub(crate) object_id: Uuid,
@@ -93,9 +93,13 @@ impl PrincipalType {
 }
 
 /// The key of an assignment among those of its kind.
-pub(crate) trait Key: Ord {
+pub(crate) trait AssignmentKey: Ord + Copy {
     /// The table of the assignments.
     const TABLE: &'static str;
+    /// The kinds of principals that they are for.
+    const PRINCIPAL_TYPES: &'static [PrincipalType];
+    /// True if each names its applications.
+    const NEEDS_CLIENT_IDS: bool;
 
     fn of(assignment: &Assignment) -> Self;
 
@@ -104,8 +108,11 @@ pub(crate) trait Key: Ord {
 }
 
 /// The object id.
-impl Key for Uuid {
+impl AssignmentKey for Uuid {
     const TABLE: &'static str = "entraAssignments";
+    const PRINCIPAL_TYPES: &'static [PrincipalType] =
+        &[PrincipalType::User, PrincipalType::Group, PrincipalType::Tenant];
+    const NEEDS_CLIENT_IDS: bool = true;
 
     fn of(assignment: &Assignment) -> Self {
         assignment.object_id
@@ -117,8 +124,14 @@ impl Key for Uuid {
 }
 
 /// The tenant id and the object id.
-impl Key for (Uuid, Uuid) {
+impl AssignmentKey for (Uuid, Uuid) {
     const TABLE: &'static str = "teamsExtensionAssignments";
+    const PRINCIPAL_TYPES: &'static [PrincipalType] = &[
+        PrincipalType::User,
+        PrincipalType::ResourceAccount,
+        PrincipalType::TeamsResourceAccount,
+    ];
+    const NEEDS_CLIENT_IDS: bool = false;
 
     fn of(assignment: &Assignment) -> Self {
         (assignment.tenant_id, assignment.object_id)
@@ -139,7 +152,7 @@ pub(crate) struct Assignments<K> {
     store: Store,
 }
 
-struct State<K> {
+pub(super) struct State<K> {
     /// Persisted under the name of the table.
     next_number: u64,
     by_key: BTreeMap<K, NumberedAssignment>,
@@ -153,7 +166,7 @@ struct NumberedAssignment {
     receipt: Receipt,
 }
 
-impl<K: Key> Assignments<K> {
+impl<K: AssignmentKey> Assignments<K> {
     /// Loads the assignments in the data file.
     pub(crate) fn load(Loaded { store, contents, .. }: &Loaded) -> Result<Self, DataFileError> {
         let stored = contents.records::<NumberedAssignment>(K::TABLE)?.into_iter();
@@ -170,30 +183,16 @@ impl<K: Key> Assignments<K> {
     }
 
     /// Creates an assignment, or replaces the one with its key. Returns whether it is new.
-    ///
-    /// One for the same principal keeps its number.
     pub(crate) fn put(&self, assignment: Assignment) -> (bool, Receipt) {
         let key = K::of(&assignment);
-        let State { next_number, by_key } = &mut *self.lock();
-        let number = match by_key.get(&key) {
-            Some(existing) if existing.assignment.has_principal_of(&assignment) => existing.number,
-            _ => {
-                let number = *next_number;
-                *next_number += 1;
-                number
-            }
-        };
-        let mut numbered = NumberedAssignment {
-            number,
-            assignment,
-            receipt: Receipt::default(),
-        };
+        let mut state = self.lock();
+        let mut numbered = state.number(assignment);
         numbered.receipt = self.store.write(|changes| {
-            changes.put(SETTINGS, K::TABLE, next_number);
+            changes.put(SETTINGS, K::TABLE, &state.next_number);
             changes.put(K::TABLE, key.path(), &numbered);
         });
         let receipt = numbered.receipt;
-        (by_key.insert(key, numbered).is_none(), receipt)
+        (state.by_key.insert(key, numbered).is_none(), receipt)
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<Assignment> {
@@ -231,7 +230,55 @@ impl<K: Key> Assignments<K> {
         self.lock().by_key.values().any(|numbered| numbered.number == number)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<K>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<K>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: AssignmentKey> State<K> {
+    /// Numbers an assignment. One for the same principal as before keeps its number.
+    fn number(&mut self, assignment: Assignment) -> NumberedAssignment {
+        let number = match self.by_key.get(&K::of(&assignment)) {
+            Some(existing) if existing.assignment.has_principal_of(&assignment) => existing.number,
+            _ => {
+                let number = self.next_number;
+                self.next_number += 1;
+                number
+            }
+        };
+        NumberedAssignment {
+            number,
+            assignment,
+            receipt: Receipt::default(),
+        }
+    }
+
+    /// Replaces all assignments, and returns the keys of those that are no more.
+    pub(super) fn replace(&mut self, assignments: &[Assignment]) -> Vec<K> {
+        let numbered = assignments.iter().map(|assignment| {
+            let numbered = self.number(assignment.clone());
+            (K::of(assignment), numbered)
+        });
+        let replaced: BTreeMap<_, _> = numbered.collect();
+        let earlier = std::mem::replace(&mut self.by_key, replaced);
+        let removed = earlier.into_keys().filter(|key| !self.by_key.contains_key(key));
+        removed.collect()
+    }
+
+    /// Describes assignments that have taken the place of others.
+    pub(super) fn describe(&self, removed: &[K], changes: &mut Changes) {
+        changes.put(SETTINGS, K::TABLE, &self.next_number);
+        for key in removed {
+            changes.delete(K::TABLE, key.path());
+        }
+        for (key, numbered) in &self.by_key {
+            changes.put(K::TABLE, key.path(), numbered);
+        }
+    }
+
+    pub(super) fn set_receipt(&mut self, receipt: Receipt) {
+        for numbered in self.by_key.values_mut() {
+            numbered.receipt = receipt;
+        }
     }
 }

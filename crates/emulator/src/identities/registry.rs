@@ -1,9 +1,9 @@
 //! The identities of the resource, and the revocations of their tokens.
 
 use crate::{
-    dates::StoredTime,
+    dates::{StoredTime, Timestamp},
     identities::IdentityId,
-    storage::{DataFileError, Loaded, Receipt, Store},
+    storage::{Changes, DataFileError, Loaded, Receipt, Store},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -22,21 +22,28 @@ const TABLE: &str = "identities";
 
 /// An identity: the revocations of its tokens.
 #[derive(Default, Serialize, Deserialize)]
-struct Identity {
-    revocations: Revocations,
+pub(super) struct Identity {
+    pub(super) revocations: Revocations,
     /// The receipt of its creation, or of its last revocation.
     #[serde(skip)]
-    receipt: Receipt,
+    pub(super) receipt: Receipt,
+}
+
+impl From<Revocations> for Identity {
+    fn from(revocations: Revocations) -> Self {
+        let receipt = Receipt::default();
+        Self { revocations, receipt }
+    }
 }
 
 /// The identities of one resource.
 pub(crate) struct Registry {
-    resource: Uuid,
+    pub(super) resource: Uuid,
     identities: Mutex<Identities>,
     store: Store,
 }
 
-type Identities = BTreeMap<IdentityId, Identity>;
+pub(super) type Identities = BTreeMap<IdentityId, Identity>;
 
 impl Registry {
     /// Loads the identities in the data file.
@@ -65,7 +72,7 @@ impl Registry {
     fn next_id(&self, identities: &Identities, now: OffsetDateTime) -> IdentityId {
         let after_last = identities
             .last_key_value()
-            .map_or(0, |(last, _)| last.user.as_u64_pair().0 + 1);
+            .map_or(0, |(last, _)| last.user.as_u64_pair().0.saturating_add(1));
         let millis = u64::try_from((now - EPOCH).whole_milliseconds()).unwrap_or_default();
         let (_, random) = Uuid::new_v4().as_u64_pair();
         IdentityId {
@@ -124,7 +131,17 @@ impl Registry {
         self.lock().len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Identities> {
+    /// Describes identities that have taken the place of others.
+    pub(super) fn describe(identities: &Identities, removed: &[IdentityId], changes: &mut Changes) {
+        for id in removed {
+            changes.delete(TABLE, id);
+        }
+        for (id, identity) in identities {
+            changes.put(TABLE, id, identity);
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Identities> {
         self.identities.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -133,8 +150,8 @@ impl Registry {
 ///
 /// A token carries the number of revocations before it was issued, so it is revoked by any that has that number or a
 /// higher one.
-#[derive(Default, Serialize, Deserialize)]
-struct Revocations {
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Revocations {
     /// The number of those in effect, whose times are dropped.
     settled: u64,
     /// The times at which the others take effect, oldest first.
@@ -142,8 +159,26 @@ struct Revocations {
 }
 
 impl Revocations {
+    pub(super) fn new(in_effect: u64, mut pending: Vec<Timestamp>) -> Self {
+        pending.sort();
+        Self {
+            settled: in_effect,
+            pending: pending.into_iter().map(|Timestamp(time)| StoredTime(time)).collect(),
+        }
+    }
+
+    /// The number of those in effect.
+    pub(super) fn in_effect(&self) -> u64 {
+        self.settled
+    }
+
+    /// The times at which the others take effect.
+    pub(super) fn pending(&self) -> impl Iterator<Item = Timestamp> {
+        self.pending.iter().map(|StoredTime(time)| Timestamp(*time))
+    }
+
     /// The number of all revocations, in effect or not.
-    fn count(&self) -> u64 {
+    pub(super) fn count(&self) -> u64 {
         self.settled.saturating_add(self.pending.len() as u64)
     }
 

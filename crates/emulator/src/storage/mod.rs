@@ -59,6 +59,13 @@ impl Store {
         self.0.is_some()
     }
 
+    /// Returns whether a change could not be written, so that no later one is either.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_some_and(|file| file.written().has_changed().is_err())
+    }
+
     /// Queues changes, and returns without waiting for the write. Call it while the state that they describe is locked,
     /// so that they are written in the order in which they were made.
     pub(crate) fn write(&self, describe: impl FnOnce(&mut Changes)) -> Receipt {

@@ -19,8 +19,13 @@ pub(super) const TEAMS_AUDIENCE: &str = "1fd5118e-2576-4263-8130-9503064c837a";
 /// The application "Azure Communication Services Clients", whose scopes begin with this URI.
 pub(super) const ENTRA_USER_AUDIENCE: &str = "https://communication.azure.com/clients";
 
-/// Accepted audiences of a bearer token. Clients other than the SDKs leave the slash out.
-pub(crate) const SERVICE_AUDIENCES: &[&str] = &[SERVICE_AUDIENCE, "https://communication.azure.com"];
+/// Accepted audiences of a bearer token. Clients other than the SDKs leave the slash out; a token of version 2.0 has the id of
+/// the service's application.
+pub(crate) const SERVICE_AUDIENCES: &[&str] = &[
+    SERVICE_AUDIENCE,
+    "https://communication.azure.com",
+    "632ec9eb-fad7-4cbd-993a-e72973ba2acc",
+];
 /// Accepted audiences of a Teams user's token.
 pub(crate) const TEAMS_AUDIENCES: &[&str] = &[TEAMS_AUDIENCE];
 /// Accepted audiences of a token for Teams Phone extensibility. Clients ask for the scope

@@ -114,6 +114,7 @@ async fn bearer_token_needs_https() {
     for audience in [
         None,
         Some("https://communication.azure.com"),
+        Some("632ec9eb-fad7-4cbd-993a-e72973ba2acc"),
         Some("https://communication.azure.com/"),
     ] {
         let request = EntraTokenRequest {

@@ -25,6 +25,11 @@ pub(crate) const VERSIONS: [&str; 7] = [
 pub(crate) const VERSION: &str = "?api-version=2026-09-23";
 pub(crate) const PREVIEW: &str = "?api-version=2025-03-02-preview";
 
+/// Stable versions as `api-supported-versions` lists them.
+pub(crate) fn listed_stable(is_supported: impl Fn(&str) -> bool) -> String {
+    listed(|version| !version.ends_with("-preview") && is_supported(version))
+}
+
 /// Versions as `api-supported-versions` lists them.
 pub(crate) fn listed(is_supported: impl Fn(&str) -> bool) -> String {
     let supported = VERSIONS.into_iter().filter(|version| is_supported(version));

@@ -281,10 +281,7 @@ fn every_other_error_names_its_part() {
             "Authorization",
         ),
         (|request| request.x_ms_date = None, "x-ms-date"),
-        (
-            |request| request.x_ms_date = Some("Sat, 01 Aug 2026 02:00:00 +0200"),
-            "date",
-        ),
+        (|request| request.x_ms_date = Some("Sat, 01 August"), "date"),
         (|request| request.host = None, "Host"),
         (|request| request.content_sha256 = None, "x-ms-content-sha256"),
         (|request| request.content_sha256 = Some("c2VjcmV0"), "body hash"),

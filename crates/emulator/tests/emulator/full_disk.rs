@@ -59,6 +59,12 @@ async fn unwritable_changes_are_refused_until_restart() {
     let introspect = format!("{}tokens/introspect", process.text("controlEndpoint"));
     let introspect = client.http.post(introspect).json(&json!({"token": token}));
     assert_eq!(Response::of(introspect).await.status, 500);
+    let health = format!("{}health", process.text("controlEndpoint"));
+    let health = Response::of(client.http.get(health)).await;
+    assert_eq!(
+        (health.status, health.text("/status").as_str()),
+        (503, "dataFileFailed")
+    );
     // A request without a change succeeds.
     client.issue_chat(&ids[1]).await;
     let log = process.into_log().await;

@@ -1,6 +1,6 @@
 //! Identities and access tokens, operation by operation.
 
-use crate::client::{Client, PREVIEW, Response, VERSION, start};
+use crate::client::{Client, Response, VERSION, start};
 use acs_identity_emulator::TokenStatus;
 use serde_json::{Value, json};
 
@@ -47,7 +47,8 @@ async fn identity_is_created_with_and_without_token() {
 async fn unknown_members_are_ignored_in_every_version() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
-    for (number, query) in [VERSION, PREVIEW, VERSION, PREVIEW].into_iter().enumerate() {
+    let oldest = "?api-version=2021-03-07";
+    for (number, query) in [VERSION, oldest, VERSION].into_iter().enumerate() {
         let body = r#"{"customId":"sally","unknown":{"member":[]}}"#;
         let created = client.send("POST", &format!("/identities{query}"), body).await;
         let expected = json!({"identity": {"id": created.text("/identity/id")}});
@@ -238,7 +239,7 @@ async fn other_requests_are_not_found_or_not_allowed() {
         ("PUT", format!("/identities/{id}"), 405),
         ("PUT", "/identities".to_owned(), 405),
         ("GET", "/".to_owned(), 404),
-        ("DELETE", "/identities/".to_owned(), 404),
+        ("DELETE", "/identities//".to_owned(), 404),
         ("POST", format!("/identities/{id}/:issue"), 404),
         ("POST", format!("/identities/{id}/issueAccessToken"), 404),
     ] {

@@ -99,7 +99,7 @@ async fn wrong_option_is_named() {
     for builder in [builder().port(port), builder().https_port(port)] {
         let error = builder.start().await.unwrap_err();
         assert!(
-            matches!(error, EmulatorError::Bind { port: named, .. } if named == port),
+            matches!(error, EmulatorError::Bind { address, .. } if address == (Ipv4Addr::LOCALHOST, port).into()),
             "{error:?}"
         );
         assert!(

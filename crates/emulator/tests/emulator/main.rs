@@ -9,6 +9,7 @@ mod bad_input;
 mod binary;
 mod client;
 mod control;
+mod cross_origin;
 #[cfg(feature = "persistence")]
 mod data;
 #[cfg(feature = "persistence")]
@@ -16,6 +17,7 @@ mod data_refusals;
 mod entra_assignments;
 mod entra_user;
 mod explain;
+mod explain_by_hand;
 mod fault_control;
 mod faults;
 #[cfg(all(feature = "cli", unix))]
@@ -24,18 +26,22 @@ mod https;
 mod identities;
 #[cfg(feature = "cli")]
 mod killed;
+mod leniency;
 mod lifecycle;
 mod misplaced_key;
 #[cfg(feature = "cli")]
 mod process;
 mod properties;
 mod quirks;
+#[cfg(feature = "cli")]
+mod reach;
 mod recordings;
 mod redaction;
 mod refusals;
 mod settings;
 mod signature;
 mod signer;
+mod state;
 mod teams_extension;
 mod teams_extension_assignments;
 mod teams_user;

@@ -167,16 +167,27 @@ async fn unowned_id_is_explained() {
 
 #[tokio::test]
 async fn unknown_path_is_explained() {
-    let emulator = start().await;
-    let client = Client::over_http(&emulator);
-    for path in ["/Identities", "/identities/", "//identities"] {
-        assert_eq!(client.send("POST", &format!("{path}{VERSION}"), "").await.status, 404);
-        let requests = Response::of(http().get(format!("{}requests", emulator.control_endpoint()))).await;
-        let explanation = requests.text("/requests/0/explanation");
-        assert!(
-            explanation.starts_with("path: no operation has it. Paths are case-sensitive"),
-            "{explanation}"
-        );
+    for (strict, reason, paths) in [
+        (
+            false,
+            "A path has no doubled slash",
+            ["/identity", "/identities//", "//identities"],
+        ),
+        (
+            true,
+            "With `--strict`, paths are case-sensitive",
+            ["/Identities", "/identities/", "/%69dentities"],
+        ),
+    ] {
+        let emulator = builder().strict(strict).start().await.unwrap();
+        let client = Client::over_http(&emulator);
+        for path in paths {
+            assert_eq!(client.send("POST", &format!("{path}{VERSION}"), "").await.status, 404);
+            let requests = Response::of(http().get(format!("{}requests", emulator.control_endpoint()))).await;
+            let explanation = requests.text("/requests/0/explanation");
+            let expected = format!("path: no operation has it. {reason}");
+            assert!(explanation.starts_with(&expected), "{explanation}");
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Settings that clients notice: the clock, the delay of revocations, withdrawn api-versions.
 
 use crate::{
-    client::{Client, PREVIEW, Response, VERSION, VERSIONS, builder, listed, start},
+    client::{Client, PREVIEW, Response, VERSION, VERSIONS, builder, listed_stable, start},
     signer::http_date,
 };
 use acs_identity_emulator::{AccessKeyKind, EmulatorError, TokenStatus};
@@ -123,7 +123,7 @@ async fn withdrawn_version_is_refused_and_unlisted() {
 
     let response = create().await;
     assert_eq!(response.status, 201);
-    let supported = listed(|version| version != "2021-03-07");
+    let supported = listed_stable(|version| version != "2021-03-07");
     assert_eq!(response.header("api-supported-versions"), Some(&*supported));
 
     emulator.withdraw_version("2023-10-01").unwrap();
@@ -133,7 +133,7 @@ async fn withdrawn_version_is_refused_and_unlisted() {
         client.origin
     );
     response.assert_error(400, "UnsupportedApiVersion", &message, None);
-    let supported = listed(|version| !["2021-03-07", "2023-10-01"].contains(&version));
+    let supported = listed_stable(|version| !["2021-03-07", "2023-10-01"].contains(&version));
     assert_eq!(response.header("api-supported-versions"), Some(&*supported));
     assert_eq!(send("2021-03-07").await.status, 400);
     assert_eq!(send("2025-06-30").await.status, 201);

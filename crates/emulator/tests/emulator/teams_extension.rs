@@ -1,7 +1,7 @@
 //! The exchange of tokens for Teams Phone extensibility.
 
 use crate::{
-    client::{Client, Response, USER_CLAIMS, VERSION, builder, decode, listed, names_in_order, start},
+    client::{Client, Response, USER_CLAIMS, VERSION, builder, decode, listed_stable, names_in_order, start},
     user::{User, assert_forbidden, assert_not_admitted, assert_not_valid},
 };
 use acs_identity_emulator::{Emulator, EntraToken, EntraTokenKind, EntraTokenRequest, TokenStatus, Uuid};
@@ -51,7 +51,7 @@ async fn token_has_the_services_form_and_entra_expiry() {
     assert_eq!((response.status, &response.body), (200, &expected));
     assert_eq!(
         response.header("api-supported-versions"),
-        Some(&*listed(|version| version >= "2025-03-02"))
+        Some(&*listed_stable(|version| version >= "2025-06-30"))
     );
 
     assert_eq!(names_in_order(&token, 1), USER_CLAIMS);

@@ -5,9 +5,9 @@ use acs_identity_emulator::EntraTokenRequest;
 
 type Supports = fn(&str) -> bool;
 
-const ALL: Supports = |_| true;
-const TEAMS_USER: Supports = |version| version >= "2022-06-01";
-const TEAMS_EXTENSION: Supports = |version| version >= "2025-03-02";
+const STABLE: Supports = |version| !version.ends_with("-preview");
+const TEAMS_USER: Supports = |version| STABLE(version) && version >= "2022-06-01";
+const TEAMS_EXTENSION: Supports = |version| STABLE(version) && version >= "2025-06-30";
 const ENTRA: Supports = |version| version.ends_with("-preview");
 
 const ASSIGNMENT: &str = "/access/teamsExtension/tenants/t/assignments/o";
@@ -17,10 +17,10 @@ async fn every_operation_has_its_api_versions() {
     let emulator = start().await;
     let https = Client::over_https(&emulator);
     for (method, path, supports) in [
-        ("POST", "/identities", ALL),
-        ("DELETE", "/identities/x", ALL),
-        ("POST", "/identities/x/:issueAccessToken", ALL),
-        ("POST", "/identities/x/:revokeAccessTokens", ALL),
+        ("POST", "/identities", STABLE),
+        ("DELETE", "/identities/x", STABLE),
+        ("POST", "/identities/x/:issueAccessToken", STABLE),
+        ("POST", "/identities/x/:revokeAccessTokens", STABLE),
         ("POST", "/teamsUser/:exchangeAccessToken", TEAMS_USER),
         ("GET", ASSIGNMENT, TEAMS_EXTENSION),
         ("PUT", ASSIGNMENT, TEAMS_EXTENSION),
@@ -82,12 +82,18 @@ async fn responses_list_the_supported_versions() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);
     let create = async |query: &str| client.send("POST", &format!("/identities{query}"), "").await;
-    for version in VERSIONS {
+    for version in VERSIONS.into_iter().filter(|version| STABLE(version)) {
         let created = create(&format!("?api-version={version}")).await;
         assert_eq!(created.status, 201, "{version}");
-        assert_eq!(created.header("api-supported-versions"), Some(&*listed(ALL)));
+        assert_eq!(created.header("api-supported-versions"), Some(&*listed(STABLE)));
     }
-    for version in ["2020-07-20-preview2", "2025-04-01-preview", "2023-10", "1.0"] {
+    for version in [
+        "2020-07-20-preview2",
+        "2025-03-02-preview",
+        "2025-04-01-preview",
+        "2023-10",
+        "1.0",
+    ] {
         let message = format!(
             "The HTTP resource that matches the request URI '{}/identities' does not support the API version \
              '{version}'.",

@@ -1,4 +1,4 @@
-//! Issuers of callers' tokens, as they are in the world.
+//! The tokens of issuers that are in use.
 
 use crate::{
     process::Process,

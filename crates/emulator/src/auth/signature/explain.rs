@@ -3,13 +3,15 @@
 use crate::auth::{
     redaction::Secrets,
     signature::{
-        AccessKey, Mistake, SignatureError, SignedRequest, Tolerance, mistake,
-        string_to_sign::{StringToSign, content_hash},
+        AccessKey, Mistake, SignatureError, SignedRequest, Tolerance,
+        detection::{Found, Refused},
+        string_to_sign::content_hash,
         verify::{Authorization, DateHeader, verify},
     },
 };
 use std::{
     borrow::Cow,
+    cmp::Reverse,
     fmt::{self, Display, Formatter},
 };
 use time::OffsetDateTime;
@@ -21,7 +23,7 @@ use time::OffsetDateTime;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     error: SignatureError,
-    mistake: Option<Mistake>,
+    mistakes: Vec<Mistake>,
     string_to_sign: String,
     signed_instead: Option<String>,
 }
@@ -71,25 +73,42 @@ pub fn explain(
     now: OffsetDateTime,
     tolerance: Tolerance,
 ) -> Option<Explanation> {
-    explain_for_any(request, &[key], now, tolerance)
+    explain_for_any(request, &[key], None, now, tolerance)
 }
 
-/// Explains a request to a resource with several keys, all of them redacted. Of the explanations by each key, the most
-/// precise is returned, and the first of equal ones.
+/// Explains a request to a resource with several keys, all of them redacted, as is another secret. Of the explanations by
+/// each key, the most precise is returned, and the first of equal ones.
 pub(crate) fn explain_for_any(
     request: &SignedRequest<'_>,
     keys: &[&AccessKey],
+    other_secret: Option<&str>,
     now: OffsetDateTime,
     tolerance: Tolerance,
 ) -> Option<Explanation> {
-    let secrets = Secrets::new(keys.iter().map(|key| key.as_base64()), request.authorization);
-    let explanations = keys
-        .iter()
-        .map(|key| explain_for(request, key, &secrets, now, tolerance));
-    let explanations: Vec<_> = explanations.collect::<Option<_>>()?;
-    let precision = |explanation: &Explanation| (explanation.mistake.is_some(), explanation.signed_instead.is_some());
-    // Of equals, `max_by_key` returns the last.
-    explanations.into_iter().rev().max_by_key(precision)
+    let secrets = keys.iter().map(|key| key.as_base64()).chain(other_secret);
+    let secrets = Secrets::new(secrets, request.authorization);
+    let precision = |explanation: &Explanation| {
+        (
+            !explanation.mistakes.is_empty(),
+            explanation.signed_instead.is_some(),
+            Reverse(explanation.mistakes.len()),
+        )
+    };
+    let mut best: Option<Explanation> = None;
+    for key in keys {
+        let explanation = explain_for(request, key, &secrets, now, tolerance)?;
+        if best
+            .as_ref()
+            .is_none_or(|best| precision(best) < precision(&explanation))
+        {
+            best = Some(explanation);
+        }
+        // No other key gives the signature too, and to try takes time.
+        if best.as_ref().is_some_and(|best| best.signed_instead.is_some()) {
+            break;
+        }
+    }
+    best
 }
 
 fn explain_for(
@@ -115,11 +134,16 @@ fn explain_for(
         secrets.header(request.host),
         content_hash(request.body),
     );
-    let found = find_mistake(&error, request, authorization.as_ref(), key, tolerance);
-    let (mistake, signed) = found.map_or((None, None), |(mistake, signed)| (Some(mistake), signed));
+    let refused = Refused {
+        request: *request,
+        key,
+        now,
+        tolerance,
+    };
+    let Found { mistakes, signed } = refused.mistakes(&error);
     let signed_instead = signed.map(|signed| secrets.string_to_sign(&signed));
     Some(Explanation {
-        mistake,
+        mistakes,
         error,
         signed_instead: signed_instead.filter(|signed| *signed != string_to_sign),
         string_to_sign,
@@ -140,43 +164,6 @@ fn to_be_signed<'a>(
     }
 }
 
-/// The mistake of the client, and the string that it signed, if that is known.
-fn find_mistake(
-    error: &SignatureError,
-    request: &SignedRequest<'_>,
-    authorization: Option<&Authorization>,
-    key: &AccessKey,
-    tolerance: Tolerance,
-) -> Option<(Mistake, Option<String>)> {
-    if let SignatureError::ClockSkew { ahead } = error {
-        return mistake::is_local_time(*ahead).then_some((Mistake::LocalTime, None));
-    }
-    let authorization = authorization?;
-    let hash = request.content_sha256?;
-    let right = StringToSign {
-        method: request.method,
-        target: request.target,
-        // If it is missing, the only date that can be signed is that of `Date`.
-        date: request.x_ms_date.unwrap_or_default(),
-        host: request.host?,
-        hash,
-    };
-    match error {
-        SignatureError::BodyHashMismatch => {
-            let is_signed = right.is_signed(key, &authorization.signature, tolerance);
-            let mistake = mistake::in_body_hash(hash, request.body, is_signed)?;
-            Some((mistake, is_signed.then(|| right.to_string())))
-        }
-        SignatureError::SignatureMismatch
-        | SignatureError::UnsupportedSignedHeaders
-        | SignatureError::MissingHeader("x-ms-date") => {
-            let (mistake, signed) = mistake::in_signature(request, right, authorization, key)?;
-            Some((mistake, Some(signed)))
-        }
-        _ => None,
-    }
-}
-
 impl Explanation {
     /// The error of [`verify()`].
     #[must_use]
@@ -184,17 +171,23 @@ impl Explanation {
         &self.error
     }
 
-    /// The known mistake that explains the request; `None` if there is no such mistake.
+    /// The known mistake that explains the request, the first if there are two; `None` if there is no such mistake.
     #[must_use]
     pub fn mistake(&self) -> Option<Mistake> {
-        self.mistake
+        self.mistakes.first().copied()
     }
 
-    /// The part that differs: `Authorization`, `date`, `host`, `path`, `query`, `verb`, `body hash`, `key`,
+    /// The known mistakes that explain the request: one, two that come together, or none.
+    #[must_use]
+    pub fn mistakes(&self) -> &[Mistake] {
+        &self.mistakes
+    }
+
+    /// The part that differs, the first if there are two: `Authorization`, `date`, `host`, `path`, `query`, `verb`, `body hash`, `key`,
     /// `signature` or `string to sign`; or the missing header.
     #[must_use]
     pub fn part(&self) -> &'static str {
-        match (self.mistake, &self.error) {
+        match (self.mistake(), &self.error) {
             (Some(mistake), _) => mistake.part(),
             (None, SignatureError::MissingHeader(name)) => name,
             (None, SignatureError::MalformedAuthorization | SignatureError::UnsupportedSignedHeaders) => {
@@ -209,7 +202,17 @@ impl Explanation {
     /// The remedy, in one sentence.
     #[must_use]
     pub fn remedy(&self) -> Cow<'static, str> {
-        let remedy = match (self.mistake, &self.error) {
+        if let [first, second] = self.mistakes.as_slice() {
+            let (first, second) = (first.remedy().trim_end_matches('.'), second.remedy());
+            if first == second.trim_end_matches('.') {
+                return second.into();
+            }
+            let mut letters = second.chars();
+            let begin = letters.next().map(|letter| letter.to_ascii_lowercase());
+            let second: String = begin.into_iter().chain(letters).collect();
+            return format!("{first}; {second}").into();
+        }
+        let remedy = match (self.mistake(), &self.error) {
             (Some(mistake), _) => mistake.remedy(),
             (None, SignatureError::MissingHeader("Authorization") | SignatureError::MalformedAuthorization) => {
                 "Send `HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature=` and the signature in \
@@ -249,8 +252,17 @@ impl Explanation {
 
 impl Display for Explanation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if let [first, second] = self.mistakes.as_slice() {
+            let (part, other) = (first.part(), second.part());
+            write!(f, "{part}")?;
+            if other != part {
+                write!(f, " and {other}")?;
+            }
+            write!(f, ": two mistakes come together: {first}; {second}")?;
+            return self.fmt_strings(f);
+        }
         write!(f, "{}: ", self.part())?;
-        match (self.mistake, &self.error) {
+        match (self.mistake(), &self.error) {
             (Some(Mistake::LocalTime), error) => write!(f, "{error}; {}", Mistake::LocalTime)?,
             (Some(mistake), _) => write!(f, "{mistake}")?,
             (None, SignatureError::SignatureMismatch) => {
@@ -263,6 +275,13 @@ impl Display for Explanation {
             }
             (None, error) => write!(f, "{error}")?,
         }
+        self.fmt_strings(f)
+    }
+}
+
+impl Explanation {
+    /// Writes the remedy and the strings to sign.
+    fn fmt_strings(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(
             f,
             ". {} The string to sign is `{}`.",

@@ -1,15 +1,6 @@
-//! Known mistakes of clients that sign a request, and their detection.
+//! Known mistakes of clients that sign a request.
 
-use crate::auth::signature::{
-    AccessKey, SignedRequest, json_whitespace,
-    string_to_sign::{StringToSign, content_hash},
-    verify::Authorization,
-};
-use base64::{Engine, prelude::BASE64_STANDARD};
-use http::uri::Authority;
-use percent_encoding::percent_decode_str;
 use std::fmt::{self, Display, Formatter};
-use time::Duration;
 
 /// A mistake that gives the signature, or another header, that a client has sent.
 ///
@@ -47,6 +38,34 @@ pub enum Mistake {
     OtherBody,
     /// The string to sign ends with a newline.
     TrailingNewline,
+    /// Date, host and body hash are joined by line breaks, not by semicolons.
+    JoinedByLineBreaks,
+    /// The signed path is the whole URL.
+    AbsoluteUrl,
+    /// The signed query is percent-encoded, or encoded once more.
+    EncodedQuery,
+    /// The signed query is percent-decoded.
+    DecodedQuery,
+    /// The date has the form of RFC 850: `Saturday, 01-Aug-26 00:00:00 GMT`.
+    Rfc850Date,
+    /// The year of the date has two digits.
+    TwoDigitYear,
+    /// The date has another form, such as that of ISO 8601 or RFC 2822, or is a number of seconds.
+    OtherDateForm,
+    /// The access key begins with `accesskey=`.
+    KeyWithPrefix,
+    /// The access key is the whole connection string.
+    ConnectionStringAsKey,
+    /// The access key is in quotes.
+    QuotedKey,
+    /// The access key has white space before or after it.
+    KeyWithWhiteSpace,
+    /// The body hash is that of the same text in another character set.
+    OtherCharset,
+    /// `Authorization` has the parameter `Credential`, as for Azure App Configuration.
+    CredentialParameter,
+    /// `Authorization` lacks the scheme `HMAC-SHA256`.
+    SchemeLeftOut,
 }
 
 impl Mistake {
@@ -54,14 +73,19 @@ impl Mistake {
     pub(super) fn part(self) -> &'static str {
         match self {
             Self::TrailingSlashInHost | Self::SchemeInHost | Self::PortLeftOut | Self::PortDoubled => "host",
-            Self::DecodedPath => "path",
-            Self::QueryLeftOut => "query",
+            Self::DecodedPath | Self::AbsoluteUrl => "path",
+            Self::QueryLeftOut | Self::EncodedQuery | Self::DecodedQuery => "query",
             Self::LowerCaseVerb => "verb",
-            Self::DateHeader | Self::LocalTime => "date",
-            Self::UndecodedKey => "key",
+            Self::DateHeader | Self::LocalTime | Self::Rfc850Date | Self::TwoDigitYear | Self::OtherDateForm => "date",
+            Self::UndecodedKey
+            | Self::KeyWithPrefix
+            | Self::ConnectionStringAsKey
+            | Self::QuotedKey
+            | Self::KeyWithWhiteSpace => "key",
             Self::HexSignature => "signature",
-            Self::HexBodyHash | Self::ReserialisedBody | Self::OtherBody => "body hash",
-            Self::TrailingNewline => "string to sign",
+            Self::HexBodyHash | Self::ReserialisedBody | Self::OtherBody | Self::OtherCharset => "body hash",
+            Self::TrailingNewline | Self::JoinedByLineBreaks => "string to sign",
+            Self::CredentialParameter | Self::SchemeLeftOut => "Authorization",
         }
     }
 
@@ -86,6 +110,21 @@ impl Mistake {
             Self::ReserialisedBody => "Serialize the body once, and hash the very bytes that are sent.",
             Self::OtherBody => "Hash the very bytes that are sent, after the last change to them.",
             Self::TrailingNewline => "End the string to sign with the body hash, without a newline.",
+            Self::JoinedByLineBreaks => "Join date, host and body hash by semicolons, on the third line.",
+            Self::AbsoluteUrl => "Sign the path and query alone, without scheme and host.",
+            Self::EncodedQuery | Self::DecodedQuery => "Sign the query as the request line has it.",
+            Self::Rfc850Date | Self::TwoDigitYear | Self::OtherDateForm => {
+                "Write the date as in `Sat, 01 Aug 2026 00:00:00 GMT`, and sign the very text that is sent."
+            }
+            Self::KeyWithPrefix => "Use the text after `accesskey=`, decoded from base64.",
+            Self::ConnectionStringAsKey => {
+                "Use the text after `accesskey=` in the connection string, decoded from base64."
+            }
+            Self::QuotedKey => "Use the access key without quotes, decoded from base64.",
+            Self::KeyWithWhiteSpace => "Trim the access key, and decode it from base64.",
+            Self::OtherCharset => "Encode the body as UTF-8 once, and hash and send these bytes.",
+            Self::CredentialParameter => "Leave `Credential` out: the host names the resource.",
+            Self::SchemeLeftOut => "Begin the header with `HMAC-SHA256` and a space.",
         }
     }
 }
@@ -112,162 +151,24 @@ impl Display for Mistake {
                 "the signature is right for the hash in x-ms-content-sha256, which is that of another body"
             }
             Self::TrailingNewline => "the signature is right for the string to sign with a newline at its end",
+            Self::JoinedByLineBreaks => {
+                "the signature is right for date, host and body hash joined by line breaks instead of semicolons"
+            }
+            Self::AbsoluteUrl => "the signature is right for the whole URL in place of the path and query",
+            Self::EncodedQuery => "the signature is right for the query percent-encoded once more",
+            Self::DecodedQuery => "the signature is right for the percent-decoded query",
+            Self::Rfc850Date => "the date has the form of RFC 850, such as `Saturday, 01-Aug-26 00:00:00 GMT`",
+            Self::TwoDigitYear => "the year of the date has two digits",
+            Self::OtherDateForm => {
+                "the date has another form than `Sat, 01 Aug 2026 00:00:00 GMT`, such as that of ISO 8601 or RFC 2822"
+            }
+            Self::KeyWithPrefix => "the signature is right for the access key with `accesskey=` before it",
+            Self::ConnectionStringAsKey => "the signature is right for the whole connection string as the key",
+            Self::QuotedKey => "the signature is right for the access key in quotes",
+            Self::KeyWithWhiteSpace => "the signature is right for the access key with white space around it",
+            Self::OtherCharset => "x-ms-content-sha256 is the hash of the received body in another character set",
+            Self::CredentialParameter => "it has the parameter `Credential`, as Azure App Configuration asks for",
+            Self::SchemeLeftOut => "it lacks the scheme `HMAC-SHA256`",
         })
-    }
-}
-
-/// The largest offset of a time zone from UTC.
-const MAX_OFFSET: Duration = Duration::hours(14);
-/// Offsets of time zones are multiples of this, but for a few.
-const OFFSET_STEP: Duration = Duration::minutes(30);
-/// The difference of clocks within which a date is still taken for local time.
-const OFFSET_SLACK: Duration = Duration::seconds(60);
-
-/// Returns whether a date is off by the offset of a time zone.
-pub(super) fn is_local_time(ahead: Duration) -> bool {
-    let ahead = ahead.abs().whole_seconds();
-    let beyond = ahead % OFFSET_STEP.whole_seconds();
-    let slack = OFFSET_SLACK.whole_seconds();
-    let near = beyond <= slack || beyond >= OFFSET_STEP.whole_seconds() - slack;
-    near && ahead <= MAX_OFFSET.whole_seconds() + slack
-}
-
-/// The mistake in the body hash. `is_signed` is true if the signature is right for the hash that was sent.
-pub(super) fn in_body_hash(sent: &str, body: &[u8], is_signed: bool) -> Option<Mistake> {
-    if sent.eq_ignore_ascii_case(&hex_hash(body)) {
-        return Some(Mistake::HexBodyHash);
-    }
-    let is_reserialised = str::from_utf8(body)
-        .ok()
-        .and_then(json_whitespace::other_forms)
-        .is_some_and(|forms| forms.iter().any(|form| content_hash(form.as_bytes()) == sent));
-    if is_reserialised {
-        return Some(Mistake::ReserialisedBody);
-    }
-    is_signed.then_some(Mistake::OtherBody)
-}
-
-/// The mistake in the signed string, in the key or in the form of the signature, and the string that was signed in
-/// place of `right`.
-pub(super) fn in_signature(
-    request: &SignedRequest<'_>,
-    right: StringToSign<'_>,
-    authorization: &Authorization,
-    key: &AccessKey,
-) -> Option<(Mistake, String)> {
-    let signature = authorization.signature.as_slice();
-    let mistaken = messages(request, right)
-        .into_iter()
-        .find(|(_, message)| key.has_signed(message, signature));
-    if mistaken.is_some() {
-        return mistaken;
-    }
-    let message = right.to_string();
-    if key.has_signed_as_text(&message, signature) {
-        return Some((Mistake::UndecodedKey, message));
-    }
-    // The 64 hexadecimal digits are base64 too, only of other bytes.
-    let bytes = decode_hex(&BASE64_STANDARD.encode(signature))?;
-    key.has_signed(&message, &bytes)
-        .then_some((Mistake::HexSignature, message))
-}
-
-/// The strings that clients sign by mistake in place of `right`.
-fn messages(request: &SignedRequest<'_>, right: StringToSign<'_>) -> Vec<(Mistake, String)> {
-    let StringToSign {
-        method, target, host, ..
-    } = right;
-    let of_host = |host: &str| StringToSign { host, ..right }.to_string();
-    let of_target = |target: &str| StringToSign { target, ..right }.to_string();
-
-    let mut messages = vec![
-        (Mistake::TrailingSlashInHost, of_host(&format!("{host}/"))),
-        (Mistake::TrailingNewline, format!("{right}\n")),
-        (
-            Mistake::LowerCaseVerb,
-            StringToSign {
-                method: &method.to_ascii_lowercase(),
-                ..right
-            }
-            .to_string(),
-        ),
-        (
-            Mistake::HexBodyHash,
-            StringToSign {
-                hash: &hex_hash(request.body),
-                ..right
-            }
-            .to_string(),
-        ),
-    ];
-    for scheme in ["http", "https"] {
-        for end in ["", "/"] {
-            messages.push((Mistake::SchemeInHost, of_host(&format!("{scheme}://{host}{end}"))));
-        }
-    }
-    if let Ok(authority) = host.parse::<Authority>()
-        && let Some(port) = authority.port()
-    {
-        messages.push((Mistake::PortLeftOut, of_host(authority.host())));
-        messages.push((Mistake::PortDoubled, of_host(&format!("{host}:{port}"))));
-    }
-    if let Some((path, query)) = target.split_once('?') {
-        messages.push((Mistake::QueryLeftOut, of_target(path)));
-        let decoded = percent_decode_str(path).decode_utf8_lossy();
-        messages.push((Mistake::DecodedPath, of_target(&format!("{decoded}?{query}"))));
-    } else {
-        messages.push((
-            Mistake::DecodedPath,
-            of_target(&percent_decode_str(target).decode_utf8_lossy()),
-        ));
-    }
-    if let Some(date) = request.date {
-        messages.push((Mistake::DateHeader, StringToSign { date, ..right }.to_string()));
-    }
-    messages
-}
-
-/// The hash of a body in lower-case hexadecimal.
-fn hex_hash(body: &[u8]) -> String {
-    let hash = BASE64_STANDARD.decode(content_hash(body)).unwrap_or_default();
-    let digit = |value: u8| char::from_digit(value.into(), 16);
-    let digits = hash.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
-    digits.flatten().collect()
-}
-
-/// The bytes of hexadecimal digits; `None` if they are anything else.
-fn decode_hex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<_>> = text.chars().map(|digit| digit.to_digit(16)).collect();
-    let digits = digits?;
-    let (pairs, rest) = digits.as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
-    }
-    pairs
-        .iter()
-        .map(|[high, low]| u8::try_from(high * 16 + low).ok())
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hex_is_decoded_in_either_case() {
-        assert_eq!(decode_hex("00fF1a"), Some(vec![0, 255, 26]));
-        for bad in ["0", "0g", "é0"] {
-            assert_eq!(decode_hex(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn local_time_is_off_by_half_hours() {
-        for seconds in [1800, 3600, -18_000, 19_800, 3540, 3660, 14 * 3600 + 60] {
-            assert!(is_local_time(Duration::seconds(seconds)), "{seconds}");
-        }
-        for seconds in [301, 3539, 3661, -2700, 14 * 3600 + 61, 86_400, i64::MIN, i64::MAX] {
-            assert!(!is_local_time(Duration::seconds(seconds)), "{seconds}");
-        }
     }
 }

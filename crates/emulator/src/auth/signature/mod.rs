@@ -35,6 +35,7 @@
 //! [Microsoft's tutorial]: https://learn.microsoft.com/azure/communication-services/tutorials/hmac-header-tutorial
 
 mod access_key;
+mod detection;
 mod explain;
 mod json_whitespace;
 mod mistake;

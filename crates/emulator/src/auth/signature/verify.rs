@@ -193,6 +193,10 @@ impl Authorization {
         if !scheme.eq_ignore_ascii_case(SCHEME) {
             return Err(SignatureError::MalformedAuthorization);
         }
+        // Azure App Configuration has it, the service's documentation does not.
+        if parameters.split('&').any(|part| part.trim().starts_with("Credential=")) {
+            return Err(SignatureError::MalformedAuthorization);
+        }
         let parameter = |name| parameters.split('&').find_map(|part| part.trim().strip_prefix(name));
         let signed_headers = parameter("SignedHeaders=").ok_or(SignatureError::MalformedAuthorization)?;
         let signature = parameter("Signature=").ok_or(SignatureError::MalformedAuthorization)?;

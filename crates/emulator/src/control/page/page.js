@@ -1,4 +1,4 @@
-// Shows what the control surface lists, once a second, and switches faults on and off.
+// Shows what the control surface lists, once a second, switches faults on and off, and imports and resets the state.
 //
 // Text from a request becomes the text of an element, never markup.
 
@@ -13,19 +13,22 @@ function make(name, properties = {}, ...children) {
   return element;
 }
 
-/** Sends a request to the control surface, and returns its JSON. A failure is an error with the emulator's words. */
-async function call(method, path, body) {
-  const options = { method, body: body && JSON.stringify(body), cache: "no-store", redirect: "error" };
+/** Sends text to the control surface, and returns its JSON. A failure is an error with the emulator's words. */
+async function sendText(method, path, body) {
+  const options = { method, body, cache: "no-store", redirect: "error" };
   const response = await fetch(path, options).catch((error) => {
     throw new Error(`The emulator does not answer: ${error.message}`);
   });
   const text = await response.text();
   const json = text ? JSON.parse(text) : undefined;
-  if (!response.ok) {
+  // The health has a status of its own in place of an error.
+  if (!response.ok && !json?.status) {
     throw new Error(json?.error?.message ?? `The emulator answered ${response.status}.`);
   }
   return json;
 }
+
+const call = (method, path, body) => sendText(method, path, body && JSON.stringify(body));
 
 /**
  * Makes the children of a list those of `items`, in their order. Elements of items that stay are reused, so
@@ -174,7 +177,8 @@ function accessKey(fieldset) {
   });
   const fresh = make("button", { type: "button", className: "danger" }, `Fresh ${kind} key`);
   fresh.addEventListener("click", async () => {
-    if (await sure(`Clients with the ${kind} key will be refused, and their tokens are revoked.`)) {
+    const question = `Clients with the ${kind} key will be refused, and their tokens are revoked.`;
+    if (await sure(question, "Make a fresh one")) {
       await act(fresh, () => call("POST", `access-keys/${kind}/regenerate`));
     }
   });
@@ -186,10 +190,11 @@ function accessKey(fieldset) {
   };
 }
 
-/** Asks in a dialog, and returns whether it is confirmed. */
-function sure(question) {
+/** Asks in a dialog, and returns whether it is confirmed by the button with these words. */
+function sure(question, words) {
   const dialog = $("#sure");
   $("#sure-question").textContent = question;
+  $("[value=yes]", dialog).textContent = words;
   dialog.returnValue = "no";
   dialog.showModal();
   return new Promise((resolve) => {
@@ -209,6 +214,51 @@ async function act(button, action) {
     alert.textContent = error.message;
     alert.hidden = false;
   }
+}
+
+/** Statuses that clients meet, with the codes of the service. */
+const PRESETS = [
+  { status: 400, code: "ValidationError" },
+  { status: 401, code: "Denied" },
+  { status: 429, code: "TooManyRequests", retryAfterSeconds: 1 },
+  { status: 500, code: "InternalServerError" },
+  { status: 503, code: "ServiceUnavailable" },
+  { status: 504, code: "GatewayTimeout" },
+];
+
+/** A row of buttons for each of them: in place of the operation, and after its commit. */
+function presets() {
+  const fieldset = $("#presets");
+  for (const preset of PRESETS) {
+    const name = `${preset.status} ${preset.code}`;
+    const buttons = [
+      [{}, "at once"],
+      [{ afterCommit: true }, "after the commit"],
+    ].map(([more, words]) => {
+      const button = make("button", { type: "button", ariaLabel: `${name}, ${words}` }, words);
+      const fault = { effect: "status", times: 1, ...preset, ...more };
+      button.addEventListener("click", () => act(button, () => call("POST", "faults", fault)));
+      return button;
+    });
+    fieldset.append(make("div", { className: "preset" }, make("span", {}, name), ...buttons));
+  }
+}
+
+function stateForm() {
+  const form = $("#state-form");
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    act($("button", form), async () => {
+      await sendText("PUT", "state", await form.file.files[0].text());
+      form.reset();
+    });
+  });
+  $("#reset").addEventListener("click", async ({ currentTarget: button }) => {
+    const question = "All identities, assignments, faults and lists are dropped, but for those of the start.";
+    if (await sure(question, "Reset")) {
+      await act(button, () => call("POST", "reset"));
+    }
+  });
 }
 
 function faultForm() {
@@ -287,11 +337,18 @@ function settings(now) {
 
 const keyFields = [...document.querySelectorAll("[data-kind]")].map(accessKey);
 
+const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+
 async function refresh() {
-  const paths = ["resource", "access-keys", "requests", "identities", "tokens", "faults", "settings"];
-  const [resource, keys, requests, identities, tokens, faults, now] = await Promise.all(
+  const paths = ["resource", "health", "access-keys", "requests", "identities", "tokens", "faults", "settings"];
+  const [resource, health, keys, requests, identities, tokens, faults, now] = await Promise.all(
     paths.map((path) => call("GET", path)),
   );
+  $("#version").textContent = resource.version;
+  const isReady = health.status === "ready";
+  $("#health").textContent = isReady ? "ready" : "the data file cannot be written";
+  $("#health").className = isReady ? "good" : "bad";
+  $("#history").textContent = `Since the start: ${count(resource.imports, "import")}, ${count(resource.resets, "reset")}.`;
   $("#resource-id").textContent = resource.resourceId;
   $("#resource-time").textContent = resource.time;
   keyFields.forEach((show) => show(keys));
@@ -332,5 +389,7 @@ $("#watch").addEventListener("click", ({ currentTarget: button }) => {
 });
 
 faultForm();
+presets();
+stateForm();
 settingsForm();
 watch();

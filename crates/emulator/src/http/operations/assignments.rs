@@ -3,23 +3,17 @@
 use crate::{
     http::{
         JsonResponse, Service, ServiceError,
-        request::{Json, parse_guid, path_parameter, required_guid},
+        json_body::{FromMembers, Json, Members},
+        request::{parse_guid, path_parameter, required_guid},
     },
-    identities::{Assignment, PrincipalType},
+    identities::{Assignment, AssignmentKey, PrincipalType},
     storage::{Receipt, Store},
 };
 use axum::extract::{FromRequestParts, State};
 use http::{StatusCode, request::Parts};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::sync::Arc;
 use uuid::Uuid;
-
-const TEAMS_EXTENSION_PRINCIPALS: &[PrincipalType] = &[
-    PrincipalType::User,
-    PrincipalType::ResourceAccount,
-    PrincipalType::TeamsResourceAccount,
-];
-const ENTRA_PRINCIPALS: &[PrincipalType] = &[PrincipalType::User, PrincipalType::Group, PrincipalType::Tenant];
 
 /// The tenant id and object id in the path.
 pub(super) struct TeamsExtensionKey(Uuid, Uuid);
@@ -86,11 +80,19 @@ pub(super) async fn list_entra(State(service): State<Arc<Service>>) -> JsonRespo
     JsonResponse(StatusCode::OK, AssignmentList { value })
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Default)]
 pub(super) struct TeamsExtensionRequest {
     principal_type: Option<String>,
     client_ids: Option<Vec<String>>,
+}
+
+impl FromMembers for TeamsExtensionRequest {
+    fn from_members(members: &Members<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            principal_type: members.get("principalType")?,
+            client_ids: members.get("clientIds")?,
+        })
+    }
 }
 
 pub(super) async fn put_teams_extension(
@@ -102,7 +104,7 @@ pub(super) async fn put_teams_extension(
     let assignment = Assignment {
         object_id,
         tenant_id,
-        principal_type: principal_type(request.principal_type, TEAMS_EXTENSION_PRINCIPALS)?,
+        principal_type: principal_type::<(Uuid, Uuid)>(request.principal_type)?,
         client_ids: Some(client_ids(&request.client_ids.unwrap_or_default())?).filter(|ids| !ids.is_empty()),
     };
     let resource = &service.resource;
@@ -110,12 +112,21 @@ pub(super) async fn put_teams_extension(
     put(&resource.store, assignment, is_new, receipt).await
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Default)]
 pub(super) struct EntraRequest {
     principal_type: Option<String>,
     tenant_id: Option<String>,
     client_ids: Option<Vec<String>>,
+}
+
+impl FromMembers for EntraRequest {
+    fn from_members(members: &Members<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            principal_type: members.get("principalType")?,
+            tenant_id: members.get("tenantId")?,
+            client_ids: members.get("clientIds")?,
+        })
+    }
 }
 
 pub(super) async fn put_entra(
@@ -124,7 +135,7 @@ pub(super) async fn put_entra(
     Json(request): Json<EntraRequest>,
 ) -> Result<JsonResponse<Assignment>, ServiceError> {
     let request = request.unwrap_or_default();
-    let principal_type = principal_type(request.principal_type, ENTRA_PRINCIPALS)?;
+    let principal_type = principal_type::<Uuid>(request.principal_type)?;
     let tenant_id = required_guid(request.tenant_id, "TenantId", "tenantId")?;
     let ids = request.client_ids.ok_or_else(|| ServiceError::required("ClientIds"))?;
     let assignment = Assignment {
@@ -149,7 +160,9 @@ async fn put(
     Ok(JsonResponse(status, assignment))
 }
 
-fn principal_type(name: Option<String>, supported: &[PrincipalType]) -> Result<PrincipalType, ServiceError> {
+/// Parses the kind of the principal of an assignment with the key `K`.
+fn principal_type<K: AssignmentKey>(name: Option<String>) -> Result<PrincipalType, ServiceError> {
+    let supported = K::PRINCIPAL_TYPES;
     let name = name
         .filter(|name| !name.is_empty())
         .ok_or_else(|| ServiceError::required("PrincipalType"))?;

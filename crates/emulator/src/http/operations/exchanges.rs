@@ -5,8 +5,9 @@ use crate::{
     http::{
         JsonResponse, Service, ServiceError,
         authentication::explained,
+        json_body::{FromMembers, Json, Members},
         rate_limits::Quota,
-        request::{Json, required_guid},
+        request::required_guid,
         response::{Identity, IdentityAndToken, ResponseIdentity},
     },
     identities::Access,
@@ -15,18 +16,26 @@ use crate::{
 };
 use axum::extract::{Extension, State};
 use http::StatusCode;
-use serde::Deserialize;
 use std::sync::Arc;
 
 /// The permissions that an application needs for the exchange of a Teams user's token.
 const TEAMS_PERMISSIONS: [&str; 2] = ["Teams.ManageCalls", "Teams.ManageChats"];
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Default)]
 pub(super) struct TeamsUserRequest {
     token: Option<String>,
     app_id: Option<String>,
     user_id: Option<String>,
+}
+
+impl FromMembers for TeamsUserRequest {
+    fn from_members(members: &Members<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            token: members.get("token")?,
+            app_id: members.get("appId")?,
+            user_id: members.get("userId")?,
+        })
+    }
 }
 
 /// Checks the token first, then its permissions, then the ids, which must be those of the token.
@@ -76,8 +85,13 @@ async fn teams_user_claims(service: &Service, token: &str) -> Result<TeamsUserCl
 type Exchanged = (Extension<ResponseIdentity>, JsonResponse<IdentityAndToken>);
 
 /// An object without members.
-#[derive(Deserialize)]
-pub(super) struct AssignedUserRequest {}
+pub(super) struct AssignedUserRequest;
+
+impl FromMembers for AssignedUserRequest {
+    fn from_members(_: &Members<'_>) -> Result<Self, ServiceError> {
+        Ok(Self)
+    }
+}
 
 pub(super) async fn teams_extension(
     State(service): State<Arc<Service>>,

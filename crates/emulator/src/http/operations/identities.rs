@@ -5,8 +5,9 @@ use crate::{
     http::{
         JsonResponse, Service, ServiceError,
         authentication::explained,
+        json_body::{FromMembers, Json, Members},
         rate_limits::Quota,
-        request::{Json, path_parameter},
+        request::path_parameter,
         response::{Identity, IdentityAndToken, ResponseIdentity},
     },
     identities::{AssignedUser, IdentityId},
@@ -15,7 +16,6 @@ use crate::{
 };
 use axum::extract::{Extension, FromRequestParts, State};
 use http::{StatusCode, request::Parts};
-use serde::Deserialize;
 use std::{convert::Infallible, sync::Arc};
 use time::Duration;
 
@@ -25,11 +25,19 @@ const SCOPES: [&str; 5] = ["chat", "chat.join", "chat.join.limited", "voip", "vo
 const MIN_LIFETIME: i32 = 60;
 const MAX_LIFETIME: i32 = 1440;
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Default)]
 pub(super) struct CreateRequest {
     create_token_with_scopes: Option<Vec<String>>,
     expires_in_minutes: Option<i32>,
+}
+
+impl FromMembers for CreateRequest {
+    fn from_members(members: &Members<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            create_token_with_scopes: members.get("createTokenWithScopes")?,
+            expires_in_minutes: members.get_number("expiresInMinutes")?,
+        })
+    }
 }
 
 pub(super) async fn create(
@@ -71,11 +79,19 @@ pub(super) async fn revoke_tokens(State(service): State<Arc<Service>>, id: RawId
     changed(&service, service.resource.revoke_tokens(id)).await
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Default)]
 pub(super) struct IssueRequest {
     scopes: Option<Vec<String>>,
     expires_in_minutes: Option<i32>,
+}
+
+impl FromMembers for IssueRequest {
+    fn from_members(members: &Members<'_>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            scopes: members.get("scopes")?,
+            expires_in_minutes: members.get_number("expiresInMinutes")?,
+        })
+    }
 }
 
 pub(super) async fn issue_token(

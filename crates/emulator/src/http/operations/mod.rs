@@ -7,7 +7,7 @@ mod identities;
 use crate::{
     http::{
         Endpoint,
-        api_version::{ApiVersions, IDENTITIES, PREVIEW_ONLY, TEAMS_EXTENSION, TEAMS_USER},
+        api_version::{ApiVersions, ENTRA, IDENTITIES, TEAMS_EXTENSION, TEAMS_USER},
         authentication::Audiences,
     },
     operation::Operation,
@@ -41,6 +41,12 @@ impl Operation {
         let method = MethodFilter::try_from(method.clone()).ok()?;
         let mut all = Self::ALL.into_iter();
         all.find(|operation| operation.method_and_path() == (method, path))
+    }
+
+    /// The path of the route, whose braces stand for a segment each.
+    pub(super) fn path(self) -> &'static str {
+        let (_, path) = self.method_and_path();
+        path
     }
 
     /// The method, and the path of the route, whose braces stand for a segment each.
@@ -88,16 +94,16 @@ impl Operation {
                 TEAMS_EXTENSION,
                 on(method, exchanges::teams_extension),
             ),
-            Self::ExchangeEntraToken => user(ENTRA_USER_AUDIENCES, PREVIEW_ONLY, on(method, exchanges::entra)),
+            Self::ExchangeEntraToken => user(ENTRA_USER_AUDIENCES, ENTRA, on(method, exchanges::entra)),
             Self::GetTeamsExtensionAssignment => owner(TEAMS_EXTENSION, on(method, assignments::get_teams_extension)),
             Self::PutTeamsExtensionAssignment => owner(TEAMS_EXTENSION, on(method, assignments::put_teams_extension)),
             Self::DeleteTeamsExtensionAssignment => {
                 owner(TEAMS_EXTENSION, on(method, assignments::delete_teams_extension))
             }
-            Self::ListEntraAssignments => owner(PREVIEW_ONLY, on(method, assignments::list_entra)),
-            Self::GetEntraAssignment => owner(PREVIEW_ONLY, on(method, assignments::get_entra)),
-            Self::PutEntraAssignment => owner(PREVIEW_ONLY, on(method, assignments::put_entra)),
-            Self::DeleteEntraAssignment => owner(PREVIEW_ONLY, on(method, assignments::delete_entra)),
+            Self::ListEntraAssignments => owner(ENTRA, on(method, assignments::list_entra)),
+            Self::GetEntraAssignment => owner(ENTRA, on(method, assignments::get_entra)),
+            Self::PutEntraAssignment => owner(ENTRA, on(method, assignments::put_entra)),
+            Self::DeleteEntraAssignment => owner(ENTRA, on(method, assignments::delete_entra)),
         }
     }
 }
