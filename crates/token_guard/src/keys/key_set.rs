@@ -134,7 +134,8 @@ impl VerifyingKey {
             id: members.text("kid")?.map(str::to_owned),
             thumbprint: members.text("x5t").unwrap_or_default().map(str::to_owned),
             algorithms,
-            issuer: members.text("issuer").unwrap_or_default().map(str::to_owned),
+            // A key whose issuer cannot be read must not count as one of all issuers.
+            issuer: members.text("issuer")?.map(str::to_owned),
             key,
         })
     }

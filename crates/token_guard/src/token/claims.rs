@@ -165,8 +165,12 @@ impl Identity {
         };
         let client_id = CLIENT_CLAIMS.into_iter().find_map(|name| claims.text_at(name));
         let is_named = |(path, value): &(String, String)| claims.text_at(path) == Some(value);
-        // The `sub` decides if it is present: a client that stands in for the subject makes no user an application.
-        let acting = claims.text_at("sub").unwrap_or(subject);
+        // The `sub` decides if it is present, even if it cannot be read: a client that stands in for the subject makes no user
+        // an application.
+        let acting = match claims.get("sub") {
+            None => subject,
+            Some(sub) => sub.as_str().unwrap_or_default(),
+        };
         let is_client =
             client_id == Some(acting) || client_id.is_some() && client_id == acting.strip_suffix(AUTH0_APPLICATION);
         Ok(Self {

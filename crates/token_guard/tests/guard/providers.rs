@@ -602,7 +602,15 @@ async fn user_is_no_application_where_clients_are_subjects() {
         .unwrap()
         .requiring_application();
     let claims = json!({"iss": "https://issuer.contoso.com", "aud": AUDIENCE, "exp": NOW + 300, "client_id": "web"});
-    for (members, expected) in [(json!({}), "200"), (json!({"sub": "alice"}), "403 auth.forbidden")] {
+    let forbidden = "403 auth.forbidden";
+    for (members, expected) in [
+        (json!({}), "200"),
+        (json!({"sub": "web"}), "200"),
+        (json!({"sub": "alice"}), forbidden),
+        (json!({"sub": 7}), forbidden),
+        (json!({"sub": ""}), forbidden),
+        (json!({"sub": ["web"]}), forbidden),
+    ] {
         let header = json!({"alg": "RS256", "typ": "at+jwt", "kid": "key"});
         let token = key.token(&header, &with(&claims, &members));
         assert_eq!(short(&daemons.verify(&token).await), expected, "{members}");
