@@ -311,6 +311,11 @@ impl IssuerRule for Tenants {
             .any(|tenant| self.issuers(tenant).iter().any(|accepted| accepted == issuer))
     }
 
+    /// Distinguishes the policies of B2C, which share an issuer.
+    fn may_be_of(&self, claims: &Claims, issuer: &str) -> bool {
+        self.accepts(issuer) && self.check_policy(claims, issuer).is_ok()
+    }
+
     fn names(&self) -> Vec<String> {
         self.ids.iter().flat_map(|tenant| self.issuers(tenant)).collect()
     }

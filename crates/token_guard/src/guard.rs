@@ -118,8 +118,10 @@ impl TokenGuard {
     ///
     /// The unverified `iss` of a token chooses the guards that may accept it. A token is accepted if one of these accepts it
     /// in full: with its own keys, audience and requirements. No other guard sees the token, so the keys, outages and limits
-    /// of one issuer do not touch the others. Several guards may be for one issuer; they are asked in turn, and the last one
-    /// says why a token is refused.
+    /// of one issuer do not touch the others. The policies of a tenant of B2C count as issuers.
+    ///
+    /// Several guards may be for one issuer. They are asked in turn. If all refuse, the response is that of the guard that
+    /// came furthest.
     ///
     /// Requirements that are added to the joined guard apply to all tokens. Webhooks without a token are passed on only if
     /// each guard allows them. Without any guard, every token is refused.
@@ -233,8 +235,9 @@ impl TokenGuard {
         let jws = Jws::parse(token.secret())?;
         let mut claims = jws.claims()?;
         let issuer = claims.text("iss")?.unwrap_or_default().to_owned();
-        let candidates: Vec<_> = self.issuers.iter().filter(|guard| guard.accepts(&issuer)).collect();
-        let mut outcome = Err(TokenFault::Issuer.into());
+        let may_be_of = |guard: &&IssuerGuard| guard.shared.rules.issuer.may_be_of(&claims, &issuer);
+        let candidates: Vec<_> = self.issuers.iter().filter(may_be_of).collect();
+        let mut refusal: Option<GuardError> = None;
         for (index, guard) in candidates.iter().enumerate() {
             let is_last = index + 1 == candidates.len();
             let claims = if is_last {
@@ -242,15 +245,19 @@ impl TokenGuard {
             } else {
                 claims.clone()
             };
-            outcome = guard.check(&jws, claims, token).await.and_then(|caller| {
+            let outcome = guard.check(&jws, claims, token).await.and_then(|caller| {
                 self.requirements.check(&caller)?;
                 Ok(caller)
             });
-            if outcome.is_ok() {
-                break;
+            match outcome {
+                Ok(caller) => return Ok(caller),
+                Err(error) if refusal.as_ref().is_none_or(|first| progress(first) < progress(&error)) => {
+                    refusal = Some(error);
+                }
+                Err(_) => {}
             }
         }
-        outcome
+        Err(refusal.unwrap_or_else(|| TokenFault::Issuer.into()))
     }
 
     /// Logs a refused token, and warns if it is one of many that are refused for one reason.
@@ -324,6 +331,17 @@ impl IssuerGuard {
         let caller = Caller::new(token.clone(), verified);
         self.requirements.check(&caller)?;
         Ok(caller)
+    }
+}
+
+/// Returns the progress of a token that a guard refused. A verified token says more than missing keys, and these say more
+/// than an invalid token.
+fn progress(refusal: &GuardError) -> u8 {
+    match refusal {
+        GuardError::Forbidden(Denial::Audience) | GuardError::InvalidToken(TokenFault::Issuer) => 0,
+        GuardError::InvalidToken(_) => 1,
+        GuardError::KeysUnavailable(_) => 2,
+        _ => 3,
     }
 }
 

@@ -22,6 +22,11 @@ pub(crate) trait IssuerRule: fmt::Debug + Send + Sync {
     /// Returns whether a token with this `iss` is the issuer's.
     fn accepts(&self, issuer: &str) -> bool;
 
+    /// Returns whether a token with these claims, which are not verified, may be the issuer's. `issuer` is its `iss`.
+    fn may_be_of(&self, _claims: &Claims, issuer: &str) -> bool {
+        self.accepts(issuer)
+    }
+
     /// Returns the accepted `iss`, for a log.
     fn names(&self) -> Vec<String>;
 
