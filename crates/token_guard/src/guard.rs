@@ -180,6 +180,9 @@ impl TokenGuard {
 
     /// Returns a guard that also requires an application that acts for no user ([`Caller::is_application`]). A user's token
     /// gets a 403.
+    ///
+    /// At an issuer whose users choose their `sub`, a user can be named like a client. Set
+    /// [`subject_claim`](crate::TokenGuardBuilder::subject_claim) to an ID that the issuer assigns, and require a role.
     #[must_use]
     pub fn requiring_application(&self) -> Self {
         self.requiring(|requirements| requirements.application = true)
