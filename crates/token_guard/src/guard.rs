@@ -6,7 +6,7 @@ use crate::{
     clock::Clock,
     error::{Denial, GuardError, TokenFault},
     evidence::{Evidence, RefusalMonitor},
-    keys::IssuerKeys,
+    keys::{IssuerKeys, VerifyingKey},
     token::{Claims, Jws, Rules},
 };
 use futures::future::select_ok;
@@ -327,9 +327,14 @@ impl IssuerGuard {
         rules.check_header(&jws.header)?;
         let algorithm = jws.header.algorithm().ok_or(TokenFault::Algorithm)?;
         let key = keys.key(jws.header.key_hint(), algorithm).await?;
-        if !key.verifies(algorithm, jws.message.as_bytes(), &jws.signature) {
-            return Err(TokenFault::Signature.into());
-        }
+        let verifies = |key: &VerifyingKey| key.verifies(algorithm, jws.message.as_bytes(), &jws.signature);
+        let key = if verifies(&key) {
+            key
+        } else {
+            // The issuer may have replaced its only key, which the token does not name.
+            let replacement = keys.replacement(&key, jws.header.key_hint(), algorithm).await?;
+            replacement.filter(|key| verifies(key)).ok_or(TokenFault::Signature)?
+        };
         let verified = rules.check(&jws.header, claims, &key, clock.now())?;
         let caller = Caller::new(token.clone(), verified);
         self.requirements.check(&caller)?;

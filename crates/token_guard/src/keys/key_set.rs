@@ -68,7 +68,8 @@ impl KeySet {
         let named = fitting.iter().find(|key| key.has_thumbprint(hint.thumbprint));
         match (named, fitting.as_slice()) {
             (Some(key), _) => Ok(Arc::clone(key)),
-            (None, [only]) => Ok(Arc::clone(only)),
+            // A token that names a certificate does not fit the key of another one.
+            (None, [only]) if hint.thumbprint.is_none() || only.thumbprint.is_none() => Ok(Arc::clone(only)),
             (None, []) => Err(TokenFault::Algorithm),
             (None, _) => Err(TokenFault::UnknownKey),
         }
@@ -146,6 +147,11 @@ impl VerifyingKey {
         self.algorithms.contains(&algorithm)
             && (aws_lc::DEFAULT_PROVIDER.verifier_factory)(&algorithm.jwa(), &self.key)
                 .is_ok_and(|verifier| verifier.verify(message, signature).is_ok())
+    }
+
+    /// Returns whether a token names this key, rather than that the key is the only one.
+    pub(super) fn is_named_by(&self, hint: KeyHint<'_>) -> bool {
+        hint.id.is_some() || self.has_thumbprint(hint.thumbprint)
     }
 
     /// Returns whether this is the key of a certificate. Issuers have its thumbprint as `x5t`, as `kid`, or as both.
@@ -495,7 +501,7 @@ mod tests {
         let key = |key: Value, id: &str, x5t: &str| with(key, &json!({"kid": id, "x5t": x5t}));
         let set = set(&[
             key(ec256(), "a", "A"),
-            key(ed25519(), "b", "B"),
+            with(ed25519(), &json!({"kid": "b"})),
             key(rsa(), "c", "C"),
             key(rsa_of_cookbook(), "d", "D"),
         ]);
@@ -507,7 +513,9 @@ mod tests {
             (thumb("D"), Rs256, Ok("d")),
             (thumb("d"), Rs256, Ok("d")),
             (thumb("E"), Rs256, Err(TokenFault::UnknownKey)),
-            (thumb("D"), Es256, Ok("a")),
+            (thumb("D"), Es256, Err(TokenFault::UnknownKey)),
+            (thumb("A"), Es256, Ok("a")),
+            (thumb("D"), EdDsa, Ok("b")),
             (named("a"), Es256, Ok("a")),
             (named("a"), Rs256, Err(TokenFault::Algorithm)),
             (named("A"), Es256, Err(TokenFault::UnknownKey)),

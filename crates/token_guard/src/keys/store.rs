@@ -39,6 +39,23 @@ impl IssuerKeys {
         }
     }
 
+    /// Returns the key that may have replaced another one, which did not verify a token. Returns `None` for a token that
+    /// names its key: this one was not replaced.
+    pub(crate) async fn replacement(
+        &self,
+        refused: &Arc<VerifyingKey>,
+        hint: KeyHint<'_>,
+        algorithm: Algorithm,
+    ) -> Result<Option<Arc<VerifyingKey>>, GuardError> {
+        match self {
+            Self::Fetched(store) if !refused.is_named_by(hint) => {
+                let key = store.refetched().await?.find(hint, algorithm)?;
+                Ok((!Arc::ptr_eq(&key, refused)).then_some(key))
+            }
+            Self::Fixed(_) | Self::Fetched(_) => Ok(None),
+        }
+    }
+
     /// Fetches the keys unless usable ones are cached. The fetch starts at once, rather than with the first poll.
     pub(crate) fn load(&self) -> BoxFuture<'_, Result<(), GuardError>> {
         match self {
@@ -181,7 +198,7 @@ impl KeyStore {
         })
     }
 
-    /// Fetches fresh keys again for an unknown key, at most once per interval. A fetch that is joined does not count.
+    /// Fetches the keys again for an unknown key, at most once per interval. A fetch that is joined does not count.
     async fn refetched(self: &Arc<Self>) -> Result<Arc<KeySet>, GuardError> {
         let fetch = {
             let (mut state, now) = self.lock();
