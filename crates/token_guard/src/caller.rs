@@ -109,7 +109,7 @@ impl Caller {
         self.0.verified.expires_at
     }
 
-    /// Returns the JSON value of a claim.
+    /// Returns the JSON value of a claim. It is an empty object if it cannot be read, as a text with half of a surrogate pair.
     #[must_use]
     pub fn claim(&self, name: &str) -> Option<&Value> {
         self.0.verified.claims.raw(name)

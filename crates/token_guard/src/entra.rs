@@ -369,7 +369,7 @@ mod tests {
         // Of RFC 8037, appendix A.2.
         let key = json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
         let key = VerifyingKey::from_json(&key).unwrap();
-        let claims: Claims = serde_json::from_value(json!({"tid": TENANT})).unwrap();
+        let claims = Claims::from_json(json!({"tid": TENANT}).to_string().as_bytes()).unwrap();
         for (issuer, accepted) in [
             ("https://login.microsoftonline.com/{}/v2.0", [true, false, false]),
             ("https://login.microsoftonline.us/{}/v2.0", [false, true, false]),

@@ -179,7 +179,7 @@ struct Refusals {
 #[derive(Debug, Default)]
 struct Count {
     reason: String,
-    count: u32,
+    tokens: u32,
     last_at: Option<SystemTime>,
     warned_at: Option<SystemTime>,
 }
@@ -188,8 +188,8 @@ impl RefusalMonitor {
     /// Records a token that was accepted.
     pub(crate) fn accepted(&self) {
         let mut refusals = self.lock();
-        refusals.unsigned.count = 0;
-        refusals.signed.count = 0;
+        refusals.unsigned.tokens = 0;
+        refusals.signed.tokens = 0;
     }
 
     /// Records a token that was refused, and warns if it is time.
@@ -212,7 +212,7 @@ impl Refusals {
         if needs_no_signature(error) {
             return self.unsigned.add(error.to_string(), now);
         }
-        self.unsigned.count = 0;
+        self.unsigned.tokens = 0;
         self.signed.add(error.to_string(), now)
     }
 }
@@ -238,15 +238,15 @@ impl Count {
     fn add(&mut self, reason: String, now: SystemTime) -> Option<u32> {
         let is_recent = |at: SystemTime| now.duration_since(at).is_ok_and(|age| age < WARNING_INTERVAL);
         if self.reason != reason || !self.last_at.is_some_and(is_recent) {
-            self.count = 0;
+            self.tokens = 0;
             self.reason = reason;
         }
         self.last_at = Some(now);
-        self.count = self.count.saturating_add(1);
-        let is_due = self.count >= WARNING_THRESHOLD && !self.warned_at.is_some_and(is_recent);
+        self.tokens = self.tokens.saturating_add(1);
+        let is_due = self.tokens >= WARNING_THRESHOLD && !self.warned_at.is_some_and(is_recent);
         is_due.then(|| {
             self.warned_at = Some(now);
-            self.count
+            self.tokens
         })
     }
 }

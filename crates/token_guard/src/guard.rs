@@ -327,13 +327,13 @@ impl IssuerGuard {
         rules.check_header(&jws.header)?;
         let algorithm = jws.header.algorithm().ok_or(TokenFault::Algorithm)?;
         let key = keys.key(jws.header.key_hint(), algorithm).await?;
-        let verifies = |key: &VerifyingKey| key.verifies(algorithm, jws.message.as_bytes(), &jws.signature);
-        let key = if verifies(&key) {
+        let has_signed = |key: &VerifyingKey| key.verifies(algorithm, jws.message.as_bytes(), &jws.signature);
+        let key = if has_signed(&key) {
             key
         } else {
             // The issuer may have replaced its only key, which the token does not name.
             let replacement = keys.replacement(&key, jws.header.key_hint(), algorithm).await?;
-            replacement.filter(|key| verifies(key)).ok_or(TokenFault::Signature)?
+            replacement.filter(|key| has_signed(key)).ok_or(TokenFault::Signature)?
         };
         let verified = rules.check(&jws.header, claims, &key, clock.now())?;
         let caller = Caller::new(token.clone(), verified);

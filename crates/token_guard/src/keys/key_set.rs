@@ -1,11 +1,11 @@
 //! The public keys of an issuer, each for the algorithms of its type.
 
-use crate::{algorithm::Algorithm, bounded::bounded, error::TokenFault};
+use crate::{algorithm::Algorithm, bounded::bounded, error::TokenFault, json_object};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use client_core::{json, jwt::BASE64URL};
 use jsonwebtoken::{DecodingKey, crypto::aws_lc};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 use std::{fmt, sync::Arc};
 
 /// The algorithms of RSA keys, in the order of preference of a log.
@@ -42,11 +42,12 @@ impl KeySet {
     pub(crate) fn parse(json: &[u8], algorithms: &[Algorithm]) -> Option<Self> {
         #[derive(Deserialize)]
         struct Set {
-            keys: Vec<Value>,
+            keys: Vec<Box<RawValue>>,
         }
 
         let set: Set = json::object(json)?;
-        let keys = set.keys.iter().filter_map(|key| VerifyingKey::read(key, algorithms));
+        let keys = set.keys.iter().map(|key| json_object::value(key));
+        let keys = keys.filter_map(|key| VerifyingKey::read(&key, algorithms));
         let keys: Vec<_> = keys.map(Arc::new).collect();
         (!keys.is_empty()).then_some(Self(keys))
     }

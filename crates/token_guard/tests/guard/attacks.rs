@@ -174,7 +174,7 @@ fn times(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
         (
             "exp is negative",
             claims(json!({"exp": -1})),
-            "401 invalid_token Malformed",
+            "401 invalid_token Expired",
         ),
         (
             "exp is beyond time",

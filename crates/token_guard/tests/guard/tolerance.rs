@@ -2,9 +2,11 @@
 //! name.
 
 use crate::{
-    forge::Key,
+    forge::{self, Key},
+    server::Server,
     setup::{AUDIENCE, NOW, Setup, short, with},
 };
+use axum::{body::Body, response::Response};
 use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
@@ -221,6 +223,94 @@ async fn null_is_an_absent_claim() {
     }
 }
 
+/// JSON that parsers refuse: half a surrogate pair, a number beyond all floating-point numbers, and nesting beyond 128.
+fn unreadable() -> [String; 3] {
+    [
+        r#""A\ud83d""#.to_owned(),
+        "1e400".to_owned(),
+        format!("{}{}", "[".repeat(200), "]".repeat(200)),
+    ]
+}
+
+/// Adds a member, written as it is, to an object. Of two members with one name, the last counts.
+fn with_raw(object: &Value, name: &str, value: &str) -> String {
+    let object = object.to_string();
+    format!(r#"{},"{name}":{value}}}"#, object.strip_suffix('}').unwrap())
+}
+
+#[tokio::test]
+async fn unreadable_value_decides_only_where_needed() {
+    let setup = Setup::new().await;
+    let key = Key::rsa();
+    setup.issuer.serve_keys(&[key.jwk("key")]);
+    let guard = setup.builder().token_type(TokenType::Jwt).build().unwrap();
+    let header = json!({"alg": "RS256", "typ": "JWT", "kid": "key"});
+    let claims = json!({"iss": setup.issuer.url(), "aud": AUDIENCE, "sub": "alice", "exp": NOW + 300});
+    let malformed = "401 invalid_token Malformed";
+    let sign = |header: &str, claims: &str| forge::token(header, claims, |message| key.sign("RS256", message));
+    for value in unreadable() {
+        for (name, expected) in [
+            ("name", "200"),
+            ("scope", "200"),
+            ("roles", "200"),
+            ("cnf", "401 invalid_token SenderConstrained"),
+            ("at_hash", "401 invalid_token NotAnAccessToken"),
+            ("events", "401 invalid_token NotAnAccessToken"),
+            ("iss", malformed),
+            ("aud", malformed),
+            ("exp", malformed),
+            ("nbf", malformed),
+        ] {
+            let outcome = guard
+                .verify(&sign(&header.to_string(), &with_raw(&claims, name, &value)))
+                .await;
+            assert_eq!(short(&outcome), expected, "{name}: {value}");
+            if let Ok(caller) = outcome {
+                assert!(
+                    caller.scopes().is_empty() && caller.roles().is_empty(),
+                    "{name}: {value}"
+                );
+                assert_eq!(caller.claim(name), Some(&json!({})), "{name}: {value}");
+            }
+        }
+        for (name, expected) in [
+            ("jwk", "200"),
+            ("x5t", "200"),
+            ("crit", "401 invalid_token CriticalHeader"),
+        ] {
+            let token = sign(&with_raw(&header, name, &value), &claims.to_string());
+            assert_eq!(short(&guard.verify(&token).await), expected, "{name}: {value}");
+        }
+        let sub = sign(&header.to_string(), &with_raw(&claims, "sub", &value));
+        assert_eq!(short(&guard.verify(&sub).await), malformed, "{value}");
+    }
+}
+
+#[tokio::test]
+async fn unreadable_member_of_a_key_hides_no_key() {
+    let (setup, server) = (Setup::new().await, Server::start().await);
+    let (key, neighbour, broken) = (Key::p256(), Key::p256(), Key::p256());
+    let claims = json!({"iss": setup.issuer.url(), "aud": AUDIENCE, "sub": "alice", "exp": NOW + 300});
+    for value in unreadable() {
+        let neighbour_text = with_raw(&neighbour.jwk("neighbour"), "x5c", &format!("[{value}]"));
+        let broken_text = with_raw(&broken.jwk("broken"), "x", &value);
+        let keys = format!(
+            r#"{{"keys":[{broken_text},{value},{neighbour_text},{}]}}"#,
+            key.jwk("key")
+        );
+        server.respond("/jwks", move || Response::new(Body::from(keys.clone())));
+        let guard = setup.builder().keys_at(&server.url("/jwks")).build().unwrap();
+        for (key, id, expected) in [
+            (&key, "key", "200"),
+            (&neighbour, "neighbour", "200"),
+            (&broken, "broken", "401 invalid_token UnknownKey"),
+        ] {
+            let token = key.token(&json!({"alg": "ES256", "typ": "at+jwt", "kid": id}), &claims);
+            assert_eq!(short(&guard.verify(&token).await), expected, "{id}: {value}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn times_may_have_fractions() {
     let setup = Setup::new().await;
@@ -234,6 +324,8 @@ async fn times_may_have_fractions() {
         (json!({"nbf": now + 30.5}), "401 invalid_token NotYetValid"),
         (json!({"iat": now + 29.5}), "200"),
         (json!({"iat": now + 30.5}), "401 invalid_token NotYetValid"),
+        (json!({"nbf": -1, "iat": -0.5}), "200"),
+        (json!({"exp": -1}), "401 invalid_token Expired"),
     ] {
         let token = setup.issuer.token(set(&json!({"aud": AUDIENCE}), &claims)).unwrap();
         assert_eq!(short(&guard.verify(&token).await), expected, "{claims}");
