@@ -900,6 +900,27 @@ async fn attacks_on_tolerances_are_refused() {
 }
 
 #[tokio::test]
+async fn listed_client_without_scope_of_the_api_refused() {
+    let setup = Setup::new().await;
+    let guard = setup
+        .builder()
+        .client_ids_in_place_of_audience(["public-client"])
+        .build()
+        .unwrap();
+    let guard = guard.requiring_scopes(["contoso/read"]);
+    for (scope, expected) in [
+        ("aws.cognito.signin.user.admin", FORBIDDEN),
+        ("aws.cognito.signin.user.admin contoso/read", OK),
+    ] {
+        let token = setup
+            .issuer
+            .token(json!({"client_id": "public-client", "scope": scope}))
+            .unwrap();
+        assert_eq!(short(&guard.verify(&token).await), expected, "{scope}");
+    }
+}
+
+#[tokio::test]
 async fn confused_scopes_and_roles_grant_nothing() {
     let setup = Setup::new().await;
     let guard = setup.builder().scope_claim("scp").roles_claim("realm_access.roles");
