@@ -14,6 +14,9 @@ use uuid::Uuid;
 /// The worldwide cloud.
 const AUTHORITY: &str = "https://login.microsoftonline.com";
 
+/// The host of Azure Government.
+const GOVERNMENT_HOST: &str = "login.microsoftonline.us";
+
 /// The issuer of tokens of version 1, and that of the cloud in China.
 const V1_AUTHORITY: &str = "https://sts.windows.net";
 const V1_AUTHORITY_CHINA: &str = "https://sts.chinacloudapi.cn";
@@ -165,6 +168,12 @@ impl EntraApi {
     pub fn authority(mut self, authority: &str) -> Self {
         authority.trim_end_matches('/').clone_into(&mut self.authority);
         self
+    }
+
+    /// Returns whether the tenant is in Azure Government.
+    pub(crate) fn is_of_government(&self) -> bool {
+        let authority = Url::parse(&self.authority);
+        authority.is_ok_and(|authority| authority.domain() == Some(GOVERNMENT_HOST))
     }
 
     fn tenants(&self) -> Result<Tenants, ConfigurationError> {
