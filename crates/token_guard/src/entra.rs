@@ -329,6 +329,10 @@ impl IssuerRule for Tenants {
         self.ids.iter().flat_map(|tenant| self.issuers(tenant)).collect()
     }
 
+    fn reads_application_claims(&self) -> bool {
+        matches!(self.directory, Directory::B2c { .. })
+    }
+
     fn identify(
         &self,
         standard: Identity,

@@ -35,6 +35,11 @@ pub(crate) trait IssuerRule: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Returns whether [`ClaimNames::application`] decides which tokens are those of applications.
+    fn reads_application_claims(&self) -> bool {
+        true
+    }
+
     /// Checks claims that only this issuer has, and completes the identity that the standard claims describe. The
     /// signature by `key` is valid, and `issuer` is accepted.
     fn identify(
@@ -158,7 +163,7 @@ impl Rules {
     }
 }
 
-/// Refuses other tokens than access tokens, which have the same type in their header. [`TokenType::Jwt`] has the sources.
+/// Refuses tokens that are not access tokens but have the same `typ`. [`TokenType::Jwt`] has the sources.
 fn check_kind(claims: &Claims) -> Result<(), TokenFault> {
     let has_hash = ["at_hash", "c_hash", "s_hash"]
         .iter()
