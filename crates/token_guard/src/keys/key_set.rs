@@ -182,7 +182,7 @@ impl<'a> Members<'a> {
         match self.get(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err("a member that must be a text is none"),
+            Some(_) => Err("a member that must be a text is of another type"),
         }
     }
 

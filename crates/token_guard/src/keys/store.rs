@@ -243,13 +243,13 @@ impl KeyStore {
         Ok(state.in_flight.insert(fetch).clone())
     }
 
-    /// Returns the in-flight fetch, unless its runtime has ended or stands still.
+    /// Returns the in-flight fetch, unless its runtime has ended or is blocked.
     fn in_flight<'a>(&self, state: &'a State) -> Option<&'a InFlightFetch> {
         let fetch = state.in_flight.as_ref()?;
         (!fetch.task.is_finished() && fetch.started_at.elapsed() < self.fetch_timeout()).then_some(fetch)
     }
 
-    /// Waits for a fetch, by a timer of the caller's runtime: that of the fetch may stand still.
+    /// Waits for a fetch, by a timer of the caller's runtime: that of the fetch may be blocked.
     async fn outcome(&self, fetch: Result<InFlightFetch, Arc<FetchError>>) -> FetchOutcome {
         let fetch = fetch?;
         let Ok(outcome) = timeout(self.fetch_timeout(), fetch.outcome).await else {
@@ -258,7 +258,7 @@ impl KeyStore {
         outcome
     }
 
-    /// Returns the timeout of a fetch. Its two requests time out earlier, unless their runtime stands still.
+    /// Returns the timeout of a fetch. Its two requests time out earlier, unless their runtime is blocked.
     fn fetch_timeout(&self) -> Duration {
         self.fetcher.timeout * 3
     }
