@@ -135,13 +135,11 @@ fn okta() -> Provider {
             "ver": 1, "jti": "AT.MNAoEQ_jbKqoinrQo1D0XKjMX28U5d7ZszBceot7-Ts", "aud": AUDIENCE, "cid": "0oa1", "uid": "00u1",
             "scp": ["openid", "read:messages"], "auth_time": NOW - 5, "sub": "alice@contoso.com", "groups": ["Everyone"],
         }),
-        caller: ("00u1", Some("0oa1"), &["openid", "read:messages"], &["Everyone"]),
+        caller: ("alice@contoso.com", Some("0oa1"), &["openid", "read:messages"], &[]),
         guard: |issuer, _| {
             TokenGuard::builder(issuer, [AUDIENCE])
                 .token_type(TokenType::Jwt)
-                .subject_claim("uid")
                 .scope_claim("scp")
-                .roles_claim("groups")
         },
         changes: vec![
             (
@@ -149,17 +147,28 @@ fn okta() -> Provider {
                 json!({"aud": "0oa1", "cid": null, "scp": null, "jti": "ID.r", "sub": "00u1", "uid": "00u1"}),
                 AUDIENCE_FAULT,
             ),
-            (
-                "a token of a client",
-                json!({"uid": null, "sub": "0oa1"}),
-                "401 invalid_token Subject",
-            ),
+            ("a token of a client", json!({"uid": null, "sub": "0oa1"}), "200"),
             (
                 "an id token with a hash",
                 json!({"at_hash": "fPlsvVszI29LU2UhDyJ9vg"}),
                 KIND,
             ),
         ],
+    }
+}
+
+/// Okta with the users' ids as subjects.
+fn okta_users() -> Provider {
+    Provider {
+        readme: Some(r#"`.subject_claim("uid")` for users"#),
+        caller: ("00u1", Some("0oa1"), &["openid", "read:messages"], &[]),
+        guard: |issuer, host| (okta().guard)(issuer, host).subject_claim("uid"),
+        changes: vec![(
+            "a token of a client",
+            json!({"uid": null, "sub": "0oa1"}),
+            "401 invalid_token Subject",
+        )],
+        ..okta()
     }
 }
 
@@ -443,6 +452,7 @@ fn providers() -> Vec<Provider> {
         keycloak(),
         auth0(),
         okta(),
+        okta_users(),
         cognito(),
         ad_fs(),
         identity_server(),

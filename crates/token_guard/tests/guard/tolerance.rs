@@ -13,11 +13,15 @@ use proptest::{
 };
 use serde_json::{Value, json};
 use std::time::SystemTime;
-use token_guard::{Caller, EntraApi, GuardError, TokenGuard, TokenGuardBuilder, TokenType, testing::ManualClock};
+use token_guard::{
+    Caller, EntraApi, GuardError, LogtoPermissions, TokenGuard, TokenGuardBuilder, TokenType, testing::ManualClock,
+};
 use tokio::runtime::Builder;
 
 /// Claims that issuers write, and that few rules need.
-const UNNEEDED: [&str; 22] = [
+const UNNEEDED: [&str; 24] = [
+    "sub",
+    "tfp",
     "scope",
     "scp",
     "roles",
@@ -67,12 +71,6 @@ fn set(value: &Value, members: &Value) -> Value {
     value
 }
 
-fn decision(outcome: &Result<Caller, GuardError>) -> (String, Option<(String, SystemTime)>) {
-    let caller = outcome.as_ref().ok();
-    let caller = caller.map(|caller| (caller.subject().to_owned(), caller.expires_at()));
-    (short(outcome), caller)
-}
-
 /// A guard with a header and claims that it accepts, and the claims that its rules need.
 struct Case {
     guard: TokenGuard,
@@ -81,9 +79,36 @@ struct Case {
     needed: &'static [&'static str],
 }
 
+impl Case {
+    fn of_access_token(guard: TokenGuard, claims: Value, needed: &'static [&'static str]) -> Self {
+        Self {
+            guard,
+            header: json!({"alg": "RS256", "typ": "at+jwt", "kid": "key"}),
+            claims,
+            needed,
+        }
+    }
+
+    fn needs(&self, claim: &str) -> bool {
+        ALWAYS.contains(&claim) || self.needed.contains(&claim)
+    }
+
+    /// Returns the outcome, the subject where it is needed, and the expiry.
+    fn decision(&self, outcome: &Result<Caller, GuardError>) -> (String, Option<(Option<String>, SystemTime)>) {
+        let subject = |caller: &Caller| self.needs("sub").then(|| caller.subject().to_owned());
+        let caller = outcome.as_ref().ok();
+        let caller = caller.map(|caller| (subject(caller), caller.expires_at()));
+        (short(outcome), caller)
+    }
+}
+
 /// Claims that every guard needs, and those by which a relaxed type refuses id tokens.
-const ALWAYS: [&str; 7] = ["iss", "aud", "sub", "exp", "nbf", "iat", "cnf"];
-const KINDS: [&str; 6] = ["at_hash", "c_hash", "s_hash", "events", "token_use", "typ"];
+const ALWAYS: [&str; 6] = ["iss", "aud", "exp", "nbf", "iat", "cnf"];
+const KINDS: [&str; 7] = ["sub", "at_hash", "c_hash", "s_hash", "events", "token_use", "typ"];
+const CLIENTS: [&str; 5] = ["sub", "client_id", "azp", "appid", "cid"];
+const ENTRA: [&str; 6] = ["sub", "tid", "azp", "appid", "scp", "roles"];
+const B2C: [&str; 7] = ["sub", "tfp", "acr", "azp", "appid", "scp", "roles"];
+const ORGANIZATION: [&str; 2] = ["sub", "organization_id"];
 
 fn cases(keys: &str) -> Vec<Case> {
     const GUID: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
@@ -100,34 +125,95 @@ fn cases(keys: &str) -> Vec<Case> {
     let entra = json!({
         "iss": format!("https://login.microsoftonline.com/{GUID}/v2.0"), "aud": GUID, "tid": GUID, "azp": "web", "scp": "read",
     });
+    let b2c = json!({
+        "iss": format!("https://contoso.b2clogin.com/{GUID}/v2.0/"), "aud": GUID, "tfp": "B2C_1_edit", "azp": "web", "scp": "a",
+    });
     let call = json!({"iss": "https://acscallautomation.communication.azure.com", "aud": GUID, "sub": null});
-    let header = |typ: Value| json!({"alg": "RS256", "typ": typ, "kid": "key"});
-    vec![
-        Case {
-            guard: build(standard()),
-            header: header(json!("at+jwt")),
-            claims: claims.clone(),
-            needed: &[],
-        },
-        Case {
-            guard: build(standard().token_type(TokenType::Jwt)),
-            header: header(json!(null)),
-            claims: claims.clone(),
-            needed: &KINDS,
-        },
-        Case {
-            guard: build(TokenGuard::entra(EntraApi::new(GUID, GUID))),
-            header: header(json!("at+jwt")),
-            claims: with(&claims, &entra),
-            needed: &["tid", "azp", "appid", "scp", "roles"],
-        },
-        Case {
-            guard: build(TokenGuard::call_automation(GUID)),
-            header: header(json!("at+jwt")),
-            claims: with(&claims, &call),
-            needed: &[],
-        },
-    ]
+    let policy = |name| {
+        let api = EntraApi::b2c("https://contoso.b2clogin.com", GUID, name, GUID);
+        build(TokenGuard::entra(api))
+    };
+    let logto = |permissions| build(TokenGuard::logto("https://contoso.logto.app", permissions));
+    let of_logto = |members: Value| {
+        with(
+            &with(&claims, &json!({"iss": "https://contoso.logto.app/oidc"})),
+            &members,
+        )
+    };
+    let resource = || AUDIENCE.to_owned();
+    let plain = build(standard());
+    let (users, daemons) = (plain.requiring_scopes(["read"]), plain.requiring_application());
+    let client_ids = standard().client_ids_in_place_of_audience(["web"]);
+    let organization = json!({"aud": "urn:logto:organization:org1"});
+    let other = build(TokenGuard::builder("https://other.contoso.com", [AUDIENCE]));
+    let access_tokens: [(TokenGuard, Value, &[&str]); 16] = [
+        (plain.clone(), json!({}), &["sub"]),
+        (users.clone(), json!({"scope": "read"}), &["sub", "scope"]),
+        (
+            plain.requiring_roles(["admin"]),
+            json!({"roles": "admin"}),
+            &["sub", "roles"],
+        ),
+        (daemons.clone(), json!({"client_id": "alice"}), &CLIENTS),
+        (
+            plain.requiring_organization("org1"),
+            json!({"organization_id": "org1"}),
+            &ORGANIZATION,
+        ),
+        (
+            build(standard().allowed_clients(["web"])),
+            json!({"client_id": "web"}),
+            &CLIENTS,
+        ),
+        (
+            build(standard().subject_claim("client_id")),
+            json!({"client_id": "web"}),
+            &["client_id"],
+        ),
+        (
+            build(client_ids),
+            json!({"aud": null, "client_id": "web"}),
+            &["sub", "client_id"],
+        ),
+        (TokenGuard::any_of([other, plain]), json!({}), &["sub"]),
+        (
+            TokenGuard::any_of([users, daemons]),
+            json!({"scope": "read"}),
+            &["sub", "scope", "client_id", "azp", "appid", "cid"],
+        ),
+        (build(TokenGuard::entra(EntraApi::new(GUID, GUID))), entra, &ENTRA),
+        (
+            TokenGuard::any_of([policy("B2C_1_signin"), policy("B2C_1_edit")]),
+            b2c,
+            &B2C,
+        ),
+        (build(TokenGuard::call_automation(GUID)), call, &[]),
+        (
+            logto(LogtoPermissions::GlobalApi { resource: resource() }),
+            of_logto(json!({})),
+            &ORGANIZATION,
+        ),
+        (
+            logto(LogtoPermissions::Organization),
+            of_logto(organization),
+            &ORGANIZATION,
+        ),
+        (
+            logto(LogtoPermissions::OrganizationApi { resource: resource() }),
+            of_logto(json!({"organization_id": "org1"})),
+            &ORGANIZATION,
+        ),
+    ];
+    let access_tokens = access_tokens.into_iter();
+    let access_tokens =
+        access_tokens.map(|(guard, members, needed)| Case::of_access_token(guard, with(&claims, &members), needed));
+    let relaxed = Case {
+        guard: build(standard().token_type(TokenType::Jwt)),
+        header: json!({"alg": "RS256", "typ": null, "kid": "key"}),
+        claims: claims.clone(),
+        needed: &KINDS,
+    };
+    access_tokens.chain([relaxed]).collect()
 }
 
 #[test]
@@ -148,20 +234,20 @@ fn unneeded_claims_decide_nothing() {
     ];
     let unneeded = prop::collection::vec((name, any_json()), 1..6);
     let strategy = (unneeded, 0..cases.len(), 0..changes.len());
-    let mut runner = TestRunner::new(Config::with_cases(400));
+    let mut runner = TestRunner::new(Config::with_cases(1_500));
     let checked = runner.run(&strategy, |(unneeded, case, change)| {
         let case = &cases[case];
         let base = with(&case.claims, &changes[change]);
         let mut claims = base.clone();
         for (name, value) in unneeded {
-            if !ALWAYS.contains(&name.as_str()) && !case.needed.contains(&name.as_str()) {
+            if !case.needs(&name) {
                 claims[name] = value;
             }
         }
         let expected = runtime.block_on(case.guard.verify(&key.token(&case.header, &base)));
         let outcome = runtime.block_on(case.guard.verify(&key.token(&case.header, &claims)));
         prop_assert_eq!(expected.is_ok(), change == 0);
-        prop_assert_eq!(decision(&outcome), decision(&expected), "{}", claims);
+        prop_assert_eq!(case.decision(&outcome), case.decision(&expected), "{}", claims);
         Ok(())
     });
     checked.unwrap();
