@@ -13,8 +13,4 @@ case $target in
 esac
 export RUSTFLAGS
 
-# AWS-LC seeds its random numbers from the operating system. By default, it also gathers entropy from the CPU's timing at each
-# start, which takes most of the time until the emulator is ready.
-export AWS_LC_SYS_NO_JITTER_ENTROPY=1
-
 export CARGO_PROFILE_RELEASE_STRIP=symbols

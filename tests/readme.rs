@@ -69,8 +69,8 @@ async fn operations_run() -> Result<(), Box<dyn Error>> {
     let stored_id = ids.first().unwrap();
     include_markdown!("README.md", "get_token", scope);
     let user = stored_id.parse()?;
-    assert_eq!(emulator.identity_count(), 0);
     include_markdown!("README.md", "errors", scope);
+    assert_eq!(emulator.identity_count(), 0);
 
     let minted = emulator.mint_entra_token(&EntraTokenRequest::teams_user()).await?;
     let (client_id, user_object_id) = (minted.app_id.to_string(), minted.user_id.to_string());

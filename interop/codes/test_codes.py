@@ -391,4 +391,4 @@ def test_a_table_that_cannot_be_opened_is_named(setup):
         ended = setup.run(command, DATABASE_URL=f"sqlite://{setup.directory}/none.db")
         assert ended.returncode == 1
         assert f"the table cannot be opened in {setup.directory}/none.db" in ended.stderr
-        assert "DATABASE_URL has to name a file that can be written" in ended.stderr
+        assert "DATABASE_URL must name a file that can be written" in ended.stderr

@@ -175,7 +175,7 @@ test("a gateway's page follows the commit, whose answer is told", async (t) => {
   await faults.getByRole("listitem").getByText("503, after the commit").waitFor();
   const { status, body } = await send(emulator.connectionString, "POST", "/identities");
   assert.deepEqual([status, body.includes("503 Service Unavailable")], [503, true]);
-  await row(page, "503").getByText("the operation's answer was not sent: 201").waitFor();
+  await row(page, "503").getByText("the operation's response was not sent: 201").waitFor();
   await section(page, "Identities").getByRole("listitem").waitFor();
   await screenshot(page, "after-commit");
 });
@@ -276,7 +276,7 @@ test("every effect can be switched on, and what the emulator refuses is told", a
   }
   assert.equal(listed.match(/12\.5 % of requests/g).length, effects.length);
 
-  await faults.getByLabel("Effect").selectOption("answer late");
+  await faults.getByLabel("Effect").selectOption("respond late");
   await faults.getByLabel("Milliseconds").fill("99999999999");
   await faults.getByRole("button", { name: "Switch on" }).click();
   await faults.getByRole("alert").filter({ hasText: /\w/ }).waitFor();
@@ -353,7 +353,7 @@ test("it fits a phone", async (t) => {
   }
 });
 
-test("it says when the emulator does not answer", async (t) => {
+test("it says when the emulator cannot be reached", async (t) => {
   const emulator = await startEmulator(t);
   const context = await browser.newContext();
   t.after(() => context.close());
@@ -361,7 +361,7 @@ test("it says when the emulator does not answer", async (t) => {
   await page.goto(emulator.controlEndpoint);
   await section(page, "Requests").getByText("None yet.").waitFor();
   emulator.stop();
-  await page.getByRole("alert").filter({ hasText: "The emulator does not answer" }).waitFor();
+  await page.getByRole("alert").filter({ hasText: "The emulator cannot be reached" }).waitFor();
 });
 
 test("a page of another site can neither read nor use the control surface, nor frame the page", async (t) => {

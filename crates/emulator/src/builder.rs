@@ -31,7 +31,7 @@ use std::{
 };
 use time::OffsetDateTime;
 use tokio_rustls::TlsAcceptor;
-use tracing::warn;
+use tracing::{info, warn};
 use uuid::Uuid;
 
 /// The name of the record with the resource's id.
@@ -96,7 +96,7 @@ impl EmulatorBuilder {
     }
 
     /// Adds a name or an address by which clients reach the emulator, such as that of its container. The certificate is
-    /// valid for it, and the control surface answers to it.
+    /// valid for it, and the control surface accepts it.
     ///
     /// With a data file whose certificate lacks the name, a new one takes its place, with another CA.
     #[must_use]
@@ -277,9 +277,12 @@ impl EmulatorBuilder {
     ///
     /// # Errors
     ///
-    /// [`EmulatorError`] if the access key is not base64, if a fault, a name or the control token is not valid, if a version
-    /// to withdraw is unknown, if the state to import is of another resource, if an address cannot be listened on, if the data file cannot be used, or if a random key or
-    /// the certificate cannot be generated.
+    /// [`EmulatorError`] if
+    ///
+    /// * the access key is not base64, or a fault, a name or the control token is not valid;
+    /// * a version to withdraw is unknown, or the state to import is of another resource;
+    /// * an address cannot be listened on, or the data file cannot be used;
+    /// * a random key or the certificate cannot be generated.
     pub async fn start(mut self) -> Result<Emulator, EmulatorError> {
         let (plain, http) = self.hosts.bind(self.port).await?;
         let (secured, https) = self.hosts.bind(self.https_port).await?;
@@ -306,6 +309,7 @@ impl EmulatorBuilder {
         let ca_pem = certificate.ca_pem().to_owned();
         let tls = TlsAcceptor::from(Arc::new(certificate.server_config()?));
         let is_new = loaded.contents.setting::<Uuid>(RESOURCE_ID)?.is_none();
+        let has_import = self.import.is_some();
         let service = Arc::new(self.service(addresses, Clock::default(), &loaded)?);
         let resource = &service.resource;
         let describe = |changes: &mut Changes| {
@@ -317,13 +321,16 @@ impl EmulatorBuilder {
         let receipt = if is_new {
             resource.import(&service.initial.state, describe)?
         } else {
+            if has_import {
+                info!("the data file has a state, which the import does not change; a reset replaces it by the import");
+            }
             loaded.store.write(describe)
         };
         loaded.store.wait(receipt).await?;
         if let Some(new_key) = new_key {
             tokio::spawn(new_key.persist(loaded.store));
         }
-        warn_of(&exposed);
+        warn_of(&exposed, service.control_token.is_some());
         let router = |scheme| {
             let service = service.clone();
             let endpoint = Endpoint { scheme, service };
@@ -394,14 +401,19 @@ impl EmulatorBuilder {
 }
 
 /// Warns of addresses that other machines can reach.
-fn warn_of(exposed: &[IpAddr]) {
+fn warn_of(exposed: &[IpAddr], has_control_token: bool) {
     if exposed.is_empty() {
         return;
     }
     let exposed: Vec<_> = exposed.iter().map(ToString::to_string).collect();
+    let control = if has_control_token {
+        "to those who have the control token"
+    } else {
+        "to none of them, without a control token"
+    };
     warn!(
         "other machines can reach the emulator at {}: the service is open to all who have an access key, and the control \
-         surface to those who have the control token",
+         surface {control}",
         exposed.join(", ")
     );
 }

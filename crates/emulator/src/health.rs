@@ -19,13 +19,13 @@ const MAX_STATUS_LINE: u64 = 256;
 /// Asks the emulator at this URL, of which only host and port count. The error says why it is not ready.
 pub(crate) fn check(url: &str) -> Result<(), String> {
     let authority = authority(url).ok_or("give the address of the http endpoint, such as http://127.0.0.1:7788")?;
-    let status = status_line(&authority).map_err(|error| format!("{authority} does not answer: {error}"))?;
+    let status = status_line(&authority).map_err(|error| format!("{authority} does not respond: {error}"))?;
     match status.split(' ').nth(1) {
         Some("200") => Ok(()),
         Some(status) if status.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Err(format!("{authority} is not ready: it answers {status}"))
+            Err(format!("{authority} is not ready: its status is {status}"))
         }
-        _ => Err(format!("{authority} does not answer in HTTP")),
+        _ => Err(format!("{authority} does not speak HTTP")),
     }
 }
 

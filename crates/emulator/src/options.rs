@@ -35,7 +35,7 @@ pub(crate) struct Options {
     hosts: Vec<IpAddr>,
     /// Name or address by which clients reach the emulator, for its certificate; can be repeated
     ///
-    /// The control surface answers to it too. Loopback and the addresses of --host need no name.
+    /// The control surface accepts it too. Loopback and the addresses of --host need no name.
     #[arg(long = "name", value_name = "HOST")]
     names: Vec<String>,
     /// Host in the connection strings [default: the address for a client on this machine]

@@ -86,7 +86,7 @@ impl ApiError {
 
     pub(crate) fn other_resource() -> Self {
         let message = "this service runs with another Azure Communication Services resource than that of the user's identity, \
-                       which its operator has to correct: try again later";
+                       which its operator must correct: try again later";
         Self::new(StatusCode::BAD_GATEWAY, "other_resource", message)
     }
 

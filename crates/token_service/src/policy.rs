@@ -242,9 +242,9 @@ impl fmt::Display for Grant {
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoScopes => "there has to be a scope",
-            Self::DefaultNotAllowed => "every default scope has to be an allowed one",
-            Self::Lifetime => "a lifetime has to be 1 to 24 hours, in whole minutes",
+            Self::NoScopes => "there must be a scope",
+            Self::DefaultNotAllowed => "every default scope must be an allowed one",
+            Self::Lifetime => "a lifetime must be 1 to 24 hours, in whole minutes",
         })
     }
 }

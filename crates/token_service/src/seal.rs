@@ -132,7 +132,7 @@ impl Debug for SealingKeys {
 
 impl fmt::Display for InvalidSealingKey {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str("a sealing key has to be the base64 of 32 bytes, as of `openssl rand -base64 32`")
+        f.write_str("a sealing key must be the base64 of 32 bytes, as of `openssl rand -base64 32`")
     }
 }
 

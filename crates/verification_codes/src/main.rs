@@ -164,8 +164,8 @@ async fn create_queues(config: QueueConfig) -> Result<StorageQueue, BoxError> {
     let queue = open_queues(config).await?;
     queue.create().await.map_err(|error| {
         format!(
-            "the queues can be neither found nor created: {error}. STORAGE_QUEUE_URL has to name a queue, and whoever \
-             this runs as has to have the role Storage Queue Data Contributor."
+            "the queues can be neither found nor created: {error}. STORAGE_QUEUE_URL must name a queue, and the \
+             principal of this program needs the role Storage Queue Data Contributor."
         )
     })?;
     Ok(queue)
@@ -177,7 +177,7 @@ async fn open_table(database: SqliteConnectOptions) -> Result<CodeTable, BoxErro
     let file = file.display();
     let table = CodeTable::open(database).await.map_err(|error| {
         format!(
-            "the table cannot be opened in {file}: {error}. DATABASE_URL has to name a file that can be written, with \
+            "the table cannot be opened in {file}: {error}. DATABASE_URL must name a file that can be written, with \
              ?mode=rwc at its end if it is to be created."
         )
     })?;
@@ -190,11 +190,11 @@ fn queue_error(queue: &StorageQueue, poison: bool, error: &CloudError) -> String
     let name = queue.name(poison);
     if error.code() == Some("QueueNotFound") {
         format!(
-            "there is no queue `{name}`. STORAGE_QUEUE_URL has to name the one of `serve` and `watch`, which create it."
+            "there is no queue `{name}`. STORAGE_QUEUE_URL must name the one of `serve` and `watch`, which create it."
         )
     } else {
         format!(
-            "the queue `{name}` cannot be used: {error}. Whoever this runs as has to have the role Storage Queue Data \
+            "the queue `{name}` cannot be used: {error}. The principal of this program needs the role Storage Queue Data \
              Contributor."
         )
     }

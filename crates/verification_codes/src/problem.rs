@@ -52,7 +52,7 @@ impl Problem {
         match self {
             Self::NotFound => "There is nothing at this path.",
             Self::MethodNotAllowed { .. } => "The method is not one of this path; the header Allow says which is.",
-            Self::InvalidRequest => r#"The body has to be JSON: {"code": "..."}."#,
+            Self::InvalidRequest => r#"The body must be JSON: {"code": "..."}."#,
             Self::NotValid => "The code is not valid.",
             Self::TooManyAttempts { .. } => "There were too many attempts. Wait before the next one.",
             Self::NoNumber => "No code can be issued: a service that it needs has failed.",

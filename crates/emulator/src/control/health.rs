@@ -14,7 +14,7 @@ pub(super) struct Health {
 
 /// `GET /_emulator/health`
 ///
-/// It is answered to all, on every address and for every `Host`, as it says nothing that is secret.
+/// Open to all, on every address and for every `Host`, as it shows nothing secret.
 pub(super) async fn health(State(service): State<Arc<Service>>) -> JsonResponse<Health> {
     let (code, status) = if service.resource.store.has_failed() {
         (StatusCode::SERVICE_UNAVAILABLE, "dataFileFailed")

@@ -95,12 +95,12 @@ impl EffectName {
     /// The description on the control page.
     pub(crate) fn description(self) -> &'static str {
         match self {
-            Self::Status => "answer with a status",
-            Self::Latency => "answer late",
+            Self::Status => "respond with a status",
+            Self::Latency => "respond late",
             Self::ResetBeforeCommit => "reset the connection, do nothing",
             Self::ResetAfterCommit => "do it, then reset the connection",
             Self::TruncatedBody => "send half of the body",
-            Self::HtmlBody => "answer with a gateway's HTML page",
+            Self::HtmlBody => "respond with a gateway's HTML page",
         }
     }
 }

@@ -148,7 +148,8 @@ pub(super) async fn require(
 fn requested_versions(uri: &Uri) -> Vec<String> {
     let parameters = uri.query().unwrap_or_default().split('&');
     let named = parameters.filter_map(|parameter| parameter.split_once('='));
-    let given = named.filter(|(name, _)| name.eq_ignore_ascii_case("api-version"));
+    let decoded = named.map(|(name, version)| (percent_decode_str(name).decode_utf8_lossy(), version));
+    let given = decoded.filter(|(name, _)| name.eq_ignore_ascii_case("api-version"));
     let mut versions: Vec<String> = Vec::new();
     for (_, version) in given {
         let version = percent_decode_str(version).decode_utf8_lossy();

@@ -1,7 +1,7 @@
-//! Requests of pages in a browser, which asks first if the pages of an origin may send them.
+//! CORS: preflights, and the headers that let a page read a response.
 //!
-//! Every origin may, as a page has no access key or token but the one that its code is given. The control surface is
-//! closed to all.
+//! Every origin is allowed, because a page can only use the key or token in its own code. Responses under `/_emulator/` have
+//! none of these headers.
 
 use axum::{extract::Request, response::Response};
 use http::{

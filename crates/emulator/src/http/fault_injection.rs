@@ -71,7 +71,7 @@ impl Unsent {
     async fn of(response: Response) -> Self {
         let (mut head, body) = response.into_parts();
         body.collect().await.ok();
-        let mut explanation = format!("the operation's answer was not sent: {}", head.status.as_u16());
+        let mut explanation = format!("the operation's response was not sent: {}", head.status.as_u16());
         if let Some(Refusal { code, reason, .. }) = head.extensions.remove() {
             explanation.extend(code.map(|code| format!(" {code}")));
             explanation.extend(reason.map(|reason| format!(": {reason}")));

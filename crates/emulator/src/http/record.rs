@@ -36,7 +36,7 @@ const MAX_REFUSALS: usize = 50;
 /// The most characters of a method, path or identity in a record.
 const MAX_TEXT: usize = 300;
 /// The explanation of a request whose client did not wait for the response.
-const CLIENT_GONE: &str = "the connection was closed before the answer";
+const CLIENT_GONE: &str = "the connection was closed before the response";
 
 /// Answers a preflight, or applies faults to the request, and records it with its response.
 pub(super) async fn record(State(endpoint): State<Endpoint>, request: Request, next: Next) -> Response {

@@ -103,7 +103,7 @@ fn log(path: &Path, error: impl Display) {
     error!(
         path = %path.display(),
         %error,
-        "the state cannot be written; every change from here on is answered with 500 and lost, until the emulator is \
+        "the state cannot be written; every change from here on gets a 500 and is lost, until the emulator is \
          started again"
     );
 }

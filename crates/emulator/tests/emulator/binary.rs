@@ -189,7 +189,7 @@ async fn faults_and_settings_are_options() {
             .to_owned(),
         "status=201".to_owned(),
         format!(r#"method=DELETE path="/identities/{id}" fault="reset-before-commit,operation=deleteIdentity""#),
-        r#"status=503 fault="status=503,code=Busy,after-commit,operation=revokeTokens" code="Busy" reason=the operation's answer was not sent: 204"#.to_owned(),
+        r#"status=503 fault="status=503,code=Busy,after-commit,operation=revokeTokens" code="Busy" reason=the operation's response was not sent: 204"#.to_owned(),
     ];
     assert_eq!(lines.len(), ends.len(), "{log}");
     for (line, end) in lines.iter().zip(ends) {

@@ -282,12 +282,12 @@ async fn status_after_commit_replaces_a_refusal() {
 
     let list = control(&client, "requests").await.body;
     let explanation = |request: usize| list["requests"][request]["explanation"].as_str().unwrap();
-    assert!(explanation(0).starts_with("the operation's answer was not sent: 404 NotFound: path: no operation"));
+    assert!(explanation(0).starts_with("the operation's response was not sent: 404 NotFound: path: no operation"));
     assert_eq!(
         explanation(1),
-        "the operation's answer was not sent: 400 UnsupportedApiVersion"
+        "the operation's response was not sent: 400 UnsupportedApiVersion"
     );
-    assert!(explanation(2).starts_with("the operation's answer was not sent: 401 Denied: "));
+    assert!(explanation(2).starts_with("the operation's response was not sent: 401 Denied: "));
 }
 
 #[tokio::test]
@@ -538,7 +538,7 @@ async fn request_list_names_the_faults() {
         assert_eq!(list["requests"][request]["identity"], created.as_str());
         assert_eq!(
             list["requests"][request]["explanation"],
-            "the operation's answer was not sent: 201"
+            "the operation's response was not sent: 201"
         );
     }
 }
@@ -571,6 +571,6 @@ async fn abandoned_request_is_listed_without_a_status() {
     assert_eq!(given_up.get("status"), None);
     assert_eq!(given_up["operation"], "createIdentity");
     assert_eq!(given_up["fault"], "latency=600000ms");
-    assert_eq!(given_up["explanation"], "the connection was closed before the answer");
+    assert_eq!(given_up["explanation"], "the connection was closed before the response");
     assert_eq!(emulator.identity_count(), 0);
 }

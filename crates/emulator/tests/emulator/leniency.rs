@@ -162,6 +162,21 @@ async fn other_methods_are_refused_with_the_allowed() {
     }
 }
 
+#[tokio::test]
+async fn scope_given_twice_counts_once() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    let body = r#"{"createTokenWithScopes":["voip","chat","voip"]}"#;
+    let created = create(&client, body, "application/json").await;
+    assert_eq!(token_of(&emulator, &created).unwrap().0, "voip,chat");
+    let id = created.text("/identity/id");
+    let path = format!("/identities/{id}/:issueAccessToken{VERSION}");
+    let issued = client.signed("POST", &path, r#"{"scopes":["chat","chat"]}"#);
+    let issued = Response::of(issued).await;
+    let claims = crate::client::decode(issued.body["token"].as_str().unwrap(), 1);
+    assert_eq!(claims["acsScope"], "chat");
+}
+
 /// A creation with this body and type.
 async fn create(client: &Client, body: &str, content_type: &str) -> Response {
     let request = client.signed("POST", &format!("/identities{VERSION}"), body);
@@ -303,6 +318,7 @@ async fn two_api_versions_are_refused() {
         for query in [
             "api-version=2023-10-01&api-version=2023-10-01",
             "api-version=2023-10-01&API-VERSION=2023%2D10-01",
+            "api%2Dversion=2023-10-01",
             "api-version=&api-version=2023-10-01",
             "api-version&api-version=2023-10-01",
             "a=b&api-version=2023-10-01&api-versions=1",

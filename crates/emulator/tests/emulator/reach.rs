@@ -93,6 +93,7 @@ async fn hosts_replace_the_loopbacks_with_one_warning() {
     assert_eq!(log.matches(" WARN ").count(), 1, "{log}");
     let warning = log.lines().find(|line| line.contains(" WARN ")).unwrap();
     assert!(warning.contains(&own.to_string()), "{log}");
+    assert!(warning.contains("to none of them, without a control token"), "{log}");
 }
 
 #[tokio::test]
@@ -413,7 +414,7 @@ async fn health_is_answered_to_all() {
 }
 
 #[tokio::test]
-async fn health_command_exits_with_the_answer() {
+async fn health_command_exits_with_the_outcome() {
     let process = Process::start(&[]).await;
     let endpoint = process.text("endpoint").to_owned();
     let control = process.text("controlEndpoint").to_owned();
@@ -439,8 +440,8 @@ async fn health_command_exits_with_the_answer() {
     drop(other);
     process.into_log().await;
     for (url, reason) in [
-        (endpoint.as_str(), "does not answer"),
-        (&closed, "does not answer"),
+        (endpoint.as_str(), "does not respond"),
+        (&closed, "does not respond"),
         (&https, "http://"),
         ("nonsense", "http://"),
         ("http://user:secret@127.0.0.1/", "http://"),

@@ -440,6 +440,11 @@ async fn file_is_imported_and_survives_with_data() {
 
     let process = Process::start(&arguments).await;
     assert_eq!(state(&process.client()).await, exported_seed());
+    let log = process.into_log().await;
+    assert!(
+        log.contains("the data file has a state, which the import does not change"),
+        "{log}"
+    );
     fs::remove_file(path).unwrap();
 }
 

@@ -26,7 +26,7 @@ use acs_identity_emulator::Emulator;
 use callers::{Callers, Run};
 use issuer::Issuer;
 use process::Process;
-use std::{env, time::Duration};
+use std::{env, fs, time::Duration};
 
 /// The rounds of each server. They alternate, so that other load of the machine affects both.
 const ROUNDS: usize = 7;
@@ -55,7 +55,12 @@ async fn measure() {
     let emulator = Emulator::builder().start().await.unwrap();
     let public_key = issuer.public_key();
     let bare = Process::start(&["bare", issuer.url(), &public_key]);
-    let service = Process::start(&["service", issuer.url(), &emulator.connection_string()]);
+    let service = Process::start(&[
+        "service",
+        issuer.url(),
+        &emulator.connection_string(),
+        "sqlite::memory:",
+    ]);
     let users: Vec<String> = (0..USERS).map(|user| issuer.token(&format!("user-{user}"))).collect();
 
     let sign_in = Callers::new(service.address(), "GET", "/token", &users);
@@ -106,6 +111,37 @@ async fn measure() {
     );
 
     memory(&service, &kept).await;
+    drop(service);
+    growth(&issuer, &emulator, &newcomers).await;
+}
+
+/// Measures the growth of the database and of the memory with users who each have an identity and one token.
+async fn growth(issuer: &Issuer, emulator: &Emulator, tokens: &[String]) {
+    let path = env::temp_dir().join(format!("load-{}.db", std::process::id()));
+    let database = format!("sqlite:{}", path.display());
+    let service = Process::start(&["service", issuer.url(), &emulator.connection_string(), &database]);
+    let size =
+        || fs::metadata(&path).unwrap().len() + fs::metadata(path.with_extension("db-wal")).map_or(0, |wal| wal.len());
+    let (first, rest) = tokens.split_at(tokens.len() / 2);
+    let get_tokens = async |tokens: &[String]| {
+        Callers::new(service.address(), "GET", "/token", tokens)
+            .once_each(200)
+            .await
+    };
+    get_tokens(first).await;
+    let (before, memory) = (size(), service.resident_mebibytes());
+    get_tokens(rest).await;
+    #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
+    let users = rest.len() as f64;
+    #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
+    let bytes = (size() - before) as f64;
+    println!(
+        "\na further user with an identity and a token: {:.0} bytes in the database, {:.0} in memory",
+        bytes / users,
+        (service.resident_mebibytes() - memory) * 1_048_576.0 / users
+    );
+    drop(service);
+    fs::remove_file(path).unwrap();
 }
 
 /// Measures the memory under constant load.

@@ -12,11 +12,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{num::NonZeroU32, sync::Arc};
 use token_guard::TokenGuard;
-use token_service::{Store, TokenService};
+use token_service::{CredentialFingerprint, SealingKeys, Store, TokenService};
 use tokio::net::TcpListener;
 
 /// The length of the service's tokens.
 const TOKEN_LENGTH: usize = 850;
+
+/// 32 bytes in base64.
+const SEALING_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
 /// Prints its address, and serves.
 async fn serve(router: Router) {
@@ -25,10 +28,10 @@ async fn serve(router: Router) {
     axum::serve(listener, router).await.unwrap();
 }
 
-/// Runs the service as its binary does, with a log and SQLite in memory.
+/// Runs the service as its binary does, with a log and SQLite.
 pub(crate) async fn service(arguments: &[String]) {
-    let [issuer, connection_string] = arguments else {
-        panic!("service ISSUER CONNECTION_STRING");
+    let [issuer, connection_string, database] = arguments else {
+        panic!("service ISSUER CONNECTION_STRING DATABASE");
     };
     tracing_subscriber::fmt()
         .json()
@@ -36,10 +39,13 @@ pub(crate) async fn service(arguments: &[String]) {
         .with_writer(std::io::stderr)
         .init();
     let guard = TokenGuard::builder(issuer, [AUDIENCE]).build().unwrap();
-    let store = Store::connect("sqlite::memory:", 1).await.unwrap();
+    let store = Store::connect(database, 1).await.unwrap();
+    let sealing_keys = SealingKeys::new([SEALING_KEY]).unwrap();
+    let issued_with = CredentialFingerprint::of_connection_string(connection_string);
     let service = TokenService::builder(callers::identity_client(connection_string), guard, store)
         .requests_per_minute(NonZeroU32::MAX)
         .acs_costs_per_hour(NonZeroU32::MAX)
+        .sealing_keys(sealing_keys, issued_with)
         .build();
     let router = service.routes();
     tokio::spawn(async move { service.sweep_forever().await });

@@ -52,7 +52,7 @@ Without any configuration, the service does not run: it was built without the fe
 const RUNNING_HELP: &str = "\
 When it is ready, it prints one line of JSON on stdout. The log goes to stderr. SIGTERM and Ctrl-C end the service when the
 requests under way have been answered; SIGHUP has it read its certificate again. It exits with 2 if the configuration
-cannot be used, and with 1 if it fails or has to cut off requests.";
+cannot be used, and with 1 if it fails or must cut off requests.";
 
 /// The trusted service between an app and Azure Communication Services, which issues chat and calling tokens to users
 #[derive(Parser)]

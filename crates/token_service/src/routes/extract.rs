@@ -53,7 +53,7 @@ impl<S: Send + Sync> FromRequestParts<S> for QueryFresh {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let query: Result<Query<Freshness>, _> = Query::try_from_uri(&parts.uri);
-        let Query(query) = query.map_err(|_| ApiError::bad_request("fresh has to be true or false"))?;
+        let Query(query) = query.map_err(|_| ApiError::bad_request("fresh must be true or false"))?;
         Ok(Self(query.fresh))
     }
 }
@@ -102,8 +102,7 @@ impl<S: Send + Sync> FromRequestParts<S> for QueryScopes {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let query: Result<Query<ScopeList>, _> = Query::try_from_uri(&parts.uri);
-        let Query(list) =
-            query.map_err(|_| ApiError::bad_request("the query has to be ?scope=chat,voip, or nothing"))?;
+        let Query(list) = query.map_err(|_| ApiError::bad_request("the query must be ?scope=chat,voip, or nothing"))?;
         Ok(Self(list.parse()?))
     }
 }
@@ -129,7 +128,7 @@ impl<S: Send + Sync> FromRequest<S> for BodyScopes {
 fn bad_body(rejection: &JsonRejection) -> ApiError {
     let message = match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => "the body is too large",
-        _ => r#"the body has to be JSON, such as {"scope":"chat,voip"}, or nothing"#,
+        _ => r#"the body must be JSON, such as {"scope":"chat,voip"}, or nothing"#,
     };
     ApiError::new(rejection.status(), "bad_body", message)
 }

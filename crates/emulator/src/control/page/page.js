@@ -17,13 +17,13 @@ function make(name, properties = {}, ...children) {
 async function sendText(method, path, body) {
   const options = { method, body, cache: "no-store", redirect: "error" };
   const response = await fetch(path, options).catch((error) => {
-    throw new Error(`The emulator does not answer: ${error.message}`);
+    throw new Error(`The emulator cannot be reached: ${error.message}`);
   });
   const text = await response.text();
   const json = text ? JSON.parse(text) : undefined;
   // The health has a status of its own in place of an error.
   if (!response.ok && !json?.status) {
-    throw new Error(json?.error?.message ?? `The emulator answered ${response.status}.`);
+    throw new Error(json?.error?.message ?? `The emulator responded with ${response.status}.`);
   }
   return json;
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 use axum::extract::{Extension, FromRequestParts, State};
 use http::{StatusCode, request::Parts};
-use std::{convert::Infallible, sync::Arc};
+use std::{collections::HashSet, convert::Infallible, sync::Arc};
 use time::Duration;
 
 const SCOPES: [&str; 5] = ["chat", "chat.join", "chat.join.limited", "voip", "voip.join"];
@@ -46,7 +46,7 @@ pub(super) async fn create(
     Json(request): Json<CreateRequest>,
 ) -> Result<(Extension<ResponseIdentity>, JsonResponse<IdentityAndToken>), ServiceError> {
     let request = request.unwrap_or_default();
-    let scopes = request.create_token_with_scopes.unwrap_or_default();
+    let scopes = distinct(request.create_token_with_scopes.unwrap_or_default());
     service.count(if scopes.is_empty() {
         Quota::CreateIdentity
     } else {
@@ -102,7 +102,7 @@ pub(super) async fn issue_token(
 ) -> Result<JsonResponse<AccessToken>, ServiceError> {
     service.count(Quota::IssueToken)?;
     let request = request.unwrap_or_default();
-    let scopes = request.scopes.ok_or_else(|| ServiceError::required("Scopes"))?;
+    let scopes = distinct(request.scopes.ok_or_else(|| ServiceError::required("Scopes"))?);
     if scopes.is_empty() {
         return Err(ServiceError::validation(
             "scopes",
@@ -115,6 +115,12 @@ pub(super) async fn issue_token(
     let id = id.parse(&service)?;
     let token = service.resource.issue_user_token(id, &scopes, lifetime, key).await?;
     Ok(JsonResponse(StatusCode::OK, existing(&service, token).await?))
+}
+
+/// Returns the scopes without those that were named before.
+fn distinct(scopes: Vec<String>) -> Vec<String> {
+    let mut known = HashSet::new();
+    scopes.into_iter().filter(|scope| known.insert(scope.clone())).collect()
 }
 
 /// Checks that all scopes exist.

@@ -214,7 +214,7 @@ fn listeners(sections: &Sections, report: &mut Report<'_>) -> (SocketAddr, Optio
     if !api.ip().is_loopback() && !has_tls && !allows_plain_http {
         report.fault(
             "listen",
-            "is no loopback address, and without tls.certificate and tls.key whoever is on the network can read the \
+            "is no loopback address, and without tls.certificate and tls.key others on the network can read the \
              tokens of users; set these, or allow_plain_http = true where only a proxy that terminates TLS can reach it",
         );
     }
