@@ -80,15 +80,6 @@ struct Case {
 }
 
 impl Case {
-    fn of_access_token(guard: TokenGuard, claims: Value, needed: &'static [&'static str]) -> Self {
-        Self {
-            guard,
-            header: json!({"alg": "RS256", "typ": "at+jwt", "kid": "key"}),
-            claims,
-            needed,
-        }
-    }
-
     fn needs(&self, claim: &str) -> bool {
         ALWAYS.contains(&claim) || self.needed.contains(&claim)
     }
@@ -110,43 +101,29 @@ const ENTRA: [&str; 6] = ["sub", "tid", "azp", "appid", "scp", "roles"];
 const B2C: [&str; 7] = ["sub", "tfp", "acr", "azp", "appid", "scp", "roles"];
 const ORGANIZATION: [&str; 2] = ["sub", "organization_id"];
 
-fn cases(keys: &str) -> Vec<Case> {
-    const GUID: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
-    let build = |builder: TokenGuardBuilder| {
-        builder
-            .fixed_keys(keys)
-            .clock(ManualClock::at(NOW).clock())
-            .build()
-            .unwrap()
-    };
-    let standard = || TokenGuard::builder("https://issuer.contoso.com", [AUDIENCE]);
-    let claims =
-        json!({"iss": "https://issuer.contoso.com", "aud": AUDIENCE, "sub": "alice", "iat": NOW, "exp": NOW + 300});
-    let entra = json!({
-        "iss": format!("https://login.microsoftonline.com/{GUID}/v2.0"), "aud": GUID, "tid": GUID, "azp": "web", "scp": "read",
-    });
-    let b2c = json!({
-        "iss": format!("https://contoso.b2clogin.com/{GUID}/v2.0/"), "aud": GUID, "tfp": "B2C_1_edit", "azp": "web", "scp": "a",
-    });
-    let call = json!({"iss": "https://acscallautomation.communication.azure.com", "aud": GUID, "sub": null});
-    let policy = |name| {
-        let api = EntraApi::b2c("https://contoso.b2clogin.com", GUID, name, GUID);
-        build(TokenGuard::entra(api))
-    };
-    let logto = |permissions| build(TokenGuard::logto("https://contoso.logto.app", permissions));
-    let of_logto = |members: Value| {
-        with(
-            &with(&claims, &json!({"iss": "https://contoso.logto.app/oidc"})),
-            &members,
-        )
-    };
-    let resource = || AUDIENCE.to_owned();
-    let plain = build(standard());
+const GUID: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
+
+fn build(keys: &str, builder: TokenGuardBuilder) -> TokenGuard {
+    let clock = ManualClock::at(NOW).clock();
+    builder.fixed_keys(keys).clock(clock).build().unwrap()
+}
+
+fn standard() -> TokenGuardBuilder {
+    TokenGuard::builder("https://issuer.contoso.com", [AUDIENCE])
+}
+
+/// A guard, the members of the claims that it accepts, and the claims that its rules need.
+type Row = (TokenGuard, Value, &'static [&'static str]);
+
+/// Guards of any issuer, by their settings and requirements, alone and joined.
+fn of_settings(keys: &str) -> Vec<Row> {
+    let plain = build(keys, standard());
     let (users, daemons) = (plain.requiring_scopes(["read"]), plain.requiring_application());
+    let other = build(keys, TokenGuard::builder("https://other.contoso.com", [AUDIENCE]));
     let client_ids = standard().client_ids_in_place_of_audience(["web"]);
-    let organization = json!({"aud": "urn:logto:organization:org1"});
-    let other = build(TokenGuard::builder("https://other.contoso.com", [AUDIENCE]));
-    let access_tokens: [(TokenGuard, Value, &[&str]); 16] = [
+    let web = json!({"client_id": "web"});
+    let organization = json!({"organization_id": "org1"});
+    vec![
         (plain.clone(), json!({}), &["sub"]),
         (users.clone(), json!({"scope": "read"}), &["sub", "scope"]),
         (
@@ -155,23 +132,11 @@ fn cases(keys: &str) -> Vec<Case> {
             &["sub", "roles"],
         ),
         (daemons.clone(), json!({"client_id": "alice"}), &CLIENTS),
+        (plain.requiring_organization("org1"), organization, &ORGANIZATION),
+        (build(keys, standard().allowed_clients(["web"])), web.clone(), &CLIENTS),
+        (build(keys, standard().subject_claim("client_id")), web, &["client_id"]),
         (
-            plain.requiring_organization("org1"),
-            json!({"organization_id": "org1"}),
-            &ORGANIZATION,
-        ),
-        (
-            build(standard().allowed_clients(["web"])),
-            json!({"client_id": "web"}),
-            &CLIENTS,
-        ),
-        (
-            build(standard().subject_claim("client_id")),
-            json!({"client_id": "web"}),
-            &["client_id"],
-        ),
-        (
-            build(client_ids),
+            build(keys, client_ids),
             json!({"aud": null, "client_id": "web"}),
             &["sub", "client_id"],
         ),
@@ -181,35 +146,57 @@ fn cases(keys: &str) -> Vec<Case> {
             json!({"scope": "read"}),
             &["sub", "scope", "client_id", "azp", "appid", "cid"],
         ),
-        (build(TokenGuard::entra(EntraApi::new(GUID, GUID))), entra, &ENTRA),
-        (
-            TokenGuard::any_of([policy("B2C_1_signin"), policy("B2C_1_edit")]),
-            b2c,
-            &B2C,
+    ]
+}
+
+/// Guards of the issuers that have constructors.
+fn of_providers(keys: &str) -> Vec<Row> {
+    let entra = json!({
+        "iss": format!("https://login.microsoftonline.com/{GUID}/v2.0"), "aud": GUID, "tid": GUID, "azp": "web", "scp": "read",
+    });
+    let b2c = json!({
+        "iss": format!("https://contoso.b2clogin.com/{GUID}/v2.0/"), "aud": GUID, "tfp": "B2C_1_edit", "azp": "web", "scp": "a",
+    });
+    let call = json!({"iss": "https://acscallautomation.communication.azure.com", "aud": GUID, "sub": null});
+    let policies = ["B2C_1_signin", "B2C_1_edit"].map(|policy| {
+        let api = EntraApi::b2c("https://contoso.b2clogin.com", GUID, policy, GUID);
+        build(keys, TokenGuard::entra(api))
+    });
+    let logto = |permissions, members: Value| -> Row {
+        let guard = build(keys, TokenGuard::logto("https://contoso.logto.app", permissions));
+        let issuer = json!({"iss": "https://contoso.logto.app/oidc"});
+        (guard, with(&issuer, &members), &ORGANIZATION)
+    };
+    let resource = || AUDIENCE.to_owned();
+    vec![
+        (build(keys, TokenGuard::entra(EntraApi::new(GUID, GUID))), entra, &ENTRA),
+        (TokenGuard::any_of(policies), b2c, &B2C),
+        (build(keys, TokenGuard::call_automation(GUID)), call, &[]),
+        logto(LogtoPermissions::GlobalApi { resource: resource() }, json!({})),
+        logto(
+            LogtoPermissions::Organization,
+            json!({"aud": "urn:logto:organization:org1"}),
         ),
-        (build(TokenGuard::call_automation(GUID)), call, &[]),
-        (
-            logto(LogtoPermissions::GlobalApi { resource: resource() }),
-            of_logto(json!({})),
-            &ORGANIZATION,
+        logto(
+            LogtoPermissions::OrganizationApi { resource: resource() },
+            json!({"organization_id": "org1"}),
         ),
-        (
-            logto(LogtoPermissions::Organization),
-            of_logto(organization),
-            &ORGANIZATION,
-        ),
-        (
-            logto(LogtoPermissions::OrganizationApi { resource: resource() }),
-            of_logto(json!({"organization_id": "org1"})),
-            &ORGANIZATION,
-        ),
-    ];
-    let access_tokens = access_tokens.into_iter();
-    let access_tokens =
-        access_tokens.map(|(guard, members, needed)| Case::of_access_token(guard, with(&claims, &members), needed));
+    ]
+}
+
+fn cases(keys: &str) -> Vec<Case> {
+    let claims =
+        json!({"iss": "https://issuer.contoso.com", "aud": AUDIENCE, "sub": "alice", "iat": NOW, "exp": NOW + 300});
+    let rows = of_settings(keys).into_iter().chain(of_providers(keys));
+    let access_tokens = rows.map(|(guard, members, needed)| Case {
+        guard,
+        header: json!({"alg": "RS256", "typ": "at+jwt", "kid": "key"}),
+        claims: with(&claims, &members),
+        needed,
+    });
     let relaxed = Case {
-        guard: build(standard().token_type(TokenType::Jwt)),
-        header: json!({"alg": "RS256", "typ": null, "kid": "key"}),
+        guard: build(keys, standard().token_type(TokenType::Jwt)),
+        header: json!({"alg": "RS256", "kid": "key"}),
         claims: claims.clone(),
         needed: &KINDS,
     };
@@ -318,7 +305,7 @@ fn unreadable() -> [String; 3] {
     ]
 }
 
-/// Adds a member, written as it is, to an object. Of two members with one name, the last counts.
+/// Adds a member in its raw form to an object. The last member of a name counts.
 fn with_raw(object: &Value, name: &str, value: &str) -> String {
     let object = object.to_string();
     format!(r#"{},"{name}":{value}}}"#, object.strip_suffix('}').unwrap())
