@@ -1,5 +1,5 @@
 //! A token and a key set as each provider writes them, with the settings of the README. Sources: the samples in the
-//! providers' documents, and for AD FS a token that a user of it published.
+//! providers' documents, and tokens that users of Keycloak, Okta and AD FS published.
 
 use crate::{
     forge::Key,
@@ -37,6 +37,7 @@ struct Provider {
 const AUDIENCE_FAULT: &str = "401 invalid_token Audience";
 const KIND: &str = "401 invalid_token NotAnAccessToken";
 
+/// From <https://gist.github.com/phacman/bd288c7abac1d3fc1694b7e191e27e4c>.
 fn keycloak() -> Provider {
     Provider {
         name: "Keycloak",
@@ -85,6 +86,7 @@ fn keycloak() -> Provider {
     }
 }
 
+/// From <https://auth0.com/docs/secure/tokens/access-tokens/access-token-profiles>.
 fn auth0() -> Provider {
     Provider {
         name: "Auth0",
@@ -123,6 +125,7 @@ fn auth0() -> Provider {
     }
 }
 
+/// From <https://groups.google.com/g/rabbitmq-users/c/O3GdCKf8soM/m/ZsjMcizrAgAJ>.
 fn okta() -> Provider {
     Provider {
         name: "Okta",
@@ -133,9 +136,9 @@ fn okta() -> Provider {
         header: json!({"kid": "key", "alg": "RS256"}),
         claims: json!({
             "ver": 1, "jti": "AT.MNAoEQ_jbKqoinrQo1D0XKjMX28U5d7ZszBceot7-Ts", "aud": AUDIENCE, "cid": "0oa1", "uid": "00u1",
-            "scp": ["openid", "read:messages"], "auth_time": NOW - 5, "sub": "alice@contoso.com", "groups": ["Everyone"],
+            "scp": ["openid", "read:messages"], "auth_time": NOW - 5, "sub": "bob@fabrikam.com", "groups": ["Everyone"],
         }),
-        caller: ("alice@contoso.com", Some("0oa1"), &["openid", "read:messages"], &[]),
+        caller: ("bob@fabrikam.com", Some("0oa1"), &["openid", "read:messages"], &[]),
         guard: |issuer, _| {
             TokenGuard::builder(issuer, [AUDIENCE])
                 .token_type(TokenType::Jwt)
@@ -172,6 +175,7 @@ fn okta_users() -> Provider {
     }
 }
 
+/// From <https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html>.
 fn cognito() -> Provider {
     Provider {
         name: "Cognito",
@@ -236,6 +240,7 @@ fn cognito() -> Provider {
     }
 }
 
+/// From <https://github.com/DuendeArchive/IdentityServer4/issues/812>.
 fn ad_fs() -> Provider {
     Provider {
         name: "AD FS",
