@@ -65,7 +65,7 @@ impl Issuer {
         }
     }
 
-    /// Checks an issuer that is only compared, not asked.
+    /// Checks an issuer that is only compared with `iss`.
     fn check_text(&self) -> Result<(), ConfigurationError> {
         let refuse = |reason: &str| Err(ConfigurationError::new(reason).of("the issuer"));
         if self.base.is_empty() {
@@ -165,7 +165,7 @@ impl TokenGuardBuilder {
         if let AudienceRule::Any { client_ids, .. } = &mut self.audience {
             *client_ids = ids.into_iter().map(Into::into).collect();
         } else {
-            let reason = "take no place in tokens of Logto, which always have an audience";
+            let reason = "cannot replace the audience of Logto's tokens: remove client_ids_in_place_of_audience";
             self.issuer = Err(ConfigurationError::new(reason).of("client ids"));
         }
         self
@@ -216,7 +216,8 @@ impl TokenGuardBuilder {
     /// Sets a claim by whose value a token is that of an application that acts for no user, such as `gty` with
     /// `client-credentials`. Each call adds a claim. Default: see [`Caller::is_application`](crate::Caller::is_application).
     ///
-    /// The name is a path, as in [`scope_claim`](Self::scope_claim).
+    /// The name is a path, as in [`scope_claim`](Self::scope_claim). [`build`](Self::build) refuses it for Entra ID, External ID,
+    /// Event Grid and Call Automation, whose tokens show by other claims that they are those of applications.
     pub fn application_claim(mut self, path: &str, value: &str) -> Self {
         self.names.application.push((path.to_owned(), value.to_owned()));
         self
@@ -239,7 +240,7 @@ impl TokenGuardBuilder {
         self
     }
 
-    /// Sets the keys of the issuer, a JWK set in JSON, for tests and for networks without a way to the issuer. The guard
+    /// Sets the keys of the issuer, a JWK set in JSON, for tests and for networks without access to the issuer. The guard
     /// sends no request then. A new key of the issuer needs a new guard.
     ///
     /// # Examples
@@ -335,11 +336,16 @@ impl TokenGuardBuilder {
     /// * The list of audiences, of algorithms or of allowed clients is empty, or a text in it is.
     /// * A tenant id or client id of Entra ID, or a resource id, is not a GUID.
     /// * The name of a claim is empty.
+    /// * There is an application claim for an issuer whose tokens are those of applications by other claims.
     /// * The leeway, the lifetime of keys or the timeout is out of its bounds.
     /// * No HTTP client is set and none can be built, because the system has no CA certificates.
     pub fn build(self) -> Result<TokenGuard, ConfigurationError> {
         self.check()?;
         let issuer = self.issuer?;
+        if !self.names.application.is_empty() && !issuer.rule.reads_application_claims() {
+            let reason = "have no effect for tokens of Entra ID or Call Automation: remove application_claim";
+            return Err(ConfigurationError::new(reason).of("application claims"));
+        }
         if !matches!(self.keys, KeyPlace::Issuer) {
             issuer.check_text()?;
         }

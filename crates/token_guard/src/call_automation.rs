@@ -91,6 +91,10 @@ impl IssuerRule for CallAutomation {
         Some(ISSUER)
     }
 
+    fn reads_application_claims(&self) -> bool {
+        false
+    }
+
     fn identify(&self, standard: Identity, _: &str, _: &Claims, _: &VerifyingKey) -> Result<Identity, TokenFault> {
         Ok(Identity {
             is_application: true,

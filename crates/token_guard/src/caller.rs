@@ -55,6 +55,9 @@ impl Caller {
     /// claim, if it has no `scp`. A token of another issuer is if its subject is its client
     /// ([RFC 9068](https://www.rfc-editor.org/rfc/rfc9068#section-2.2)) or, as Auth0 writes it, the client and `@clients`; or
     /// if an [`application_claim`](crate::TokenGuardBuilder::application_claim) says so. Tokens of Call Automation are.
+    ///
+    /// At an issuer whose users choose their `sub`, a user can be named like a client. Set
+    /// [`subject_claim`](crate::TokenGuardBuilder::subject_claim) to an ID that the issuer assigns, and require a role.
     #[must_use]
     pub fn is_application(&self) -> bool {
         self.identity().is_application
@@ -106,7 +109,7 @@ impl Caller {
         self.0.verified.expires_at
     }
 
-    /// Returns the JSON value of a claim.
+    /// Returns the JSON value of a claim. It is an empty object if it cannot be read, as a text with half of a surrogate pair.
     #[must_use]
     pub fn claim(&self, name: &str) -> Option<&Value> {
         self.0.verified.claims.raw(name)

@@ -14,6 +14,9 @@ use uuid::Uuid;
 /// The worldwide cloud.
 const AUTHORITY: &str = "https://login.microsoftonline.com";
 
+/// The host of Azure Government.
+const GOVERNMENT_HOST: &str = "login.microsoftonline.us";
+
 /// The issuer of tokens of version 1, and that of the cloud in China.
 const V1_AUTHORITY: &str = "https://sts.windows.net";
 const V1_AUTHORITY_CHINA: &str = "https://sts.chinacloudapi.cn";
@@ -167,6 +170,12 @@ impl EntraApi {
         self
     }
 
+    /// Returns whether the tenant is in Azure Government.
+    pub(crate) fn is_of_government(&self) -> bool {
+        let authority = Url::parse(&self.authority);
+        authority.is_ok_and(|authority| authority.domain() == Some(GOVERNMENT_HOST))
+    }
+
     fn tenants(&self) -> Result<Tenants, ConfigurationError> {
         if self.directory != Directory::Workforce && self.tenants.len() > 1 {
             let reason = "must be the only one of External ID or B2C: join the guards of several with any_of";
@@ -311,8 +320,17 @@ impl IssuerRule for Tenants {
             .any(|tenant| self.issuers(tenant).iter().any(|accepted| accepted == issuer))
     }
 
+    /// Distinguishes the policies of B2C, which share an issuer.
+    fn may_be_of(&self, claims: &Claims, issuer: &str) -> bool {
+        self.accepts(issuer) && self.check_policy(claims, issuer).is_ok()
+    }
+
     fn names(&self) -> Vec<String> {
         self.ids.iter().flat_map(|tenant| self.issuers(tenant)).collect()
+    }
+
+    fn reads_application_claims(&self) -> bool {
+        matches!(self.directory, Directory::B2c { .. })
     }
 
     fn identify(
@@ -364,7 +382,7 @@ mod tests {
         // Of RFC 8037, appendix A.2.
         let key = json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
         let key = VerifyingKey::from_json(&key).unwrap();
-        let claims: Claims = serde_json::from_value(json!({"tid": TENANT})).unwrap();
+        let claims = Claims::from_json(json!({"tid": TENANT}).to_string().as_bytes()).unwrap();
         for (issuer, accepted) in [
             ("https://login.microsoftonline.com/{}/v2.0", [true, false, false]),
             ("https://login.microsoftonline.us/{}/v2.0", [false, true, false]),

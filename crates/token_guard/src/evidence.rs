@@ -5,7 +5,7 @@ use crate::{
     bounded::{bounded, bounded_list},
     error::{Denial, GuardError, TokenFault},
     keys::KeySet,
-    token::{Claims, Header, Jws, Rules},
+    token::{Claims, Header, Jws, Rules, TokenType},
 };
 use serde_json::Value;
 use std::{
@@ -54,7 +54,13 @@ impl Evidence {
         let rules = || issuers.iter().map(|(rules, _)| *rules);
         let keys = || issuers.iter().filter_map(|(_, keys)| keys.as_deref());
         let names: Vec<_> = rules().flat_map(|rules| rules.issuer.names()).collect();
-        let types: Vec<_> = rules().map(|rules| rules.token_type.expected()).collect();
+        // The relaxed type includes the strict one.
+        let is_relaxed = rules().any(|rules| rules.token_type == TokenType::Jwt);
+        let token_type = if is_relaxed {
+            TokenType::Jwt
+        } else {
+            TokenType::AccessToken
+        };
         Some(Self {
             issuer: Comparison {
                 expected: bounded_list(names.iter().map(String::as_str)),
@@ -62,7 +68,7 @@ impl Evidence {
             },
             audience: audience(rules(), &claims),
             token_type: Comparison {
-                expected: types.first().copied().unwrap_or_default().to_owned(),
+                expected: token_type.expected().to_owned(),
                 got: shown_text(jws.header.typ.as_deref()),
             },
             key: Comparison {
@@ -156,14 +162,24 @@ fn shown(claim: Option<&Value>) -> String {
 }
 
 /// Warns once a minute if every token is refused for one reason, as after a wrong setting.
+///
+/// Anyone can send tokens without a signature of the issuer. They are counted alone, so that a scanner hides no wrong setting.
 #[derive(Debug, Default)]
 pub(crate) struct RefusalMonitor(Mutex<Refusals>);
 
-/// The refusals since the last token that was accepted, or refused for another reason.
 #[derive(Debug, Default)]
 struct Refusals {
+    /// Tokens without a valid signature. A token with one shows that the issuer and its keys are right.
+    unsigned: Count,
+    /// Tokens with a valid signature.
+    signed: Count,
+}
+
+/// The refusals since the last token that was accepted, or refused for another reason.
+#[derive(Debug, Default)]
+struct Count {
     reason: String,
-    count: u32,
+    tokens: u32,
     last_at: Option<SystemTime>,
     warned_at: Option<SystemTime>,
 }
@@ -171,35 +187,66 @@ struct Refusals {
 impl RefusalMonitor {
     /// Records a token that was accepted.
     pub(crate) fn accepted(&self) {
-        self.lock().count = 0;
+        let mut refusals = self.lock();
+        refusals.unsigned.tokens = 0;
+        refusals.signed.tokens = 0;
     }
 
     /// Records a token that was refused, and warns if it is time.
     pub(crate) fn refused(&self, error: &GuardError, now: SystemTime, evidence: impl FnOnce() -> Option<Evidence>) {
-        let Some(count) = self.due(error, now) else { return };
+        let Some(count) = self.lock().add(error, now) else {
+            return;
+        };
         let reason = evidence().map_or_else(|| error.to_string(), |evidence| evidence.explain(error));
         tracing::warn!(tokens = count, reason, "every token is refused for one reason");
     }
 
-    /// Counts a refusal. Returns the number of refusals if a warning is due.
-    fn due(&self, error: &GuardError, now: SystemTime) -> Option<u32> {
-        let mut refusals = self.lock();
-        let reason = error.to_string();
-        let is_recent = |at: SystemTime| now.duration_since(at).is_ok_and(|age| age < WARNING_INTERVAL);
-        if refusals.reason != reason || !refusals.last_at.is_some_and(is_recent) {
-            refusals.count = 0;
-            refusals.reason = reason;
-        }
-        refusals.last_at = Some(now);
-        refusals.count = refusals.count.saturating_add(1);
-        let is_due = refusals.count >= WARNING_THRESHOLD && !refusals.warned_at.is_some_and(is_recent);
-        is_due.then(|| {
-            refusals.warned_at = Some(now);
-            refusals.count
-        })
-    }
-
     fn lock(&self) -> MutexGuard<'_, Refusals> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Refusals {
+    /// Counts a refusal. Returns the number of refusals if a warning is due.
+    fn add(&mut self, error: &GuardError, now: SystemTime) -> Option<u32> {
+        if needs_no_signature(error) {
+            return self.unsigned.add(error.to_string(), now);
+        }
+        self.unsigned.tokens = 0;
+        self.signed.add(error.to_string(), now)
+    }
+}
+
+/// Returns whether a token without a signature of the issuer can be refused for this reason.
+fn needs_no_signature(error: &GuardError) -> bool {
+    matches!(
+        error,
+        GuardError::InvalidToken(
+            TokenFault::NotAJwt
+                | TokenFault::Malformed
+                | TokenFault::CriticalHeader
+                | TokenFault::Type
+                | TokenFault::Algorithm
+                | TokenFault::UnknownKey
+                | TokenFault::Signature
+                | TokenFault::Issuer
+        )
+    )
+}
+
+impl Count {
+    fn add(&mut self, reason: String, now: SystemTime) -> Option<u32> {
+        let is_recent = |at: SystemTime| now.duration_since(at).is_ok_and(|age| age < WARNING_INTERVAL);
+        if self.reason != reason || !self.last_at.is_some_and(is_recent) {
+            self.tokens = 0;
+            self.reason = reason;
+        }
+        self.last_at = Some(now);
+        self.tokens = self.tokens.saturating_add(1);
+        let is_due = self.tokens >= WARNING_THRESHOLD && !self.warned_at.is_some_and(is_recent);
+        is_due.then(|| {
+            self.warned_at = Some(now);
+            self.tokens
+        })
     }
 }

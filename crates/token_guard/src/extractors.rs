@@ -98,6 +98,8 @@ impl IntoResponse for GuardError {
 /// Asks the guard in the application's data. If the guard refuses the request, it responds, and the handler is not called.
 /// Without a guard, the response is a 500.
 ///
+/// For an optional caller take [`OptionalCaller`]: actix-web's own `Option<Caller>` is `None` for an invalid token.
+///
 /// # Examples
 ///
 /// ```

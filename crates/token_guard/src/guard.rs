@@ -6,7 +6,7 @@ use crate::{
     clock::Clock,
     error::{Denial, GuardError, TokenFault},
     evidence::{Evidence, RefusalMonitor},
-    keys::IssuerKeys,
+    keys::{IssuerKeys, VerifyingKey},
     token::{Claims, Jws, Rules},
 };
 use futures::future::select_ok;
@@ -118,8 +118,10 @@ impl TokenGuard {
     ///
     /// The unverified `iss` of a token chooses the guards that may accept it. A token is accepted if one of these accepts it
     /// in full: with its own keys, audience and requirements. No other guard sees the token, so the keys, outages and limits
-    /// of one issuer do not touch the others. Several guards may be for one issuer; they are asked in turn, and the last one
-    /// says why a token is refused.
+    /// of one issuer do not touch the others. The policies of a tenant of B2C count as issuers.
+    ///
+    /// Several guards may be for one issuer. They are asked in turn. If all refuse, the response is that of the guard that
+    /// came furthest.
     ///
     /// Requirements that are added to the joined guard apply to all tokens. Webhooks without a token are passed on only if
     /// each guard allows them. Without any guard, every token is refused.
@@ -178,6 +180,9 @@ impl TokenGuard {
 
     /// Returns a guard that also requires an application that acts for no user ([`Caller::is_application`]). A user's token
     /// gets a 403.
+    ///
+    /// At an issuer whose users choose their `sub`, a user can be named like a client. Set
+    /// [`subject_claim`](crate::TokenGuardBuilder::subject_claim) to an ID that the issuer assigns, and require a role.
     #[must_use]
     pub fn requiring_application(&self) -> Self {
         self.requiring(|requirements| requirements.application = true)
@@ -233,8 +238,9 @@ impl TokenGuard {
         let jws = Jws::parse(token.secret())?;
         let mut claims = jws.claims()?;
         let issuer = claims.text("iss")?.unwrap_or_default().to_owned();
-        let candidates: Vec<_> = self.issuers.iter().filter(|guard| guard.accepts(&issuer)).collect();
-        let mut outcome = Err(TokenFault::Issuer.into());
+        let may_be_of = |guard: &&IssuerGuard| guard.shared.rules.issuer.may_be_of(&claims, &issuer);
+        let candidates: Vec<_> = self.issuers.iter().filter(may_be_of).collect();
+        let mut refusal: Option<GuardError> = None;
         for (index, guard) in candidates.iter().enumerate() {
             let is_last = index + 1 == candidates.len();
             let claims = if is_last {
@@ -242,15 +248,19 @@ impl TokenGuard {
             } else {
                 claims.clone()
             };
-            outcome = guard.check(&jws, claims, token).await.and_then(|caller| {
+            let outcome = guard.check(&jws, claims, token).await.and_then(|caller| {
                 self.requirements.check(&caller)?;
                 Ok(caller)
             });
-            if outcome.is_ok() {
-                break;
+            match outcome {
+                Ok(caller) => return Ok(caller),
+                Err(error) if refusal.as_ref().is_none_or(|first| progress(first) < progress(&error)) => {
+                    refusal = Some(error);
+                }
+                Err(_) => {}
             }
         }
-        outcome
+        Err(refusal.unwrap_or_else(|| TokenFault::Issuer.into()))
     }
 
     /// Logs a refused token, and warns if it is one of many that are refused for one reason.
@@ -317,13 +327,29 @@ impl IssuerGuard {
         rules.check_header(&jws.header)?;
         let algorithm = jws.header.algorithm().ok_or(TokenFault::Algorithm)?;
         let key = keys.key(jws.header.key_hint(), algorithm).await?;
-        if !key.verifies(algorithm, jws.message.as_bytes(), &jws.signature) {
-            return Err(TokenFault::Signature.into());
-        }
+        let has_signed = |key: &VerifyingKey| key.verifies(algorithm, jws.message.as_bytes(), &jws.signature);
+        let key = if has_signed(&key) {
+            key
+        } else {
+            // The issuer may have replaced its only key, which the token does not name.
+            let replacement = keys.replacement(&key, jws.header.key_hint(), algorithm).await?;
+            replacement.filter(|key| has_signed(key)).ok_or(TokenFault::Signature)?
+        };
         let verified = rules.check(&jws.header, claims, &key, clock.now())?;
         let caller = Caller::new(token.clone(), verified);
         self.requirements.check(&caller)?;
         Ok(caller)
+    }
+}
+
+/// Returns the progress of a token that a guard refused. A verified token says more than missing keys, and these say more
+/// than an invalid token.
+fn progress(refusal: &GuardError) -> u8 {
+    match refusal {
+        GuardError::Forbidden(Denial::Audience) | GuardError::InvalidToken(TokenFault::Issuer) => 0,
+        GuardError::InvalidToken(_) => 1,
+        GuardError::KeysUnavailable(_) => 2,
+        _ => 3,
     }
 }
 

@@ -14,6 +14,7 @@ mod evidence;
 #[cfg(any(feature = "actix", feature = "axum"))]
 mod extractors;
 mod guard;
+mod json_object;
 mod keys;
 #[cfg(feature = "tower")]
 mod layer;

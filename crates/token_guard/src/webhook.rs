@@ -40,6 +40,9 @@ const MAX_ORIGIN_LEN: usize = 253;
 /// The timeout of a body. Event Grid gives up after as long.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The methods of a webhook that answers the handshakes of Event Grid.
+const METHODS_WITH_HANDSHAKE: &str = "POST, OPTIONS";
+
 const EVENT_TYPE: &str = "aeg-event-type";
 const REQUEST_ORIGIN: &str = "webhook-request-origin";
 const ALLOWED_ORIGIN: &str = "webhook-allowed-origin";
@@ -159,7 +162,7 @@ async fn accept(guard: &TokenGuard, head: Head) -> Result<Accepted, Response<Str
     let rules = guard.webhook_rules();
     let is_handshake = rules.handshakes && (head.is_options || head.is_post && head.is_validation());
     if !head.is_post && !is_handshake {
-        return Err(not_allowed());
+        return Err(not_allowed(rules.handshakes));
     }
     let is_validation = head.is_validation();
     let caller = match head.token {
@@ -233,7 +236,7 @@ fn validate(body: &[u8]) -> Response<String> {
         return refusal(StatusCode::BAD_REQUEST, "webhook.invalid_handshake");
     };
     tracing::debug!("a handshake of Event Grid was answered");
-    // The status must be 200: Event Grid takes 202 for no answer.
+    // The status must be 200: Event Grid treats 202 as no response.
     let mut response = Response::new(json!({ "validationResponse": code }).to_string());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -245,7 +248,7 @@ fn validate(body: &[u8]) -> Response<String> {
 /// ([specification](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md#4-abuse-protection)).
 fn allow_origin(origins: &[String]) -> Response<String> {
     let [origin] = origins else {
-        return not_allowed();
+        return refusal(StatusCode::BAD_REQUEST, "webhook.invalid_handshake");
     };
     let value = HeaderValue::try_from(origin.as_str()).ok();
     let Some(value) = value.filter(|_| !origin.is_empty() && origin.len() <= MAX_ORIGIN_LEN) else {
@@ -254,15 +257,16 @@ fn allow_origin(origins: &[String]) -> Response<String> {
     tracing::debug!(origin = bounded(origin), "a handshake of CloudEvents was answered");
     let mut response = Response::new(String::new());
     let headers = response.headers_mut();
-    headers.insert(ALLOW, HeaderValue::from_static("POST, OPTIONS"));
+    headers.insert(ALLOW, HeaderValue::from_static(METHODS_WITH_HANDSHAKE));
     headers.insert(ALLOWED_ORIGIN, value);
     headers.insert(ALLOWED_RATE, HeaderValue::from_static("*"));
     response
 }
 
-fn not_allowed() -> Response<String> {
+fn not_allowed(handshakes: bool) -> Response<String> {
+    let methods = if handshakes { METHODS_WITH_HANDSHAKE } else { "POST" };
     let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "webhook.method_not_allowed");
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
     response
 }
 

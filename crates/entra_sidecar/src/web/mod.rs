@@ -367,7 +367,7 @@ impl Problem {
         match self {
             Self::CallerTokenMissing => "The request has no bearer token",
             Self::CallerTokenRejected => "The bearer token is not valid",
-            Self::InteractionRequired => "You have to sign in again, prove who you are, or consent",
+            Self::InteractionRequired => "You must sign in again, verify your identity, or consent",
             Self::MissingScope => "The bearer token does not have the scope that is needed",
             Self::DownstreamBadRequest => "The request is not valid",
             Self::DownstreamForbidden => "You may not do that",

@@ -113,7 +113,7 @@ fn parse_url(address: &str, plain_http: PlainHttp) -> Result<Url, ConfigurationE
     };
     if !allowed {
         return Err(ConfigurationError::new(
-            "must begin with https://, or be http on a loopback host",
+            "must begin with https://, or be http on a loopback host; see allow_forgeable_keys_over_http for another host",
         ));
     }
     if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
@@ -296,11 +296,11 @@ impl fmt::Display for FetchError {
                 write!(f, "names another issuer: expected {expected}, got {found}")
             }
             FetchErrorKind::KeysAddress => {
-                f.write_str("names a jwks_uri that is neither https, nor http on loopback beside an issuer there")
+                f.write_str("names a jwks_uri that the guard must not ask: set keys_at to the address of the keys")
             }
             FetchErrorKind::NoKeys => f.write_str("has no keys that signatures can be checked with"),
             FetchErrorKind::NoRuntime => f.write_str("was not asked: call the guard within a tokio runtime that runs"),
-            FetchErrorKind::Stalled => f.write_str("did not answer: the tokio runtime of the request stands still"),
+            FetchErrorKind::Stalled => f.write_str("did not respond: the tokio runtime of the request is blocked"),
         }
     }
 }

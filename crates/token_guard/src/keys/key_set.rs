@@ -1,11 +1,11 @@
 //! The public keys of an issuer, each for the algorithms of its type.
 
-use crate::{algorithm::Algorithm, bounded::bounded, error::TokenFault};
+use crate::{algorithm::Algorithm, bounded::bounded, error::TokenFault, json_object};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use client_core::{json, jwt::BASE64URL};
 use jsonwebtoken::{DecodingKey, crypto::aws_lc};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 use std::{fmt, sync::Arc};
 
 /// The algorithms of RSA keys, in the order of preference of a log.
@@ -42,11 +42,12 @@ impl KeySet {
     pub(crate) fn parse(json: &[u8], algorithms: &[Algorithm]) -> Option<Self> {
         #[derive(Deserialize)]
         struct Set {
-            keys: Vec<Value>,
+            keys: Vec<Box<RawValue>>,
         }
 
         let set: Set = json::object(json)?;
-        let keys = set.keys.iter().filter_map(|key| VerifyingKey::read(key, algorithms));
+        let keys = set.keys.iter().map(|key| json_object::value(key));
+        let keys = keys.filter_map(|key| VerifyingKey::read(&key, algorithms));
         let keys: Vec<_> = keys.map(Arc::new).collect();
         (!keys.is_empty()).then_some(Self(keys))
     }
@@ -68,7 +69,8 @@ impl KeySet {
         let named = fitting.iter().find(|key| key.has_thumbprint(hint.thumbprint));
         match (named, fitting.as_slice()) {
             (Some(key), _) => Ok(Arc::clone(key)),
-            (None, [only]) => Ok(Arc::clone(only)),
+            // A token that names a certificate does not fit the key of another one.
+            (None, [only]) if hint.thumbprint.is_none() || only.thumbprint.is_none() => Ok(Arc::clone(only)),
             (None, []) => Err(TokenFault::Algorithm),
             (None, _) => Err(TokenFault::UnknownKey),
         }
@@ -134,7 +136,8 @@ impl VerifyingKey {
             id: members.text("kid")?.map(str::to_owned),
             thumbprint: members.text("x5t").unwrap_or_default().map(str::to_owned),
             algorithms,
-            issuer: members.text("issuer").unwrap_or_default().map(str::to_owned),
+            // A key whose issuer cannot be read must not count as one of all issuers.
+            issuer: members.text("issuer")?.map(str::to_owned),
             key,
         })
     }
@@ -145,6 +148,11 @@ impl VerifyingKey {
         self.algorithms.contains(&algorithm)
             && (aws_lc::DEFAULT_PROVIDER.verifier_factory)(&algorithm.jwa(), &self.key)
                 .is_ok_and(|verifier| verifier.verify(message, signature).is_ok())
+    }
+
+    /// Returns whether a token names this key, rather than that the key is the only one.
+    pub(super) fn is_named_by(&self, hint: KeyHint<'_>) -> bool {
+        hint.id.is_some() || self.has_thumbprint(hint.thumbprint)
     }
 
     /// Returns whether this is the key of a certificate. Issuers have its thumbprint as `x5t`, as `kid`, or as both.
@@ -174,7 +182,7 @@ impl<'a> Members<'a> {
         match self.get(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err("a member that must be a text is none"),
+            Some(_) => Err("a member that must be a text is of another type"),
         }
     }
 
@@ -494,7 +502,7 @@ mod tests {
         let key = |key: Value, id: &str, x5t: &str| with(key, &json!({"kid": id, "x5t": x5t}));
         let set = set(&[
             key(ec256(), "a", "A"),
-            key(ed25519(), "b", "B"),
+            with(ed25519(), &json!({"kid": "b"})),
             key(rsa(), "c", "C"),
             key(rsa_of_cookbook(), "d", "D"),
         ]);
@@ -506,7 +514,9 @@ mod tests {
             (thumb("D"), Rs256, Ok("d")),
             (thumb("d"), Rs256, Ok("d")),
             (thumb("E"), Rs256, Err(TokenFault::UnknownKey)),
-            (thumb("D"), Es256, Ok("a")),
+            (thumb("D"), Es256, Err(TokenFault::UnknownKey)),
+            (thumb("A"), Es256, Ok("a")),
+            (thumb("D"), EdDsa, Ok("b")),
             (named("a"), Es256, Ok("a")),
             (named("a"), Rs256, Err(TokenFault::Algorithm)),
             (named("A"), Es256, Err(TokenFault::UnknownKey)),

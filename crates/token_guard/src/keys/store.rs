@@ -39,6 +39,23 @@ impl IssuerKeys {
         }
     }
 
+    /// Returns the key that may have replaced another one, which did not verify a token. Returns `None` for a token that
+    /// names its key: this one was not replaced.
+    pub(crate) async fn replacement(
+        &self,
+        refused: &Arc<VerifyingKey>,
+        hint: KeyHint<'_>,
+        algorithm: Algorithm,
+    ) -> Result<Option<Arc<VerifyingKey>>, GuardError> {
+        match self {
+            Self::Fetched(store) if !refused.is_named_by(hint) => {
+                let key = store.refetched().await?.find(hint, algorithm)?;
+                Ok((!Arc::ptr_eq(&key, refused)).then_some(key))
+            }
+            Self::Fixed(_) | Self::Fetched(_) => Ok(None),
+        }
+    }
+
     /// Fetches the keys unless usable ones are cached. The fetch starts at once, rather than with the first poll.
     pub(crate) fn load(&self) -> BoxFuture<'_, Result<(), GuardError>> {
         match self {
@@ -181,7 +198,7 @@ impl KeyStore {
         })
     }
 
-    /// Fetches fresh keys again for an unknown key, at most once per interval. A fetch that is joined does not count.
+    /// Fetches the keys again for an unknown key, at most once per interval. A fetch that is joined does not count.
     async fn refetched(self: &Arc<Self>) -> Result<Arc<KeySet>, GuardError> {
         let fetch = {
             let (mut state, now) = self.lock();
@@ -226,13 +243,13 @@ impl KeyStore {
         Ok(state.in_flight.insert(fetch).clone())
     }
 
-    /// Returns the in-flight fetch, unless its runtime has ended or stands still.
+    /// Returns the in-flight fetch, unless its runtime has ended or is blocked.
     fn in_flight<'a>(&self, state: &'a State) -> Option<&'a InFlightFetch> {
         let fetch = state.in_flight.as_ref()?;
         (!fetch.task.is_finished() && fetch.started_at.elapsed() < self.fetch_timeout()).then_some(fetch)
     }
 
-    /// Waits for a fetch, by a timer of the caller's runtime: that of the fetch may stand still.
+    /// Waits for a fetch, by a timer of the caller's runtime: that of the fetch may be blocked.
     async fn outcome(&self, fetch: Result<InFlightFetch, Arc<FetchError>>) -> FetchOutcome {
         let fetch = fetch?;
         let Ok(outcome) = timeout(self.fetch_timeout(), fetch.outcome).await else {
@@ -241,7 +258,7 @@ impl KeyStore {
         outcome
     }
 
-    /// Returns the timeout of a fetch. Its two requests time out earlier, unless their runtime stands still.
+    /// Returns the timeout of a fetch. Its two requests time out earlier, unless their runtime is blocked.
     fn fetch_timeout(&self) -> Duration {
         self.fetcher.timeout * 3
     }

@@ -4,7 +4,7 @@ use crate::{algorithm::Algorithm, error::TokenFault, keys::KeyHint, token::claim
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use client_core::json;
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// A token in the compact form of a JWS ([RFC 7515](https://www.rfc-editor.org/rfc/rfc7515#section-7.1)).
 pub(crate) struct Jws<'a> {
@@ -21,8 +21,8 @@ pub(crate) struct Jws<'a> {
 pub(crate) struct Header {
     pub(crate) alg: String,
     pub(crate) kid: Option<String>,
-    #[serde(default)]
-    x5t: Value,
+    #[serde(default, deserialize_with = "readable_text")]
+    x5t: Option<String>,
     pub(crate) typ: Option<String>,
     /// `true` for any value: no extension is supported.
     #[serde(default, deserialize_with = "is_present")]
@@ -31,6 +31,12 @@ pub(crate) struct Header {
 
 fn is_present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     IgnoredAny::deserialize(deserializer).map(|_| true)
+}
+
+/// Reads a text, and treats any other value as absent.
+fn readable_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let value = Box::<RawValue>::deserialize(deserializer)?;
+    Ok(serde_json::from_str(value.get()).ok())
 }
 
 impl Header {
@@ -63,7 +69,7 @@ impl Header {
     pub(crate) fn key_hint(&self) -> KeyHint<'_> {
         KeyHint {
             id: self.kid.as_deref(),
-            thumbprint: self.x5t.as_str(),
+            thumbprint: self.x5t.as_deref(),
         }
     }
 
@@ -125,7 +131,7 @@ impl<'a> Jws<'a> {
     /// Parses the claims. Only a valid signature makes them trustworthy.
     pub(crate) fn claims(&self) -> Result<Claims, TokenFault> {
         let payload = decode(self.payload).ok_or(TokenFault::Malformed)?;
-        json::object(&payload).ok_or(TokenFault::Malformed)
+        Claims::from_json(&payload).ok_or(TokenFault::Malformed)
     }
 }
 
@@ -137,7 +143,7 @@ fn decode(part: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use serde_json::{Map, json};
+    use serde_json::{Map, Value, json};
 
     fn any_value() -> impl Strategy<Value = Value> {
         prop_oneof![

@@ -22,12 +22,22 @@ pub(crate) trait IssuerRule: fmt::Debug + Send + Sync {
     /// Returns whether a token with this `iss` is the issuer's.
     fn accepts(&self, issuer: &str) -> bool;
 
+    /// Returns whether a token with these claims, which are not verified, may be the issuer's. `issuer` is its `iss`.
+    fn may_be_of(&self, _claims: &Claims, issuer: &str) -> bool {
+        self.accepts(issuer)
+    }
+
     /// Returns the accepted `iss`, for a log.
     fn names(&self) -> Vec<String>;
 
     /// Returns the subject of a token without one, for an issuer whose tokens need none.
     fn default_subject(&self) -> Option<&str> {
         None
+    }
+
+    /// Returns whether [`ClaimNames::application`] decides which tokens are those of applications.
+    fn reads_application_claims(&self) -> bool {
+        true
     }
 
     /// Checks claims that only this issuer has, and completes the identity that the standard claims describe. The
@@ -153,7 +163,7 @@ impl Rules {
     }
 }
 
-/// Refuses other tokens than access tokens, which have the same type in their header. [`TokenType::Jwt`] has the sources.
+/// Refuses tokens that are not access tokens but have the same `typ`. [`TokenType::Jwt`] has the sources.
 fn check_kind(claims: &Claims) -> Result<(), TokenFault> {
     let has_hash = ["at_hash", "c_hash", "s_hash"]
         .iter()

@@ -174,7 +174,7 @@ fn times(parts: &Parts) -> Vec<(&'static str, String, &'static str)> {
         (
             "exp is negative",
             claims(json!({"exp": -1})),
-            "401 invalid_token Malformed",
+            "401 invalid_token Expired",
         ),
         (
             "exp is beyond time",
@@ -896,6 +896,27 @@ async fn attacks_on_tolerances_are_refused() {
         let guard = guard.http_client(client.clone()).build().unwrap();
         let outcome = guard.verify(&token).await;
         assert_eq!(short(&outcome), expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn listed_client_without_scope_of_the_api_refused() {
+    let setup = Setup::new().await;
+    let guard = setup
+        .builder()
+        .client_ids_in_place_of_audience(["public-client"])
+        .build()
+        .unwrap();
+    let guard = guard.requiring_scopes(["contoso/read"]);
+    for (scope, expected) in [
+        ("aws.cognito.signin.user.admin", FORBIDDEN),
+        ("aws.cognito.signin.user.admin contoso/read", OK),
+    ] {
+        let token = setup
+            .issuer
+            .token(json!({"client_id": "public-client", "scope": scope}))
+            .unwrap();
+        assert_eq!(short(&guard.verify(&token).await), expected, "{scope}");
     }
 }
 

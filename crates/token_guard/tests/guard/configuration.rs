@@ -9,6 +9,8 @@ const NANOSECOND: Duration = Duration::from_nanos(1);
 const SECOND: Duration = Duration::from_secs(1);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 const GUID: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
+const NO_APPLICATION_CLAIM: &str =
+    "application claims have no effect for tokens of Entra ID or Call Automation: remove application_claim";
 /// The key of RFC 8037, appendix A.2, in a set.
 const KEYS: &str =
     r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
@@ -63,11 +65,15 @@ fn addresses() -> Vec<Row> {
     vec![
         (
             builder().keys_at("http://secret.contoso.com/"),
-            Some("the address of the keys must begin with https://, or be http on a loopback host"),
+            Some(
+                "the address of the keys must begin with https://, or be http on a loopback host; see allow_forgeable_keys_over_http for another host",
+            ),
         ),
         (
             TokenGuard::builder("http://secret.contoso.com", [AUDIENCE]),
-            Some("the issuer must begin with https://, or be http on a loopback host"),
+            Some(
+                "the issuer must begin with https://, or be http on a loopback host; see allow_forgeable_keys_over_http for another host",
+            ),
         ),
         (
             TokenGuard::builder("https://user:secret@contoso.com", [AUDIENCE]),
@@ -95,7 +101,9 @@ fn addresses() -> Vec<Row> {
         ),
         (
             builder().keys_at("http://keycloak:8080/realms/contoso/protocol/openid-connect/certs"),
-            Some("the address of the keys must begin with https://, or be http on a loopback host"),
+            Some(
+                "the address of the keys must begin with https://, or be http on a loopback host; see allow_forgeable_keys_over_http for another host",
+            ),
         ),
         (
             builder()
@@ -111,7 +119,9 @@ fn addresses() -> Vec<Row> {
             builder()
                 .metadata_at("ftp://contoso.com")
                 .allow_forgeable_keys_over_http(),
-            Some("the address of the discovery document must begin with https://, or be http on a loopback host"),
+            Some(
+                "the address of the discovery document must begin with https://, or be http on a loopback host; see allow_forgeable_keys_over_http for another host",
+            ),
         ),
         (
             builder().metadata_at("https://user:secret@contoso.com/metadata"),
@@ -198,7 +208,34 @@ fn providers() -> Vec<Row> {
         ),
         (
             logto("https://contoso.logto.app", AUDIENCE).client_ids_in_place_of_audience(["client"]),
-            Some("client ids take no place in tokens of Logto, which always have an audience"),
+            Some("client ids cannot replace the audience of Logto's tokens: remove client_ids_in_place_of_audience"),
+        ),
+        (
+            TokenGuard::entra(EntraApi::new(GUID, GUID)).application_claim("gty", "client-credentials"),
+            Some(NO_APPLICATION_CLAIM),
+        ),
+        (
+            TokenGuard::entra(EntraApi::external_id("https://contoso.ciamlogin.com", GUID, GUID))
+                .application_claim("gty", "client-credentials"),
+            Some(NO_APPLICATION_CLAIM),
+        ),
+        (
+            TokenGuard::entra(EntraApi::b2c(
+                "https://contoso.b2clogin.com",
+                GUID,
+                "B2C_1_signin",
+                GUID,
+            ))
+            .application_claim("gty", "client-credentials"),
+            None,
+        ),
+        (
+            TokenGuard::event_grid(EntraApi::new(GUID, GUID), "role").application_claim("gty", "client-credentials"),
+            Some(NO_APPLICATION_CLAIM),
+        ),
+        (
+            TokenGuard::call_automation(GUID).application_claim("gty", "client-credentials"),
+            Some(NO_APPLICATION_CLAIM),
         ),
         (TokenGuard::call_automation(GUID), None),
         (

@@ -36,7 +36,14 @@ impl Entra {
                 &json!({"use": "sig", "issuer": format!("{host}/{issuer}/v2.0")}),
             )
         };
-        let keys = json!({"keys": [of("shared", "{tenantid}"), of("stranger's", STRANGER), key.jwk("unbound")]});
+        let unreadable = |id: &str, issuer: Value| with(&key.jwk(id), &json!({ "issuer": issuer }));
+        let keys = json!({"keys": [
+            of("shared", "{tenantid}"),
+            of("stranger's", STRANGER),
+            key.jwk("unbound"),
+            unreadable("numbered", json!(7)),
+            unreadable("listed", json!([format!("{host}/{STRANGER}/v2.0")])),
+        ]});
         server.json("/keys", &keys);
         Self { server, key }
     }
@@ -79,12 +86,25 @@ type Row = (&'static str, &'static str, Value, [&'static str; 2]);
 /// Tokens by tenant, version, key and issuer.
 fn rows(entra: &Entra) -> Vec<Row> {
     let (ok, issuer, audience) = ("200", "401 invalid_token Issuer", "401 invalid_token Audience");
+    let unknown = "401 invalid_token UnknownKey";
     let v2 = |members: Value| with(&entra.v2(TENANT), &members);
     let v1 = |members: Value| with(&entra.v1(TENANT), &members);
     vec![
         ("version 2", "shared", v2(json!({})), [ok, ok]),
         ("version 1", "shared", v1(json!({})), [ok, ok]),
         ("a key without issuer", "unbound", v2(json!({})), [ok, ok]),
+        (
+            "a key with a number as its issuer",
+            "numbered",
+            v2(json!({})),
+            [unknown, unknown],
+        ),
+        (
+            "a key with a list as its issuer",
+            "listed",
+            v2(json!({})),
+            [unknown, unknown],
+        ),
         ("another tenant on the list", "shared", entra.v2(PARTNER), [issuer, ok]),
         (
             "another tenant on the list, version 1",

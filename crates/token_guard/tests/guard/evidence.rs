@@ -7,7 +7,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 use std::time::Duration;
-use token_guard::{EntraApi, GuardError, TokenGuard};
+use token_guard::{EntraApi, GuardError, TokenGuard, TokenType};
 use tracing::subscriber::{DefaultGuard, set_default};
 
 const WARNING: &str = "every token is refused for one reason";
@@ -179,6 +179,30 @@ async fn no_warning_for_several_reasons_or_an_outage() {
 }
 
 #[tokio::test]
+async fn tokens_of_a_scanner_hide_no_warning() {
+    let setup = Setup::new().await;
+    let refused = setup.issuer.token(json!({"aud": "https://fabrikam.com"})).unwrap();
+    let header = json!({"alg": "none", "typ": "at+jwt"});
+    let without_algorithm = setup.issuer.sign(&header, &json!({"iss": setup.issuer.url()})).unwrap();
+    let other_issuer = setup.issuer.token(json!({"iss": "https://fabrikam.com"})).unwrap();
+    let unknown_key = setup.with_unknown_key("unknown");
+    for scanned in ["a.b.c", &other_issuer, &unknown_key, &without_algorithm] {
+        let guard = setup.guard();
+        guard.load_keys().await.unwrap();
+        let captured = Captured::start();
+        for _ in 0..10 {
+            guard.verify(&refused).await.unwrap_err();
+            guard.verify(scanned).await.unwrap_err();
+        }
+        let warnings = captured.warnings();
+        assert!(
+            warnings.len() == 1 && warnings[0].contains("for another audience"),
+            "{scanned}: {warnings:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn warning_names_the_values_of_the_fault() {
     const TENANT: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
     const KEYS: &str = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
@@ -194,6 +218,8 @@ async fn warning_names_the_values_of_the_fault() {
         .build()
         .unwrap();
     let both = TokenGuard::any_of([entra.clone(), setup.guard()]);
+    let relaxed = setup.builder().token_type(TokenType::Jwt).build().unwrap();
+    let mixed = TokenGuard::any_of([setup.guard(), relaxed]);
     let header = json!({"alg": "ES384", "typ": "at+jwt", "kid": setup.issuer.key_id()});
     let claims = json!({"iss": setup.issuer.url(), "aud": AUDIENCE, "sub": "alice", "exp": NOW + 300});
     let url = setup.issuer.url();
@@ -229,6 +255,12 @@ async fn warning_names_the_values_of_the_fault() {
             json!({"aud": null, "client_id": "another-client"}),
             r#"expected none, or no aud with the client_id "app-client", got none with the client_id "another-client""#
                 .to_owned(),
+        ),
+        (
+            &mixed,
+            json!({"typ": "id+jwt"}),
+            json!({}),
+            r#"of another type: expected at+jwt, JWT or none, got "id+jwt""#.to_owned(),
         ),
         // Of several issuers, the values are those of the token's issuer.
         (

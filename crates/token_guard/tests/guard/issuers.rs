@@ -1,13 +1,14 @@
 //! Guards of several issuers: each token is checked in full by the guards of its issuer, and by no other.
 
 use crate::{
+    forge::Key,
     server::Server,
     setup::{AUDIENCE, NOW, Setup, short, with},
 };
 use futures::FutureExt;
 use serde_json::{Value, json};
 use std::time::Duration;
-use token_guard::{Caller, GuardError, TokenGuard};
+use token_guard::{Caller, Denial, EntraApi, GuardError, TokenGuard, testing::ManualClock};
 
 const OK: &str = "200";
 const OTHER_AUDIENCE: &str = "https://api.fabrikam.com";
@@ -205,6 +206,112 @@ async fn requirements_are_those_of_each_guard() {
     // The other issuer's guard requires nothing.
     assert_eq!(short(&guard.verify(&other.token()).await), OK);
     assert_eq!(short(&strict.verify(&other.token()).await), forbidden);
+}
+
+#[tokio::test]
+async fn refusal_is_that_of_the_guard_that_came_furthest() {
+    let setup = Setup::new().await;
+    let without_keys = Server::start().await;
+    let here = || setup.builder();
+    let other = TokenGuard::builder(setup.issuer.url(), [OTHER_AUDIENCE]).clock(setup.time.clock());
+    let other = other.build().unwrap();
+    let strict = here().build().unwrap().requiring_scopes(["read:messages"]);
+    let outage = here().keys_at(&without_keys.url("/jwks")).build().unwrap();
+    let forbidding = here().forbid_other_audiences().build().unwrap();
+    let claims = json!({"aud": AUDIENCE, "sub": "alice"});
+    for (name, guards, members, expected) in [
+        (
+            "no keys beside another audience",
+            [&outage, &other],
+            json!({}),
+            "503 auth.keys_unavailable",
+        ),
+        (
+            "a missing scope beside another audience",
+            [&strict, &other],
+            json!({}),
+            "403 auth.forbidden",
+        ),
+        (
+            "a missing scope beside no keys",
+            [&strict, &outage],
+            json!({}),
+            "403 auth.forbidden",
+        ),
+        (
+            "a forbidden audience beside an expired token",
+            [&forbidding, &other],
+            json!({"aud": OTHER_AUDIENCE, "exp": NOW - 300}),
+            "401 invalid_token Expired",
+        ),
+        (
+            "an accepted token beside no keys",
+            [&outage, &other],
+            json!({"aud": OTHER_AUDIENCE}),
+            OK,
+        ),
+    ] {
+        let token = setup.issuer.token(with(&claims, &members)).unwrap();
+        for guards in [guards, [guards[1], guards[0]]] {
+            let guard = TokenGuard::any_of(guards.map(Clone::clone));
+            assert_eq!(short(&guard.verify(&token).await), expected, "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn first_of_equal_refusals_returned() {
+    let setup = Setup::new().await;
+    let users = setup.guard().requiring_scopes(["read:messages"]);
+    let clients = setup.builder().subject_claim("client_id").build().unwrap();
+    let guard = TokenGuard::any_of([users, clients.requiring_application()]);
+    let token = setup
+        .issuer
+        .token(json!({"aud": AUDIENCE, "sub": "alice", "client_id": "web"}))
+        .unwrap();
+    let refused = guard.verify(&token).await.unwrap_err();
+    assert!(
+        matches!(&refused, GuardError::Forbidden(Denial::Scope(scopes)) if scopes == &["read:messages"]),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn policies_of_one_tenant_touch_no_other() {
+    const GUID: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
+    let key = Key::rsa();
+    let (paused, server) = (Server::start_paused().await, Server::start().await);
+    server.json("/jwks", &json!({"keys": [key.jwk("key")]}));
+    let policy = |policy: &str, server: &Server| {
+        let api = EntraApi::b2c("https://contoso.b2clogin.com", GUID, policy, GUID);
+        let builder = TokenGuard::entra(api).keys_at(&server.url("/jwks"));
+        builder.clock(ManualClock::at(NOW).clock()).build().unwrap()
+    };
+    let guard = TokenGuard::any_of([
+        policy("B2C_1_signin", &paused),
+        policy("B2C_1_edit", &server).requiring_scopes(["write"]),
+    ]);
+    let claims = json!({
+        "iss": format!("https://contoso.b2clogin.com/{GUID}/v2.0/"), "aud": GUID, "sub": "alice", "azp": "web",
+        "tfp": "B2C_1_edit", "scp": "write", "exp": NOW + 300,
+    });
+    for (name, members, expected) in [
+        ("the second policy", json!({}), OK),
+        ("without its scope", json!({"scp": "read"}), "403 auth.forbidden"),
+        (
+            "of neither policy",
+            json!({"tfp": "B2C_1_reset"}),
+            "401 invalid_token Issuer",
+        ),
+        ("of no policy", json!({"tfp": null}), "401 invalid_token Issuer"),
+    ] {
+        let token = key.token(
+            &json!({"alg": "RS256", "typ": "JWT", "kid": "key"}),
+            &with(&claims, &members),
+        );
+        assert_eq!(short(&guard.verify(&token).await), expected, "{name}");
+    }
+    assert_eq!(paused.requests(), [""; 0]);
 }
 
 #[tokio::test]

@@ -1,11 +1,12 @@
 //! Fetches of keys: their number, their times, and outages.
 
 use crate::{
+    forge::Key,
     server::{DISCOVERY, Server},
-    setup::{AUDIENCE, NOW, Setup, short},
+    setup::{AUDIENCE, NOW, Setup, short, with},
 };
 use futures::{FutureExt, future::join_all};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{error::Error, thread, time::Duration};
 use token_guard::{GuardError, TokenGuard, testing::ManualClock};
 use tokio::runtime::{Builder, Runtime};
@@ -59,6 +60,73 @@ async fn rotated_key_fetched_at_once() {
     assert_eq!(short(&guard.verify(&setup.token()).await), "200");
     assert_eq!(short(&guard.verify(&old).await), "401 invalid_token UnknownKey");
     assert_eq!(setup.issuer.key_requests(), 2);
+}
+
+#[tokio::test]
+async fn rotated_key_fetched_for_token_without_kid() {
+    let (setup, server) = (Setup::new().await, Server::start().await);
+    let (old, new, forged) = (Key::p256(), Key::p256(), Key::p256());
+    let serve = |key: &Key| {
+        let key = with(&key.jwk("key"), &json!({"kid": null}));
+        server.json("/jwks", &json!({ "keys": [key] }));
+    };
+    let token = |key: &Key| {
+        let claims = json!({"iss": setup.issuer.url(), "aud": AUDIENCE, "sub": "alice", "exp": NOW + 300});
+        key.token(&json!({"alg": "ES256", "typ": "at+jwt"}), &claims)
+    };
+    let guard = setup.builder().keys_at(&server.url("/jwks")).build().unwrap();
+    let signature = "401 invalid_token Signature";
+    serve(&old);
+    assert_eq!(short(&guard.verify(&token(&old)).await), "200");
+    serve(&new);
+    for (advance, key, expected, requests) in [
+        (0, &old, "200", 1),
+        (0, &new, "200", 2),
+        (0, &old, signature, 2),
+        (29, &forged, signature, 2),
+        (1, &forged, signature, 3),
+        (0, &forged, signature, 3),
+        (0, &new, "200", 3),
+    ] {
+        setup.time.advance(advance * SECOND);
+        assert_eq!(
+            short(&guard.verify(&token(key)).await),
+            expected,
+            "after {requests} requests"
+        );
+        assert_eq!(server.requests().len(), requests);
+    }
+    // The issuer may have the key.
+    server.json("/jwks", &json!([]));
+    setup.time.advance(30 * SECOND);
+    assert_eq!(short(&guard.verify(&token(&forged)).await), "503 auth.keys_unavailable");
+    assert_eq!(short(&guard.verify(&token(&new)).await), "200");
+}
+
+#[tokio::test]
+async fn rotated_certificate_fetched_for_token_with_x5t() {
+    let (setup, server) = (Setup::new().await, Server::start().await);
+    let keys = [Key::p256(), Key::p256()];
+    let serve = |key: &Key, members: &Value| server.json("/jwks", &json!({"keys": [with(&key.jwk("key"), members)]}));
+    let token = |key: &Key, thumbprint: &str| {
+        let claims = json!({"iss": setup.issuer.url(), "aud": AUDIENCE, "sub": "alice", "exp": NOW + 300});
+        key.token(&json!({"alg": "ES256", "typ": "at+jwt", "x5t": thumbprint}), &claims)
+    };
+    // The thumbprint in the key is its x5t, its kid, or missing.
+    for [first, second] in [
+        [json!({"x5t": "A"}), json!({"x5t": "B"})],
+        [json!({"kid": "A"}), json!({"kid": "B"})],
+        [json!({"kid": null}), json!({"kid": null})],
+    ] {
+        let requests = server.requests().len();
+        let guard = setup.builder().keys_at(&server.url("/jwks")).build().unwrap();
+        serve(&keys[0], &first);
+        assert_eq!(short(&guard.verify(&token(&keys[0], "A")).await), "200", "{first}");
+        serve(&keys[1], &second);
+        assert_eq!(short(&guard.verify(&token(&keys[0], "A")).await), "200", "{first}");
+        assert_eq!(short(&guard.verify(&token(&keys[1], "B")).await), "200", "{second}");
+        assert_eq!(server.requests().len(), requests + 2, "{second}");
+    }
 }
 
 #[tokio::test]
@@ -256,10 +324,7 @@ fn fetch_on_stalled_runtime_given_up() {
     let second = runtime();
     let error = second.block_on(guard.verify(&token)).unwrap_err();
     assert_eq!(error.status(), 503);
-    assert!(
-        error.source().unwrap().to_string().contains("stands still"),
-        "{error:?}"
-    );
+    assert!(error.source().unwrap().to_string().contains("is blocked"), "{error:?}");
     setup.time.advance(5 * SECOND);
     server.release(3);
     assert_eq!(short(&second.block_on(guard.verify(&token))), "200");

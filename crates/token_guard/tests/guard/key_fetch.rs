@@ -43,20 +43,23 @@ async fn discovery_needs_its_issuer_and_secure_keys() {
         (json!([own, keys]), "did not return a discovery document"),
         (
             json!({"issuer": own, "jwks_uri": "http://10.0.0.1/jwks"}),
-            "neither https",
+            "that the guard must not ask",
         ),
         (
             json!({"issuer": own, "jwks_uri": "http://contoso.com/jwks"}),
-            "neither https",
+            "that the guard must not ask",
         ),
         (
             json!({"issuer": own, "jwks_uri": "file:///etc/jwks.json"}),
-            "neither https",
+            "that the guard must not ask",
         ),
-        (json!({"issuer": own, "jwks_uri": "/jwks"}), "neither https"),
+        (
+            json!({"issuer": own, "jwks_uri": "/jwks"}),
+            "that the guard must not ask",
+        ),
         (
             json!({"issuer": own, "jwks_uri": "https://user:pass@contoso.com/jwks"}),
-            "neither https",
+            "that the guard must not ask",
         ),
     ] {
         server.json(DISCOVERY, &document);
@@ -282,7 +285,11 @@ async fn keys_fetched_over_plain_http_if_allowed() {
         (setup.issuer.url(), format!("{url}/jwks"), None),
         (&url, format!("{url}/jwks"), Some("another issuer")),
         // A document from elsewhere must not direct requests to this machine.
-        (setup.issuer.url(), server.url("/jwks"), Some("neither https")),
+        (
+            setup.issuer.url(),
+            server.url("/jwks"),
+            Some("that the guard must not ask"),
+        ),
     ] {
         server.json(DISCOVERY, &json!({"issuer": issuer, "jwks_uri": keys}));
         let guard = guard();

@@ -1,5 +1,5 @@
 //! A token and a key set as each provider writes them, with the settings of the README. Sources: the samples in the
-//! providers' documents, and for AD FS a token that a user of it published.
+//! providers' documents, and tokens that users of Keycloak, Okta and AD FS published.
 
 use crate::{
     forge::Key,
@@ -37,6 +37,7 @@ struct Provider {
 const AUDIENCE_FAULT: &str = "401 invalid_token Audience";
 const KIND: &str = "401 invalid_token NotAnAccessToken";
 
+/// From <https://gist.github.com/phacman/bd288c7abac1d3fc1694b7e191e27e4c>.
 fn keycloak() -> Provider {
     Provider {
         name: "Keycloak",
@@ -85,6 +86,7 @@ fn keycloak() -> Provider {
     }
 }
 
+/// From <https://auth0.com/docs/secure/tokens/access-tokens/access-token-profiles>.
 fn auth0() -> Provider {
     Provider {
         name: "Auth0",
@@ -123,6 +125,7 @@ fn auth0() -> Provider {
     }
 }
 
+/// From <https://groups.google.com/g/rabbitmq-users/c/O3GdCKf8soM/m/ZsjMcizrAgAJ>.
 fn okta() -> Provider {
     Provider {
         name: "Okta",
@@ -133,15 +136,13 @@ fn okta() -> Provider {
         header: json!({"kid": "key", "alg": "RS256"}),
         claims: json!({
             "ver": 1, "jti": "AT.MNAoEQ_jbKqoinrQo1D0XKjMX28U5d7ZszBceot7-Ts", "aud": AUDIENCE, "cid": "0oa1", "uid": "00u1",
-            "scp": ["openid", "read:messages"], "auth_time": NOW - 5, "sub": "alice@contoso.com", "groups": ["Everyone"],
+            "scp": ["openid", "read:messages"], "auth_time": NOW - 5, "sub": "bob@fabrikam.com", "groups": ["Everyone"],
         }),
-        caller: ("00u1", Some("0oa1"), &["openid", "read:messages"], &["Everyone"]),
+        caller: ("bob@fabrikam.com", Some("0oa1"), &["openid", "read:messages"], &[]),
         guard: |issuer, _| {
             TokenGuard::builder(issuer, [AUDIENCE])
                 .token_type(TokenType::Jwt)
-                .subject_claim("uid")
                 .scope_claim("scp")
-                .roles_claim("groups")
         },
         changes: vec![
             (
@@ -149,11 +150,7 @@ fn okta() -> Provider {
                 json!({"aud": "0oa1", "cid": null, "scp": null, "jti": "ID.r", "sub": "00u1", "uid": "00u1"}),
                 AUDIENCE_FAULT,
             ),
-            (
-                "a token of a client",
-                json!({"uid": null, "sub": "0oa1"}),
-                "401 invalid_token Subject",
-            ),
+            ("a token of a client", json!({"uid": null, "sub": "0oa1"}), "200"),
             (
                 "an id token with a hash",
                 json!({"at_hash": "fPlsvVszI29LU2UhDyJ9vg"}),
@@ -163,6 +160,22 @@ fn okta() -> Provider {
     }
 }
 
+/// Okta with the users' ids as subjects.
+fn okta_users() -> Provider {
+    Provider {
+        readme: Some(r#"`.subject_claim("uid")` for users"#),
+        caller: ("00u1", Some("0oa1"), &["openid", "read:messages"], &[]),
+        guard: |issuer, host| (okta().guard)(issuer, host).subject_claim("uid"),
+        changes: vec![(
+            "a token of a client",
+            json!({"uid": null, "sub": "0oa1"}),
+            "401 invalid_token Subject",
+        )],
+        ..okta()
+    }
+}
+
+/// From <https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html>.
 fn cognito() -> Provider {
     Provider {
         name: "Cognito",
@@ -227,6 +240,7 @@ fn cognito() -> Provider {
     }
 }
 
+/// From <https://github.com/DuendeArchive/IdentityServer4/issues/812>.
 fn ad_fs() -> Provider {
     Provider {
         name: "AD FS",
@@ -443,6 +457,7 @@ fn providers() -> Vec<Provider> {
         keycloak(),
         auth0(),
         okta(),
+        okta_users(),
         cognito(),
         ad_fs(),
         identity_server(),
@@ -602,7 +617,15 @@ async fn user_is_no_application_where_clients_are_subjects() {
         .unwrap()
         .requiring_application();
     let claims = json!({"iss": "https://issuer.contoso.com", "aud": AUDIENCE, "exp": NOW + 300, "client_id": "web"});
-    for (members, expected) in [(json!({}), "200"), (json!({"sub": "alice"}), "403 auth.forbidden")] {
+    let forbidden = "403 auth.forbidden";
+    for (members, expected) in [
+        (json!({}), "200"),
+        (json!({"sub": "web"}), "200"),
+        (json!({"sub": "alice"}), forbidden),
+        (json!({"sub": 7}), forbidden),
+        (json!({"sub": ""}), forbidden),
+        (json!({"sub": ["web"]}), forbidden),
+    ] {
         let header = json!({"alg": "RS256", "typ": "at+jwt", "kid": "key"});
         let token = key.token(&header, &with(&claims, &members));
         assert_eq!(short(&daemons.verify(&token).await), expected, "{members}");

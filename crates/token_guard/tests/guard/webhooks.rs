@@ -638,8 +638,13 @@ async fn handshake_of_cloud_events_schema_answered() {
     let not_allowed = "405 webhook.method_not_allowed";
     let long = "x".repeat(254);
     for (name, guard, headers, expected) in [
-        ("no origin", &guard, vec![], not_allowed),
-        ("two origins", &guard, vec![origin, origin], not_allowed),
+        ("no origin", &guard, vec![], "400 webhook.invalid_handshake"),
+        (
+            "two origins",
+            &guard,
+            vec![origin, origin],
+            "400 webhook.invalid_handshake",
+        ),
         (
             "a long origin",
             &guard,
@@ -664,7 +669,39 @@ async fn handshake_of_cloud_events_schema_answered() {
         let sent = || Sent::new(method.clone(), &[("authorization", &token)], "");
         for (framework, response) in both(&guard, sent).await {
             assert_eq!(response.summary(), not_allowed, "{method} at {framework}");
+            assert_eq!(
+                response.header("allow"),
+                Some("POST, OPTIONS"),
+                "{method} at {framework}"
+            );
+        }
+        for (framework, response) in both(&call, || Sent::new(method.clone(), &[], "")).await {
+            assert_eq!(response.summary(), not_allowed, "{method} at {framework}");
             assert_eq!(response.header("allow"), Some("POST"), "{method} at {framework}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn application_of_event_grid_is_that_of_the_cloud() {
+    // Microsoft's script has both.
+    const GOVERNMENT: &str = "54316b56-3481-47f9-8f30-0300f5542a7b";
+    let sender = Sender::new();
+    for (authority, accepted) in [
+        ("https://login.microsoftonline.com", [OK, FORBIDDEN]),
+        ("https://login.microsoftonline.us", [FORBIDDEN, OK]),
+        ("https://login.microsoftonline.us/", [FORBIDDEN, OK]),
+    ] {
+        let api = EntraApi::new(TENANT, API).authority(authority);
+        let guard = sender.with_keys(TokenGuard::event_grid(api, ROLE)).build().unwrap();
+        for (application, expected) in [EVENT_GRID, GOVERNMENT].into_iter().zip(accepted) {
+            let issuer = format!("{}/{TENANT}/v2.0", authority.trim_end_matches('/'));
+            let token = sender.of_event_grid(&json!({"iss": issuer, "azp": application}));
+            assert_eq!(
+                short(&guard.verify(&token).await),
+                expected,
+                "{application} at {authority}"
+            );
         }
     }
 }

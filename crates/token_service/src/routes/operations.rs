@@ -82,7 +82,7 @@ impl Health {
         match keys {
             Ok(Ok(())) => self.issuer_keys.store(true, Ordering::Relaxed),
             Ok(Err(error)) => {
-                warn!(%error, cause = error.source(), "the issuer's keys are not there");
+                warn!(%error, cause = error.source(), "the issuer's keys are unavailable");
                 self.issuer_keys.store(false, Ordering::Relaxed);
             }
             Err(_) => {}
