@@ -26,11 +26,12 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
-/// The headers of the recorded responses in `testdata/recordings/`, beside `content-length` and `date`, which hyper adds.
+/// The headers of the recorded responses in `testdata/recordings/`, with the API versions of today, beside `content-length` and
+/// `date`, which hyper adds.
 const HEADERS: [(&str, &str); 9] = [
     (
         "api-supported-versions",
-        "2020-07-20-preview2, 2021-02-22-preview1, 2021-03-07, 2021-10-31-preview, 2021-11-01, 2022-06-01, 2022-10-01",
+        "2021-03-07, 2022-06-01, 2022-10-01, 2023-10-01, 2025-03-02-preview, 2025-06-30, 2026-09-23",
     ),
     ("content-type", "application/json; charset=utf-8"),
     ("ms-cv", "ONTHVVmvrUmEvsjZIp4fxw.0"),

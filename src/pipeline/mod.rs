@@ -179,7 +179,10 @@ impl ServicePipeline {
         let Some(supported) = header(headers, &SUPPORTED_VERSIONS) else {
             return;
         };
-        let is_listed = supported.split(',').any(|version| version.trim() == &*self.api_version);
+        // The newest version, which is the default, comes last.
+        let is_listed = supported
+            .rsplit(',')
+            .any(|version| version.trim() == &*self.api_version);
         // The version of an Entra exchange is not the caller's to choose.
         let is_chosen = !matches!(self.credential, Credential::UserToken);
         if is_chosen && !is_listed && !self.warned.swap(true, Ordering::Relaxed) {
