@@ -347,7 +347,7 @@ def test_a_configuration_that_is_not_whole_is_refused(setup):
 def test_a_misspelt_variable_does_not_start_the_fakes(setup):
     ended = setup.run(KEYVAULT_URL="https://contoso.vault.azure.net")
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert "KEYVAULT_URL is not known" in ended.stderr
+    assert "KEYVAULT_URL: there is no such variable; did you mean KEY_VAULT_URL?" in ended.stderr
 
 
 @pytest.mark.parametrize("credential", ["signature", "developer_tools", "managed_identity", "workload_identity"])
