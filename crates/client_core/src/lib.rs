@@ -7,7 +7,6 @@
 pub mod call;
 #[cfg(feature = "azure")]
 pub mod clock;
-#[cfg(feature = "azure")]
 pub mod error;
 #[cfg(feature = "azure")]
 pub mod headers;

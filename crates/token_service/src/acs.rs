@@ -14,7 +14,8 @@ use azure_communication_identity::{
     models::CommunicationIdentityClientGetTokenOptions,
 };
 use azure_core::{Error, error::ErrorKind};
-use std::{error::Error as StdError, iter::successors, sync::Arc, time::Duration};
+use client_core::error::chain;
+use std::{error::Error as StdError, sync::Arc, time::Duration};
 use tokio::{sync::OnceCell, time::timeout};
 use tracing::{error, warn};
 
@@ -267,9 +268,4 @@ fn root_cause(error: &Error) -> String {
         ErrorKind::Credential => "no token for this service could be acquired".to_owned(),
         _ => chain(error).last().map(ToString::to_string).unwrap_or_default(),
     }
-}
-
-/// Iterates over an error and its sources.
-fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    successors(Some(error), |error| (**error).source())
 }

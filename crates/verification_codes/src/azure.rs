@@ -12,14 +12,13 @@ use azure_identity::{
     ClientAssertionCredentialOptions, DeveloperToolsCredential, ManagedIdentityCredential,
     ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
-use client_core::call::transport::http_client;
+use client_core::{call::transport::http_client, error::chain};
 use reqwest::{Client, ClientBuilder};
 use serde::Deserialize;
 use std::{
     env,
     error::Error,
     fmt::{self, Display, Formatter},
-    iter::successors,
     sync::Arc,
 };
 use url::Url;
@@ -109,9 +108,7 @@ impl From<azure_core::Error> for CloudError {
 
 /// Joins the messages of an error and its sources.
 fn reasons(error: &(dyn Error + 'static)) -> String {
-    let messages: Vec<_> = successors(Some(error), |&error| error.source())
-        .map(ToString::to_string)
-        .collect();
+    let messages: Vec<_> = chain(error).map(ToString::to_string).collect();
     messages.join(": ")
 }
 

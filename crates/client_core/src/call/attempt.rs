@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    error::chain,
     headers::{resolve_retry_after, retry_after},
 };
 use azure_core::{
@@ -18,7 +19,7 @@ use azure_core::{
     time::Duration,
 };
 use std::{
-    iter, mem,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -198,11 +199,7 @@ impl Policy for SendPolicy {
 
 /// Returns whether a transport's error means that nothing was sent. No other kind than `Connection` does.
 fn was_not_sent(error: &Error) -> bool {
-    *error.kind() == ErrorKind::Connection || sources(error).any(is_builder_error)
-}
-
-fn sources(error: &Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
-    iter::successors(std::error::Error::source(error), |error| error.source())
+    *error.kind() == ErrorKind::Connection || chain(error).any(is_builder_error)
 }
 
 /// Returns whether a transport could not build a request, as with a line break in a header.

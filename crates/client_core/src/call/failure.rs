@@ -1,5 +1,6 @@
 //! The failure of an attempt, on its way through the retry policy to the caller.
 
+use crate::error::chain;
 use azure_core::{
     Error, Result,
     error::ErrorKind,
@@ -15,13 +16,10 @@ pub(super) fn described(error: Error, request: &Request) -> Error {
         return error;
     }
     let url = request.url().as_str();
-    let mut reasons = Vec::new();
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-    while let Some(cause) = next {
-        let reason = cause.to_string().replace(&format!(" for url ({url})"), "");
-        reasons.push(reason.replace(url, "the endpoint"));
-        next = cause.source();
-    }
+    let for_url = format!(" for url ({url})");
+    let reasons: Vec<_> = chain(&error)
+        .map(|cause| cause.to_string().replace(&for_url, "").replace(url, "the endpoint"))
+        .collect();
     error.with_context(format!("{} failed: {}", name(request), reasons.join(": ")))
 }
 

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "hyper")]
 use super::hyper_transport::{HyperTransport, platform_tls};
+#[cfg(feature = "reqwest")]
+use crate::error::chain;
 use crate::runtime::{self, RuntimeId};
 use azure_core::{
     Error, Result,
@@ -160,11 +162,7 @@ impl ClientPerRuntime {
 /// Returns the text of the last source of an error.
 #[cfg(feature = "reqwest")]
 fn innermost(error: &(dyn error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
+    chain(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
 #[async_trait::async_trait]

@@ -6,12 +6,12 @@ use crate::{
     error::ConfigurationError,
     keys::key_set::KeySet,
 };
-use client_core::{host::is_loopback, json};
+use client_core::{error::chain, host::is_loopback, json};
 use http::{HeaderMap, StatusCode, header::ACCEPT};
 use reqwest::{Client, redirect::Policy};
 use serde::Deserialize;
 use serde_json::Value;
-use std::{error::Error, fmt, iter::successors, net::Ipv4Addr, time::Duration};
+use std::{error::Error, fmt, net::Ipv4Addr, time::Duration};
 use url::{Host, Url};
 
 /// The longest body that is read, in bytes. The key sets of Entra ID have a quarter of this.
@@ -90,9 +90,7 @@ impl KeySource {
             builder = builder.no_proxy();
         }
         builder.build().map_err(|error| {
-            let causes: Vec<_> = successors(error.source(), |&cause| cause.source())
-                .map(ToString::to_string)
-                .collect();
+            let causes: Vec<_> = chain(&error).skip(1).map(ToString::to_string).collect();
             let reason = format!(
                 "cannot be created ({}): install the CA certificates of the system, such as Debian's ca-certificates, or \
                  set http_client",

@@ -14,6 +14,7 @@ mod signals;
 mod tls;
 
 use clap::Parser;
+use client_core::error::chain;
 use command::Command;
 use config::{Config, Fault};
 use listen::BoundListener;
@@ -24,7 +25,6 @@ use std::{
     error::Error,
     fs::File,
     io::{self, Read, Write},
-    iter,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -114,8 +114,7 @@ fn start(service: impl Future<Output = Result<Exit, Box<dyn Error>>>) -> ExitCod
         Ok(Exit::Drained) => ExitCode::SUCCESS,
         Ok(Exit::CutOff) => ExitCode::FAILURE,
         Err(error) => {
-            let mut reasons = vec![error.to_string()];
-            reasons.extend(iter::successors(error.source(), |&cause| cause.source()).map(ToString::to_string));
+            let reasons: Vec<_> = chain(&*error).map(ToString::to_string).collect();
             print_error(&format!("error: {}", reasons.join(": ")));
             match error.downcast_ref() {
                 Some(VerifyError::Mismatch(_)) => ExitCode::from(BAD_CONFIGURATION),
