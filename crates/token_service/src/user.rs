@@ -6,7 +6,7 @@ use token_guard::Caller;
 /// The longest id, in bytes. A key of a PostgreSQL index, of which one holds an id and the names of scopes, has at most 2704
 /// bytes. A subject has at most 255 characters (OpenID Connect Core 1.0, section 2), and a tenant's and an object's id have
 /// 73 together.
-const MAX_USER_ID_BYTES: usize = 512;
+pub(crate) const MAX_USER_ID_BYTES: u16 = 512;
 
 /// The claims of a token that identify its user.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -79,7 +79,7 @@ impl UserIdClaims {
 
 impl UserId {
     pub(crate) fn new(id: String) -> Result<Self, UserIdError> {
-        if id.len() > MAX_USER_ID_BYTES || id.contains('\0') {
+        if id.len() > usize::from(MAX_USER_ID_BYTES) || id.contains('\0') {
             return Err(UserIdError::Invalid);
         }
         Ok(Self(id))

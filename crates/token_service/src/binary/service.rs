@@ -24,8 +24,6 @@ use token_service::{
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
-/// The scope for which the identity client requests Entra tokens.
-const ACS_SCOPE: &str = "https://communication.azure.com//.default";
 /// The longest `Retry-After` that the client waits for. With a longer one, the caller gets a failure at once.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// The retries of a call. With azure_core's backoff, they take about four seconds.
@@ -201,7 +199,8 @@ fn token_credential(
             }))?
         }
         (Credential::Sidecar { api }, Some(sidecar)) => {
-            SidecarCredential::new(sidecar.clone(), [SidecarScope::new(ACS_SCOPE, api)], None)?
+            let scope = CommunicationIdentityClientOptions::default().entra_scope;
+            SidecarCredential::new(sidecar.clone(), [SidecarScope::new(scope, api)], None)?
         }
         (Credential::Sidecar { .. }, None) => {
             let message = "there is no sidecar to ask for tokens";

@@ -6,15 +6,13 @@ use crate::{
         Renamed, StoreError,
         sql::{SqlDatabase, parse_identity, to_micros, with_timeout},
     },
+    user::MAX_USER_ID_BYTES,
 };
 use sqlx::{
     ColumnIndex, Decode, Encode, Executor, IntoArguments, Type, database::HasStatementCache, query, query_as,
     query_scalar,
 };
 use time::OffsetDateTime;
-
-/// The longest id of a user, in characters; `UserId` counts bytes.
-const MAX_TEXT_LENGTH: i64 = 512;
 
 /// The row of `settings` with the id of the resource.
 const RESOURCE: &str = "resource";
@@ -140,6 +138,7 @@ where
         const CONFLICTS: &str = "SELECT count(*) FROM users old JOIN users new \
             ON new.user_id = $2 || substr(old.user_id, length($1) + 1) \
             WHERE substr(old.user_id, 1, length($1)) = $1";
+        // In characters, of which the limit of `UserId` in bytes allows no more.
         const LONGEST: &str = "SELECT CAST(COALESCE(MAX(length($2 || substr(user_id, length($1) + 1))), 0) AS BIGINT) FROM users \
             WHERE substr(user_id, 1, length($1)) = $1";
         const RETIRE_NEW: &str = "INSERT INTO retired (identity, user_id, retired_at) \
@@ -165,7 +164,7 @@ where
                     replace.persistent(self.named()).execute(&mut *work).await?;
                 }
             }
-            for (statement, limit) in [(CONFLICTS, 0), (LONGEST, MAX_TEXT_LENGTH)] {
+            for (statement, limit) in [(CONFLICTS, 0), (LONGEST, i64::from(MAX_USER_ID_BYTES))] {
                 let found = query_scalar::<_, i64>(statement).bind(from).bind(to);
                 let found = found.persistent(self.named()).fetch_one(&mut *work).await?;
                 if found > limit {
