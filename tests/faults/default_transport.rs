@@ -224,8 +224,8 @@ fn missing_ca_certificates_are_an_error_with_the_remedy() {
 fn a_client_works_with_another_crypto_provider() {
     let ca = env::temp_dir().join(format!("ca-{}.pem", std::process::id()));
     let variables = [
-        ("SSL_CERT_FILE", ca.to_str().unwrap()),
-        ("SSL_CERT_DIR", "/nonexistent"),
+        ("SSL_CERT_FILE", Some(ca.to_str().unwrap())),
+        ("SSL_CERT_DIR", Some("/nonexistent")),
     ];
     if !is_child(
         "default_transport::a_client_works_with_another_crypto_provider",

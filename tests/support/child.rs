@@ -19,12 +19,14 @@ const PROXIES: [&str; 7] = [
 ];
 
 /// The variables of a machine without CA certificates.
-pub(crate) const NO_CERTIFICATES: [(&str, &str); 2] =
-    [("SSL_CERT_FILE", "/dev/null"), ("SSL_CERT_DIR", "/nonexistent")];
+pub(crate) const NO_CERTIFICATES: [(&str, Option<&str>); 2] = [
+    ("SSL_CERT_FILE", Some("/dev/null")),
+    ("SSL_CERT_DIR", Some("/nonexistent")),
+];
 
 /// Returns whether this process was started for a test, without proxies. Otherwise it runs the test, by its full name, in
-/// such a child process, with these variables.
-pub(crate) fn is_child(test: &str, variables: &[(&str, &str)]) -> bool {
+/// such a child process, with these variables; those without a value are removed.
+pub(crate) fn is_child(test: &str, variables: &[(&str, Option<&str>)]) -> bool {
     if env::var(TEST).is_ok_and(|name| name == test) {
         return true;
     }
@@ -32,9 +34,14 @@ pub(crate) fn is_child(test: &str, variables: &[(&str, &str)]) -> bool {
     for proxy in PROXIES {
         child.env_remove(proxy);
     }
+    for (name, value) in variables {
+        match value {
+            Some(value) => child.env(name, value),
+            None => child.env_remove(name),
+        };
+    }
     let output = child
         .env("NO_PROXY", "*")
-        .envs(variables.iter().copied())
         .env(TEST, test)
         .args(["--exact", test])
         .stdin(Stdio::null())

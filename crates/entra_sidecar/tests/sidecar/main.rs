@@ -1,11 +1,15 @@
 //! The client from outside, with the fake sidecar and with a scripted transport.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 #[cfg(target_os = "linux")]
 mod certificates;
 mod challenges;
-#[cfg(target_os = "linux")]
 #[path = "../../../../tests/support/child.rs"]
 mod child;
 mod credentials;

@@ -148,7 +148,7 @@ async fn sidecar_replaces_a_connection_string() {
         .env("TOKEN_SERVICE_ISSUER_URL", setup.issuer.url())
         .env("TOKEN_SERVICE_ISSUER_AUDIENCE", AUDIENCE);
     let process = Process::spawn(&mut command).await.unwrap();
-    let token = token_of(&process, &setup, "alice").await;
+    let token = setup.sign_in(&process, "alice").await;
     assert_eq!(setup.emulator.token_status(&token), TokenStatus::Active);
 }
 
@@ -161,27 +161,6 @@ async fn issuer_scope_is_required_of_every_caller() {
     assert_eq!(request.send().await.unwrap().status(), 403);
 }
 
-/// Creates a user, and returns their token from the service.
-async fn token_of(process: &Process, setup: &Setup, user: &str) -> String {
-    let bearer = setup.token(user);
-    let created = http()
-        .post(process.url("api/user"))
-        .bearer_auth(&bearer)
-        .send()
-        .await
-        .unwrap();
-    assert!(created.status().is_success(), "{created:?}");
-    let response = http()
-        .get(process.url("api/token"))
-        .bearer_auth(&bearer)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(response.status(), 201);
-    let body: Value = response.json().await.unwrap();
-    body["token"].as_str().unwrap().to_owned()
-}
-
 #[tokio::test]
 async fn sealed_tokens_outlive_the_process() {
     let keys = "sealing_keys = ['oAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=']";
@@ -189,12 +168,12 @@ async fn sealed_tokens_outlive_the_process() {
         let setup = Setup::new().await;
         let configuration = setup.configuration("", &format!("[tokens]\n{tokens}"));
         let process = setup.start(&configuration).await;
-        let before = token_of(&process, &setup, "alice").await;
+        let before = setup.sign_in(&process, "alice").await;
         process.signal("-TERM").await;
         assert_eq!(process.ended().await.code, Some(0));
 
         let process = setup.start(&configuration).await;
-        let after = token_of(&process, &setup, "alice").await;
+        let after = setup.sign_in(&process, "alice").await;
         assert_eq!(before == after, kept, "{tokens}");
         assert_eq!(setup.emulator.identity_count(), 1);
     }

@@ -4,7 +4,7 @@ use crate::{
     process::{Process, command},
     refused::{LEAST, faults, faults_of},
     setup::Setup,
-    support::{AUDIENCE, http},
+    support::AUDIENCE,
 };
 use acs_identity_emulator::{EntraTokenRequest, TokenStatus};
 use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
@@ -95,23 +95,8 @@ async fn request_for_a_token(credential: &str, variables: &[(&str, &str)]) -> (H
         .env("TOKEN_SERVICE_ISSUER_AUDIENCE", AUDIENCE)
         .envs(variables.iter().copied());
     let process = Process::spawn(&mut command).await.unwrap();
-    let alice = setup.token("alice");
-    let created = http()
-        .post(process.url("api/user"))
-        .bearer_auth(&alice)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(created.status(), 201);
-    let response = http()
-        .get(process.url("api/token"))
-        .bearer_auth(&alice)
-        .send()
-        .await
-        .unwrap();
-    let body: Value = response.json().await.unwrap();
-    let token = body["token"].as_str().unwrap();
-    assert_eq!(setup.emulator.token_status(token), TokenStatus::Active);
+    let token = setup.sign_in(&process, "alice").await;
+    assert_eq!(setup.emulator.token_status(&token), TokenStatus::Active);
     let forms = authority.forms.lock().unwrap();
     assert_eq!(forms.len(), 1, "{forms:?}");
     (forms[0].clone(), authority.url.clone())

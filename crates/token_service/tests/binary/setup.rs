@@ -2,10 +2,10 @@
 
 use crate::{
     process::{Process, command, directory},
-    support::AUDIENCE,
+    support::{AUDIENCE, http},
 };
 use acs_identity_emulator::Emulator;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{ffi::OsStr, fs, path::PathBuf};
 use token_guard::testing::TestIssuer;
 
@@ -49,5 +49,25 @@ impl Setup {
     /// Issues a user's token.
     pub(crate) fn token(&self, user: &str) -> String {
         self.issuer.token(json!({"sub": user, "aud": AUDIENCE})).unwrap()
+    }
+    /// Creates a user, and returns their token from the service.
+    pub(crate) async fn sign_in(&self, process: &Process, user: &str) -> String {
+        let bearer = self.token(user);
+        let created = http()
+            .post(process.url("api/user"))
+            .bearer_auth(&bearer)
+            .send()
+            .await
+            .unwrap();
+        assert!(created.status().is_success(), "{created:?}");
+        let response = http()
+            .get(process.url("api/token"))
+            .bearer_auth(&bearer)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), 201);
+        let body: Value = response.json().await.unwrap();
+        body["token"].as_str().unwrap().to_owned()
     }
 }
