@@ -127,8 +127,8 @@ class Service(Program):
             "LOG_FILTER": "warn",
             **settings,
         }
-        variables = {f"TOKEN_SERVICE_{name}": value for name, value in configured.items()}
-        super().__init__(os.environ["TOKEN_SERVICE_BINARY"], **variables)
+        self.variables = {f"TOKEN_SERVICE_{name}": value for name, value in configured.items()}
+        super().__init__(os.environ["TOKEN_SERVICE_BINARY"], **self.variables)
 
     def metric(self, series):
         """A metric's value."""
