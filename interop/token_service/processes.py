@@ -25,18 +25,23 @@ CREATE TRIGGER hold BEFORE UPDATE OF identity ON users FOR EACH ROW EXECUTE FUNC
 STORING = "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
+def with_variables(variables):
+    """The environment of a program: these variables, and none of the service beside them."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TOKEN_SERVICE_")}
+    return inherited | variables
+
+
 class Program:
     """A program that prints a line of JSON when it is ready."""
 
     def __init__(self, binary, *arguments, **environment):
         self.log = tempfile.TemporaryFile()
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("TOKEN_SERVICE_")}
         self.process = subprocess.Popen(
             [binary, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self.log,
-            env={**inherited, **environment},
+            env=with_variables(environment),
         )
         too_slow = threading.Timer(READY_SECONDS, self.process.kill)
         too_slow.start()
@@ -129,6 +134,15 @@ class Service(Program):
         }
         self.variables = {f"TOKEN_SERVICE_{name}": value for name, value in configured.items()}
         super().__init__(os.environ["TOKEN_SERVICE_BINARY"], **self.variables)
+
+    def run(self, *arguments, **settings):
+        """Runs a command with the configuration of this replica and these settings, and returns what it prints."""
+        variables = self.variables | {f"TOKEN_SERVICE_{name}": value for name, value in settings.items()}
+        command = [os.environ["TOKEN_SERVICE_BINARY"], *arguments]
+        environment = with_variables(variables)
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=ANSWER_SECONDS)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
 
     def metric(self, series):
         """A metric's value."""
