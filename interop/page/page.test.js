@@ -118,7 +118,7 @@ test("it shows live and revoked tokens, and their claims unfold with the keyboar
   assert.equal(await page.evaluate(() => document.activeElement.tagName), "SUMMARY");
 });
 
-test("a fresh connection string takes the place of an old one, with the keyboard alone", async (t) => {
+test("an access key is regenerated with the keyboard alone", async (t) => {
   const emulator = await startEmulator(t);
   const page = await open(t, emulator);
   const field = section(page, "Connection strings").getByRole("group", { name: "Primary" }).getByLabel("http", { exact: true });
@@ -126,7 +126,7 @@ test("a fresh connection string takes the place of an old one, with the keyboard
   assert.equal(await field.inputValue(), emulator.connectionString);
 
   const press = async (...keys) => {
-    await page.getByRole("button", { name: "Fresh primary key" }).focus();
+    await page.getByRole("button", { name: "Regenerate primary key" }).focus();
     await page.keyboard.press("Enter");
     await page.getByRole("dialog").waitFor();
     for (const key of keys) {

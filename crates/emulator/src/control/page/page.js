@@ -155,7 +155,7 @@ function fault({ id, hits, remaining, ...rest }) {
   );
 }
 
-/** One of the two access keys, with its connection strings and a button for a fresh one. */
+/** One of the two access keys, with its connection strings and a button that regenerates it. */
 function accessKey(fieldset) {
   const kind = fieldset.dataset.kind;
   const strings = [
@@ -175,14 +175,14 @@ function accessKey(fieldset) {
     fieldset.append(make("div", { className: "copy" }, make("label", {}, scheme, input), copy));
     return input;
   });
-  const fresh = make("button", { type: "button", className: "danger" }, `Fresh ${kind} key`);
-  fresh.addEventListener("click", async () => {
+  const regenerate = make("button", { type: "button", className: "danger" }, `Regenerate ${kind} key`);
+  regenerate.addEventListener("click", async () => {
     const question = `Clients with the ${kind} key will be refused, and their tokens are revoked.`;
-    if (await sure(question, "Make a fresh one")) {
-      await act(fresh, () => call("POST", `access-keys/${kind}/regenerate`));
+    if (await sure(question, "Regenerate")) {
+      await act(regenerate, () => call("POST", `access-keys/${kind}/regenerate`));
     }
   });
-  fieldset.append(fresh);
+  fieldset.append(regenerate);
   return (keys) => {
     for (const input of strings) {
       input.value = keys[kind][input.name];
