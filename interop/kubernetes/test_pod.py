@@ -111,6 +111,14 @@ def test_container_leaves_the_tables_to_the_migration(pod):
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "run `token_service migrate`" in refused.stderr
 
+    # The rights are those of the other database.
+    owner = pod.volumes["migration"] / "database_url"
+    owner.write_text(url.read_text().replace("token_service@", "app@"))
+    assert pod.run(MIGRATION).returncode == 0
+    refused = pod.run(CONTAINER)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "code 42501; grant the user of the URL" in refused.stderr
+
 
 def test_container_has_no_privileges(started):
     status = started.status()

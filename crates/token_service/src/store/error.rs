@@ -95,6 +95,10 @@ impl StoreError {
                 if is_of_pooler(&code) {
                     detail += ": behind a pooler of transactions, such as PgBouncer, add ?statement-cache-capacity=0 to the URL";
                 }
+                // PostgreSQL's code for a user without a right.
+                if code == "42501" {
+                    detail += "; grant the user of the URL what docs/deployment.md lists";
+                }
                 Self::new(operation, kind, detail)
             }
             // The message is about sockets, host names and certificates.

@@ -23,6 +23,9 @@ const MIGRATION_TIMEOUT: Duration = Duration::from_mins(1);
 const MIGRATE: &str = "bring the database's tables up to date";
 const CHECK: &str = "use the database's tables";
 
+/// The codes of PostgreSQL and SQLite for a table that does not exist.
+const MISSING_TABLE: [&str; 2] = ["42P01", "1"];
+
 /// The files of `migrations/`. `sqlx::migrate!` would embed them too, and build the database drivers twice.
 const FILES: [(i64, &str, &str); 2] = [
     (1, "users", include_str!("../../migrations/0001_users.sql")),
@@ -91,7 +94,14 @@ where
             let mut lease = self.lease().await?;
             let mut work = self.statement(&mut lease).await?;
             let applied = query_scalar::<_, i64>(APPLIED).persistent(self.named());
-            let applied: BTreeSet<_> = applied.fetch_all(&mut *work).await?.into_iter().collect();
+            let applied: BTreeSet<_> = match applied.fetch_all(&mut *work).await {
+                Err(sqlx::Error::Database(error))
+                    if MISSING_TABLE.iter().any(|code| error.code() == Some((*code).into())) =>
+                {
+                    return Ok(None);
+                }
+                applied => applied?.into_iter().collect(),
+            };
             let mut minimum = None;
             if FILES.iter().all(|(version, ..)| applied.contains(version)) {
                 let found = query_scalar::<_, String>(MINIMUM).persistent(self.named());
@@ -101,12 +111,8 @@ where
             lease.finish();
             Ok(minimum)
         });
-        let minimum = match found.await {
-            Ok(Some(minimum)) => minimum,
-            Err(error) if error.kind() == StoreErrorKind::Unavailable => return Err(error),
-            // A migration is missing, or their table.
-            Ok(None) | Err(_) => return Err(outdated()),
-        };
+        // Without it, a migration is missing, or their table.
+        let minimum = found.await?.ok_or_else(outdated)?;
         let known = FILES.last().map_or(0, |(version, ..)| *version);
         let minimum = minimum.map(|minimum| minimum.parse::<i64>());
         if minimum.is_some_and(|minimum| minimum.is_ok_and(|minimum| minimum > known)) {
