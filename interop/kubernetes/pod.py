@@ -29,6 +29,7 @@ class Pod:
         """`secrets` are values in place of those of the manifest, and `variables` are added to each container's."""
         self.directory = directory
         self.variables = variables
+        self.writable = {}
         self.volumes = {}
         self.containers = []
         for volume in POD["volumes"]:
@@ -43,6 +44,12 @@ class Pod:
                 path.write_text(secrets.get(f"{volume['name']}/{name}", value))
                 path.chmod(volume["secret"]["defaultMode"])
                 os.chown(path, 0, POD["securityContext"]["fsGroup"])
+
+    def add_writable(self, path):
+        """Adds a volume that the containers write to."""
+        folder = self.writable[path] = self.directory / "volumes" / "writable"
+        folder.mkdir()
+        os.chown(folder, POD["securityContext"]["runAsUser"], POD["securityContext"]["runAsGroup"])
 
     def arguments(self, container):
         """The command that runs a container of the manifest, and its name."""
@@ -73,6 +80,8 @@ class Pod:
         ]
         for path, source in binds.items():
             mounts.append({"destination": path, "type": "bind", "source": str(source), "options": ["bind", "ro"]})
+        for path, source in self.writable.items():
+            mounts.append({"destination": path, "type": "bind", "source": str(source), "options": ["bind", "rw"]})
         return {
             "ociVersion": "1.0.2",
             "process": {

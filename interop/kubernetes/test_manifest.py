@@ -68,6 +68,16 @@ def test_volumes_are_those_of_the_manifest():
     assert POD["serviceAccountName"] == named("ServiceAccount")["metadata"]["name"]
 
 
+def test_pod_has_what_runc_is_not_asked_for():
+    assert named("Namespace")["metadata"]["labels"] == {"pod-security.kubernetes.io/enforce": "restricted"}
+    assert POD["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert POD["securityContext"]["runAsNonRoot"] is True
+    assert MIGRATION["securityContext"] == CONTAINER["securityContext"]
+    assert POD["enableServiceLinks"] is False
+    assert POD["automountServiceAccountToken"] is named("ServiceAccount")["automountServiceAccountToken"] is False
+    assert all(container["resources"]["limits"]["memory"] for container in (CONTAINER, MIGRATION))
+
+
 def test_ports_are_those_of_the_configuration():
     assert CONFIGURATION["listen"] == f"0.0.0.0:{PORTS['api']}"
     assert CONFIGURATION["operations_listen"] == f"0.0.0.0:{PORTS['operations']}"

@@ -120,6 +120,30 @@ def test_container_leaves_the_tables_to_the_migration(pod):
     assert "code 42501; grant the user of the URL" in refused.stderr
 
 
+def test_sqlite_needs_a_writable_volume(pod, issuer):
+    pod.variables |= {
+        "TOKEN_SERVICE_ACS_REPLICAS": "1",
+        "TOKEN_SERVICE_DATABASE_MIGRATE": "true",
+        "TOKEN_SERVICE_SHUTDOWN_DELAY_SECONDS": "0",
+    }
+    (pod.volumes["secrets"] / "database_url").write_text("sqlite://token_service.db?mode=rwc")
+    refused = pod.run(CONTAINER)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "unable to open database file" in refused.stderr
+    pod.add_writable(IMAGE["WorkingDir"])
+    identities = []
+    for _ in range(2):
+        container = pod.start(CONTAINER)
+        try:
+            identities.append(container.ask("POST", "/api/user", issuer.token("alice")))
+            container.signal("TERM")
+            assert container.process.wait() == 0
+        finally:
+            container.stop()
+    (first, created), (second, found) = identities
+    assert (first, second) == (201, 200) and created == found
+
+
 def test_container_has_no_privileges(started):
     status = started.status()
     assert status["Uid"] == status["Gid"] == ["65532"] * 4
