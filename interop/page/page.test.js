@@ -197,7 +197,8 @@ test("a button sends the next request a status with its code, and another after 
   for (const [index, name] of names.entries()) {
     const [status, code] = name.split(" ");
     await next.getByRole("button", { name: `${name}, after the commit` }).click();
-    await faults.getByRole("listitem").filter({ hasText: "after the commit" }).filter({ hasText: "left: 1" }).waitFor();
+    const fault = faults.getByRole("listitem").filter({ hasText: `${status}, code ${code}` });
+    await fault.filter({ hasText: "after the commit" }).filter({ hasText: "left: 1" }).waitFor();
     const after = await send(emulator.connectionString, "POST", "/identities");
     assert.deepEqual([after.status, after.body.error.code], [Number(status), code]);
     assert.equal((await (await fetch(`${emulator.controlEndpoint}resource`)).json()).identities, index + 1);
