@@ -92,12 +92,12 @@ impl StoreError {
                     Some(message) => format!("{message} (code {code})"),
                     None => format!("the database answered with code {code}"),
                 };
-                if is_of_pooler(&code) {
-                    detail += ": behind a pooler of transactions, such as PgBouncer, add ?statement-cache-capacity=0 to the URL";
-                }
                 // PostgreSQL's code for a user without a right.
                 if code == "42501" {
                     detail += "; grant the user of the URL what docs/deployment.md lists";
+                }
+                if is_of_pooler(&code) {
+                    detail += ": behind a pooler of transactions, such as PgBouncer, add ?statement-cache-capacity=0 to the URL";
                 }
                 Self::new(operation, kind, detail)
             }
