@@ -99,7 +99,7 @@ def introspect(token, headers):
 
 def test_files(container):
     files = Path(buildah("mount", container.name).strip())
-    assert {path.name for path in files.iterdir()} == {"LICENSE", "acs-identity-emulator", "data"}
+    assert {path.name for path in files.iterdir()} == {"LICENSE", "LICENSE-DEPENDENCIES", "acs-identity-emulator", "data"}
     assert (files / "data").stat().st_uid == USER
 
 

@@ -81,7 +81,7 @@ def test_image_has_the_program_and_no_shell(pod):
     (container,) = pod.containers
     root = buildah("mount", container)
     files = set(os.listdir(root))
-    assert {"token_service", "LICENSE", "data"} <= files
+    assert {"token_service", "LICENSE", "LICENSE-DEPENDENCIES", "data"} <= files
     assert not [name for name in ("bin", "sbin", "usr/bin", "usr/sbin") if os.path.exists(f"{root}/{name}")]
     assert os.stat(f"{root}/data").st_uid == POD["securityContext"]["runAsUser"]
 
