@@ -4,7 +4,7 @@ use crate::{
     error::ApiError,
     metrics::Metrics,
     policy::Grant,
-    resource::ResourceId,
+    resource::{ResourceId, endpoint_name},
     service_limits::{QueueFull, WINDOW},
 };
 use axum::http::StatusCode;
@@ -49,8 +49,7 @@ impl Acs {
 
     /// Returns the endpoint of the resource, without a query.
     pub(crate) fn endpoint(&self) -> String {
-        let endpoint = self.client.endpoint();
-        format!("{}{}", endpoint.origin().ascii_serialization(), endpoint.path())
+        endpoint_name(self.client.endpoint())
     }
 
     /// Sets the resource of the client, unless an identity has shown it.

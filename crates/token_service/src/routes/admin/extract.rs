@@ -93,26 +93,14 @@ pub(super) struct AnyUser {
     id: String,
 }
 
-/// A page of users.
+/// The query of a page.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct UserPages {
+pub(super) struct Pages {
     /// The most records of the page.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u16>,
     /// The `next` of the page before.
-    after: Option<String>,
-}
-
-/// A page of deletions.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct DeletionPages {
-    /// The most records of the page.
-    #[param(minimum = 1, maximum = 1000, default = 100)]
-    limit: Option<u16>,
-    /// The `next` of the page before.
-    #[param(pattern = r"^[0-9]{1,18}\.[!-~]{1,512}$")]
     after: Option<String>,
 }
 
@@ -193,8 +181,8 @@ impl<S: Send + Sync> FromRequestParts<S> for QueryPage {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let query: Result<Query<UserPages>, _> = Query::try_from_uri(&parts.uri);
-        let query = query.ok().and_then(|Query(UserPages { limit, after })| {
+        let query: Result<Query<Pages>, _> = Query::try_from_uri(&parts.uri);
+        let query = query.ok().and_then(|Query(Pages { limit, after })| {
             let limit = NonZeroU16::new(limit.unwrap_or(DEFAULT_PAGE))?;
             (limit.get() <= MAX_PAGE).then_some(Self { limit, after })
         });

@@ -14,10 +14,7 @@ use axum::{
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use extract::{
-    AnyUser, BodyPrincipal, DeletionPages, NewAssignment, Operator, PathPrincipal, Principal, QueryId, QueryPage,
-    UserPages,
-};
+use extract::{AnyUser, BodyPrincipal, NewAssignment, Operator, Pages, PathPrincipal, Principal, QueryId, QueryPage};
 use futures::stream::try_unfold;
 use std::sync::Arc;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -92,7 +89,7 @@ async fn revoke_tokens(Operator(admin): Operator, QueryId(id): QueryId) -> Resul
     path = "/admin/users",
     operation_id = "admin_users",
     tag = "admin",
-    params(UserPages),
+    params(Pages),
     responses((status = 200, description = "A page", body = UserPage)),
 )]
 async fn list_users(Operator(admin): Operator, page: QueryPage) -> Result<Json<UserPage>, ApiError> {
@@ -131,7 +128,15 @@ async fn export_users(Operator(admin): Operator) -> Result<Response, ApiError> {
     path = "/admin/deletions",
     operation_id = "admin_deletions",
     tag = "admin",
-    params(DeletionPages),
+    params(
+        ("limit" = Option<u16>, Query, description = "The most records of the page.", minimum = 1, maximum = 1000),
+        (
+            "after" = Option<String>,
+            Query,
+            description = "The `next` of the page before.",
+            pattern = r"^[0-9]{1,18}\.[!-~]{1,512}$",
+        ),
+    ),
     responses((status = 200, description = "A page", body = DeletionPage)),
 )]
 async fn list_deletions(Operator(admin): Operator, page: QueryPage) -> Result<Json<DeletionPage>, ApiError> {
