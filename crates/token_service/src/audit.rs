@@ -121,7 +121,10 @@ impl AuditLog {
         if let Ok(key) = self.key().await {
             return IdKey::Hashed(key.clone());
         }
-        warn!("ids are hidden in the audit log, as its key is in the database, which failed");
+        warn!(
+            target: "token_service",
+            "ids are hidden in the audit log, as its key is in the database, which failed"
+        );
         IdKey::Hidden
     }
 
