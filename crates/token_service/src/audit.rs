@@ -29,7 +29,7 @@ pub(crate) struct AuditLog(Arc<Inner>);
 
 struct Inner {
     store: Arc<dyn Database>,
-    /// Set if the lines contain ids as they are.
+    /// Set if the lines contain ids in plain text.
     shows_ids: bool,
     key: OnceCell<Arc<hmac::Key>>,
 }
@@ -186,12 +186,12 @@ impl Action {
 }
 
 impl Entry {
-    /// Sets the user whom the action is about.
+    /// Sets the user of the action.
     pub(crate) fn user(&mut self, id: &str) {
         self.user = Some(self.key.shown(id));
     }
 
-    /// Sets the identity that the action is about.
+    /// Sets the identity of the action, if the operator gave it.
     pub(crate) fn identity(&mut self, identity: &str) {
         self.identity = Some(self.key.shown(identity));
     }

@@ -137,7 +137,7 @@ impl TokenService {
         layers::add(api, self.request_limits.clone(), self.metrics.clone())
     }
 
-    /// Returns the routes for operators: `/healthz`, `/readyz` and `/metrics`.
+    /// Returns the routes for operations: `/healthz`, `/readyz` and `/metrics`.
     pub fn operations(&self) -> Router {
         routes::operations(self.health.clone())
     }
@@ -238,7 +238,7 @@ impl TokenServiceBuilder {
         self
     }
 
-    /// Enables the routes below `/admin`, for these callers. Default: there are none.
+    /// Enables the routes below `/admin`, for these callers. Default: no such routes.
     pub fn admin(mut self, access: AdminAccess) -> Self {
         self.admin = Some(access);
         self

@@ -267,7 +267,7 @@ impl Admin {
     ///
     /// # Errors
     ///
-    /// `no_assignment` if there is none. Failures of Azure Communication Services.
+    /// `no_assignment` if the principal has no assignment. Failures of Azure Communication Services.
     pub async fn assignment(&self, id: &TeamsExtensionAssignmentId) -> Result<AssignmentRecord, AdminError> {
         let entry = self.begin_for(Action::ShowAssignment, id).await;
         let found = self.shared.acs.assignment(id).await;

@@ -203,7 +203,7 @@ fn issuer_fault(name: &str, error: &GuardError) -> Finding {
     Finding::new(Verdict::Fault, name, text)
 }
 
-/// Checks the sidecar's health, if there is one.
+/// Checks the health of the sidecar, if it is configured.
 async fn check_sidecar(sidecar: Option<&SidecarClient>) -> Option<Finding> {
     const SUBJECT: &str = "sidecar";
     Some(match sidecar?.health(None).await {

@@ -1,4 +1,4 @@
-//! Routes: the API and its description, and those for operators.
+//! Routes: the API and its description, and those for operations.
 
 mod admin;
 mod api;

@@ -188,7 +188,7 @@ pub(crate) trait Database: Debug + Send + Sync {
     /// Returns the deletions that are due behind a place, the oldest first and at most `limit`.
     async fn list_deletions(&self, after: DuePlace<'_>, limit: i64) -> Result<Vec<DueDeletion>, StoreError>;
 
-    /// Returns the key of the audit log, and records the candidate if there is none.
+    /// Returns the key of the audit log, and records the candidate if the database has no key.
     async fn audit_key(&self, candidate: &str) -> Result<String, StoreError>;
 
     /// Returns the resource whose identities the database has. `None` before the first identity.

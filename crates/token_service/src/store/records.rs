@@ -20,7 +20,7 @@ pub struct UserRecord {
     /// The time of the first request for the identity.
     #[serde(with = "rfc3339")]
     pub created_at: OffsetDateTime,
-    /// The end of the claim to create the identity. Absent once there is one.
+    /// The end of the claim to create the identity. Absent once the identity is there.
     #[serde(skip_serializing_if = "Option::is_none", with = "rfc3339::option")]
     pub claimed_until: Option<OffsetDateTime>,
 }
