@@ -98,8 +98,13 @@ impl AuditLog {
 
     /// Begins the line of an action. It says `interrupted` until the action ends.
     pub(crate) async fn begin(&self, actor: Actor, action: Action) -> Entry {
+        // The line has no id then, and a flood of requests without a token does not reach the database.
+        let key = match actor.kind {
+            ActorKind::Unknown => IdKey::Hidden,
+            _ => self.id_key().await,
+        };
         Entry {
-            key: self.id_key().await,
+            key,
             actor,
             action,
             user: None,
@@ -201,17 +206,22 @@ impl Entry {
         self.count = Some(self.count.unwrap_or_default() + records as u64);
     }
 
-    /// Sets the outcome of an action that goes on, such as an export.
-    pub(crate) fn outcome<T>(&mut self, outcome: &Result<T, ApiError>) {
-        self.outcome = match outcome {
-            Ok(_) => "done",
-            Err(error) => error.reason(),
-        };
+    /// Sets the outcome of an action that succeeded.
+    pub(crate) fn done(&mut self) {
+        self.outcome = "done";
+    }
+
+    /// Sets the outcome of an action that failed.
+    pub(crate) fn failed(&mut self, error: &ApiError) {
+        self.outcome = error.reason();
     }
 
     /// Writes the line with the outcome, which it returns.
     pub(crate) fn finish<T>(mut self, outcome: Result<T, ApiError>) -> Result<T, ApiError> {
-        self.outcome(&outcome);
+        match &outcome {
+            Ok(_) => self.done(),
+            Err(error) => self.failed(error),
+        }
         outcome
     }
 }

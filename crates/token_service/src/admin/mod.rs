@@ -1,7 +1,9 @@
 //! The operations of operators, on any user and on assignments of Teams Phone.
 
+mod access;
 mod records;
 
+pub use access::AdminAccess;
 pub use records::{AssignmentRecord, DeletionPage, UserPage};
 
 use crate::{
@@ -18,30 +20,9 @@ use std::{
     num::NonZeroU16,
     sync::Arc,
 };
-use token_guard::{Caller, GuardError, TokenGuard};
 
 /// The records of a page of an export, which bound its memory.
 const EXPORT_PAGE: i64 = 500;
-
-/// The callers of the routes below `/admin`: people or applications whose token has a scope or a role, or both.
-///
-/// # Examples
-///
-/// ```
-/// use token_guard::TokenGuard;
-/// use token_service::AdminAccess;
-///
-/// let guard = TokenGuard::builder("https://issuer.contoso.com", ["https://api.contoso.com"]).build()?;
-/// let access = AdminAccess::by_role(guard, "TokenService.Operator");
-/// # let _ = access;
-/// # Ok::<(), token_guard::ConfigurationError>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct AdminAccess {
-    pub(crate) guard: TokenGuard,
-    scope: Option<String>,
-    role: Option<String>,
-}
 
 /// The operations of operators, in the name of an actor. Each writes a line to the audit log: an event of the target
 /// `token_service::audit`.
@@ -74,57 +55,6 @@ pub struct UserExport {
 #[derive(Clone, Debug)]
 pub struct AdminError(ApiError);
 
-impl AdminAccess {
-    /// Gives access to callers with a scope.
-    ///
-    /// # Arguments
-    ///
-    /// * `guard` - The guard that checks callers' tokens. Its issuers appoint the operators. It can require less than the
-    ///   guard of users, such as no scope of applications, which have roles only.
-    /// * `scope` - The scope, which no user has who is not an operator.
-    #[must_use]
-    pub fn by_scope(guard: TokenGuard, scope: impl Into<String>) -> Self {
-        Self {
-            guard,
-            scope: Some(scope.into()),
-            role: None,
-        }
-    }
-
-    /// Gives access to callers with a role.
-    ///
-    /// # Arguments
-    ///
-    /// * `guard` - As for [`by_scope`](Self::by_scope).
-    /// * `role` - The role.
-    #[must_use]
-    pub fn by_role(guard: TokenGuard, role: impl Into<String>) -> Self {
-        Self {
-            guard,
-            scope: None,
-            role: Some(role.into()),
-        }
-    }
-
-    /// Also requires a role.
-    #[must_use]
-    pub fn and_role(mut self, role: impl Into<String>) -> Self {
-        self.role = Some(role.into());
-        self
-    }
-
-    /// Checks that a caller is an operator.
-    pub(crate) fn check(&self, caller: &Caller) -> Result<(), GuardError> {
-        if let Some(scope) = &self.scope {
-            caller.require_scope(scope)?;
-        }
-        if let Some(role) = &self.role {
-            caller.require_role(role)?;
-        }
-        Ok(())
-    }
-}
-
 impl Administration {
     /// Returns the operations in the name of an actor.
     pub(crate) fn of(&self, actor: Actor) -> Admin {
@@ -136,8 +66,8 @@ impl Administration {
 
     /// Writes the line of a request that was refused, and returns its failure.
     pub(crate) async fn refuse(&self, actor: Actor, action: Action, error: ApiError) -> ApiError {
-        let refused: Result<(), _> = self.audit.begin(actor, action).await.finish(Err(error.clone()));
-        refused.err().unwrap_or(error)
+        self.audit.begin(actor, action).await.failed(&error);
+        error
     }
 }
 
@@ -365,14 +295,13 @@ impl UserExport {
         let Some(after) = self.after.take() else {
             return Ok(None);
         };
-        let listed = self.store.list_users(&after, EXPORT_PAGE).await.map_err(ApiError::from);
-        if listed.is_err() {
-            self.entry.outcome(&listed);
-        }
-        let users = listed?;
+        let listed = self.store.list_users(&after, EXPORT_PAGE).await;
+        let users = listed
+            .map_err(ApiError::from)
+            .inspect_err(|error| self.entry.failed(error))?;
         self.entry.count(users.len());
         let Some(last) = users.last() else {
-            self.entry.outcome(&Ok(()));
+            self.entry.done();
             return Ok(None);
         };
         self.after = Some(last.user_id.clone());

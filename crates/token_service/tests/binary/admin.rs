@@ -121,7 +121,7 @@ async fn commands_show_and_change_users() {
     assert_eq!(&run(&["show", identity]).await.records()[0], alice);
 
     let page = run(&["list", "--limit", "1"]).await;
-    assert_eq!(page.records(), [alice.clone()]);
+    assert_eq!(page.records(), std::slice::from_ref(alice));
     assert!(page.log.contains(&format!("--after \"{}\"", id("alice"))), "{page:?}");
     let rest = run(&["list", "--after", &id("alice")]).await;
     assert_eq!(rest.records()[0]["userId"], id("bob"));
@@ -204,7 +204,7 @@ async fn commands_manage_assignments_of_teams_phone() {
     assert_eq!(run("get", &[]).await.code, Some(1));
     let put = run("put", &["--client-id", client]).await.records();
     let expected = json!({ "tenantId": tenant, "objectId": object, "principalType": "user", "clientIds": [client] });
-    assert_eq!(put, [expected.clone()]);
+    assert_eq!(put, std::slice::from_ref(&expected));
     assert_eq!(run("get", &[]).await.records(), [expected]);
     let put = run("put", &["--principal-type", "resourceAccount"]).await.records();
     assert_eq!(put[0]["principalType"], "resourceAccount");
