@@ -37,21 +37,7 @@ def test_the_document_is_valid(replicas, role):
     OpenAPIV31SpecValidator(document).validate()
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/refreshToken/{id}",
-        "/api/token/teams",
-        "/admin/user",
-        "/admin/user/tokens",
-        "/admin/users",
-        "/admin/users.ndjson",
-        "/admin/deletions",
-        "/admin/teams-phone/{tenantId}/{objectId}",
-        None,
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("path", ["/refreshToken/{id}", "/api/token/teams", "/admin/user/tokens", None], ids=str)
 def test_the_document_is_kept(replicas, emulator, issuer, tmp_path, path):
     (service,) = replicas(1, TEAMS_CLIENT_ID=APP, ADMIN_ROLE=OPERATOR, **issuer.entra_settings())
     # A user of Teams, as the emulator issues their token.
@@ -71,7 +57,7 @@ def test_the_document_is_kept(replicas, emulator, issuer, tmp_path, path):
     tmp_path.joinpath("schemathesis.toml").write_text(configuration)
     command = [sys.executable, "-s", "-m", "schemathesis.cli", "run", f"{service.endpoint}openapi.json"]
     command += ["--checks", "all", "--continue-on-failure", "--request-timeout", "20", "--no-color"]
-    # Everything else at last: it deletes the user too.
+    # Everything else at last, the routes of operators included: it deletes the user too.
     command += ["--include-path", path] if path else []
     run = subprocess.run(command, cwd=tmp_path, env={**os.environ, "CALLER": caller}, timeout=120)
     assert run.returncode == 0
