@@ -5,11 +5,15 @@ use crate::{
     support::{AUDIENCE, http},
 };
 use acs_identity_emulator::{Fault, Operation, TokenStatus};
+use axum::{body::Body, http::Request};
+use http_body_util::BodyExt;
 use reqwest::Method;
 use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection};
 use std::{num::NonZeroU32, time::Duration};
 use token_guard::{TokenGuard, testing::TestIssuer};
 use token_service::{AdminAccess, TokenServiceBuilder};
+use tower::ServiceExt;
 use url::form_urlencoded;
 
 const ROLE: &str = "TokenService.Operator";
@@ -101,6 +105,9 @@ async fn routes_exist_for_configured_operators_only() {
 async fn description_has_the_routes_of_operators() {
     let setup = start().await;
     let description = send(setup.request(Method::GET, "/openapi.json")).await.json();
+    let tags = description["tags"].as_array().unwrap().iter();
+    let tags: Vec<_> = tags.map(|tag| tag["name"].as_str().unwrap()).collect();
+    assert_eq!(tags, ["users", "tokens", "admin"]);
     let mut described: Vec<String> = Vec::new();
     for (path, item) in description["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
@@ -393,6 +400,70 @@ async fn pages_and_the_export_have_every_user_once() {
         .get("/admin/users?after=z%00a", &operator)
         .await
         .assert_status(200);
+}
+
+/// Starts a service with operators, whose database has these users.
+async fn with_users(file: &DatabaseFile, count: usize) -> Setup {
+    let plain = Setup::with(Options::with_database(file), |builder| builder).await;
+    let mut connection = SqliteConnection::connect(&file.url()).await.unwrap();
+    let insert = "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < $1) \
+        INSERT INTO users (user_id, identity, created_at) SELECT format('iss user-%05d', n), format('8:acs:1_%d', n), n \
+        FROM number";
+    sqlx::query(insert)
+        .bind(i64::try_from(count).unwrap())
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let access = AdminAccess::by_role(operators_guard(&plain), ROLE);
+    plain
+        .replica(Options::with_database(file), |builder| builder.admin(access))
+        .await
+}
+
+/// Sends an operator's request for an export, and returns the body.
+async fn export(setup: &Setup) -> Body {
+    let request = Request::get("/admin/users.ndjson").header("authorization", format!("Bearer {}", setup.operator()));
+    let routes = setup.service.routes();
+    let response = routes.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(response.status(), 200);
+    response.into_body()
+}
+
+#[tokio::test]
+async fn export_reads_large_databases_in_parts() {
+    let file = DatabaseFile::new();
+    // Twice the length of a page, and more.
+    for count in [1000, 1234] {
+        let setup = with_users(&file, count).await;
+        let mut body = export(&setup).await;
+        let (mut text, mut parts) = (String::new(), 0);
+        while let Some(frame) = body.frame().await {
+            let part = frame.unwrap().into_data().unwrap();
+            assert!(part.len() < count * 50, "{}", part.len());
+            text += std::str::from_utf8(&part).unwrap();
+            parts += 1;
+        }
+        assert!(parts > 1);
+        let ids = text.lines().map(|line| {
+            let user: Value = serde_json::from_str(line).unwrap();
+            user["userId"].as_str().unwrap().to_owned()
+        });
+        let expected = (1..=count).map(|number| format!("iss user-{number:05}"));
+        assert!(ids.eq(expected));
+        let mut connection = SqliteConnection::connect(&file.url()).await.unwrap();
+        sqlx::query("DELETE FROM users").execute(&mut connection).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn export_breaks_off_with_the_database() {
+    let file = DatabaseFile::new();
+    let setup = with_users(&file, 1600).await;
+    let mut body = export(&setup).await;
+    assert!(body.frame().await.unwrap().is_ok());
+    setup.service.close().await;
+    // No end that a reader could take for that of all users.
+    assert!(body.frame().await.unwrap().is_err());
 }
 
 #[tokio::test]

@@ -17,11 +17,17 @@ use axum::{
 use extract::{AnyUser, BodyPrincipal, NewAssignment, Operator, Pages, PathPrincipal, Principal, QueryId, QueryPage};
 use futures::stream::try_unfold;
 use std::sync::Arc;
+use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// The part of the description that is general.
+#[derive(OpenApi)]
+#[openapi(tags((name = "admin", description = "Users and assignments of Teams Phone. Callers are operators")))]
+struct Base;
 
 /// Returns the routes and their description.
 pub(super) fn routes() -> OpenApiRouter<Arc<ApiState>> {
-    OpenApiRouter::new()
+    OpenApiRouter::with_openapi(Base::openapi())
         .routes(routes!(get_user, delete_user))
         .routes(routes!(revoke_tokens))
         .routes(routes!(list_users))
