@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 mod acs_failures;
+mod admin;
 mod backup;
 #[cfg(target_os = "linux")]
 mod certificates;
