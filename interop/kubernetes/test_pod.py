@@ -120,6 +120,15 @@ def test_container_leaves_the_tables_to_the_migration(pod):
     assert "code 42501; grant the user of the URL" in refused.stderr
 
 
+def test_check_finds_no_fault(pod):
+    assert pod.run(MIGRATION).returncode == 0
+    checked = pod.run({**CONTAINER, "args": ["check"]})
+    assert checked.returncode == 0, checked.stdout
+    results = [line.split(": ")[:2] for line in checked.stdout.splitlines()]
+    assert ["ok", "configuration"] in results and ["ok", "database"] in results
+    assert "fault" not in {result for result, *_ in results}
+
+
 def test_sqlite_needs_a_writable_volume(pod, issuer):
     pod.variables |= {
         "TOKEN_SERVICE_ACS_REPLICAS": "1",

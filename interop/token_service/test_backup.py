@@ -1,6 +1,7 @@
 """The steps of docs/backup.md, with PostgreSQL."""
 
 import os
+import shlex
 import subprocess
 
 from pages import block
@@ -42,8 +43,8 @@ def test_restore_loses_what_came_after_the_backup(replicas, emulator, database, 
     assert psql(restored, "SELECT count(*) FROM tokens") == "0"
     assert psql(restored, "SELECT count(*) FROM users") == "3"
     assert first.run("forget-tokens", DATABASE_URL=restored).startswith("0 stored tokens are forgotten")
-    deletion = block("backup.md", "sql", "INSERT INTO retired")
-    psql(restored, deletion.replace("<user id>", f"{issuer.url} carol"))
+    deletion = block("backup.md", "sh", "users delete").replace("https://login.contoso.com alice", f"{issuer.url} carol")
+    first.run(*shlex.split(deletion)[1:], DATABASE_URL=restored)
 
     database.url = restored
     third, fourth = replicas(2, TOKENS_SEALING_KEYS=SEALING_KEY)
