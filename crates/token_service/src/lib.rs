@@ -15,6 +15,7 @@ mod service;
 mod service_limits;
 mod store;
 mod teams;
+mod trace;
 mod user;
 
 pub use directory::{Swept, VerifyError};
@@ -25,4 +26,5 @@ pub use service::{TokenService, TokenServiceBuilder};
 pub use service_limits::ServiceLimits;
 pub use store::{LeftIdentity, Store, StoreError, StoreErrorKind};
 pub use teams::TeamsExchange;
+pub use trace::TraceHeaders;
 pub use user::UserIdClaims;

@@ -19,7 +19,7 @@ use azure_identity::{
 use entra_sidecar::{SidecarClient, SidecarCredential, SidecarScope};
 use std::{env, error::Error, sync::Arc, time::Duration};
 use token_service::{
-    CredentialFingerprint, ServiceLimits, Store, StoreError, StoreErrorKind, TeamsExchange, TokenService,
+    CredentialFingerprint, ServiceLimits, Store, StoreError, StoreErrorKind, TeamsExchange, TokenService, TraceHeaders,
 };
 use tokio::time::{Instant, sleep};
 use tracing::warn;
@@ -149,7 +149,7 @@ fn identity_client(
     }
 }
 
-/// Returns the options of the identity client, with the limits as a policy of each attempt.
+/// Returns the options of the identity client, with the limits and the trace's headers as policies of each attempt.
 ///
 /// The timeout of a call is two thirds of the `request_timeout`, so that the caller gets the failure and a `Retry-After`.
 pub(crate) fn client_options(
@@ -167,7 +167,7 @@ pub(crate) fn client_options(
         max_retries: MAX_RETRIES,
         ..ExponentialRetryOptions::default()
     });
-    options.client_options.per_try_policies.push(Arc::new(limits.clone()));
+    options.client_options.per_try_policies = vec![Arc::new(limits.clone()), Arc::new(TraceHeaders)];
     options.client_options.transport = Some(transport);
     Ok(options)
 }

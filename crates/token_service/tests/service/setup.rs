@@ -22,7 +22,7 @@ use token_guard::{
     TokenGuard,
     testing::{ManualClock, TestIssuer},
 };
-use token_service::{CredentialFingerprint, ServiceLimits, Store, TokenService, TokenServiceBuilder};
+use token_service::{CredentialFingerprint, ServiceLimits, Store, TokenService, TokenServiceBuilder, TraceHeaders};
 use tokio::{
     net::TcpListener,
     task::{JoinHandle, yield_now},
@@ -158,11 +158,10 @@ impl Setup {
             timeout: Some(AzureDuration::try_from(options.acs_timeout).unwrap()),
             ..direct()
         };
+        let policies = &mut client_options.client_options.per_try_policies;
+        policies.push(Arc::new(TraceHeaders));
         if let Some(limits) = &options.limits {
-            client_options
-                .client_options
-                .per_try_policies
-                .push(Arc::new(limits.clone()));
+            policies.push(Arc::new(limits.clone()));
         }
         let connection_string = options
             .connection_string
@@ -222,15 +221,17 @@ impl Setup {
         send(self.request(Method::DELETE, path).bearer_auth(caller)).await
     }
 
-    /// Counts the requests of an operation in the emulator's log, which has the last hundred.
-    pub(crate) async fn acs_requests(&self, operation: &str) -> usize {
+    /// Returns the emulator's log of requests, which has the last hundred, the newest first.
+    pub(crate) async fn acs_log(&self) -> Vec<Value> {
         let url = format!("{}requests", self.emulator.control_endpoint());
-        let requests: Value = self.http.get(url).send().await.unwrap().json().await.unwrap();
-        let requests = requests["requests"].as_array().unwrap();
-        requests
-            .iter()
-            .filter(|request| request["operation"] == operation)
-            .count()
+        let mut log: Value = self.http.get(url).send().await.unwrap().json().await.unwrap();
+        serde_json::from_value(log["requests"].take()).unwrap()
+    }
+
+    /// Counts the requests of an operation in the emulator's log.
+    pub(crate) async fn acs_requests(&self, operation: &str) -> usize {
+        let log = self.acs_log().await;
+        log.iter().filter(|request| request["operation"] == operation).count()
     }
 
     /// Sums the service's metric of calls of an operation, over all outcomes.

@@ -10,8 +10,8 @@ use azure_core::{
 use client_core::host::is_loopback;
 use entra_sidecar::{SidecarClient, SidecarClientOptions};
 use settings::{Report, Whole};
-use std::{mem, num::NonZeroU32};
-use token_service::Store;
+use std::{mem, num::NonZeroU32, sync::Arc};
+use token_service::{Store, TraceHeaders};
 
 /// The [scope of Azure's databases][scope]. Each national cloud has its own.
 ///
@@ -430,13 +430,14 @@ impl Sidecar {
         Some(sidecar)
     }
 
-    /// Builds the client, which sends with this transport or else builds one.
+    /// Builds the client, which sends with this transport or else builds one. It sends the trace of a caller's request on.
     pub(crate) fn client(&self, transport: Option<Transport>) -> azure_core::Result<SidecarClient> {
         let mut options = SidecarClientOptions {
             allow_any_host: self.allow_any_host,
             ..SidecarClientOptions::default()
         };
         options.client_options.transport = transport;
+        options.client_options.per_try_policies.push(Arc::new(TraceHeaders));
         SidecarClient::new(&self.url, Some(options))
     }
 }
