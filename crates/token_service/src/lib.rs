@@ -25,6 +25,6 @@ pub use seal::{CredentialFingerprint, InvalidSealingKey, SealingKeys};
 pub use service::{TokenService, TokenServiceBuilder};
 pub use service_limits::ServiceLimits;
 pub use store::{LeftIdentity, Store, StoreError, StoreErrorKind};
-pub use teams::TeamsExchange;
+pub use teams::{TeamsExchange, TeamsPhoneExchange};
 pub use trace::TraceHeaders;
 pub use user::UserIdClaims;

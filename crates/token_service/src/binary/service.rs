@@ -19,7 +19,8 @@ use azure_identity::{
 use entra_sidecar::{SidecarClient, SidecarCredential, SidecarScope};
 use std::{env, error::Error, sync::Arc, time::Duration};
 use token_service::{
-    CredentialFingerprint, ServiceLimits, Store, StoreError, StoreErrorKind, TeamsExchange, TokenService, TraceHeaders,
+    CredentialFingerprint, ServiceLimits, Store, StoreError, StoreErrorKind, TeamsExchange, TeamsPhoneExchange,
+    TokenService, TraceHeaders,
 };
 use tokio::time::{Instant, sleep};
 use tracing::warn;
@@ -70,12 +71,19 @@ pub(crate) async fn build(config: &Config) -> Result<TokenService, Box<dyn Error
     if let Some((issuer, aliases)) = config.issuers.aliases() {
         builder = builder.issuer_aliases(&issuer, aliases);
     }
-    if let Some(teams) = &config.teams {
-        let mut exchange = TeamsExchange::new(teams.client_id.clone());
-        if let (Some(sidecar), Some(api)) = (sidecar, &teams.sidecar_api) {
-            exchange = exchange.on_behalf_of(sidecar, api.clone());
+    if let Some(client_id) = &config.teams.client_id {
+        let mut teams = TeamsExchange::new(client_id.clone());
+        if let (Some(sidecar), Some(api)) = (&sidecar, &config.teams.sidecar_api) {
+            teams = teams.on_behalf_of(sidecar.clone(), api.clone());
         }
-        builder = builder.teams(exchange);
+        builder = builder.teams(teams);
+    }
+    if config.teams.phone {
+        let mut phone = TeamsPhoneExchange::new();
+        if let (Some(sidecar), Some(api)) = (sidecar, &config.teams.phone_sidecar_api) {
+            phone = phone.on_behalf_of(sidecar, api.clone());
+        }
+        builder = builder.teams_phone(phone);
     }
     let service = builder.build();
     service.verify_resource().await?;

@@ -54,7 +54,7 @@ pub(crate) struct AcsCost(NonZeroU32);
 impl AcsCost {
     /// A token, of 1000 in 30 seconds.
     const ISSUE: Self = Self(NonZeroU32::MIN);
-    /// The exchange of a Teams user's token, of 500 in 30 seconds.
+    /// The exchange of a Teams user's token, also for Teams Phone, of 500 in 30 seconds.
     pub(crate) const EXCHANGE: Self = Self(NonZeroU32::MIN.saturating_add(1));
     /// A revocation, of 500 in 30 seconds, and the tokens that are issued after it.
     const REVOKE: Self = Self(NonZeroU32::MIN.saturating_add(3));

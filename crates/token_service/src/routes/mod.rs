@@ -15,7 +15,7 @@ use crate::{
     error::ApiError,
     policy::TokenPolicy,
     rate_limit::RateLimit,
-    teams::TeamsExchange,
+    teams::{TeamsExchange, TeamsPhoneExchange},
     user::{IssuerAliases, UserIdClaims},
 };
 use axum::{Json, Router, http::StatusCode, routing::get};
@@ -34,6 +34,7 @@ pub(crate) struct ApiState {
     pub(crate) rate_limit: RateLimit,
     pub(crate) fresh_limit: RateLimit,
     pub(crate) teams: Option<TeamsExchange>,
+    pub(crate) teams_phone: Option<TeamsPhoneExchange>,
     pub(crate) acs: Acs,
 }
 
@@ -43,6 +44,7 @@ pub(crate) fn api(state: Arc<ApiState>) -> Router {
         .routes(routes!(api::get_user, api::create_user, api::delete_user))
         .routes(routes!(api::get_token, api::revoke_tokens))
         .routes(routes!(api::get_teams_token))
+        .routes(routes!(api::get_teams_phone_token))
         .routes(routes!(front_ends::get_token, front_ends::post_token))
         .routes(routes!(front_ends::refresh_token))
         .with_state(state)

@@ -13,9 +13,9 @@ mod replicas;
 mod resources;
 mod setup;
 #[path = "../support/mod.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;
 mod teams;
+mod teams_phone;
 mod tokens;
 mod trace;
 mod user_ids;

@@ -1,6 +1,6 @@
 //! A service in this process, with its emulator and its issuer.
 
-use crate::support::{AUDIENCE, gate::Gate, http};
+use crate::support::{AUDIENCE, gate::Gate, http, http_trusting};
 use acs_identity_emulator::Emulator;
 use axum::{
     body::{Body, to_bytes},
@@ -38,6 +38,8 @@ pub(crate) struct Options {
     pub(crate) limits: Option<ServiceLimits>,
     /// The resource. `None` is the emulator.
     pub(crate) connection_string: Option<String>,
+    /// Reaches the emulator by https.
+    pub(crate) https: bool,
     /// The timeout of the identity client.
     pub(crate) acs_timeout: Duration,
     /// The address of the issuer's keys, which may be silent for an hour. `None` is the issuer itself.
@@ -50,6 +52,7 @@ impl Default for Options {
             database: "sqlite::memory:".to_owned(),
             limits: None,
             connection_string: None,
+            https: false,
             acs_timeout: Duration::from_secs(20),
             keys: None,
         }
@@ -61,6 +64,14 @@ impl Options {
     pub(crate) fn with_database(file: &DatabaseFile) -> Self {
         Self {
             database: file.url(),
+            ..Self::default()
+        }
+    }
+
+    /// Returns the options of a service that reaches the emulator by https.
+    pub(crate) fn https() -> Self {
+        Self {
+            https: true,
             ..Self::default()
         }
     }
@@ -163,9 +174,15 @@ impl Setup {
         if let Some(limits) = &options.limits {
             policies.push(Arc::new(limits.clone()));
         }
-        let connection_string = options
-            .connection_string
-            .unwrap_or_else(|| emulator.connection_string());
+        let connection_string = options.connection_string.unwrap_or_else(|| {
+            if options.https {
+                let http = http_trusting(emulator.ca_pem());
+                client_options.client_options.transport = Some(Transport::new(Arc::new(http)));
+                emulator.https_connection_string()
+            } else {
+                emulator.connection_string()
+            }
+        });
         let identities =
             CommunicationIdentityClient::with_connection_string(&connection_string, Some(client_options)).unwrap();
         let mut guard = TokenGuard::builder(issuer.url(), [AUDIENCE]).clock(clock.clock());
