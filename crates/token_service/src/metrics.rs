@@ -9,7 +9,7 @@ use prometheus_client::{
 use std::{fmt, sync::atomic::Ordering, time::Duration};
 
 /// The revision of the source, if the build sets it.
-const REVISION: Option<&str> = option_env!("TOKEN_SERVICE_REVISION");
+const REVISION: Option<&str> = option_env!("BUILD_REVISION");
 
 /// The buckets of the durations of requests, in seconds.
 const DURATION_BUCKETS: [f64; 9] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
