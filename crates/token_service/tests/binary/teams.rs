@@ -6,6 +6,7 @@ use crate::{
     refused::{LEAST, faults, faults_of},
     setup::Setup,
     support::{TEAMS_PHONE_SCOPE, TEAMS_SCOPES, http},
+    telemetry::received,
 };
 use acs_identity_emulator::{EntraTokenRequest, TokenStatus, Uuid};
 use fake_entra_sidecar::{DownstreamApi, FakeSidecar};
@@ -149,16 +150,22 @@ async fn sidecar_acquires_a_token_for_teams_phone() {
         .send();
     let token = member(reply.await.unwrap(), 201, "token").await;
     assert_eq!(setup.emulator.token_status(&token), TokenStatus::Active);
-    let received = sidecar.requests();
-    assert_eq!(received.len(), 1, "{received:?}");
-    assert!(received[0].path.ends_with("/AcsTeamsPhone"), "{received:?}");
-    let headers = &received[0].headers;
+    let acquisitions = sidecar.requests();
+    assert_eq!(acquisitions.len(), 1, "{acquisitions:?}");
+    assert!(acquisitions[0].path.ends_with("/AcsTeamsPhone"), "{acquisitions:?}");
+    let headers = &acquisitions[0].headers;
     assert_eq!(headers["authorization"], format!("Bearer {alice}"));
     assert!(
         headers["traceparent"].starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"),
         "{headers:?}"
     );
     assert_eq!(headers["tracestate"], "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE");
+    let exchanges = received(&setup.emulator).await;
+    assert_eq!(exchanges.len(), 1, "{exchanges:?}");
+    assert!(
+        exchanges[0].contains("-4bf92f3577b34da6a3ce929d0e0e4736-"),
+        "{exchanges:?}"
+    );
     // A token of another user is not exchanged.
     let bob = entra.token("bob", Uuid::from_u128(1));
     let reply = get(&process, "api/token/teams-phone", &bob, None).await;

@@ -17,7 +17,7 @@ const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /// Returns the header `traceparent` of each request to the emulator.
-async fn received(emulator: &Emulator) -> Vec<String> {
+pub(crate) async fn received(emulator: &Emulator) -> Vec<String> {
     let url = format!("{}requests", emulator.control_endpoint());
     let log: Value = http().get(url).send().await.unwrap().json().await.unwrap();
     let requests = log["requests"].as_array().unwrap().iter();

@@ -7,7 +7,10 @@ use crate::{
 use acs_identity_emulator::Fault;
 use reqwest::Method;
 use sqlx::{Connection, SqliteConnection};
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 use token_service::SealingKeys;
 use tokio::time::timeout;
 
@@ -104,7 +107,8 @@ async fn metrics_do_not_wait_for_the_database() {
         .map(|user| setup.begin(Method::POST, "/api/user", &setup.caller(&format!("user-{user}"))))
         .collect();
     let is_exhausted = async || send(setup.request(Method::GET, "/readyz")).await.json()["database"] == false;
-    while !is_exhausted().await {}
+    let exhausted = async { while !is_exhausted().await {} };
+    timeout(Duration::from_mins(1), exhausted).await.unwrap();
 
     // A connection would be waited for five seconds.
     let metrics = timeout(Duration::from_secs(4), metrics(&setup)).await.unwrap();
@@ -149,4 +153,27 @@ async fn build_has_its_version() {
     let series = format!(r#"token_service_build_info{{version="{}""#, env!("CARGO_PKG_VERSION"));
     let build = metrics.iter().find(|(name, _)| name.starts_with(&series));
     assert_eq!(build.map(|(_, value)| value.as_str()), Some("1"), "{metrics:?}");
+}
+
+#[tokio::test]
+async fn documentation_has_every_metric() {
+    let setup = Setup::start().await;
+    setup.post("/token", &setup.caller("alice")).await.assert_status(200);
+    let text = send(setup.request(Method::GET, "/metrics")).await.body;
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let served: BTreeSet<_> = types
+        .map(|line| match line.split_once(' ').unwrap() {
+            (name, "counter") => format!("{name}_total"),
+            (name, "info") => format!("{name}_info"),
+            (name, _) => name.to_owned(),
+        })
+        .collect();
+    let page = include_str!("../../docs/deployment.md");
+    let rows = page.lines().filter(|line| line.starts_with("| `token_service_"));
+    let documented: BTreeSet<_> = rows
+        .flat_map(|row| row.split(" | ").next().unwrap().split('`').skip(1).step_by(2))
+        .map(|series| series.split('{').next().unwrap().to_owned())
+        .filter(|name| !name.is_empty())
+        .collect();
+    assert_eq!(served, documented);
 }
