@@ -6,6 +6,7 @@ import sys
 import uuid
 
 import pytest
+from issuer import TENANT
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 APP = str(uuid.uuid4())
@@ -30,17 +31,29 @@ def test_the_document_is_valid(replicas):
     OpenAPIV31SpecValidator(document).validate()
 
 
-@pytest.mark.parametrize("path", ["/refreshToken/{id}", "/api/token/teams", None], ids=str)
-def test_the_document_is_kept(replicas, emulator, issuer, tmp_path, path):
-    (service,) = replicas(1, TEAMS_CLIENT_ID=APP, **issuer.entra_settings())
-    # A user of Teams, as the emulator issues their token.
-    status, teams_user = emulator.ask("POST", "/_emulator/entra/tokens", body={"kind": "teamsUser", "appId": APP})
-    assert status == 200
-    caller = issuer.entra_token(teams_user["userId"])
+def teams_user(emulator):
+    """A user of Teams and of Teams Phone, with an Entra token for both."""
+    scopes = ["Teams.ManageCalls", "Teams.ManageChats", "TeamsExtension.ManageCalls"]
+    request = {"kind": "teamsUser", "tenantId": TENANT, "appId": APP, "scopes": scopes}
+    status, user = emulator.ask("POST", "/_emulator/entra/tokens", body=request)
+    assert status == 200, user
+    assignment = {"tenantId": TENANT, "objectId": user["userId"], "principalType": "user", "clientIds": [APP]}
+    status, refusal = emulator.ask("PUT", "/_emulator/state", body={"teamsExtensionAssignments": [assignment]})
+    assert status == 204, refusal
+    return user
+
+
+@pytest.mark.parametrize("path", ["/refreshToken/{id}", "/api/token/teams", "/api/token/teams-phone", None], ids=str)
+def test_the_document_is_kept(replicas, emulator, issuer, tmp_path, monkeypatch, path):
+    monkeypatch.setenv("SSL_CERT_FILE", emulator.certificate)
+    settings = {"TEAMS_CLIENT_ID": APP, "TEAMS_PHONE": "true", **issuer.entra_settings()}
+    (service,) = replicas(1, ACS_CONNECTION_STRING=emulator.ready["httpsConnectionString"], **settings)
+    teams = teams_user(emulator)
+    caller = issuer.entra_token(teams["userId"])
     status, user = service.ask("POST", "/api/user", caller)
     assert status == 201
 
-    configuration = CONFIGURATION.format(identity=user["acsUserIdentity"], teams_token=teams_user["token"])
+    configuration = CONFIGURATION.format(identity=user["acsUserIdentity"], teams_token=teams["token"])
     tmp_path.joinpath("schemathesis.toml").write_text(configuration)
     command = [sys.executable, "-s", "-m", "schemathesis.cli", "run", f"{service.endpoint}openapi.json"]
     command += ["--checks", "all", "--continue-on-failure", "--request-timeout", "20", "--no-color"]
