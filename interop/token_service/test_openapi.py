@@ -10,6 +10,8 @@ from issuer import TENANT
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 APP = str(uuid.uuid4())
+# Whose assignment operators change and delete, beside that of the caller.
+MANAGED = str(uuid.uuid4())
 OPERATOR = "TokenService.Operator"
 # Routes that need a user whom the run over everything deletes, and that run.
 ALONE = ["/refreshToken/{id}", "/api/token/teams", "/api/token/teams-phone", "/admin/user/tokens", None]
@@ -45,8 +47,11 @@ def teams_user(emulator):
     request = {"kind": "teamsUser", "tenantId": TENANT, "appId": APP, "scopes": scopes}
     status, user = emulator.ask("POST", "/_emulator/entra/tokens", body=request)
     assert status == 200, user
-    assignment = {"tenantId": TENANT, "objectId": user["userId"], "principalType": "user", "clientIds": [APP]}
-    status, refusal = emulator.ask("PUT", "/_emulator/state", body={"teamsExtensionAssignments": [assignment]})
+    assignments = [
+        {"tenantId": TENANT, "objectId": object_id, "principalType": "user", "clientIds": [APP]}
+        for object_id in (user["userId"], MANAGED)
+    ]
+    status, refusal = emulator.ask("PUT", "/_emulator/state", body={"teamsExtensionAssignments": assignments})
     assert status == 204, refusal
     return user
 
@@ -66,7 +71,7 @@ def test_the_document_is_kept(replicas, emulator, issuer, tmp_path, monkeypatch,
         teams_token=teams["token"],
         user=f"{TENANT} {teams['userId']}",
         tenant=TENANT,
-        object=teams["userId"],
+        object=MANAGED,
     )
     tmp_path.joinpath("schemathesis.toml").write_text(configuration)
     command = [sys.executable, "-s", "-m", "schemathesis.cli", "run", f"{service.endpoint}openapi.json"]
