@@ -2,7 +2,7 @@
 
 use crate::{
     azure::CloudError,
-    queue::{Delivery, Queue, Receipt},
+    queue::{Delivery, Queue, Receipt, VISIBILITY_TIMEOUT},
 };
 use async_trait::async_trait;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -128,7 +128,7 @@ impl State {
         visible
             .map(|message| {
                 *deliveries += 1;
-                message.visible = *now + Duration::seconds(30);
+                message.visible = *now + VISIBILITY_TIMEOUT;
                 message.dequeue_count += 1;
                 message.pop_receipt = deliveries.to_string();
                 Delivery {
@@ -158,6 +158,16 @@ impl Queue for FakeQueue {
         self.call(|state| {
             let receipt = &receipt.pop_receipt;
             state.messages.retain(|message| message.pop_receipt != *receipt);
+        })
+    }
+
+    async fn hide(&self, receipt: &Receipt, delay: Duration) -> Result<(), CloudError> {
+        self.call(|state| {
+            let visible = state.now + delay;
+            let received = state.messages.iter_mut();
+            for message in received.filter(|message| message.pop_receipt == receipt.pop_receipt) {
+                message.visible = visible;
+            }
         })
     }
 
