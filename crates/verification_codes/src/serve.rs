@@ -185,3 +185,30 @@ fn guard(issuer: Issuer) -> Result<TokenGuard, BoxError> {
     };
     Ok(guard.build()?.requiring_scopes(issuer.scope))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use token_guard::{GuardError, testing::TestIssuer};
+
+    #[tokio::test]
+    async fn guard_requires_the_scope_of_the_configuration() {
+        const AUDIENCE: &str = "https://codes.contoso.com";
+        let issuer = TestIssuer::start().await.unwrap();
+        let token = |scope: &str| issuer.token(json!({ "aud": AUDIENCE, "scope": scope })).unwrap();
+        let guard_with = |scope: Option<&str>| {
+            let kind = IssuerKind::OpenId {
+                issuer: issuer.url().to_owned(),
+                audience: AUDIENCE.to_owned(),
+            };
+            let scope = scope.map(str::to_owned);
+            guard(Issuer { kind, scope }).unwrap()
+        };
+        let requiring = guard_with(Some("access_as_user"));
+        requiring.verify(&token("access_as_user")).await.unwrap();
+        let refused = requiring.verify(&token("email")).await.unwrap_err();
+        assert!(matches!(refused, GuardError::Forbidden(_)), "{refused}");
+        guard_with(None).verify(&token("email")).await.unwrap();
+    }
+}

@@ -17,8 +17,10 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration as StdDuration};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// The connections of each process.
-const MAX_CONNECTIONS: u32 = 10;
+/// The connections of each process to PostgreSQL.
+const POSTGRES_CONNECTIONS: u32 = 10;
+/// That to SQLite. Nearly each operation writes, and writers of several connections would poll for their turn.
+const SQLITE_CONNECTIONS: u32 = 1;
 
 /// The outcome of a claim to handle the message that makes a code valid.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -100,13 +102,13 @@ pub(crate) trait CodeTable: Send + Sync {
 pub(crate) async fn open(url: DatabaseUrl) -> Result<Arc<dyn CodeTable>, DatabaseError> {
     Ok(match url {
         DatabaseUrl::Sqlite(url) => {
-            let connections = Connections::open_sqlite(url, MAX_CONNECTIONS).await?;
+            let connections = Connections::open_sqlite(url, SQLITE_CONNECTIONS).await?;
             connections.migrate(&MIGRATIONS).await?;
             // All processes of a file are on one machine.
             Arc::new(SqlTable::new(connections, TableClock::System))
         }
         DatabaseUrl::Postgres(url) => {
-            let connections = Connections::open_postgres(url, MAX_CONNECTIONS).await?;
+            let connections = Connections::open_postgres(url, POSTGRES_CONNECTIONS).await?;
             connections.migrate(&MIGRATIONS).await?;
             Arc::new(SqlTable::new(connections, TableClock::Database))
         }

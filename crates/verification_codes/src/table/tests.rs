@@ -41,13 +41,13 @@ impl TestTable {
         let clock = TableClock::Fixed(now.clone());
         let (table, pool): (Arc<dyn CodeTable>, _) = match DatabaseUrl::parse(url).unwrap() {
             DatabaseUrl::Sqlite(url) => {
-                let connections = Connections::open_sqlite(url, MAX_CONNECTIONS).await.unwrap();
+                let connections = Connections::open_sqlite(url, SQLITE_CONNECTIONS).await.unwrap();
                 connections.migrate(&MIGRATIONS).await.unwrap();
                 let pool = TestPool::Sqlite(connections.pool().clone());
                 (Arc::new(SqlTable::new(connections, clock)), pool)
             }
             DatabaseUrl::Postgres(url) => {
-                let connections = Connections::open_postgres(url, MAX_CONNECTIONS).await.unwrap();
+                let connections = Connections::open_postgres(url, POSTGRES_CONNECTIONS).await.unwrap();
                 connections.migrate(&MIGRATIONS).await.unwrap();
                 let pool = TestPool::Postgres(connections.pool().clone());
                 (Arc::new(SqlTable::new(connections, clock)), pool)
