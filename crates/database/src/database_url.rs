@@ -119,6 +119,12 @@ impl PostgresUrl {
     pub fn is_behind_pooler(&self) -> bool {
         self.behind_pooler
     }
+
+    /// Returns the options of a connection.
+    #[must_use]
+    pub fn into_options(self) -> PgConnectOptions {
+        self.options
+    }
 }
 
 impl SqliteUrl {
@@ -135,6 +141,12 @@ impl SqliteUrl {
     #[must_use]
     pub fn is_in_memory(&self) -> bool {
         self.mode.as_deref() == Some("memory")
+    }
+
+    /// Returns the options of a connection.
+    #[must_use]
+    pub fn into_options(self) -> SqliteConnectOptions {
+        self.options
     }
 
     /// Returns the file.

@@ -32,7 +32,11 @@ pub enum Work<'c, DB: Database> {
 
 impl<DB: Database> Lease<DB> {
     /// Waits for a connection. `closes_interrupted` is off for SQLite, where a database in memory ends with its connection.
-    pub(crate) async fn acquire(pool: &Pool<DB>, closes_interrupted: bool) -> Result<Self, sqlx::Error> {
+    ///
+    /// # Errors
+    ///
+    /// Those of the pool.
+    pub async fn acquire(pool: &Pool<DB>, closes_interrupted: bool) -> Result<Self, sqlx::Error> {
         Ok(Self {
             connection: Some(pool.acquire().await?),
             closes_interrupted,
@@ -40,13 +44,21 @@ impl<DB: Database> Lease<DB> {
     }
 
     /// Begins to work without a transaction.
-    pub(crate) fn statement(&mut self) -> Result<Work<'_, DB>, sqlx::Error> {
+    ///
+    /// # Errors
+    ///
+    /// None while the lease lasts.
+    pub fn statement(&mut self) -> Result<Work<'_, DB>, sqlx::Error> {
         let connection = self.connection.as_mut().ok_or(sqlx::Error::PoolClosed)?;
         Ok(Work::Statement(&mut **connection))
     }
 
     /// Begins a transaction with this statement.
-    pub(crate) async fn transaction(&mut self, begin: &'static str) -> Result<Work<'_, DB>, sqlx::Error> {
+    ///
+    /// # Errors
+    ///
+    /// If the database refuses it.
+    pub async fn transaction(&mut self, begin: &'static str) -> Result<Work<'_, DB>, sqlx::Error> {
         let connection = self.connection.as_mut().ok_or(sqlx::Error::PoolClosed)?;
         Ok(Work::Transaction(connection.begin_with(begin.into_sql_str()).await?))
     }

@@ -6,13 +6,13 @@ use crate::{
     resource::ResourceId,
     store::{
         Change, Claim, Database, Mapping, Renamed, SealedToken, StoreError, StoreErrorKind,
-        lease::{Lease, Work},
         listener::{CHANGES, Listener},
     },
     user::UserId,
 };
 use async_trait::async_trait;
 use azure_communication_identity::CommunicationUserIdentifier;
+use database::{Lease, Work};
 use sqlx::{
     ColumnIndex, Decode, Encode, Executor, FromRow, IntoArguments, Pool, Type,
     database::HasStatementCache,
