@@ -108,7 +108,7 @@ impl Watcher {
             Action::Activate if remaining.is_positive() => {
                 return self.activate(delivery, &message, now, hidden_for).await;
             }
-            Action::Activate => tracing::warn!(%id, "a code had expired before it was made valid"),
+            Action::Activate => tracing::warn!(%id, "a code expired before its message was handled"),
             Action::Expire if remaining.is_positive() => {
                 tracing::debug!(%id, "a code has not expired yet; its message is hidden again");
                 return Ok(self.queue.hide(&delivery.receipt, to_whole_seconds(remaining)).await?);
@@ -600,6 +600,23 @@ mod tests {
         setup.watch(NOW).await;
         assert_eq!(setup.poison()[0]["why"], "its code would be valid for more than a day");
         assert!(setup.table.states().await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn messages_that_are_begun_too_late_are_left() {
+        let setup = Setup::new().await;
+        let other = CodeHasher::new(b"key").hash(None, "another");
+        setup.queue.add(&activate());
+        setup.queue.add(&activate().replace(code().as_str(), other.as_str()));
+        // Both are received at once, and the first one takes all of the time that they are hidden for.
+        setup.queue.slow_down(VISIBILITY_TIMEOUT);
+        setup.queue.set_time(NOW);
+        assert_eq!(setup.watcher.poll().await.unwrap(), 2);
+        assert_eq!(setup.table.states().await, ["valid"]);
+        setup.queue.slow_down(StdDuration::ZERO);
+        setup.watch(REDELIVERY).await;
+        assert_eq!(setup.table.states().await, ["valid", "valid"]);
+        assert!(setup.poison().is_empty());
     }
 
     #[tokio::test]

@@ -5,8 +5,12 @@ use crate::{
     queue::{Delivery, Queue, Receipt, VISIBILITY_TIMEOUT},
 };
 use async_trait::async_trait;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration as StdDuration,
+};
 use time::{Duration, OffsetDateTime};
+use tokio::time::{advance, pause, resume};
 
 #[derive(Default)]
 pub(crate) struct FakeQueue(Mutex<State>);
@@ -18,6 +22,7 @@ struct State {
     calls: usize,
     failure: Option<FailFrom>,
     deliveries: usize,
+    send_duration: StdDuration,
 }
 
 struct Message {
@@ -44,6 +49,7 @@ impl Default for State {
             calls: 0,
             failure: None,
             deliveries: 0,
+            send_duration: StdDuration::ZERO,
         }
     }
 }
@@ -80,6 +86,11 @@ impl FakeQueue {
         let mut state = self.state();
         state.calls = 0;
         state.failure = Some(failure);
+    }
+
+    /// Sets the time that a message takes to be sent.
+    pub(crate) fn slow_down(&self, send_duration: StdDuration) {
+        self.state().send_duration = send_duration;
     }
 
     pub(crate) fn recover(&self) {
@@ -147,6 +158,13 @@ impl State {
 #[async_trait]
 impl Queue for FakeQueue {
     async fn send(&self, text: String, delay: Duration) -> Result<(), CloudError> {
+        let duration = self.state().send_duration;
+        if !duration.is_zero() {
+            // The clock runs again for the table, whose threads a paused one would not wait for.
+            pause();
+            advance(duration).await;
+            resume();
+        }
         self.call(|state| state.add(text, state.now + delay))
     }
 

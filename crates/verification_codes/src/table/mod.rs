@@ -3,19 +3,23 @@
 //! A used or expired code stays in the table for as long as a queue can deliver a message about it, so that a repeated
 //! message cannot make it valid again.
 
-mod migrations;
 mod sql;
 #[cfg(test)]
 mod tests;
 
 use crate::code::{CallerHash, CodeHash};
 use async_trait::async_trait;
-use database::{Connections, DatabaseError, DatabaseUrl};
-use migrations::MIGRATIONS;
+use database::{Connections, DatabaseError, DatabaseUrl, Migrations};
 use sql::{SqlTable, TableClock};
 use std::{num::NonZeroU32, sync::Arc, time::Duration as StdDuration};
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+/// The versions of the table: the files of `migrations/`.
+const MIGRATIONS: Migrations = Migrations {
+    table: "verification_codes_migrations",
+    files: &[(1, "codes", include_str!("../../migrations/0001_codes.sql"))],
+};
 
 /// The connections of each process to PostgreSQL.
 const POSTGRES_CONNECTIONS: u32 = 10;

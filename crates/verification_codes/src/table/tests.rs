@@ -157,6 +157,25 @@ impl Drop for TempFolder {
     }
 }
 
+#[test]
+fn migrations_are_the_files_of_the_folder() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|file| {
+            let path = file.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            (name, fs::read_to_string(&path).unwrap())
+        })
+        .collect();
+    files.sort_unstable();
+    let embedded = MIGRATIONS.files.iter();
+    let embedded: Vec<_> = embedded
+        .map(|(version, name, sql)| (format!("{version:04}_{name}"), (*sql).to_owned()))
+        .collect();
+    assert_eq!(files, embedded);
+}
+
 #[tokio::test]
 async fn code_is_valid_after_activation() {
     on_each(async |table| {
