@@ -288,6 +288,21 @@ def test_one_of_two_apis_and_of_two_watchers_is_killed(setup):
     assert setup.queue(poison=True).get_queue_properties().approximate_message_count == 0
 
 
+@pytest.mark.parametrize("setup", ["postgres"], indirect=True)
+def test_a_server_that_ends_all_connections_loses_nothing(setup):
+    api = setup.start(**KEYED)
+    codes = []
+    for _ in range(3):
+        codes.append(get_code(api))
+        setup.table.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    # A message whose handling was interrupted comes again after half a minute.
+    eventually(lambda: states(setup) == ["valid"] * 3, seconds=45)
+    assert [verify(api, code) for code in codes] == [200] * 3
+
+
 def test_attempts_at_two_apis_are_counted_together(setup):
     apis = [setup.start("--no-watcher", ATTEMPTS_PER_MINUTE="", **KEYED) for _ in range(2)]
     with ThreadPoolExecutor(8) as pool:
