@@ -49,6 +49,15 @@ def azurite():
             process.kill()
 
 
+def with_clock(offset):
+    """The variables of a program whose clock differs, such as by `+3600s`. Its timers are right."""
+    return {
+        "LD_PRELOAD": os.environ["FAKETIME_LIBRARY"],
+        "FAKETIME": offset,
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+
+
 class Sqlite:
     """A file with the table."""
 

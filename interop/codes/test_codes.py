@@ -19,7 +19,7 @@ import pytest
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import TextBase64EncodePolicy
 
-from conftest import eventually
+from conftest import eventually, with_clock
 
 CODE = re.compile(r"[A-Za-z]{3}-([1-9]\d{0,3})-[A-Za-z]{3}")
 HASH_KEY = bytes(range(32))
@@ -152,6 +152,27 @@ def test_a_code_expires_and_not_before(setup):
     assert verify(api, code) == 404
     eventually(lambda: length(setup) == 0)
     assert hidden() < 5
+
+
+@pytest.mark.parametrize("offset", ["+3600s", "-3600s"])
+@pytest.mark.parametrize("setup", ["postgres"], indirect=True)
+def test_other_clocks_change_no_validity(setup, offset):
+    api = setup.start("--no-watcher", CODE_TTL_SECONDS="10", **KEYED)
+    other = setup.start("--no-watcher", **KEYED, **with_clock(offset))
+    watcher = setup.start("watch", **KEYED, **with_clock(offset))
+    began = time.monotonic()
+    used, unused = get_code(api), get_code(api)
+    eventually(lambda: states(setup) == ["valid"] * 2)
+    logged = datetime.datetime.fromisoformat(watcher.log.read_text()[:19] + "+00:00")
+    assert abs(logged - datetime.datetime.now(datetime.timezone.utc)) > datetime.timedelta(minutes=50)
+    assert verify(other, used) == 200
+    eventually(lambda: sorted(states(setup)) == ["expired", "used"], seconds=30)
+    assert time.monotonic() - began >= 10
+    assert verify(api, unused) == 404
+    # A code of the API with the other clock.
+    code = get_code(other)
+    eventually(lambda: "valid" in states(setup))
+    assert verify(api, code) == 200
 
 
 def test_a_message_that_comes_twice_changes_nothing(setup):
