@@ -154,7 +154,7 @@ impl Services {
                         println!("With the token of a test user, for an hour, it gives a code and takes it once:\n");
                         println!("  TOKEN='{}'", local.token("alice")?);
                     }
-                    None => println!("With a user's token of your issuer, it gives a code and takes it once:\n"),
+                    None => println!("With a token of your issuer, it gives a code and takes it once:\n"),
                 }
                 " -H \"Authorization: Bearer $TOKEN\""
             }
