@@ -305,7 +305,7 @@ def test_one_of_two_apis_and_of_two_watchers_is_killed(setup):
     used = setup.table.run("SELECT code_hash FROM verification_codes WHERE state = 'used'")
     assert {*used} == {*map(stored, codes)}
     # One message for the expiry of each code, also of those whose response was lost.
-    assert length(setup) == len(states(setup))
+    eventually(lambda: length(setup) == len(states(setup)))
     assert setup.queue(poison=True).get_queue_properties().approximate_message_count == 0
 
 
