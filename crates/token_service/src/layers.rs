@@ -96,6 +96,7 @@ fn known_method(method: &Method) -> &'static str {
         Method::GET => "GET",
         Method::HEAD => "HEAD",
         Method::POST => "POST",
+        Method::PUT => "PUT",
         Method::DELETE => "DELETE",
         Method::OPTIONS => "OPTIONS",
         _ => "other",
@@ -125,7 +126,7 @@ fn cors(origins: Vec<HeaderValue>, allow_private_network: bool) -> CorsLayer {
     CorsLayer::new()
         .allow_private_network(private_network)
         .allow_origin(AllowOrigin::predicate(move |origin, _| origins.contains(origin)))
-        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers([
             AUTHORIZATION,
             CONTENT_TYPE,

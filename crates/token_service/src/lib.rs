@@ -2,6 +2,8 @@
 #![cfg_attr(not(doctest), doc = include_str!("../README.md"))]
 
 mod acs;
+mod admin;
+mod audit;
 mod directory;
 mod error;
 mod layers;
@@ -17,12 +19,13 @@ mod store;
 mod teams;
 mod user;
 
+pub use admin::{Admin, AdminAccess, AdminError, AssignmentRecord, DeletionPage, UserExport, UserPage};
 pub use directory::{Swept, VerifyError};
 pub use policy::{PolicyError, RuleHolder, TokenPolicy, TokenRule};
 pub use resource::ResourceMismatch;
 pub use seal::{CredentialFingerprint, InvalidSealingKey, SealingKeys};
 pub use service::{TokenService, TokenServiceBuilder};
 pub use service_limits::ServiceLimits;
-pub use store::{LeftIdentity, Store, StoreError, StoreErrorKind};
+pub use store::{DueDeletion, LeftIdentity, Store, StoreError, StoreErrorKind, UserRecord};
 pub use teams::TeamsExchange;
 pub use user::UserIdClaims;

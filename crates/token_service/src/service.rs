@@ -2,6 +2,8 @@
 
 use crate::{
     acs::Acs,
+    admin::{Admin, AdminAccess, Administration},
+    audit::AuditLog,
     directory::{Directory, Settings, Swept, VerifyError},
     layers::{self, RequestLimits},
     metrics::Metrics,
@@ -72,6 +74,8 @@ pub struct TokenServiceBuilder {
     user_id_claims: UserIdClaims,
     issuer_aliases: IssuerAliases,
     teams: Option<TeamsExchange>,
+    admin: Option<AdminAccess>,
+    audit_shows_ids: bool,
     requests_per_minute: NonZeroU32,
     fresh_tokens_per_hour: NonZeroU32,
     acs_costs_per_hour: NonZeroU32,
@@ -99,6 +103,8 @@ impl TokenService {
             user_id_claims: UserIdClaims::default(),
             issuer_aliases: IssuerAliases::default(),
             teams: None,
+            admin: None,
+            audit_shows_ids: false,
             requests_per_minute: DEFAULT_REQUESTS_PER_MINUTE,
             fresh_tokens_per_hour: DEFAULT_FRESH_TOKENS_PER_HOUR,
             acs_costs_per_hour: DEFAULT_ACS_COSTS_PER_HOUR,
@@ -131,9 +137,19 @@ impl TokenService {
         layers::add(api, self.request_limits.clone(), self.metrics.clone())
     }
 
-    /// Returns the routes for operators: `/healthz`, `/readyz` and `/metrics`.
+    /// Returns the routes for operations: `/healthz`, `/readyz` and `/metrics`.
     pub fn operations(&self) -> Router {
         routes::operations(self.health.clone())
+    }
+
+    /// Returns the operations of operators on any user, with or without [routes](TokenServiceBuilder::admin) for them.
+    ///
+    /// # Arguments
+    ///
+    /// * `actor` - The name of the program or its user, which the audit log shows.
+    #[must_use]
+    pub fn admin(&self, actor: &str) -> Admin {
+        Admin::of_command(&self.api.admin, actor)
     }
 
     /// Cleans up after crashes and failures: gives up creations that were not completed in time, deletes identities of
@@ -222,6 +238,19 @@ impl TokenServiceBuilder {
         self
     }
 
+    /// Enables the routes below `/admin`, for these callers. Default: no such routes.
+    pub fn admin(mut self, access: AdminAccess) -> Self {
+        self.admin = Some(access);
+        self
+    }
+
+    /// Shows the ids of users, identities and operators in the audit log, in the place of [hashes](Admin::hash). Default:
+    /// false.
+    pub fn audit_ids(mut self, shown: bool) -> Self {
+        self.audit_shows_ids = shown;
+        self
+    }
+
     /// Allows web pages of these origins to call, such as `https://app.contoso.com`. Default: no origin.
     pub fn allow_origins(mut self, origins: impl IntoIterator<Item = HeaderValue>) -> Self {
         self.request_limits.origins = origins.into_iter().collect();
@@ -287,11 +316,20 @@ impl TokenServiceBuilder {
         let metrics = Arc::new(Metrics::new(waiting));
         let acs = Acs::new(self.identities, metrics.clone());
         let costs = RateLimit::of_acs_costs(self.acs_costs_per_hour);
+        let admin_store = self.store.database.clone();
         let directory = Directory::new(self.store.database, acs.clone(), self.settings, costs, metrics.clone());
         TokenService {
             health: Arc::new(Health::new(directory.clone(), self.guard.clone(), metrics.clone())),
             metrics,
             api: Arc::new(ApiState {
+                admin: Administration {
+                    directory: directory.clone(),
+                    acs: acs.clone(),
+                    issuer_aliases: self.issuer_aliases.clone(),
+                    audit: AuditLog::new(admin_store.clone(), self.audit_shows_ids),
+                    store: admin_store,
+                },
+                admin_access: self.admin,
                 directory,
                 guard: self.guard,
                 user_id_claims: self.user_id_claims,

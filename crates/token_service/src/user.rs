@@ -35,6 +35,14 @@ impl IssuerAliases {
             issuer
         }
     }
+
+    /// Returns the id by which a user is known, from an id with any name of the issuer.
+    pub(crate) fn known_id(&self, id: &str) -> String {
+        match id.split_once(' ') {
+            Some((issuer, subject)) => format!("{} {subject}", self.name(issuer)),
+            None => id.to_owned(),
+        }
+    }
 }
 
 /// The id of a user: the text by which this service distinguishes users, made of claims of their tokens. `Debug` hides it.

@@ -1,6 +1,7 @@
 //! The trusted service as a program. It prints a line of JSON on stdout when it is ready, and logs to stderr.
 
 mod certificate;
+mod check;
 mod command;
 mod config;
 mod http;
@@ -12,6 +13,7 @@ mod serve;
 mod service;
 mod signals;
 mod tls;
+mod users;
 
 use clap::Parser;
 use client_core::error::chain;
@@ -90,7 +92,7 @@ fn main() -> ExitCode {
         (Ok(Some(config)), None) => start(run(config)),
         (Ok(Some(config)), Some(command)) => start(async move {
             logs::start(&config.log)?;
-            command.run(&config.database).await?;
+            command.run(&config).await?;
             Ok(Exit::Drained)
         }),
         (Ok(None), None) => run_without_configuration(),

@@ -37,6 +37,13 @@ const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 /// Connects to the database, builds the service, and verifies that both are of one resource.
 pub(crate) async fn build(config: &Config) -> Result<TokenService, Box<dyn Error>> {
+    let service = assemble(config).await?;
+    service.verify_resource().await?;
+    Ok(service)
+}
+
+/// Connects to the database, and builds the service.
+pub(crate) async fn assemble(config: &Config) -> Result<TokenService, Box<dyn Error>> {
     let limits = ServiceLimits::new(config.acs.replicas, config.acs.queue);
     // First, as its error names the remedy for missing CA certificates.
     let transport = http::transport(http::client(config.acs.authentication.is_on_loopback())?);
@@ -45,12 +52,13 @@ pub(crate) async fn build(config: &Config) -> Result<TokenService, Box<dyn Error
         None => None,
     };
     let identities = identity_client(config, &limits, transport, sidecar.as_ref())?;
-    let guard = config.issuers.guard(None)?;
+    let guards = config.issuers.guards(None)?;
     let store = connect(&config.database).await?;
-    let mut builder = TokenService::builder(identities, guard, store)
+    let mut builder = TokenService::builder(identities, guards.users, store)
         .user_id_claims(config.issuers.user_id_claims)
         .service_limits(&limits)
         .token_policy(config.tokens.policy()?)
+        .audit_ids(config.operators.audit_ids)
         .allow_origins(
             config
                 .origins
@@ -70,6 +78,9 @@ pub(crate) async fn build(config: &Config) -> Result<TokenService, Box<dyn Error
     if let Some((issuer, aliases)) = config.issuers.aliases() {
         builder = builder.issuer_aliases(&issuer, aliases);
     }
+    if let Some(access) = config.operators.access(guards.operators) {
+        builder = builder.admin(access);
+    }
     if let Some(teams) = &config.teams {
         let mut exchange = TeamsExchange::new(teams.client_id.clone());
         if let (Some(sidecar), Some(api)) = (sidecar, &teams.sidecar_api) {
@@ -77,9 +88,7 @@ pub(crate) async fn build(config: &Config) -> Result<TokenService, Box<dyn Error
         }
         builder = builder.teams(exchange);
     }
-    let service = builder.build();
-    service.verify_resource().await?;
-    Ok(service)
+    Ok(builder.build())
 }
 
 fn fingerprint(authentication: &Authentication) -> CredentialFingerprint {
@@ -131,7 +140,7 @@ async fn retry<T>(period: Duration, attempt: impl AsyncFn() -> Result<T, StoreEr
     }
 }
 
-fn identity_client(
+pub(crate) fn identity_client(
     config: &Config,
     limits: &ServiceLimits,
     transport: Transport,
@@ -176,7 +185,7 @@ fn invalid(error: impl Error + Send + Sync + 'static) -> azure_core::Error {
     azure_core::Error::new(ErrorKind::Other, error)
 }
 
-fn token_credential(
+pub(crate) fn token_credential(
     credential: &Credential,
     transport: Transport,
     sidecar: Option<&SidecarClient>,

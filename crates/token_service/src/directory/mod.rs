@@ -55,7 +55,7 @@ impl AcsCost {
     /// The exchange of a Teams user's token, of 500 in 30 seconds.
     pub(crate) const EXCHANGE: Self = Self(NonZeroU32::MIN.saturating_add(1));
     /// A revocation, of 500 in 30 seconds, and the tokens that are issued after it.
-    const REVOKE: Self = Self(NonZeroU32::MIN.saturating_add(3));
+    pub(crate) const REVOKE: Self = Self(NonZeroU32::MIN.saturating_add(3));
     /// An identity, and its deletion, which is always granted.
     const CREATE: Self = Self(NonZeroU32::MIN.saturating_add(7));
 }

@@ -78,7 +78,6 @@ impl Directory {
         self.run_to_completion(async move {
             let cached = directory.cached(&user);
             let _lock = cached.lock().await;
-            directory.charge(&user, AcsCost::REVOKE)?;
             let deleted = directory.0.store.delete_tokens(&user).await?;
             cached.clear();
             let mapping = deleted.ok_or_else(ApiError::no_identity)?;

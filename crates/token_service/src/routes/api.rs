@@ -122,6 +122,7 @@ pub(super) async fn get_token(
     ),
 )]
 pub(super) async fn revoke_tokens(State(api): State<Arc<ApiState>>, user: User) -> Result<StatusCode, ApiError> {
+    api.directory.charge(&user.id, AcsCost::REVOKE)?;
     api.directory.revoke_tokens(&user.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,4 +1,4 @@
-//! Routes for operators: `/healthz`, `/readyz` and `/metrics`.
+//! Routes for operations: `/healthz`, `/readyz` and `/metrics`.
 
 use crate::{directory::Directory, error::ApiError, metrics::Metrics};
 use axum::{

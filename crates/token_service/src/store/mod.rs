@@ -7,13 +7,17 @@ mod error;
 mod listener;
 mod migrations;
 mod password;
+mod records;
 mod sql;
 mod sql_commands;
+mod sql_records;
 #[cfg(test)]
 mod tests;
 
 pub use commands::LeftIdentity;
 pub use error::{StoreError, StoreErrorKind};
+pub(crate) use records::DuePlace;
+pub use records::{DueDeletion, UserRecord};
 
 use crate::{resource::ResourceId, user::UserId};
 use async_trait::async_trait;
@@ -170,6 +174,21 @@ pub(crate) trait Database: Debug + Send + Sync {
 
     /// Deletes the tokens that expired by `now`.
     async fn delete_expired_tokens(&self, now: OffsetDateTime) -> Result<(), StoreError>;
+
+    /// Returns a user with an identity or a claim.
+    async fn find_user(&self, user: &UserId) -> Result<Option<UserRecord>, StoreError>;
+
+    /// Returns the user who has an identity.
+    async fn find_user_of(&self, identity: &CommunicationUserIdentifier) -> Result<Option<UserRecord>, StoreError>;
+
+    /// Returns the users behind an id, in the order of their ids and at most `limit`. The empty text is before all ids.
+    async fn list_users(&self, after: &str, limit: i64) -> Result<Vec<UserRecord>, StoreError>;
+
+    /// Returns the deletions that are due behind a place, the oldest first and at most `limit`.
+    async fn list_deletions(&self, after: DuePlace<'_>, limit: i64) -> Result<Vec<DueDeletion>, StoreError>;
+
+    /// Returns the key of the audit log, and records the candidate if the database has no key.
+    async fn audit_key(&self, candidate: &str) -> Result<String, StoreError>;
 
     /// Returns the resource whose identities the database has. `None` before the first identity.
     async fn resource(&self) -> Result<Option<ResourceId>, StoreError>;

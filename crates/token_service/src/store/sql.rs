@@ -5,7 +5,8 @@
 use crate::{
     resource::ResourceId,
     store::{
-        Change, Claim, Database, Mapping, Renamed, SealedToken, StoreError, StoreErrorKind,
+        Change, Claim, Database, DueDeletion, DuePlace, Mapping, Renamed, SealedToken, StoreError, StoreErrorKind,
+        UserRecord,
         listener::{CHANGES, Listener},
     },
     user::UserId,
@@ -119,7 +120,7 @@ where
         .await
     }
 
-    async fn fetch_all<T>(
+    pub(super) async fn fetch_all<T>(
         &self,
         operation: &'static str,
         query: QueryAs<'_, DB, T, DB::Arguments>,
@@ -427,6 +428,26 @@ where
         self.execute("delete expired tokens", delete).await
     }
 
+    async fn find_user(&self, user: &UserId) -> Result<Option<UserRecord>, StoreError> {
+        self.select_user(user).await
+    }
+
+    async fn find_user_of(&self, identity: &CommunicationUserIdentifier) -> Result<Option<UserRecord>, StoreError> {
+        self.select_user_of(identity).await
+    }
+
+    async fn list_users(&self, after: &str, limit: i64) -> Result<Vec<UserRecord>, StoreError> {
+        self.select_users(after, limit).await
+    }
+
+    async fn list_deletions(&self, after: DuePlace<'_>, limit: i64) -> Result<Vec<DueDeletion>, StoreError> {
+        self.select_deletions(after, limit).await
+    }
+
+    async fn audit_key(&self, candidate: &str) -> Result<String, StoreError> {
+        self.insert_audit_key(candidate).await
+    }
+
     async fn resource(&self) -> Result<Option<ResourceId>, StoreError> {
         self.find_resource().await
     }
@@ -516,7 +537,7 @@ pub(super) fn to_micros(time: OffsetDateTime) -> i64 {
     i64::try_from(micros).unwrap_or(if micros < 0 { i64::MIN } else { i64::MAX })
 }
 
-fn parse_time(operation: &'static str, micros: i64) -> Result<OffsetDateTime, StoreError> {
+pub(super) fn parse_time(operation: &'static str, micros: i64) -> Result<OffsetDateTime, StoreError> {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000)
         .map_err(|_| StoreError::unreadable(operation, "a time"))
 }

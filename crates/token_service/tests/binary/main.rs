@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 mod acs_failures;
+mod admin;
 #[cfg(target_os = "linux")]
 mod certificates;
 mod commands;

@@ -14,7 +14,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// A log in memory.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -37,7 +37,7 @@ impl<'a> MakeWriter<'a> for Log {
 
 impl Log {
     /// Captures the log of this thread.
-    fn start(&self) -> DefaultGuard {
+    pub(crate) fn start(&self) -> DefaultGuard {
         let subscriber = tracing_subscriber::fmt()
             .json()
             .with_writer(self.clone())
@@ -46,7 +46,7 @@ impl Log {
         tracing::subscriber::set_default(subscriber)
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }

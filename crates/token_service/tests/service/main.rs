@@ -1,6 +1,7 @@
 //! Tests of the service with real requests, and the emulator in the place of Azure Communication Services.
 #![cfg(test)]
 
+mod admin;
 mod api;
 mod callers;
 mod concurrency;

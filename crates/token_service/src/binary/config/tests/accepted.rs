@@ -42,6 +42,8 @@ fn what_is_left_out_has_the_documented_default() {
     assert_eq!(config.tokens.lifetime.whole_minutes(), 1440);
     assert!(config.tokens.rules.is_empty() && config.tokens.sealing_keys.is_none());
     assert!(config.origins.is_empty());
+    let guards = config.issuers.guards(None).unwrap();
+    assert!(config.operators.access(guards.operators).is_none() && !config.operators.audit_ids);
     let limits = Limits {
         requests_per_minute: NonZeroU32::new(120).unwrap(),
         fresh_tokens_per_hour: NonZeroU32::new(10).unwrap(),
@@ -104,6 +106,10 @@ sidecar_api = "AcsTeams"
 [sidecar]
 url = "http://sidecar:5000"
 allow_any_host = true
+[admin]
+scope = "operate"
+role = "TokenService.Operator"
+audit_ids = true
 [cors]
 origins = ["https://app.contoso.com", "http://localhost:3000"]
 [limits]
@@ -199,6 +205,13 @@ fn keys_of_users_are_read_from_the_file() {
     assert_eq!(config.teams, Some(teams));
     let sidecar = config.sidecar.unwrap().client(None).unwrap();
     assert_eq!(sidecar.base_url().as_str(), "http://sidecar:5000/");
+    assert!(config.operators.audit_ids);
+    let guards = config.issuers.guards(None).unwrap();
+    let access = format!("{:?}", config.operators.access(guards.operators).unwrap());
+    assert!(
+        access.contains("operate") && access.contains("TokenService.Operator"),
+        "{access}"
+    );
     assert_eq!(config.origins, ["https://app.contoso.com", "http://localhost:3000"]);
     let limits = Limits {
         requests_per_minute: NonZeroU32::new(60).unwrap(),
