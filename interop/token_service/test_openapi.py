@@ -11,6 +11,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 APP = str(uuid.uuid4())
 OPERATOR = "TokenService.Operator"
+# Routes that need a user whom the run over everything deletes, and that run.
+ALONE = ["/refreshToken/{id}", "/api/token/teams", "/api/token/teams-phone", "/admin/user/tokens", None]
 
 # The token comes from the environment, so that no output shows it.
 CONFIGURATION = """
@@ -37,22 +39,34 @@ def test_the_document_is_valid(replicas, role):
     OpenAPIV31SpecValidator(document).validate()
 
 
-@pytest.mark.parametrize("path", ["/refreshToken/{id}", "/api/token/teams", "/admin/user/tokens", None], ids=str)
-def test_the_document_is_kept(replicas, emulator, issuer, tmp_path, path):
-    (service,) = replicas(1, TEAMS_CLIENT_ID=APP, ADMIN_ROLE=OPERATOR, **issuer.entra_settings())
-    # A user of Teams, as the emulator issues their token.
-    status, teams_user = emulator.ask("POST", "/_emulator/entra/tokens", body={"kind": "teamsUser", "appId": APP})
-    assert status == 200
-    caller = issuer.entra_token(teams_user["userId"], OPERATOR)
+def teams_user(emulator):
+    """A user of Teams and of Teams Phone, with an Entra token for both."""
+    scopes = ["Teams.ManageCalls", "Teams.ManageChats", "TeamsExtension.ManageCalls"]
+    request = {"kind": "teamsUser", "tenantId": TENANT, "appId": APP, "scopes": scopes}
+    status, user = emulator.ask("POST", "/_emulator/entra/tokens", body=request)
+    assert status == 200, user
+    assignment = {"tenantId": TENANT, "objectId": user["userId"], "principalType": "user", "clientIds": [APP]}
+    status, refusal = emulator.ask("PUT", "/_emulator/state", body={"teamsExtensionAssignments": [assignment]})
+    assert status == 204, refusal
+    return user
+
+
+@pytest.mark.parametrize("path", ALONE, ids=str)
+def test_the_document_is_kept(replicas, emulator, issuer, tmp_path, monkeypatch, path):
+    monkeypatch.setenv("SSL_CERT_FILE", emulator.certificate)
+    settings = {"TEAMS_CLIENT_ID": APP, "TEAMS_PHONE": "true", "ADMIN_ROLE": OPERATOR, **issuer.entra_settings()}
+    (service,) = replicas(1, ACS_CONNECTION_STRING=emulator.ready["httpsConnectionString"], **settings)
+    teams = teams_user(emulator)
+    caller = issuer.entra_token(teams["userId"], OPERATOR)
     status, user = service.ask("POST", "/api/user", caller)
     assert status == 201
 
     configuration = CONFIGURATION.format(
         identity=user["acsUserIdentity"],
-        teams_token=teams_user["token"],
-        user=f"{TENANT} {teams_user['userId']}",
+        teams_token=teams["token"],
+        user=f"{TENANT} {teams['userId']}",
         tenant=TENANT,
-        object=teams_user["userId"],
+        object=teams["userId"],
     )
     tmp_path.joinpath("schemathesis.toml").write_text(configuration)
     command = [sys.executable, "-s", "-m", "schemathesis.cli", "run", f"{service.endpoint}openapi.json"]

@@ -10,10 +10,11 @@ use crate::{
 use axum::http::StatusCode;
 use azure_communication_identity::{
     CommunicationAccessToken, CommunicationError, CommunicationErrorCode, CommunicationIdentityClient,
-    CommunicationUserIdentifier, TeamsExtensionAssignment, TeamsExtensionAssignmentId, TeamsExtensionPrincipal,
-    TeamsUserTokenRequest, creation_outcome_unknown, models::CommunicationIdentityClientGetTokenOptions,
+    CommunicationUserIdentifier, ExchangedAccessToken, TeamsExtensionAssignment, TeamsExtensionAssignmentId,
+    TeamsExtensionPrincipal, TeamsUserTokenRequest, creation_outcome_unknown,
+    models::CommunicationIdentityClientGetTokenOptions,
 };
-use azure_core::{Error, error::ErrorKind};
+use azure_core::{Error, credentials::Secret, error::ErrorKind};
 use client_core::error::chain;
 use std::{error::Error as StdError, sync::Arc, time::Duration};
 use tokio::{sync::OnceCell, time::timeout};
@@ -221,6 +222,32 @@ impl Acs {
         Err(self.failure(OPERATION, &error))
     }
 
+    /// Exchanges a Teams user's Entra token for a token of Teams Phone. The Entra token authenticates the exchange.
+    pub(crate) async fn exchange_for_phone(&self, token: Secret) -> Result<ExchangedAccessToken, ApiError> {
+        if self.client.endpoint().scheme() != "https" {
+            error!(
+                "Teams Phone needs an endpoint of https, as Entra tokens must not travel in plain text: correct acs.*"
+            );
+            return Err(ApiError::acs_refused());
+        }
+        let response = self.client.get_token_for_teams_extension_user(token, None).await;
+        match response.and_then(azure_core::http::Response::into_model) {
+            Ok(exchanged) => {
+                self.metrics.acs("exchange_phone", "ok");
+                Ok(exchanged)
+            }
+            Err(error) => {
+                let failure = self.failure("exchange_phone", &error);
+                let refusal = CommunicationError::from_error(&error);
+                Err(match refusal.map(|refusal| u16::from(refusal.status)) {
+                    Some(401) => ApiError::phone_token_refused(),
+                    Some(403) => ApiError::teams_phone_refused(),
+                    _ => failure,
+                })
+            }
+        }
+    }
+
     /// Logs and counts the failure of an operation on an identity, which may be gone. The service has one code for deleted
     /// identities and for those of other resources.
     async fn failure_of_identity(
@@ -293,10 +320,7 @@ impl Acs {
                 ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "acs_unavailable", message)
                     .retry_after(retry_after.unwrap_or(Duration::from_secs(5)))
             }
-            _ => {
-                let message = "Azure Communication Services refused this service's request: its log says more";
-                ApiError::new(StatusCode::BAD_GATEWAY, "acs_refused", message)
-            }
+            _ => ApiError::acs_refused(),
         }
     }
 }

@@ -111,10 +111,26 @@ impl ApiError {
         Self::new(StatusCode::BAD_GATEWAY, "other_resource", message)
     }
 
+    pub(crate) fn acs_refused() -> Self {
+        let message = "Azure Communication Services refused this service's request: its log says more";
+        Self::new(StatusCode::BAD_GATEWAY, "acs_refused", message)
+    }
+
     pub(crate) fn teams_token_refused() -> Self {
         let message = "the Teams user's Entra token was refused: get another one with Teams.ManageCalls and \
                        Teams.ManageChats, for the application of this service";
         Self::new(StatusCode::FORBIDDEN, "teams_token_refused", message)
+    }
+
+    pub(crate) fn phone_token_refused() -> Self {
+        let message = "the Teams user's Entra token was refused: get another one with TeamsExtension.ManageCalls";
+        Self::new(StatusCode::FORBIDDEN, "teams_token_refused", message)
+    }
+
+    pub(crate) fn teams_phone_refused() -> Self {
+        let message = "the user is not admitted to Teams Phone: their Entra token needs TeamsExtension.ManageCalls, and an \
+                       administrator must assign the user, with the token's application, to the resource of this service";
+        Self::new(StatusCode::FORBIDDEN, "teams_phone_refused", message)
     }
 
     /// `wait` is the time until another request may create the identity.

@@ -17,6 +17,7 @@ mod service;
 mod service_limits;
 mod store;
 mod teams;
+mod trace;
 mod user;
 
 pub use admin::{Admin, AdminAccess, AdminError, AssignmentRecord, DeletionPage, UserExport, UserPage};
@@ -27,5 +28,6 @@ pub use seal::{CredentialFingerprint, InvalidSealingKey, SealingKeys};
 pub use service::{TokenService, TokenServiceBuilder};
 pub use service_limits::ServiceLimits;
 pub use store::{DueDeletion, LeftIdentity, Store, StoreError, StoreErrorKind, UserRecord};
-pub use teams::TeamsExchange;
+pub use teams::{TeamsExchange, TeamsPhoneExchange};
+pub use trace::TraceHeaders;
 pub use user::UserIdClaims;

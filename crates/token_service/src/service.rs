@@ -13,7 +13,7 @@ use crate::{
     seal::{CredentialFingerprint, SealingKeys},
     service_limits::ServiceLimits,
     store::{Store, StoreError},
-    teams::TeamsExchange,
+    teams::{TeamsExchange, TeamsPhoneExchange},
     user::{IssuerAliases, UserIdClaims},
 };
 use axum::{Router, http::HeaderValue};
@@ -76,6 +76,7 @@ pub struct TokenServiceBuilder {
     teams: Option<TeamsExchange>,
     admin: Option<AdminAccess>,
     audit_shows_ids: bool,
+    teams_phone: Option<TeamsPhoneExchange>,
     requests_per_minute: NonZeroU32,
     fresh_tokens_per_hour: NonZeroU32,
     acs_costs_per_hour: NonZeroU32,
@@ -105,6 +106,7 @@ impl TokenService {
             teams: None,
             admin: None,
             audit_shows_ids: false,
+            teams_phone: None,
             requests_per_minute: DEFAULT_REQUESTS_PER_MINUTE,
             fresh_tokens_per_hour: DEFAULT_FRESH_TOKENS_PER_HOUR,
             acs_costs_per_hour: DEFAULT_ACS_COSTS_PER_HOUR,
@@ -251,6 +253,12 @@ impl TokenServiceBuilder {
         self
     }
 
+    /// Enables tokens of Teams Phone for Teams users, who are identified by [`UserIdClaims::EntraObject`].
+    pub fn teams_phone(mut self, teams_phone: TeamsPhoneExchange) -> Self {
+        self.teams_phone = Some(teams_phone);
+        self
+    }
+
     /// Allows web pages of these origins to call, such as `https://app.contoso.com`. Default: no origin.
     pub fn allow_origins(mut self, origins: impl IntoIterator<Item = HeaderValue>) -> Self {
         self.request_limits.origins = origins.into_iter().collect();
@@ -278,7 +286,7 @@ impl TokenServiceBuilder {
 
     /// Limits what a user can cause at Azure Communication Services in an hour, whose limits all users share. Default: 60.
     ///
-    /// A token costs 1, an exchange for Teams 2, a revocation 4, and an identity 8, with its later deletion. What comes from
+    /// A token costs 1, an exchange for Teams or Teams Phone 2, a revocation 4, and an identity 8, with its later deletion. What comes from
     /// the cache costs nothing.
     pub fn acs_costs_per_hour(mut self, costs: NonZeroU32) -> Self {
         self.acs_costs_per_hour = costs;
@@ -338,6 +346,7 @@ impl TokenServiceBuilder {
                 rate_limit: RateLimit::of_requests(self.requests_per_minute),
                 fresh_limit: RateLimit::of_fresh_tokens(self.fresh_tokens_per_hour),
                 teams: self.teams,
+                teams_phone: self.teams_phone,
                 acs,
             }),
             request_limits: self.request_limits,

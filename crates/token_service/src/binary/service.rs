@@ -19,7 +19,8 @@ use azure_identity::{
 use entra_sidecar::{SidecarClient, SidecarCredential, SidecarScope};
 use std::{env, error::Error, sync::Arc, time::Duration};
 use token_service::{
-    CredentialFingerprint, ServiceLimits, Store, StoreError, StoreErrorKind, TeamsExchange, TokenService,
+    CredentialFingerprint, ServiceLimits, Store, StoreError, StoreErrorKind, TeamsExchange, TeamsPhoneExchange,
+    TokenService, TraceHeaders,
 };
 use tokio::time::{Instant, sleep};
 use tracing::warn;
@@ -81,12 +82,19 @@ pub(crate) async fn assemble(config: &Config) -> Result<TokenService, Box<dyn Er
     if let Some(access) = config.operators.access(guards.operators) {
         builder = builder.admin(access);
     }
-    if let Some(teams) = &config.teams {
-        let mut exchange = TeamsExchange::new(teams.client_id.clone());
-        if let (Some(sidecar), Some(api)) = (sidecar, &teams.sidecar_api) {
-            exchange = exchange.on_behalf_of(sidecar, api.clone());
+    if let Some(client_id) = &config.teams.client_id {
+        let mut teams = TeamsExchange::new(client_id.clone());
+        if let (Some(sidecar), Some(api)) = (&sidecar, &config.teams.sidecar_api) {
+            teams = teams.on_behalf_of(sidecar.clone(), api.clone());
         }
-        builder = builder.teams(exchange);
+        builder = builder.teams(teams);
+    }
+    if config.teams.phone {
+        let mut phone = TeamsPhoneExchange::new();
+        if let (Some(sidecar), Some(api)) = (sidecar, &config.teams.phone_sidecar_api) {
+            phone = phone.on_behalf_of(sidecar, api.clone());
+        }
+        builder = builder.teams_phone(phone);
     }
     Ok(builder.build())
 }
@@ -158,7 +166,7 @@ pub(crate) fn identity_client(
     }
 }
 
-/// Returns the options of the identity client, with the limits as a policy of each attempt.
+/// Returns the options of the identity client, with the limits and the trace's headers as policies of each attempt.
 ///
 /// The timeout of a call is two thirds of the `request_timeout`, so that the caller gets the failure and a `Retry-After`.
 pub(crate) fn client_options(
@@ -176,7 +184,7 @@ pub(crate) fn client_options(
         max_retries: MAX_RETRIES,
         ..ExponentialRetryOptions::default()
     });
-    options.client_options.per_try_policies.push(Arc::new(limits.clone()));
+    options.client_options.per_try_policies = vec![Arc::new(limits.clone()), Arc::new(TraceHeaders)];
     options.client_options.transport = Some(transport);
     Ok(options)
 }

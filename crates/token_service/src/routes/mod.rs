@@ -17,7 +17,7 @@ use crate::{
     error::ApiError,
     policy::TokenPolicy,
     rate_limit::RateLimit,
-    teams::TeamsExchange,
+    teams::{TeamsExchange, TeamsPhoneExchange},
     user::{IssuerAliases, UserIdClaims},
 };
 use axum::{Json, Router, http::StatusCode, routing::get};
@@ -36,6 +36,7 @@ pub(crate) struct ApiState {
     pub(crate) rate_limit: RateLimit,
     pub(crate) fresh_limit: RateLimit,
     pub(crate) teams: Option<TeamsExchange>,
+    pub(crate) teams_phone: Option<TeamsPhoneExchange>,
     pub(crate) acs: Acs,
     pub(crate) admin: Administration,
     /// Set if there are routes below `/admin`.
@@ -48,6 +49,7 @@ pub(crate) fn api(state: Arc<ApiState>) -> Router {
         .routes(routes!(api::get_user, api::create_user, api::delete_user))
         .routes(routes!(api::get_token, api::revoke_tokens))
         .routes(routes!(api::get_teams_token))
+        .routes(routes!(api::get_teams_phone_token))
         .routes(routes!(front_ends::get_token, front_ends::post_token))
         .routes(routes!(front_ends::refresh_token));
     let api = match &state.admin_access {

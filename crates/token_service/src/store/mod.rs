@@ -68,6 +68,31 @@ pub(crate) struct SealedToken {
     pub(crate) expires_on: OffsetDateTime,
 }
 
+/// The connections of a database.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Connections {
+    /// The most connections that may be open.
+    pub(crate) max: u32,
+    pub(crate) open: u32,
+    /// The open connections that no operation uses.
+    pub(crate) idle: u32,
+    /// The operations that wait for a connection.
+    pub(crate) waiting: u32,
+    /// The operations that got no connection, since the start.
+    pub(crate) failed: u64,
+}
+
+/// The rows of a database that wait for work.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Backlog {
+    /// The identities that are due for deletion.
+    pub(crate) deletions: i64,
+    /// The claims, also those that have expired.
+    pub(crate) claims: i64,
+    /// The claims that have expired, which the sweep releases.
+    pub(crate) expired_claims: i64,
+}
+
 /// A change of users' mappings.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Change<'c> {
@@ -99,6 +124,12 @@ pub(crate) enum Renamed {
 pub(crate) trait Database: Debug + Send + Sync {
     /// Checks that the database answers.
     async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Returns the state of the connections, without waiting.
+    fn connections(&self) -> Connections;
+
+    /// Counts what waits for work at `now`.
+    async fn backlog(&self, now: OffsetDateTime) -> Result<Backlog, StoreError>;
 
     /// Returns the user's mapping, if the identity is completed.
     async fn find(&self, user: &UserId) -> Result<Option<Mapping>, StoreError>;

@@ -23,4 +23,5 @@ mod startup;
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;
 mod teams;
+mod telemetry;
 mod tls;

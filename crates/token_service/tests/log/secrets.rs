@@ -70,6 +70,42 @@ async fn given_up_creation_is_a_warning() {
 }
 
 #[tokio::test]
+async fn unreadable_stored_tokens_are_one_warning() {
+    let log = Log::default();
+    let _guard = log.start();
+    let file = DatabaseFile::new();
+    let setup = Setup::with(Options::with_database(&file), |builder| {
+        let keys = SealingKeys::new(["oAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="]).unwrap();
+        builder.sealing_keys(keys, issued_with())
+    })
+    .await;
+    for user in ["alice", "bob"] {
+        setup.post("/token", &setup.caller(user)).await.assert_status(200);
+    }
+    assert!(!log.text().contains("cannot be decrypted"));
+    let replica = setup
+        .replica(Options::with_database(&file), |builder| {
+            let keys = SealingKeys::new(["sAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="]).unwrap();
+            builder.sealing_keys(keys, issued_with())
+        })
+        .await;
+    for user in ["alice", "bob"] {
+        replica.post("/token", &setup.caller(user)).await.assert_status(200);
+    }
+    let log = log.text();
+    let warnings: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("cannot be decrypted"))
+        .collect();
+    let [warning] = *warnings else { panic!("{warnings:?}") };
+    assert!(
+        warning.contains("WARN") && warning.contains("tokens.sealing_keys"),
+        "{warning}"
+    );
+    assert!(warning.contains("forget-tokens"), "{warning}");
+}
+
+#[tokio::test]
 async fn log_has_request_ids_but_no_user_ids_or_tokens() {
     let log = Log::default();
     let _guard = log.start();

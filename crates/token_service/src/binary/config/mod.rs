@@ -59,7 +59,7 @@ pub(crate) struct Config {
     /// The issuers of callers' tokens: one or more.
     pub(crate) issuers: Issuers,
     pub(crate) tokens: Tokens,
-    pub(crate) teams: Option<Teams>,
+    pub(crate) teams: Teams,
     pub(crate) sidecar: Option<Sidecar>,
     pub(crate) operators: Operators,
     pub(crate) origins: Vec<String>,
@@ -173,7 +173,9 @@ impl Config {
         let operators = Operators::of(sections.admin, &sections.issuer, report);
         let issuers = Issuers::of(sections.issuer, sections.other_issuers, report, &http);
         let tokens = Tokens::of(sections.tokens, report);
-        let teams = Teams::of(sections.teams, kind, report);
+        // A faulty resource has a fault of its own.
+        let is_encrypted = acs.as_ref().is_none_or(|acs| acs.authentication.is_encrypted());
+        let teams = Teams::of(sections.teams, kind, is_encrypted, report);
         let origins = sections.cors.origins.map(List::into_inner).unwrap_or_default();
         let log = sections.log;
         Some(Self {

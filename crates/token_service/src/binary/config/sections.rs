@@ -175,6 +175,8 @@ pub(super) struct RuleTable {
 pub(super) struct TeamsSection {
     pub(super) client_id: Option<Guid>,
     pub(super) sidecar_api: Option<String>,
+    pub(super) phone: Option<bool>,
+    pub(super) phone_sidecar_api: Option<String>,
 }
 
 #[derive(Default, Deserialize)]

@@ -27,8 +27,9 @@ fn what_is_left_out_has_the_documented_default() {
     let config = config(LEAST);
     assert_eq!(config.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(config.operations_listen, None);
-    assert!(config.tls.is_none() && config.teams.is_none() && config.sidecar.is_none());
-    let Authentication::ConnectionString { text, on_loopback } = &config.acs.authentication else {
+    assert!(config.tls.is_none() && config.sidecar.is_none());
+    assert_eq!(config.teams, Teams::default());
+    let Authentication::ConnectionString { text, on_loopback, .. } = &config.acs.authentication else {
         panic!("{:?}", config.acs);
     };
     assert_eq!((text.secret(), *on_loopback), (CONNECTION_STRING, false));
@@ -103,6 +104,8 @@ scopes = ["voip"]
 [teams]
 client_id = "00001111-aaaa-2222-bbbb-3333cccc4444"
 sidecar_api = "AcsTeams"
+phone = true
+phone_sidecar_api = "AcsTeamsPhone"
 [sidecar]
 url = "http://sidecar:5000"
 allow_any_host = true
@@ -199,10 +202,12 @@ fn keys_of_users_are_read_from_the_file() {
         ]
     );
     let teams = Teams {
-        client_id: CLIENT.to_owned(),
+        client_id: Some(CLIENT.to_owned()),
         sidecar_api: Some("AcsTeams".to_owned()),
+        phone: true,
+        phone_sidecar_api: Some("AcsTeamsPhone".to_owned()),
     };
-    assert_eq!(config.teams, Some(teams));
+    assert_eq!(config.teams, teams);
     let sidecar = config.sidecar.unwrap().client(None).unwrap();
     assert_eq!(sidecar.base_url().as_str(), "http://sidecar:5000/");
     assert!(config.operators.audit_ids);
