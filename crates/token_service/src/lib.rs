@@ -18,6 +18,7 @@ mod teams;
 mod user;
 
 pub use directory::{Swept, VerifyError};
+pub use metrics::ConnectionMetrics;
 pub use policy::{PolicyError, RuleHolder, TokenPolicy, TokenRule};
 pub use resource::ResourceMismatch;
 pub use seal::{CredentialFingerprint, InvalidSealingKey, SealingKeys};

@@ -19,6 +19,8 @@ pub(crate) struct Metrics {
     acs: Family<AcsLabels, Counter>,
     sign_ins: Counter,
     given_up: Counter,
+    connections: Family<ListenerLabels, Gauge>,
+    closed_connections: Family<ClosedLabels, Counter>,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -44,6 +46,17 @@ struct AcsLabels {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ListenerLabels {
+    listener: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ClosedLabels {
+    listener: &'static str,
+    reason: &'static str,
+}
+
 impl Metrics {
     /// Creates the counters, and registers the gauge of requests that wait for a limit.
     pub(crate) fn new(waiting: Gauge) -> Self {
@@ -55,6 +68,8 @@ impl Metrics {
             acs: Family::default(),
             sign_ins: Counter::default(),
             given_up: Counter::default(),
+            connections: Family::default(),
+            closed_connections: Family::default(),
         };
         let mut registry = Registry::with_prefix("token_service");
         registry.register("http_requests", "Requests that were answered", metrics.requests.clone());
@@ -84,6 +99,12 @@ impl Metrics {
             "creations_given_up",
             "Creations given up, each of which may have left an identity that no user has",
             metrics.given_up.clone(),
+        );
+        registry.register("connections", "Open connections", metrics.connections.clone());
+        registry.register(
+            "connections_closed",
+            "Connections that the service closed or did not accept, by reason",
+            metrics.closed_connections.clone(),
         );
         Self { registry, ..metrics }
     }
@@ -120,11 +141,47 @@ impl Metrics {
         self.given_up.inc_by(creations);
     }
 
+    /// Returns the metrics of a listener's connections.
+    pub(crate) fn connections(&self, listener: &'static str) -> ConnectionMetrics {
+        ConnectionMetrics {
+            open: self.connections.get_or_create(&ListenerLabels { listener }).clone(),
+            closed: self.closed_connections.clone(),
+            listener,
+        }
+    }
+
     /// Encodes all metrics.
     pub(crate) fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+}
+
+/// The metrics of a listener's connections. [`TokenService::connection_metrics`](crate::TokenService::connection_metrics)
+/// returns them; those of [`Default`] are in no `/metrics`.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectionMetrics {
+    open: Gauge,
+    closed: Family<ClosedLabels, Counter>,
+    listener: &'static str,
+}
+
+impl ConnectionMetrics {
+    /// Counts a connection as open, until [`ended`](Self::ended).
+    pub fn opened(&self) {
+        self.open.inc();
+    }
+
+    /// Counts the end of a connection, for any reason.
+    pub fn ended(&self) {
+        self.open.dec();
+    }
+
+    /// Counts a connection that the service closes or does not accept, by the reason.
+    pub fn closed(&self, reason: &'static str) {
+        let listener = self.listener;
+        self.closed.get_or_create(&ClosedLabels { listener, reason }).inc();
     }
 }
 

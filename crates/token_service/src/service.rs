@@ -4,7 +4,7 @@ use crate::{
     acs::Acs,
     directory::{Directory, Settings, Swept, VerifyError},
     layers::{self, RequestLimits},
-    metrics::Metrics,
+    metrics::{ConnectionMetrics, Metrics},
     policy::TokenPolicy,
     rate_limit::RateLimit,
     routes::{self, ApiState, Health},
@@ -134,6 +134,16 @@ impl TokenService {
     /// Returns the routes for operators: `/healthz`, `/readyz` and `/metrics`.
     pub fn operations(&self) -> Router {
         routes::operations(self.health.clone())
+    }
+
+    /// Returns the metrics of the connections of a listener, which the server of [`routes`](Self::routes) keeps.
+    ///
+    /// # Arguments
+    ///
+    /// * `listener` - The name of the listener, a label in `/metrics`.
+    #[must_use]
+    pub fn connection_metrics(&self, listener: &'static str) -> ConnectionMetrics {
+        self.metrics.connections(listener)
     }
 
     /// Cleans up after crashes and failures: gives up creations that were not completed in time, deletes identities of

@@ -1,0 +1,182 @@
+//! Environments in which a service cannot start, or has to make do.
+
+use crate::{
+    process::{Process, command_after},
+    setup::Setup,
+    support::http,
+};
+use std::{ffi::OsStr, fs};
+use tokio::process::Command;
+
+const CERTIFICATES: &str = "install the CA certificates of the system, such as Debian's ca-certificates";
+
+/// An environment without a service: a script before it, sections of the configuration, and what the service says.
+struct Hopeless {
+    script: &'static str,
+    sections: &'static str,
+    code: i32,
+    says: &'static [&'static str],
+}
+
+const HOPELESS: &[Hopeless] = &[
+    // The database.
+    Hopeless {
+        script: "",
+        sections: "[database]\nurl = 'sqlite://service.toml/users.db?mode=rwc'",
+        code: 1,
+        says: &["open the database", "(code 14)", "create its directory"],
+    },
+    Hopeless {
+        script: "",
+        sections: "[database]\nurl = 'sqlite:///proc/users.db?mode=rwc'",
+        code: 1,
+        says: &["(code 14)", "let the service write to it"],
+    },
+    Hopeless {
+        script: "mkdir users.db",
+        sections: "[database]\nurl = 'sqlite://users.db?mode=rwc'",
+        code: 1,
+        says: &["(code 14)", "let the service write to it"],
+    },
+    Hopeless {
+        script: "mkdir gone && cd gone && rmdir ../gone",
+        sections: "[database]\nurl = 'sqlite://users.db?mode=rwc'",
+        code: 1,
+        says: &["(code 14)", "create its directory"],
+    },
+    Hopeless {
+        script: "head -c 8192 /dev/zero | tr '\\0' x > users.db",
+        sections: "[database]\nurl = 'sqlite://users.db?mode=rwc'",
+        code: 1,
+        says: &["(code 26)", "name another one in database.url"],
+    },
+    Hopeless {
+        script: "ulimit -f 1",
+        sections: "[database]\nurl = 'sqlite://users.db?mode=rwc'",
+        code: 1,
+        says: &["free space on its disk"],
+    },
+    // CA certificates.
+    Hopeless {
+        script: "export SSL_CERT_FILE=/dev/null SSL_CERT_DIR=/nonexistent",
+        sections: "[sidecar]\nurl = 'https://localhost:5001'",
+        code: 1,
+        says: &[CERTIFICATES],
+    },
+    Hopeless {
+        script: "export SSL_CERT_FILE=. SSL_CERT_DIR=service.toml",
+        sections: "[sidecar]\nurl = 'https://localhost:5001'",
+        code: 1,
+        says: &[CERTIFICATES],
+    },
+    // Files of the configuration.
+    Hopeless {
+        script: "mkdir service.pem && ln -s /dev/zero service.key",
+        sections: "[tls]\ncertificate = 'service.pem'\nkey = 'service.key'",
+        code: 2,
+        says: &["tls.certificate: ", "tls.key: "],
+    },
+    // The process.
+    Hopeless {
+        script: "export RUST_MIN_STACK=140737488355328",
+        sections: "",
+        code: 1,
+        says: &["cannot start a thread", "TasksMax"],
+    },
+    Hopeless {
+        script: "ulimit -n 12",
+        sections: "",
+        code: 1,
+        says: &["cannot open files", "LimitNOFILE"],
+    },
+];
+
+/// Environments with a service: a script before it, with its output.
+const BEARABLE: &[&str] = &[
+    "ulimit -n 64",
+    "ulimit -l 0",
+    "unset HOME PATH LANG TZ TMPDIR USER",
+    "export TMPDIR=/nonexistent HOME=/nonexistent LANG=xx_XX.latin1",
+];
+
+/// Scripts that redirect one of the outputs, `{}`: to a full disk, to a pipe that nothing reads, and to nothing.
+const LOST_OUTPUTS: [&str; 3] = [
+    "exec {}>/dev/full",
+    "mkfifo pipe; true <pipe & exec {}>pipe; wait",
+    "exec {}>&-",
+];
+
+/// Returns the command of a service with this configuration, after a script in its directory.
+fn command(setup: &Setup, configuration: &str, script: &str) -> Command {
+    let path = setup.directory.join("service.toml");
+    fs::write(&path, configuration).unwrap();
+    let mut command = command_after(script, &[OsStr::new("--config"), path.as_os_str()]);
+    command.current_dir(&setup.directory).env("RUST_BACKTRACE", "0");
+    command
+}
+
+#[tokio::test]
+async fn hopeless_environments_are_errors_with_the_remedy() {
+    for Hopeless {
+        script,
+        sections,
+        code,
+        says,
+    } in HOPELESS
+    {
+        let setup = Setup::new().await;
+        let configuration = setup.configuration("", sections);
+        let ended = Process::spawn(&mut command(&setup, &configuration, script)).await;
+        let ended = ended.err().unwrap_or_else(|| panic!("it runs: {script} {sections}"));
+        assert_eq!(ended.code, Some(*code), "{script} {sections}: {ended:?}");
+        assert_eq!(ended.stdout, "");
+        assert!(!ended.log.contains("panicked"), "{script} {sections}: {ended:?}");
+        let error: String = ended
+            .log
+            .lines()
+            .skip_while(|line| !line.starts_with("error: "))
+            .collect();
+        for part in *says {
+            assert!(error.contains(part), "{script} {sections}: {ended:?}");
+        }
+    }
+}
+
+/// Sends requests to a service, and stops it.
+async fn check(setup: &Setup, process: Process, endpoint: &str, script: &str) {
+    // The second request finds the log as it is after the first one.
+    for status in [201, 200] {
+        let request = http().post(format!("{endpoint}api/user"));
+        let response = request.bearer_auth(setup.token("alice")).send().await.unwrap();
+        assert_eq!(response.status(), status, "{script}");
+    }
+    process.signal("-TERM").await;
+    let ended = process.ended().await;
+    assert_eq!(ended.code, Some(0), "{script}: {ended:?}");
+    assert!(!ended.log.contains("panicked"), "{script}: {ended:?}");
+}
+
+#[tokio::test]
+async fn bearable_environments_have_a_service() {
+    let without_log = LOST_OUTPUTS.map(|script| script.replace("{}", "2"));
+    let scripts = BEARABLE.iter().map(|script| (*script).to_owned()).chain(without_log);
+    for script in scripts {
+        let setup = Setup::new().await;
+        let process = Process::spawn(&mut command(&setup, &setup.configuration("", ""), &script)).await;
+        let process = process.unwrap_or_else(|ended| panic!("{script}: {ended:?}"));
+        let endpoint = process.text("endpoint").to_owned();
+        check(&setup, process, &endpoint, &script).await;
+    }
+}
+
+#[tokio::test]
+async fn ready_line_that_cannot_be_printed_stops_no_service() {
+    for script in LOST_OUTPUTS.map(|script| script.replace("{}", "1")) {
+        let setup = Setup::new().await;
+        let mut process = Process::begin(&mut command(&setup, &setup.configuration("", ""), &script));
+        let ready = process.logged("the token service is ready").await;
+        let (_, address) = ready.split_once(" address=").unwrap();
+        let endpoint = format!("http://{}/", address.split(' ').next().unwrap());
+        check(&setup, process, &endpoint, &script).await;
+    }
+}
