@@ -1,10 +1,12 @@
 //! Environments in which a service cannot start, or has to make do.
 
 use crate::{
-    process::{Process, command_after},
+    process::{Process, command_after, soon},
     setup::Setup,
     support::http,
 };
+use rlimit::{INFINITY, Resource, prlimit};
+use serde_json::Value;
 use std::{ffi::OsStr, fs};
 use tokio::process::Command;
 
@@ -91,6 +93,22 @@ const HOPELESS: &[Hopeless] = &[
     },
 ];
 
+/// Environments that only root can make, in a namespace of its own.
+const HOPELESS_MOUNTS: &[Hopeless] = &[
+    Hopeless {
+        script: "mkdir disk && mount -t tmpfs -o size=16k none disk",
+        sections: "[database]\nurl = 'sqlite://disk/users.db?mode=rwc'",
+        code: 1,
+        says: &["free space on its disk"],
+    },
+    Hopeless {
+        script: "mount --bind . . && mount -o remount,ro,bind . && cd ../\"${PWD##*/}\"",
+        sections: "[database]\nurl = 'sqlite://users.db?mode=rwc'",
+        code: 1,
+        says: &["(code 14)", "let the service write to it"],
+    },
+];
+
 /// Environments with a service: a script before it, with its output.
 const BEARABLE: &[&str] = &[
     "ulimit -n 64",
@@ -115,30 +133,46 @@ fn command(setup: &Setup, configuration: &str, script: &str) -> Command {
     command
 }
 
+/// Looks at an environment in which no service can start.
+async fn check_hopeless(script: &str, hopeless: &Hopeless) {
+    let Hopeless {
+        sections, code, says, ..
+    } = hopeless;
+    let setup = Setup::new().await;
+    let configuration = setup.configuration("", sections);
+    let ended = Process::spawn(&mut command(&setup, &configuration, script)).await;
+    let ended = ended.err().unwrap_or_else(|| panic!("it runs: {script} {sections}"));
+    assert_eq!(ended.code, Some(*code), "{script} {sections}: {ended:?}");
+    assert_eq!(ended.stdout, "");
+    assert!(!ended.log.contains("panicked"), "{script} {sections}: {ended:?}");
+    let lines = ended.log.lines();
+    let error: String = lines.skip_while(|line| !line.starts_with("error: ")).collect();
+    for part in *says {
+        assert!(error.contains(part), "{script} {sections}: {ended:?}");
+    }
+}
+
 #[tokio::test]
 async fn hopeless_environments_are_errors_with_the_remedy() {
-    for Hopeless {
-        script,
-        sections,
-        code,
-        says,
-    } in HOPELESS
-    {
-        let setup = Setup::new().await;
-        let configuration = setup.configuration("", sections);
-        let ended = Process::spawn(&mut command(&setup, &configuration, script)).await;
-        let ended = ended.err().unwrap_or_else(|| panic!("it runs: {script} {sections}"));
-        assert_eq!(ended.code, Some(*code), "{script} {sections}: {ended:?}");
-        assert_eq!(ended.stdout, "");
-        assert!(!ended.log.contains("panicked"), "{script} {sections}: {ended:?}");
-        let error: String = ended
-            .log
-            .lines()
-            .skip_while(|line| !line.starts_with("error: "))
-            .collect();
-        for part in *says {
-            assert!(error.contains(part), "{script} {sections}: {ended:?}");
-        }
+    for hopeless in HOPELESS {
+        check_hopeless(hopeless.script, hopeless).await;
+    }
+}
+
+#[tokio::test]
+#[allow(clippy::print_stdout, reason = "says why nothing is tested")]
+async fn full_disk_and_read_only_root_are_errors_with_the_remedy() {
+    let allowed = Command::new("unshare").args(["--mount", "true"]).status().await;
+    if !allowed.is_ok_and(|status| status.success()) {
+        println!("skipped: only root can mount file systems");
+        return;
+    }
+    for hopeless in HOPELESS_MOUNTS {
+        let script = format!(
+            "[ -n \"$IN_NAMESPACE\" ] || IN_NAMESPACE=1 exec unshare --mount sh -c '{}; exec \"$0\" \"$@\"' \"$0\" \"$@\"",
+            hopeless.script
+        );
+        check_hopeless(&script, hopeless).await;
     }
 }
 
@@ -179,4 +213,47 @@ async fn ready_line_that_cannot_be_printed_stops_no_service() {
         let endpoint = format!("http://{}/", address.split(' ').next().unwrap());
         check(&setup, process, &endpoint, &script).await;
     }
+}
+
+#[tokio::test]
+async fn disk_that_fills_up_is_reported_until_it_has_space() {
+    let setup = Setup::new().await;
+    let mut process = setup.start(&setup.configuration("", "")).await;
+    let limit_files = |bytes| {
+        let id = process.id().try_into().unwrap();
+        prlimit(id, Resource::FSIZE, Some((bytes, INFINITY)), None).unwrap();
+    };
+    let create = |user| {
+        http()
+            .post(process.url("api/user"))
+            .bearer_auth(setup.token(user))
+            .send()
+    };
+    let ready = async || {
+        let response = http().get(process.url("readyz")).send().await.unwrap();
+        let body: Value = response.json().await.unwrap();
+        body["database"].as_bool().unwrap()
+    };
+    assert_eq!(create("alice").await.unwrap().status(), 201);
+    assert!(ready().await);
+
+    limit_files(1024);
+    let refused = create("bob").await.unwrap();
+    assert_eq!(refused.status(), 503);
+    let body: Value = refused.json().await.unwrap();
+    assert_eq!(body["reason"], "database");
+    // What is there can be read.
+    let user = http().get(process.url("api/user")).bearer_auth(setup.token("alice"));
+    assert_eq!(user.send().await.unwrap().status(), 200);
+    soon("not ready", async { while ready().await {} }).await;
+
+    limit_files(INFINITY);
+    soon("ready", async { while !ready().await {} }).await;
+    assert_eq!(create("bob").await.unwrap().status(), 201);
+    let line = process.logged("free space on its disk").await;
+    assert!(line.contains("ERROR"), "{line}");
+    process.signal("-TERM").await;
+    let ended = process.ended().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(!ended.log.contains("panicked"), "{ended:?}");
 }
