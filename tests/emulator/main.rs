@@ -8,7 +8,9 @@
 )]
 
 mod exchanges;
+mod identifiers;
 mod rate_limits;
+mod readme;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -1,4 +1,4 @@
-//! The requests of the client and its handling of responses, over a fake transport.
+//! The requests of the client, its handling of responses and its spans, over a fake transport.
 
 #![allow(
     clippy::indexing_slicing,
@@ -10,11 +10,14 @@
 mod authentication;
 mod errors;
 mod policies;
+mod properties;
+mod recordings;
 mod requests;
 mod responses;
 #[path = "../support/mod.rs"]
 mod support;
 mod teams_extension;
+mod tracing;
 mod versions;
 
 use azure_communication_identity::{CommunicationIdentityClient, CommunicationIdentityClientOptions};

@@ -1,4 +1,4 @@
-// The snippets are compiled and run by tests/readme.rs, which gives them a sidecar.
+// The snippets are compiled and run by tests/sidecar/readme.rs, which gives them a sidecar.
 #![cfg_attr(not(doctest), doc = include_str!("../README.md"))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -22,6 +22,7 @@ mod fake_service;
 #[path = "../../../../tests/support/log.rs"]
 mod log;
 mod policies;
+mod readme;
 mod redaction;
 mod requests;
 mod retries;

@@ -1,18 +1,16 @@
 //! The Rust snippets of README.md, compiled and run with a fake sidecar.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use include_file::include_markdown;
 use std::collections::BTreeSet;
 
-include!("support/doctest.rs");
+include!("../support/doctest.rs");
 
 /// The included snippets.
 const SNIPPETS: [&str; 6] = ["call", "client", "credential", "handler", "header", "send"];
 
 #[test]
 fn every_snippet_is_included() {
-    let readme = include_str!("../README.md");
+    let readme = include_str!("../../README.md");
     let found: BTreeSet<&str> = readme
         .lines()
         .filter_map(|line| line.strip_prefix("```rust"))

@@ -1,14 +1,10 @@
 //! The Rust snippets of README.md compile and run, against the emulator.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
+use crate::support::{emulator::emulator_options, fixtures::CONNECTION_STRING};
 use acs_identity_emulator::{Emulator, EntraTokenRequest};
 use azure_communication_identity::CommunicationIdentityClient;
 use include_file::include_markdown;
 use std::{collections::BTreeSet, error::Error};
-use support::{emulator::emulator_options, fixtures::CONNECTION_STRING};
 
 /// The snippets that this file includes.
 const SNIPPETS: [&str; 11] = [
@@ -27,7 +23,7 @@ const SNIPPETS: [&str; 11] = [
 
 #[test]
 fn every_snippet_is_included() {
-    let readme = include_str!("../README.md");
+    let readme = include_str!("../../README.md");
     let found: BTreeSet<&str> = readme
         .lines()
         .filter_map(|line| line.strip_prefix("```rust"))

@@ -2,26 +2,17 @@
 //!
 //! Each file under `testdata/recordings` names the repository it was recorded for.
 
-#![allow(
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-
+use crate::support::{
+    fake_service::{AttemptResponse, FakeService, respond},
+    fixtures::CONNECTION_STRING,
+    operation::{Operation, Output, Subject},
+};
 use azure_communication_identity::{
     CommunicationError, CommunicationIdentityClient, CommunicationIdentityClientOptions,
 };
 use azure_core::{Error, error::ErrorKind, http::StatusCode};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
-use support::{
-    fake_service::{AttemptResponse, FakeService, respond},
-    fixtures::CONNECTION_STRING,
-    operation::{Operation, Output, Subject},
-};
 
 /// One request and response of a recording.
 struct Exchange {

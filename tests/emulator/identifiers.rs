@@ -1,14 +1,10 @@
 //! The claims of the emulator's tokens, and the identifiers in them.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
+use crate::support::emulator::{client, start, teams_user};
 use azure_communication_identity::{
     CommunicationCloudEnvironment, CommunicationTokenScope, MicrosoftTeamsUserIdentifier,
 };
 use azure_core::time::{Duration, OffsetDateTime};
-use support::emulator::{client, start, teams_user};
 
 /// Returns a moment without its fraction, which tokens do not carry.
 fn to_the_second(moment: OffsetDateTime) -> OffsetDateTime {

@@ -1,9 +1,10 @@
 //! Properties of the signature, the parsers, the path of a request, and the texts of errors.
 
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
+use crate::support::{
+    fake_service::{AttemptResponse, FakeService, issued, respond},
+    fixtures::{API_VERSION, ENDPOINT, KEY, SCOPES},
+    signature::Received,
+};
 use acs_identity_emulator::signature::SignatureError;
 use azure_communication_identity::{
     AzureKeyCredential, CommunicationIdentifier, CommunicationIdentityClient, CommunicationIdentityClientOptions,
@@ -15,11 +16,6 @@ use azure_core::{
 };
 use proptest::prelude::*;
 use std::{future::Future, sync::Arc};
-use support::{
-    fake_service::{AttemptResponse, FakeService, issued, respond},
-    fixtures::{API_VERSION, ENDPOINT, KEY, SCOPES},
-    signature::Received,
-};
 
 /// Runs a future that never waits.
 fn run<T>(future: impl Future<Output = T>) -> T {

@@ -1,18 +1,14 @@
 //! Spans, through the bridge from azure_core to OpenTelemetry.
 
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
+use crate::support::{
+    fake_service::{FakeService, busy, created},
+    fixtures::{API_VERSION, CONNECTION_STRING, ENDPOINT, USER},
+};
 use azure_communication_identity::{CommunicationIdentityClient, CommunicationIdentityClientOptions};
 use azure_core::http::InstrumentationOptions;
 use azure_core_opentelemetry::OpenTelemetryTracerProvider;
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use std::sync::Arc;
-use support::{
-    fake_service::{FakeService, busy, created},
-    fixtures::{API_VERSION, CONNECTION_STRING, ENDPOINT, USER},
-};
 
 fn attribute(span: &SpanData, key: &str) -> Option<String> {
     let found = span.attributes.iter().find(|attribute| attribute.key.as_str() == key);
