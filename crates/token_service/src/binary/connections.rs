@@ -72,7 +72,7 @@ impl Connections {
         Admitted { client, _slot: slot }
     }
 
-    /// Returns a slot. The semaphore is never closed, so that there is one.
+    /// Returns a slot. There always is one in the end, as the semaphore is never closed.
     async fn slot(&self) -> Option<OwnedSemaphorePermit> {
         loop {
             if let Ok(slot) = self.0.slots.clone().try_acquire_owned() {

@@ -2,7 +2,7 @@
 
 use tracing::warn;
 
-/// The limit of the operators' connections. It is theirs alone, so that probes pass whatever callers do.
+/// The limit of the operators' connections. It is theirs alone, so that probes pass under any load of callers.
 pub(crate) const OPERATIONS_CONNECTIONS: usize = 64;
 /// The files of a connection to the database: SQLite has three.
 const FILES_PER_DATABASE_CONNECTION: usize = 3;

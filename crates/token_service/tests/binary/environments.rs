@@ -178,7 +178,7 @@ async fn full_disk_and_read_only_root_are_errors_with_the_remedy() {
 
 /// Sends requests to a service, and stops it.
 async fn check(setup: &Setup, process: Process, endpoint: &str, script: &str) {
-    // The second request finds the log as it is after the first one.
+    // The first request has been logged when the second one arrives.
     for status in [201, 200] {
         let request = http().post(format!("{endpoint}api/user"));
         let response = request.bearer_auth(setup.token("alice")).send().await.unwrap();
