@@ -21,6 +21,8 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tracing::warn;
 
+/// The part of the connections that is closed ahead, as a connection that is closed takes a moment to end.
+const CLOSED_AHEAD: usize = 32;
 /// The interval between two warnings about the limit.
 const WARNING_INTERVAL: Duration = Duration::from_mins(1);
 /// The place of a connection with a request in flight.
@@ -74,12 +76,14 @@ impl Connections {
 
     /// Returns a slot. There always is one in the end, as the semaphore is never closed.
     async fn slot(&self) -> Option<OwnedSemaphorePermit> {
+        let is_almost_full = self.0.slots.available_permits() <= self.0.limit / CLOSED_AHEAD;
+        let makes_room = is_almost_full && self.close_longest_waiting();
         loop {
             if let Ok(slot) = self.0.slots.clone().try_acquire_owned() {
                 return Some(slot);
             }
             let freed = self.0.slots.clone().acquire_owned();
-            if self.close_longest_waiting() {
+            if makes_room || self.close_longest_waiting() {
                 return freed.await.ok();
             }
             select! {
