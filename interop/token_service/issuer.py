@@ -45,8 +45,8 @@ class Issuer:
             "ISSUER_CLIENT_ID": CLIENT,
         }
 
-    def entra_token(self, object_id):
-        """An access token of version 2, for a user of the directory."""
+    def entra_token(self, object_id, *roles):
+        """An access token of version 2, for a user of the directory with these roles."""
         now = int(time.time())
         claims = {
             "iss": f"{self.url}/{TENANT}/v2.0",
@@ -56,6 +56,7 @@ class Issuer:
             "tid": TENANT,
             "azp": "99998888-7777-6666-5555-444433332222",
             "scp": "access_as_user",
+            "roles": list(roles),
             "ver": "2.0",
             "iat": now,
             "nbf": now,

@@ -85,7 +85,9 @@ class Program:
 
 class Emulator(Program):
     def __init__(self):
-        super().__init__(os.environ["EMULATOR_BINARY"])
+        self.folder = tempfile.TemporaryDirectory()
+        self.certificate = os.path.join(self.folder.name, "ca.pem")
+        super().__init__(os.environ["EMULATOR_BINARY"], "--ca-out", self.certificate)
 
     def identity_count(self):
         status, resource = self.ask("GET", "/_emulator/identities")

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -59,6 +60,18 @@ def test_frozen_server_processes(replicas, database, issuer):
     finally:
         for pid in frozen:
             os.kill(pid, signal.SIGCONT)
+
+
+def test_metrics_while_the_users_are_locked(replicas, database):
+    (service,) = replicas(1)
+    backlog = 'token_service_backlog{kind="claims"} 0'
+    read = lambda: service.answer("GET", "/metrics")[2].decode()
+    with locked_users(database):
+        began = time.monotonic()
+        metrics = read()
+        assert time.monotonic() - began < 5, "it waited for the database"
+        assert "token_service_backlog{" not in metrics and "token_service_database_connections{" in metrics
+    wait_until(lambda: backlog in read(), "the backlog is not counted again")
 
 
 def test_server_that_ends_all_connections(replicas, database, issuer):

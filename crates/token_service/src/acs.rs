@@ -4,16 +4,17 @@ use crate::{
     error::ApiError,
     metrics::Metrics,
     policy::Grant,
-    resource::ResourceId,
+    resource::{ResourceId, endpoint_name},
     service_limits::{QueueFull, WINDOW},
 };
 use axum::http::StatusCode;
 use azure_communication_identity::{
     CommunicationAccessToken, CommunicationError, CommunicationErrorCode, CommunicationIdentityClient,
-    CommunicationUserIdentifier, TeamsUserTokenRequest, creation_outcome_unknown,
+    CommunicationUserIdentifier, ExchangedAccessToken, TeamsExtensionAssignment, TeamsExtensionAssignmentId,
+    TeamsExtensionPrincipal, TeamsUserTokenRequest, creation_outcome_unknown,
     models::CommunicationIdentityClientGetTokenOptions,
 };
-use azure_core::{Error, error::ErrorKind};
+use azure_core::{Error, credentials::Secret, error::ErrorKind};
 use client_core::error::chain;
 use std::{error::Error as StdError, sync::Arc, time::Duration};
 use tokio::{sync::OnceCell, time::timeout};
@@ -49,8 +50,7 @@ impl Acs {
 
     /// Returns the endpoint of the resource, without a query.
     pub(crate) fn endpoint(&self) -> String {
-        let endpoint = self.client.endpoint();
-        format!("{}{}", endpoint.origin().ascii_serialization(), endpoint.path())
+        endpoint_name(self.client.endpoint())
     }
 
     /// Sets the resource of the client, unless an identity has shown it.
@@ -163,6 +163,91 @@ impl Acs {
         }
     }
 
+    /// Gets an assignment of Teams Phone.
+    pub(crate) async fn assignment(
+        &self,
+        id: &TeamsExtensionAssignmentId,
+    ) -> Result<TeamsExtensionAssignment, ApiError> {
+        const OPERATION: &str = "get_assignment";
+        let response = self.client.get_teams_extension_assignment(id, None).await;
+        match response.and_then(azure_core::http::Response::into_model) {
+            Ok(assignment) => {
+                self.metrics.acs(OPERATION, "ok");
+                Ok(assignment)
+            }
+            Err(error) if is_unknown(&error) => {
+                self.metrics.acs(OPERATION, "gone");
+                Err(ApiError::no_assignment())
+            }
+            Err(error) => Err(self.failure(OPERATION, &error)),
+        }
+    }
+
+    /// Creates or replaces an assignment of Teams Phone. Returns whether it is new, too.
+    pub(crate) async fn put_assignment(
+        &self,
+        id: &TeamsExtensionAssignmentId,
+        principal: &TeamsExtensionPrincipal,
+    ) -> Result<(TeamsExtensionAssignment, bool), ApiError> {
+        const OPERATION: &str = "put_assignment";
+        let put = self
+            .client
+            .create_or_replace_teams_extension_assignment(id, principal, None);
+        let put = async {
+            let response = put.await?;
+            let is_new = response.status() == azure_core::http::StatusCode::Created;
+            Ok((response.into_model()?, is_new))
+        };
+        match put.await {
+            Ok(assignment) => {
+                self.metrics.acs(OPERATION, "ok");
+                Ok(assignment)
+            }
+            Err(error) => Err(self.failure(OPERATION, &error)),
+        }
+    }
+
+    /// Deletes an assignment of Teams Phone, which revokes the tokens of its principal. One that does not exist counts as
+    /// deleted.
+    pub(crate) async fn delete_assignment(&self, id: &TeamsExtensionAssignmentId) -> Result<(), ApiError> {
+        const OPERATION: &str = "delete_assignment";
+        let Err(error) = self.client.delete_teams_extension_assignment(id, None).await else {
+            self.metrics.acs(OPERATION, "ok");
+            return Ok(());
+        };
+        if is_unknown(&error) {
+            self.metrics.acs(OPERATION, "gone");
+            return Ok(());
+        }
+        Err(self.failure(OPERATION, &error))
+    }
+
+    /// Exchanges a Teams user's Entra token for a token of Teams Phone. The Entra token authenticates the exchange.
+    pub(crate) async fn exchange_for_phone(&self, token: Secret) -> Result<ExchangedAccessToken, ApiError> {
+        if self.client.endpoint().scheme() != "https" {
+            error!(
+                "Teams Phone needs an endpoint of https, as Entra tokens must not travel in plain text: correct acs.*"
+            );
+            return Err(ApiError::acs_refused());
+        }
+        let response = self.client.get_token_for_teams_extension_user(token, None).await;
+        match response.and_then(azure_core::http::Response::into_model) {
+            Ok(exchanged) => {
+                self.metrics.acs("exchange_phone", "ok");
+                Ok(exchanged)
+            }
+            Err(error) => {
+                let failure = self.failure("exchange_phone", &error);
+                let refusal = CommunicationError::from_error(&error);
+                Err(match refusal.map(|refusal| u16::from(refusal.status)) {
+                    Some(401) => ApiError::phone_token_refused(),
+                    Some(403) => ApiError::teams_phone_refused(),
+                    _ => failure,
+                })
+            }
+        }
+    }
+
     /// Logs and counts the failure of an operation on an identity, which may be gone. The service has one code for deleted
     /// identities and for those of other resources.
     async fn failure_of_identity(
@@ -235,10 +320,7 @@ impl Acs {
                 ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "acs_unavailable", message)
                     .retry_after(retry_after.unwrap_or(Duration::from_secs(5)))
             }
-            _ => {
-                let message = "Azure Communication Services refused this service's request: its log says more";
-                ApiError::new(StatusCode::BAD_GATEWAY, "acs_refused", message)
-            }
+            _ => ApiError::acs_refused(),
         }
     }
 }

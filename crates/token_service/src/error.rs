@@ -59,6 +59,16 @@ impl ApiError {
         self
     }
 
+    /// Returns the reason, for programs.
+    pub(crate) fn reason(&self) -> &'static str {
+        self.reason
+    }
+
+    /// Returns the failure and its remedy, for people.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Returns whether this service or one of its dependencies failed, rather than the caller.
     pub(crate) fn is_upstream(&self) -> bool {
         self.status.is_server_error() || self.status == StatusCode::TOO_MANY_REQUESTS
@@ -71,6 +81,17 @@ impl ApiError {
     pub(crate) fn no_identity() -> Self {
         let message = "the user has no Azure Communication Services identity: POST /api/user creates one";
         Self::new(StatusCode::NOT_FOUND, "no_identity", message)
+    }
+
+    pub(crate) fn no_user() -> Self {
+        let message = "there is no such user: an id is an issuer, a space and a subject or, for Entra ID, a tenant, a space and \
+                       an object; or it is an identity, such as 8:acs:…";
+        Self::new(StatusCode::NOT_FOUND, "no_user", message)
+    }
+
+    pub(crate) fn no_assignment() -> Self {
+        let message = "the principal has no assignment of Teams Phone: PUT creates one";
+        Self::new(StatusCode::NOT_FOUND, "no_assignment", message)
     }
 
     pub(crate) fn identity_gone() -> Self {
@@ -90,10 +111,26 @@ impl ApiError {
         Self::new(StatusCode::BAD_GATEWAY, "other_resource", message)
     }
 
+    pub(crate) fn acs_refused() -> Self {
+        let message = "Azure Communication Services refused this service's request: its log says more";
+        Self::new(StatusCode::BAD_GATEWAY, "acs_refused", message)
+    }
+
     pub(crate) fn teams_token_refused() -> Self {
         let message = "the Teams user's Entra token was refused: get another one with Teams.ManageCalls and \
                        Teams.ManageChats, for the application of this service";
         Self::new(StatusCode::FORBIDDEN, "teams_token_refused", message)
+    }
+
+    pub(crate) fn phone_token_refused() -> Self {
+        let message = "the Teams user's Entra token was refused: get another one with TeamsExtension.ManageCalls";
+        Self::new(StatusCode::FORBIDDEN, "teams_token_refused", message)
+    }
+
+    pub(crate) fn teams_phone_refused() -> Self {
+        let message = "the user is not admitted to Teams Phone: their Entra token needs TeamsExtension.ManageCalls, and an \
+                       administrator must assign the user, with the token's application, to the resource of this service";
+        Self::new(StatusCode::FORBIDDEN, "teams_phone_refused", message)
     }
 
     /// `wait` is the time until another request may create the identity.

@@ -1,6 +1,11 @@
 //! Layers around the API: limits, CORS, security headers, and the log and metrics of requests.
 
-use crate::{error::ApiError, metrics::Metrics, teams::TEAMS_TOKEN_HEADER};
+use crate::{
+    error::ApiError,
+    metrics::Metrics,
+    teams::TEAMS_TOKEN_HEADER,
+    trace::{TRACEPARENT, TRACESTATE, Trace},
+};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
@@ -20,13 +25,16 @@ use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{AllowOrigin, AllowPrivateNetwork, CorsLayer},
 };
-use tracing::{Instrument, field::Empty, info, info_span};
+use tracing::{Instrument, Span, error_span, field::Empty, info};
 use uuid::Uuid;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest request id that is accepted from a caller.
 const MAX_REQUEST_ID_BYTES: usize = 64;
+
+/// The status of requests without a response, in the log and the metrics. It is nginx's for callers who have disconnected.
+const NO_RESPONSE: u16 = 499;
 
 /// Limits of a request, and the origins whose pages may send it.
 #[derive(Clone, Debug)]
@@ -52,25 +60,77 @@ async fn time_limit(State(limit): State<Duration>, request: Request, next: Next)
     response.unwrap_or_else(|_| ApiError::timeout().into_response())
 }
 
-/// Logs and counts a request by its route, which hides ids in the path.
+/// Logs and counts a request, and runs it in its trace.
 async fn observe(
     State(metrics): State<Arc<Metrics>>,
     route: Option<MatchedPath>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let started = Instant::now();
     let id = request_id(request.headers_mut());
+    let trace = Trace::of(request.headers());
     let method = known_method(request.method());
-    let route = route.as_ref().map_or("none", MatchedPath::as_str);
-    let span = info_span!("request", id = id.to_str().ok(), method, route, reason = Empty);
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let route = Route(route);
+    // At the highest level, so that every filter of the log keeps it with the events that it lets pass.
+    let span = error_span!(
+        "request",
+        id = id.to_str().ok(),
+        trace_id = trace.id(),
+        method,
+        route = route.as_str(),
+        reason = Empty
+    );
+    let mut observed = Observed {
+        metrics,
+        method,
+        route,
+        started: Instant::now(),
+        span: span.clone(),
+        status: None,
+    };
+    let mut response = trace.scope(next.run(request).instrument(span)).await;
+    observed.status = Some(response.status().as_u16());
     add_headers(response.headers_mut(), id);
-    let (status, took) = (response.status().as_u16(), started.elapsed());
-    metrics.request(method, route, status, took);
-    let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    span.in_scope(|| info!(status, microseconds, "answered"));
     response
+}
+
+/// The route of a request, which hides ids in the path.
+struct Route(Option<MatchedPath>);
+
+impl Route {
+    fn as_str(&self) -> &str {
+        self.0.as_ref().map_or("none", MatchedPath::as_str)
+    }
+}
+
+/// A request in progress. Dropping it logs and counts the request, whether there is a response or not.
+struct Observed {
+    metrics: Arc<Metrics>,
+    method: &'static str,
+    route: Route,
+    started: Instant,
+    span: Span,
+    /// `None` as long as there is no response.
+    status: Option<u16>,
+}
+
+impl Drop for Observed {
+    fn drop(&mut self) {
+        let took = self.started.elapsed();
+        let status = self.status.unwrap_or(NO_RESPONSE);
+        self.metrics.request(self.method, self.route.as_str(), status, took);
+        let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.span.in_scope(|| {
+            if self.status.is_some() {
+                info!(status, microseconds, "answered");
+            } else {
+                info!(
+                    status,
+                    microseconds, "not answered: the caller has disconnected, or was cut off"
+                );
+            }
+        });
+    }
 }
 
 /// Returns the request's id, if it is safe to log. Otherwise sets a new one.
@@ -96,6 +156,7 @@ fn known_method(method: &Method) -> &'static str {
         Method::GET => "GET",
         Method::HEAD => "HEAD",
         Method::POST => "POST",
+        Method::PUT => "PUT",
         Method::DELETE => "DELETE",
         Method::OPTIONS => "OPTIONS",
         _ => "other",
@@ -125,12 +186,14 @@ fn cors(origins: Vec<HeaderValue>, allow_private_network: bool) -> CorsLayer {
     CorsLayer::new()
         .allow_private_network(private_network)
         .allow_origin(AllowOrigin::predicate(move |origin, _| origins.contains(origin)))
-        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers([
             AUTHORIZATION,
             CONTENT_TYPE,
             REQUEST_ID,
             HeaderName::from_static(TEAMS_TOKEN_HEADER),
+            HeaderName::from_static(TRACEPARENT),
+            HeaderName::from_static(TRACESTATE),
         ])
         .expose_headers([REQUEST_ID, RETRY_AFTER, WWW_AUTHENTICATE])
         .max_age(Duration::from_mins(10))

@@ -2,6 +2,8 @@
 #![cfg_attr(not(doctest), doc = include_str!("../README.md"))]
 
 mod acs;
+mod admin;
+mod audit;
 mod directory;
 mod error;
 mod layers;
@@ -15,8 +17,10 @@ mod service;
 mod service_limits;
 mod store;
 mod teams;
+mod trace;
 mod user;
 
+pub use admin::{Admin, AdminAccess, AdminError, AssignmentRecord, DeletionPage, UserExport, UserPage};
 pub use directory::{Swept, VerifyError};
 pub use metrics::ConnectionMetrics;
 pub use policy::{PolicyError, RuleHolder, TokenPolicy, TokenRule};
@@ -24,6 +28,7 @@ pub use resource::ResourceMismatch;
 pub use seal::{CredentialFingerprint, InvalidSealingKey, SealingKeys};
 pub use service::{TokenService, TokenServiceBuilder};
 pub use service_limits::ServiceLimits;
-pub use store::{LeftIdentity, Store, StoreError, StoreErrorKind};
-pub use teams::TeamsExchange;
+pub use store::{DueDeletion, LeftIdentity, Store, StoreError, StoreErrorKind, UserRecord};
+pub use teams::{TeamsExchange, TeamsPhoneExchange};
+pub use trace::TraceHeaders;
 pub use user::UserIdClaims;

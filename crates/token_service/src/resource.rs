@@ -2,6 +2,7 @@
 
 use azure_communication_identity::CommunicationUserIdentifier;
 use std::fmt::{self, Display, Formatter};
+use url::Url;
 
 /// The id of a resource, which is part of each of its identities.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -15,6 +16,11 @@ pub(crate) struct ResourceId(String);
 pub struct ResourceMismatch {
     pub(crate) recorded: ResourceId,
     pub(crate) configured: ResourceId,
+}
+
+/// Returns the text by which a database knows an endpoint, without a query.
+pub(crate) fn endpoint_name(endpoint: &Url) -> String {
+    format!("{}{}", endpoint.origin().ascii_serialization(), endpoint.path())
 }
 
 impl ResourceId {

@@ -2,6 +2,8 @@
 
 use crate::{
     acs::Acs,
+    admin::{Admin, AdminAccess, Administration},
+    audit::AuditLog,
     directory::{Directory, Settings, Swept, VerifyError},
     layers::{self, RequestLimits},
     metrics::{ConnectionMetrics, Metrics},
@@ -11,7 +13,7 @@ use crate::{
     seal::{CredentialFingerprint, SealingKeys},
     service_limits::ServiceLimits,
     store::{Store, StoreError},
-    teams::TeamsExchange,
+    teams::{TeamsExchange, TeamsPhoneExchange},
     user::{IssuerAliases, UserIdClaims},
 };
 use axum::{Router, http::HeaderValue};
@@ -72,6 +74,9 @@ pub struct TokenServiceBuilder {
     user_id_claims: UserIdClaims,
     issuer_aliases: IssuerAliases,
     teams: Option<TeamsExchange>,
+    admin: Option<AdminAccess>,
+    audit_shows_ids: bool,
+    teams_phone: Option<TeamsPhoneExchange>,
     requests_per_minute: NonZeroU32,
     fresh_tokens_per_hour: NonZeroU32,
     acs_costs_per_hour: NonZeroU32,
@@ -99,6 +104,9 @@ impl TokenService {
             user_id_claims: UserIdClaims::default(),
             issuer_aliases: IssuerAliases::default(),
             teams: None,
+            admin: None,
+            audit_shows_ids: false,
+            teams_phone: None,
             requests_per_minute: DEFAULT_REQUESTS_PER_MINUTE,
             fresh_tokens_per_hour: DEFAULT_FRESH_TOKENS_PER_HOUR,
             acs_costs_per_hour: DEFAULT_ACS_COSTS_PER_HOUR,
@@ -131,7 +139,7 @@ impl TokenService {
         layers::add(api, self.request_limits.clone(), self.metrics.clone())
     }
 
-    /// Returns the routes for operators: `/healthz`, `/readyz` and `/metrics`.
+    /// Returns the routes for operations: `/healthz`, `/readyz` and `/metrics`.
     pub fn operations(&self) -> Router {
         routes::operations(self.health.clone())
     }
@@ -143,7 +151,17 @@ impl TokenService {
     /// * `listener` - The name of the listener, a label in `/metrics`.
     #[must_use]
     pub fn connection_metrics(&self, listener: &'static str) -> ConnectionMetrics {
-        self.metrics.connections(listener)
+        self.metrics.http_connections(listener)
+    }
+
+    /// Returns the operations of operators on any user, with or without [routes](TokenServiceBuilder::admin) for them.
+    ///
+    /// # Arguments
+    ///
+    /// * `actor` - The name of the program or its user, which the audit log shows.
+    #[must_use]
+    pub fn admin(&self, actor: &str) -> Admin {
+        Admin::of_command(&self.api.admin, actor)
     }
 
     /// Cleans up after crashes and failures: gives up creations that were not completed in time, deletes identities of
@@ -232,6 +250,25 @@ impl TokenServiceBuilder {
         self
     }
 
+    /// Enables the routes below `/admin`, for these callers. Default: no such routes.
+    pub fn admin(mut self, access: AdminAccess) -> Self {
+        self.admin = Some(access);
+        self
+    }
+
+    /// Shows the ids of users, identities and operators in the audit log, in the place of [hashes](Admin::hash). Default:
+    /// false.
+    pub fn audit_ids(mut self, shown: bool) -> Self {
+        self.audit_shows_ids = shown;
+        self
+    }
+
+    /// Enables tokens of Teams Phone for Teams users, who are identified by [`UserIdClaims::EntraObject`].
+    pub fn teams_phone(mut self, teams_phone: TeamsPhoneExchange) -> Self {
+        self.teams_phone = Some(teams_phone);
+        self
+    }
+
     /// Allows web pages of these origins to call, such as `https://app.contoso.com`. Default: no origin.
     pub fn allow_origins(mut self, origins: impl IntoIterator<Item = HeaderValue>) -> Self {
         self.request_limits.origins = origins.into_iter().collect();
@@ -259,7 +296,7 @@ impl TokenServiceBuilder {
 
     /// Limits what a user can cause at Azure Communication Services in an hour, whose limits all users share. Default: 60.
     ///
-    /// A token costs 1, an exchange for Teams 2, a revocation 4, and an identity 8, with its later deletion. What comes from
+    /// A token costs 1, an exchange for Teams or Teams Phone 2, a revocation 4, and an identity 8, with its later deletion. What comes from
     /// the cache costs nothing.
     pub fn acs_costs_per_hour(mut self, costs: NonZeroU32) -> Self {
         self.acs_costs_per_hour = costs;
@@ -297,11 +334,20 @@ impl TokenServiceBuilder {
         let metrics = Arc::new(Metrics::new(waiting));
         let acs = Acs::new(self.identities, metrics.clone());
         let costs = RateLimit::of_acs_costs(self.acs_costs_per_hour);
+        let admin_store = self.store.database.clone();
         let directory = Directory::new(self.store.database, acs.clone(), self.settings, costs, metrics.clone());
         TokenService {
             health: Arc::new(Health::new(directory.clone(), self.guard.clone(), metrics.clone())),
             metrics,
             api: Arc::new(ApiState {
+                admin: Administration {
+                    directory: directory.clone(),
+                    acs: acs.clone(),
+                    issuer_aliases: self.issuer_aliases.clone(),
+                    audit: AuditLog::new(admin_store.clone(), self.audit_shows_ids),
+                    store: admin_store,
+                },
+                admin_access: self.admin,
                 directory,
                 guard: self.guard,
                 user_id_claims: self.user_id_claims,
@@ -310,6 +356,7 @@ impl TokenServiceBuilder {
                 rate_limit: RateLimit::of_requests(self.requests_per_minute),
                 fresh_limit: RateLimit::of_fresh_tokens(self.fresh_tokens_per_hour),
                 teams: self.teams,
+                teams_phone: self.teams_phone,
                 acs,
             }),
             request_limits: self.request_limits,

@@ -1,26 +1,22 @@
-//! Exchange of a Teams user's Entra token for a token of Azure Communication Services.
+//! Exchanges of a Teams user's Entra token for a token of Azure Communication Services: of that Teams user, or for Teams Phone.
 
-use crate::{acs::Acs, error::ApiError};
+use crate::{acs::Acs, error::ApiError, user::EntraUser};
 use axum::http::{HeaderMap, StatusCode};
-use azure_communication_identity::{CommunicationAccessToken, TeamsUserTokenRequest};
+use azure_communication_identity::{CommunicationAccessToken, ExchangedAccessToken, TeamsUserTokenRequest};
 use azure_core::credentials::Secret;
+use client_core::jwt::unverified_claims;
 use entra_sidecar::{InboundToken, SidecarClient, SidecarError, SidecarErrorKind, web::HandlerError};
-use jsonwebtoken::dangerous::insecure_decode_claims;
-use serde::Deserialize;
 use token_guard::Caller;
 use tracing::{debug, warn};
 
 /// The header with the Teams user's Entra token, as in Microsoft's sample.
 pub(crate) const TEAMS_TOKEN_HEADER: &str = "teams-user-aad-token";
 
-/// The longest Entra token that is parsed.
-const MAX_TOKEN_BYTES: usize = 16 * 1024;
-
 /// Exchanges Entra tokens of Teams users, with the permissions `Teams.ManageCalls` and `Teams.ManageChats`. The caller sends
 /// the Entra token, or the sidecar acquires it on behalf of the caller.
 ///
-/// The Entra token must be the caller's: its `oid` is compared with that of the caller's checked token. Azure Communication
-/// Services checks the rest.
+/// The Entra token must be the caller's: its `tid` and `oid` are compared with those of the caller's checked token. Azure
+/// Communication Services checks the rest.
 ///
 /// # Examples
 ///
@@ -36,12 +32,7 @@ const MAX_TOKEN_BYTES: usize = 16 * 1024;
 #[derive(Clone, Debug)]
 pub struct TeamsExchange {
     client_id: String,
-    sidecar: Option<(SidecarClient, String)>,
-}
-
-#[derive(Deserialize)]
-struct Claims {
-    oid: Option<String>,
+    tokens: EntraTokens,
 }
 
 impl TeamsExchange {
@@ -54,7 +45,7 @@ impl TeamsExchange {
     pub fn new(client_id: impl Into<String>) -> Self {
         Self {
             client_id: client_id.into(),
-            sidecar: None,
+            tokens: EntraTokens::default(),
         }
     }
 
@@ -67,35 +58,107 @@ impl TeamsExchange {
     ///   `https://auth.msft.communication.azure.com/Teams.ManageCalls` and `.../Teams.ManageChats`.
     #[must_use]
     pub fn on_behalf_of(mut self, sidecar: SidecarClient, api: impl Into<String>) -> Self {
-        self.sidecar = Some((sidecar, api.into()));
+        self.tokens.sidecar = Some((sidecar, api.into()));
         self
     }
 
-    /// Returns a token for the caller, whose object id this is.
+    /// Returns a token for the caller, who is this user.
     pub(crate) async fn token(
         &self,
         acs: &Acs,
         caller: &Caller,
-        object_id: &str,
+        user: EntraUser<'_>,
         headers: &HeaderMap,
     ) -> Result<CommunicationAccessToken, ApiError> {
+        acs.exchange(TeamsUserTokenRequest {
+            token: self.tokens.of(caller, user, headers).await?,
+            client_id: self.client_id.clone(),
+            user_object_id: user.object_id.to_owned(),
+        })
+        .await
+    }
+}
+
+/// Exchanges Entra tokens of Teams users for tokens of Teams Phone extensibility, with the permission
+/// `TeamsExtension.ManageCalls`. The caller sends the Entra token, or the sidecar acquires it on behalf of the caller.
+///
+/// The Entra token must be the caller's, as with [`TeamsExchange`]. It authenticates the exchange itself, so the identity
+/// client must use https. An [assignment][guide] must admit the user to the resource.
+///
+/// [guide]: https://learn.microsoft.com/azure/communication-services/quickstarts/tpe/teams-phone-extensibility-access-teams-phone
+///
+/// # Examples
+///
+/// ```
+/// use entra_sidecar::SidecarClient;
+/// use token_service::TeamsPhoneExchange;
+///
+/// let sidecar = SidecarClient::new("http://localhost:5000", None)?;
+/// let phone = TeamsPhoneExchange::new().on_behalf_of(sidecar, "AcsTeamsPhone");
+/// # let _ = phone;
+/// # Ok::<(), azure_core::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct TeamsPhoneExchange {
+    tokens: EntraTokens,
+}
+
+impl TeamsPhoneExchange {
+    /// Creates an exchange of the tokens that callers send.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lets the sidecar acquire the token of a caller who sends none.
+    ///
+    /// # Arguments
+    ///
+    /// * `sidecar` - The client of the sidecar.
+    /// * `api` - The name, in the sidecar's configuration, of the scope
+    ///   `https://auth.msft.communication.azure.com/TeamsExtension.ManageCalls`.
+    #[must_use]
+    pub fn on_behalf_of(mut self, sidecar: SidecarClient, api: impl Into<String>) -> Self {
+        self.tokens.sidecar = Some((sidecar, api.into()));
+        self
+    }
+
+    /// Returns a token for the caller, who is this user.
+    pub(crate) async fn token(
+        &self,
+        acs: &Acs,
+        caller: &Caller,
+        user: EntraUser<'_>,
+        headers: &HeaderMap,
+    ) -> Result<ExchangedAccessToken, ApiError> {
+        acs.exchange_for_phone(self.tokens.of(caller, user, headers).await?)
+            .await
+    }
+}
+
+/// The source of callers' Entra tokens: a header or, with its name for their scopes, the sidecar.
+#[derive(Clone, Debug, Default)]
+struct EntraTokens {
+    sidecar: Option<(SidecarClient, String)>,
+}
+
+impl EntraTokens {
+    /// Returns an Entra token of the caller, who is this user. Azure Communication Services will verify it.
+    async fn of(&self, caller: &Caller, user: EntraUser<'_>, headers: &HeaderMap) -> Result<Secret, ApiError> {
         let token = match headers.get(TEAMS_TOKEN_HEADER) {
             Some(token) => token.to_str().map_err(|_| malformed())?.to_owned(),
             None => self.acquire(caller).await?,
         };
-        if object_id_of(&token)?.as_deref() != Some(object_id) {
-            let message = "the Teams user's Entra token is not the caller's: its oid is another one";
+        let claims = unverified_claims(&token).map_err(|_| malformed())?;
+        let claim = |name: &str| claims.get(name).and_then(|claim| claim.as_str());
+        if claim("tid") != Some(user.tenant_id) || claim("oid") != Some(user.object_id) {
+            let message = "the Teams user's Entra token is not the caller's: its tid or its oid is another one";
             return Err(ApiError::new(StatusCode::FORBIDDEN, "other_user", message));
         }
-        acs.exchange(TeamsUserTokenRequest {
-            token: Secret::new(token),
-            client_id: self.client_id.clone(),
-            user_object_id: object_id.to_owned(),
-        })
-        .await
+        Ok(Secret::new(token))
     }
 
-    /// Acquires the caller's token for Teams, by the on-behalf-of flow.
+    /// Acquires the caller's token, by the on-behalf-of flow.
     async fn acquire(&self, caller: &Caller) -> Result<String, ApiError> {
         let Some((sidecar, api)) = &self.sidecar else {
             let message = "send the Teams user's Entra token in the header teams-user-aad-token";
@@ -117,15 +180,6 @@ impl TeamsExchange {
             })?;
         Ok(header.token().secret().to_owned())
     }
-}
-
-/// Returns the `oid` of a token that Azure Communication Services will check.
-fn object_id_of(token: &str) -> Result<Option<String>, ApiError> {
-    if token.len() > MAX_TOKEN_BYTES {
-        return Err(malformed());
-    }
-    let claims: Claims = insecure_decode_claims(token).map_err(|_| malformed())?;
-    Ok(claims.oid)
 }
 
 fn malformed() -> ApiError {

@@ -35,11 +35,26 @@ impl IssuerAliases {
             issuer
         }
     }
+
+    /// Returns the id by which a user is known, from an id with any name of the issuer.
+    pub(crate) fn known_id(&self, id: &str) -> String {
+        match id.split_once(' ') {
+            Some((issuer, subject)) => format!("{} {subject}", self.name(issuer)),
+            None => id.to_owned(),
+        }
+    }
 }
 
 /// The id of a user: the text by which this service distinguishes users, made of claims of their tokens. `Debug` hides it.
 #[derive(Clone, Eq, Hash, PartialEq)]
 pub(crate) struct UserId(String);
+
+/// A user of Entra ID.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct EntraUser<'a> {
+    pub(crate) tenant_id: &'a str,
+    pub(crate) object_id: &'a str,
+}
 
 /// A caller's token that identifies no user.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -60,19 +75,20 @@ impl UserIdClaims {
                 UserId::new(format!("{issuer} {}", caller.subject()))
             }
             Self::EntraObject => {
-                let tenant_id = caller.tenant_id().filter(|id| !id.is_empty());
-                let ids = tenant_id.zip(self.object_id(caller));
-                let (tenant_id, object_id) = ids.ok_or(UserIdError::NotEntraUser)?;
+                let EntraUser { tenant_id, object_id } = self.entra_user(caller).ok_or(UserIdError::NotEntraUser)?;
                 UserId::new(format!("{tenant_id} {object_id}"))
             }
         }
     }
 
-    /// Returns the caller's `oid`, if the issuer can be trusted with it.
-    pub(crate) fn object_id(self, caller: &Caller) -> Option<&str> {
+    /// Returns the caller's `tid` and `oid`, if the issuer can be trusted with them.
+    pub(crate) fn entra_user(self, caller: &Caller) -> Option<EntraUser<'_>> {
         match self {
             Self::Subject => None,
-            Self::EntraObject => caller.object_id().filter(|id| !id.is_empty()),
+            Self::EntraObject => Some(EntraUser {
+                tenant_id: caller.tenant_id().filter(|id| !id.is_empty())?,
+                object_id: caller.object_id().filter(|id| !id.is_empty())?,
+            }),
         }
     }
 }

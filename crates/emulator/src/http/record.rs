@@ -35,6 +35,8 @@ const MAX_REQUESTS: usize = 100;
 const MAX_REFUSALS: usize = 50;
 /// The most characters of a method, path or identity in a record.
 const MAX_TEXT: usize = 300;
+/// The header with the trace of a request, by [W3C Trace Context](https://www.w3.org/TR/trace-context/).
+const TRACEPARENT: &str = "traceparent";
 /// The explanation of a request whose client did not wait for the response.
 const CLIENT_GONE: &str = "the connection was closed before the response";
 
@@ -52,13 +54,15 @@ pub(super) async fn record(State(endpoint): State<Endpoint>, request: Request, n
 
 /// A request in progress. Dropping it records the request, whether there is a response or not.
 ///
-/// Query, headers and body are left out, as they may contain secrets, and access keys in the path are redacted.
+/// Query, headers and body are left out, as they may contain secrets, apart from the header `traceparent`. Access keys are
+/// redacted.
 struct Recorder {
     service: Arc<Service>,
     started: Instant,
     method: Method,
     path: String,
     operation: Option<Operation>,
+    traceparent: Option<String>,
     faults: Option<AppliedFaults>,
     /// `None` as long as there is no response.
     outcome: Option<Outcome>,
@@ -80,7 +84,9 @@ impl Recorder {
         let path = sent_uri(request.uri(), request.extensions()).path().to_owned();
         let route = request.extensions().get().map(MatchedPath::as_str);
         let operation = route.and_then(|route| Operation::of(&method, route));
+        let traceparent = request.headers().get(TRACEPARENT);
         Self {
+            traceparent: traceparent.and_then(|value| value.to_str().ok()).map(ToOwned::to_owned),
             started: Instant::now(),
             // A preflight is not the request that a fault is meant for.
             faults: (!is_preflight(request))
@@ -143,6 +149,10 @@ impl Drop for Recorder {
             method: method.into_owned(),
             path: path.into_owned(),
             operation: self.operation,
+            traceparent: self
+                .traceparent
+                .as_deref()
+                .map(|text| self.service.redact(text).into_owned()),
             identity,
             status,
             duration: self.started.elapsed(),
@@ -164,6 +174,9 @@ pub(crate) struct RequestRecord {
     path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     operation: Option<Operation>,
+    /// The header, as it was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     identity: Option<String>,
     /// Absent if a fault reset the connection before the operation, or if the client closed it. If the fault did so after
@@ -194,6 +207,7 @@ impl RequestLog {
         let record = RequestRecord {
             identity: record.identity.or_else(|| identity_in(&record.path)),
             method: cut(&record.method),
+            traceparent: record.traceparent.as_deref().map(cut),
             path: cut(&record.path),
             ..record
         };
@@ -250,6 +264,7 @@ mod tests {
             method: method.to_owned(),
             path: path.to_owned(),
             operation,
+            traceparent: None,
             identity: None,
             status: Some(status),
             duration: Duration::from_micros(1500),

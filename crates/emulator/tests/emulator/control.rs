@@ -262,6 +262,20 @@ async fn requests_are_listed_with_their_identity() {
 }
 
 #[tokio::test]
+async fn requests_are_listed_with_their_trace() {
+    let emulator = start().await;
+    let client = Client::over_http(&emulator);
+    let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let request = || client.unsigned("GET", "/identities", "");
+    Response::of(request().header("traceparent", traceparent)).await;
+    Response::of(request()).await;
+
+    let list = get(&emulator, "requests").await.body;
+    assert_eq!(list["requests"][0].get("traceparent"), None);
+    assert_eq!(list["requests"][1]["traceparent"], traceparent);
+}
+
+#[tokio::test]
 async fn issued_tokens_are_listed_by_claims_and_status() {
     let emulator = start().await;
     let client = Client::over_http(&emulator);

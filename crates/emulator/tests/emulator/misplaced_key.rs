@@ -11,7 +11,7 @@ use crate::{
 use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use reqwest::RequestBuilder;
 
-/// Requests with `key` in their path, date, host or method. None of them is authenticated.
+/// Requests with `key` in their path, date, host, trace or method. None of them is authenticated.
 fn misplaced(client: &Client, key: &str) -> Vec<RequestBuilder> {
     let encoded = key.replace('+', "%2B").replace('/', "%2F").replace('=', "%3d");
     let request = |method, path: &str, host, date: &str| {
@@ -45,6 +45,7 @@ fn misplaced(client: &Client, key: &str) -> Vec<RequestBuilder> {
         request("GET", "/identities", host, &format!("{}{key}", "a".repeat(80))),
         request("GET", "/identities", key, &date),
         request("GET", "/identities", &format!("{key};accesskey={key}"), &date),
+        request("GET", "/identities", host, &date).header("traceparent", format!("{}{key}", "a".repeat(280))),
     ]);
     requests
 }

@@ -1,6 +1,11 @@
-//! The subcommands, which change the whole database.
+//! The subcommands.
 
-use crate::{config::Database, service};
+use crate::{
+    check,
+    config::{Config, Database},
+    service,
+    users::UsersCommand,
+};
 use clap::Subcommand;
 use serde_json::json;
 use std::{
@@ -9,9 +14,21 @@ use std::{
 };
 use token_service::Store;
 
-/// A change of the whole database, which an operator decides on.
+/// A task of an operator.
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    #[command(flatten)]
+    Database(DatabaseCommand),
+    /// Shows, revokes and deletes users, and the assignments of Teams Phone
+    #[command(subcommand)]
+    Users(UsersCommand),
+    /// Checks the configuration, the database, the resource, the issuers and the sidecar, and changes nothing
+    Check,
+}
+
+/// A change of the whole database, which an operator decides on.
+#[derive(Subcommand)]
+pub(crate) enum DatabaseCommand {
     /// Creates the database's tables, or brings them up to date
     Migrate,
     /// Makes all services forget every token, which they issue anew when they are asked for one. It revokes none
@@ -40,7 +57,22 @@ pub(crate) enum Command {
 
 impl Command {
     /// Runs the command, and prints what it did.
-    pub(crate) async fn run(self, database: &Database) -> Result<(), Box<dyn Error>> {
+    pub(crate) async fn run(self, config: &Config) -> Result<(), Box<dyn Error>> {
+        match self {
+            Self::Database(command) => command.run(&config.database).await,
+            Self::Users(command) => {
+                let service = service::assemble(config).await?;
+                let outcome = command.run(&service).await;
+                service.close().await;
+                outcome
+            }
+            Self::Check => check::run(config).await,
+        }
+    }
+}
+
+impl DatabaseCommand {
+    async fn run(self, database: &Database) -> Result<(), Box<dyn Error>> {
         let migrates = matches!(self, Self::Migrate);
         let store = service::connect(&Database {
             url: database.url.clone(),

@@ -16,7 +16,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use azure_communication_identity::CommunicationIdentityClient;
+use azure_communication_identity::{
+    CommunicationIdentityClient, TeamsExtensionAssignmentId, TeamsExtensionPrincipal, TeamsExtensionPrincipalType,
+};
 use serde::Deserialize;
 use serde_json::json;
 use std::{
@@ -29,7 +31,7 @@ use std::{
     time::Duration,
 };
 use token_guard::{TokenGuard, testing::TestIssuer};
-use token_service::{ServiceLimits, Store, TeamsExchange, TokenService, UserIdClaims};
+use token_service::{ServiceLimits, Store, TeamsExchange, TeamsPhoneExchange, TokenService, UserIdClaims};
 use tracing::warn;
 use uuid::Uuid;
 
@@ -93,6 +95,8 @@ pub(crate) async fn run() -> Result<Exit, Box<dyn Error>> {
 /// The stand-ins for Azure Communication Services and the issuer.
 struct LocalDependencies {
     emulator: Emulator,
+    identities: CommunicationIdentityClient,
+    limits: ServiceLimits,
     issuer: TestIssuer,
     tenant_id: Uuid,
     /// The application that Teams tokens are issued to.
@@ -101,8 +105,16 @@ struct LocalDependencies {
 
 impl LocalDependencies {
     async fn start() -> Result<Self, Box<dyn Error>> {
+        let emulator = Emulator::builder().start().await?;
+        let limits = ServiceLimits::new(NonZeroU32::MIN, QUEUE_LIMIT);
+        let transport = http::transport(http::trusting(emulator.ca_pem())?);
+        let options = client_options(&limits, REQUEST_TIMEOUT, transport)?;
+        // https, as the Entra tokens of Teams Phone do not travel in plain text.
+        let connection_string = emulator.https_connection_string();
         Ok(Self {
-            emulator: Emulator::builder().start().await?,
+            identities: CommunicationIdentityClient::with_connection_string(&connection_string, Some(options))?,
+            emulator,
+            limits,
             issuer: TestIssuer::start().await?,
             tenant_id: Uuid::new_v4(),
             teams_client_id: Uuid::new_v4(),
@@ -110,23 +122,46 @@ impl LocalDependencies {
     }
 
     async fn service(&self) -> Result<TokenService, Box<dyn Error>> {
-        let limits = ServiceLimits::new(NonZeroU32::MIN, QUEUE_LIMIT);
-        // All dependencies use http on loopback.
-        let http = http::plain()?;
-        let options = client_options(&limits, REQUEST_TIMEOUT, http::transport(http.clone()))?;
-        let connection_string = self.emulator.connection_string();
-        let identities = CommunicationIdentityClient::with_connection_string(&connection_string, Some(options))?;
         let guard = TokenGuard::builder(self.issuer.url(), [AUDIENCE])
-            .http_client(http)
+            // The issuer uses http on loopback.
+            .http_client(http::plain()?)
             .build()?;
         let store = Store::connect("sqlite::memory:", 1).await?;
-        Ok(TokenService::builder(identities, guard, store)
+        Ok(TokenService::builder(self.identities.clone(), guard, store)
             // The test issuer sets these claims itself.
             .user_id_claims(UserIdClaims::EntraObject)
             .request_timeout(REQUEST_TIMEOUT)
-            .service_limits(&limits)
+            .service_limits(&self.limits)
             .teams(TeamsExchange::new(self.teams_client_id.to_string()))
+            .teams_phone(TeamsPhoneExchange::new())
             .build())
+    }
+
+    /// Issues an Entra token of a test user.
+    async fn entra_token(&self, user: &TestUser, request: EntraTokenRequest) -> Option<String> {
+        let request = EntraTokenRequest {
+            tenant_id: self.tenant_id,
+            app_id: self.teams_client_id,
+            user_id: user.object_id(),
+            ..request
+        };
+        Some(self.emulator.mint_entra_token(&request).await.ok()?.token)
+    }
+
+    /// Assigns a test user to the resource, for Teams Phone.
+    async fn assign(&self, user: &TestUser) -> azure_core::Result<()> {
+        let assignment = TeamsExtensionAssignmentId {
+            tenant_id: self.tenant_id,
+            object_id: user.object_id(),
+        };
+        let principal = TeamsExtensionPrincipal {
+            principal_type: TeamsExtensionPrincipalType::User,
+            client_ids: vec![self.teams_client_id.to_string()],
+        };
+        self.identities
+            .create_or_replace_teams_extension_assignment(&assignment, &principal, None)
+            .await?;
+        Ok(())
     }
 }
 
@@ -141,6 +176,7 @@ fn routes(dependencies: Arc<LocalDependencies>) -> Router {
     Router::new()
         .route("/local/token", get(token))
         .route("/local/teams-token", get(teams_token))
+        .route("/local/teams-phone-token", get(teams_phone_token))
         .with_state(dependencies)
 }
 
@@ -175,13 +211,19 @@ async fn token(State(dependencies): State<Arc<LocalDependencies>>, Query(user): 
 
 /// Issues the same user's Entra token for Teams, as an app gets it from Entra ID.
 async fn teams_token(State(dependencies): State<Arc<LocalDependencies>>, Query(user): Query<TestUser>) -> Response {
-    let request = EntraTokenRequest {
-        app_id: dependencies.teams_client_id,
-        user_id: user.object_id(),
-        ..EntraTokenRequest::teams_user()
-    };
-    let minted = dependencies.emulator.mint_entra_token(&request).await;
-    text(minted.ok().map(|minted| minted.token))
+    text(dependencies.entra_token(&user, EntraTokenRequest::teams_user()).await)
+}
+
+/// Issues the same user's Entra token for Teams Phone, and assigns the user, as an administrator does.
+async fn teams_phone_token(
+    State(dependencies): State<Arc<LocalDependencies>>,
+    Query(user): Query<TestUser>,
+) -> Response {
+    if dependencies.assign(&user).await.is_err() {
+        return text(None);
+    }
+    let request = EntraTokenRequest::teams_extension_user();
+    text(dependencies.entra_token(&user, request).await)
 }
 
 fn text(token: Option<String>) -> Response {
@@ -198,7 +240,8 @@ fn usage(endpoint: &str, port: u16, emulator_page: &str) -> String {
         port => format!("Port {DEFAULT_PORT} is taken, so it is {port} this time.\n"),
     };
     let bearer = format!("-H \"Authorization: Bearer $(curl -s '{endpoint}local/token?user=alice')\"");
-    let teams = format!("-H \"teams-user-aad-token: $(curl -s '{endpoint}local/teams-token?user=alice')\"");
+    let entra = |path| format!("-H \"teams-user-aad-token: $(curl -s '{endpoint}local/{path}?user=alice')\"");
+    let (teams, phone) = (entra("teams-token"), entra("teams-phone-token"));
     format!(
         "
 The token service listens on {endpoint} without configuration: with an emulator of Azure Communication Services,
@@ -209,9 +252,10 @@ A token of the test user alice, as her app would have it; any name will do:
 Give alice an identity, and see it:
   curl -si -X POST {endpoint}api/user {bearer}
   curl -si {endpoint}api/user {bearer}
-A token for chat and calls, and one for Teams:
+A token for chat and calls, one for Teams, and one for Teams Phone:
   curl -si {endpoint}api/token {bearer}
   curl -si {endpoint}api/token/teams {bearer} {teams}
+  curl -si {endpoint}api/token/teams-phone {bearer} {phone}
 Sign alice out everywhere, and forget her:
   curl -si -X DELETE {endpoint}api/token {bearer}
   curl -si -X DELETE {endpoint}api/user {bearer}

@@ -9,6 +9,8 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter, fmt};
 
 /// The pipeline of Azure's SDK logs the URL of a failed request at INFO, and with it the user's identity.
 const PIPELINE_FILTER: &str = "typespec_client_core=warn";
+/// The audit log, which another level of the log does not turn off.
+const AUDIT_FILTER: &str = "token_service::audit=info";
 
 /// The settings of the log.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -24,7 +26,8 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Parses a filter: levels, or levels of targets. A named target overrides [`PIPELINE_FILTER`].
+/// Parses a filter: levels, or levels of targets. A named target overrides [`PIPELINE_FILTER`] and
+/// [`AUDIT_FILTER`].
 pub(crate) fn filter(directives: &str) -> Result<EnvFilter, Box<dyn Error>> {
     // A misspelt level would be parsed as a target, and turn the log off.
     for word in directives.split(',') {
@@ -32,7 +35,7 @@ pub(crate) fn filter(directives: &str) -> Result<EnvFilter, Box<dyn Error>> {
             word.parse::<LevelFilter>()?;
         }
     }
-    let filter = EnvFilter::builder().parse(format!("{PIPELINE_FILTER},{directives}"))?;
+    let filter = EnvFilter::builder().parse(format!("{PIPELINE_FILTER},{AUDIT_FILTER},{directives}"))?;
     Ok(filter)
 }
 
@@ -88,9 +91,23 @@ mod tests {
             warn!(target: "typespec_client_core::http", "a warning of the pipeline");
             info!(target: "token_service", "an event");
             debug!(target: "token_service", "a detail");
+            info!(target: "token_service::audit", "an action");
         });
         let bytes = captured.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn audit_log_is_turned_off_by_its_name_only() {
+        for (directives, written) in [
+            ("info", true),
+            ("warn", true),
+            ("off", true),
+            ("error,token_service=error", true),
+            ("info,token_service::audit=off", false),
+        ] {
+            assert_eq!(logged(directives).contains("an action"), written, "{directives}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod accept;
 mod certificate;
+mod check;
 mod command;
 mod config;
 mod connections;
@@ -16,6 +17,7 @@ mod serve;
 mod service;
 mod signals;
 mod tls;
+mod users;
 
 use clap::Parser;
 use client_core::error::chain;
@@ -93,7 +95,7 @@ fn main() -> ExitCode {
         (Ok(Some(config)), None) => start(run(config)),
         (Ok(Some(config)), Some(command)) => start(async move {
             logs::start(&config.log)?;
-            command.run(&config.database).await?;
+            command.run(&config).await?;
             Ok(Exit::Drained)
         }),
         (Ok(None), None) => run_without_configuration(),

@@ -16,6 +16,7 @@ use std::{
     future::pending,
     hash::{DefaultHasher, Hash, Hasher},
     io::{self, StdoutLock, Write},
+    net::{IpAddr, SocketAddr},
     path::Path,
     time::Duration,
 };
@@ -121,6 +122,9 @@ impl Server {
         let Self { service, tls, .. } = self;
         let address = self.api.address();
         let operations_address = self.operations.as_ref().map(BoundListener::address);
+        if let Some(warning) = public_operations(address, operations_address) {
+            warn!("{warning}");
+        }
         let current_tls = tls.as_ref().map(|tls| RustlsConfig::from_config(tls.server.clone()));
         let (routes, operations) = match self.operations {
             Some(listener) => {
@@ -174,6 +178,27 @@ impl Server {
             operations.cut_off();
         }
         exit
+    }
+}
+
+/// Returns a warning if others than operators can reach the routes for operators.
+fn public_operations(api: SocketAddr, operations: Option<SocketAddr>) -> Option<&'static str> {
+    match operations {
+        None if !api.ip().is_loopback() => Some(
+            "every caller can read /metrics and /readyz: set operations_listen to an address that callers do not reach",
+        ),
+        Some(address) if !is_private(address.ip()) => Some(
+            "operations_listen is neither loopback nor a private address: let only operators reach /metrics and /readyz there",
+        ),
+        _ => None,
+    }
+}
+
+/// Returns whether an address is loopback, private or link-local. One that stands for all addresses is not.
+fn is_private(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
     }
 }
 
@@ -253,6 +278,33 @@ mod tests {
     use super::*;
     use rcgen::generate_simple_self_signed;
     use std::sync::Arc;
+
+    #[test]
+    fn public_operations_are_warned_of() {
+        for (api, operations, is_public) in [
+            ("127.0.0.1:1", None, false),
+            ("[::1]:1", None, false),
+            ("0.0.0.0:1", None, true),
+            ("10.0.0.5:1", None, true),
+            ("0.0.0.0:1", Some("127.0.0.1:2"), false),
+            ("127.0.0.1:1", Some("192.168.1.2:2"), false),
+            ("127.0.0.1:1", Some("169.254.3.4:2"), false),
+            ("127.0.0.1:1", Some("[fd00::1]:2"), false),
+            ("127.0.0.1:1", Some("[::ffff:10.0.0.5]:2"), false),
+            ("127.0.0.1:1", Some("0.0.0.0:2"), true),
+            ("127.0.0.1:1", Some("[::]:2"), true),
+            ("127.0.0.1:1", Some("203.0.113.7:2"), true),
+            ("127.0.0.1:1", Some("[2001:db8::1]:2"), true),
+        ] {
+            let operations = operations.map(|address| address.parse().unwrap());
+            let warning = public_operations(api.parse().unwrap(), operations);
+            assert_eq!(warning.is_some(), is_public, "{api} {operations:?}");
+            assert!(
+                warning.is_none_or(|warning| warning.contains("operations_listen")),
+                "{warning:?}"
+            );
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn changed_certificate_is_loaded_without_a_signal() {

@@ -19,7 +19,8 @@ use azure_identity::{
 use entra_sidecar::{SidecarClient, SidecarCredential, SidecarScope};
 use std::{env, error::Error, sync::Arc, time::Duration};
 use token_service::{
-    CredentialFingerprint, ServiceLimits, Store, StoreError, StoreErrorKind, TeamsExchange, TokenService,
+    CredentialFingerprint, ServiceLimits, Store, StoreError, StoreErrorKind, TeamsExchange, TeamsPhoneExchange,
+    TokenService, TraceHeaders,
 };
 use tokio::time::{Instant, sleep};
 use tracing::warn;
@@ -37,6 +38,13 @@ const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 /// Connects to the database, builds the service, and verifies that both are of one resource.
 pub(crate) async fn build(config: &Config) -> Result<TokenService, Box<dyn Error>> {
+    let service = assemble(config).await?;
+    service.verify_resource().await?;
+    Ok(service)
+}
+
+/// Connects to the database, and builds the service.
+pub(crate) async fn assemble(config: &Config) -> Result<TokenService, Box<dyn Error>> {
     let limits = ServiceLimits::new(config.acs.replicas, config.acs.queue);
     // First, as its error names the remedy for missing CA certificates.
     let transport = http::transport(http::client(config.acs.authentication.is_on_loopback())?);
@@ -45,12 +53,13 @@ pub(crate) async fn build(config: &Config) -> Result<TokenService, Box<dyn Error
         None => None,
     };
     let identities = identity_client(config, &limits, transport, sidecar.as_ref())?;
-    let guard = config.issuers.guard(None)?;
+    let guards = config.issuers.guards(None)?;
     let store = connect(&config.database).await?;
-    let mut builder = TokenService::builder(identities, guard, store)
+    let mut builder = TokenService::builder(identities, guards.users, store)
         .user_id_claims(config.issuers.user_id_claims)
         .service_limits(&limits)
         .token_policy(config.tokens.policy()?)
+        .audit_ids(config.operators.audit_ids)
         .allow_origins(
             config
                 .origins
@@ -70,16 +79,24 @@ pub(crate) async fn build(config: &Config) -> Result<TokenService, Box<dyn Error
     if let Some((issuer, aliases)) = config.issuers.aliases() {
         builder = builder.issuer_aliases(&issuer, aliases);
     }
-    if let Some(teams) = &config.teams {
-        let mut exchange = TeamsExchange::new(teams.client_id.clone());
-        if let (Some(sidecar), Some(api)) = (sidecar, &teams.sidecar_api) {
-            exchange = exchange.on_behalf_of(sidecar, api.clone());
-        }
-        builder = builder.teams(exchange);
+    if let Some(access) = config.operators.access(guards.operators) {
+        builder = builder.admin(access);
     }
-    let service = builder.build();
-    service.verify_resource().await?;
-    Ok(service)
+    if let Some(client_id) = &config.teams.client_id {
+        let mut teams = TeamsExchange::new(client_id.clone());
+        if let (Some(sidecar), Some(api)) = (&sidecar, &config.teams.sidecar_api) {
+            teams = teams.on_behalf_of(sidecar.clone(), api.clone());
+        }
+        builder = builder.teams(teams);
+    }
+    if config.teams.phone {
+        let mut phone = TeamsPhoneExchange::new();
+        if let (Some(sidecar), Some(api)) = (sidecar, &config.teams.phone_sidecar_api) {
+            phone = phone.on_behalf_of(sidecar, api.clone());
+        }
+        builder = builder.teams_phone(phone);
+    }
+    Ok(builder.build())
 }
 
 fn fingerprint(authentication: &Authentication) -> CredentialFingerprint {
@@ -131,7 +148,7 @@ async fn retry<T>(period: Duration, attempt: impl AsyncFn() -> Result<T, StoreEr
     }
 }
 
-fn identity_client(
+pub(crate) fn identity_client(
     config: &Config,
     limits: &ServiceLimits,
     transport: Transport,
@@ -149,7 +166,7 @@ fn identity_client(
     }
 }
 
-/// Returns the options of the identity client, with the limits as a policy of each attempt.
+/// Returns the options of the identity client, with the limits and the trace's headers as policies of each attempt.
 ///
 /// The timeout of a call is two thirds of the `request_timeout`, so that the caller gets the failure and a `Retry-After`.
 pub(crate) fn client_options(
@@ -167,7 +184,7 @@ pub(crate) fn client_options(
         max_retries: MAX_RETRIES,
         ..ExponentialRetryOptions::default()
     });
-    options.client_options.per_try_policies.push(Arc::new(limits.clone()));
+    options.client_options.per_try_policies = vec![Arc::new(limits.clone()), Arc::new(TraceHeaders)];
     options.client_options.transport = Some(transport);
     Ok(options)
 }
@@ -176,7 +193,7 @@ fn invalid(error: impl Error + Send + Sync + 'static) -> azure_core::Error {
     azure_core::Error::new(ErrorKind::Other, error)
 }
 
-fn token_credential(
+pub(crate) fn token_credential(
     credential: &Credential,
     transport: Transport,
     sidecar: Option<&SidecarClient>,

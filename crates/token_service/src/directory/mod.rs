@@ -16,11 +16,13 @@ use crate::{
     rate_limit::RateLimit,
     resource::ResourceId,
     seal::{CredentialFingerprint, SealingKeys},
-    store::{Change, Database},
+    store::{Backlog, Change, Connections, Database},
+    trace::in_current_trace,
     user::UserId,
 };
 use azure_core::time::OffsetDateTime;
 use cache::CachedUser;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use moka::{policy::EvictionPolicy, sync::Cache};
 use std::{
     fmt::{self, Debug, Formatter},
@@ -52,10 +54,10 @@ pub(crate) struct AcsCost(NonZeroU32);
 impl AcsCost {
     /// A token, of 1000 in 30 seconds.
     const ISSUE: Self = Self(NonZeroU32::MIN);
-    /// The exchange of a Teams user's token, of 500 in 30 seconds.
+    /// The exchange of a Teams user's token, also for Teams Phone, of 500 in 30 seconds.
     pub(crate) const EXCHANGE: Self = Self(NonZeroU32::MIN.saturating_add(1));
     /// A revocation, of 500 in 30 seconds, and the tokens that are issued after it.
-    const REVOKE: Self = Self(NonZeroU32::MIN.saturating_add(3));
+    pub(crate) const REVOKE: Self = Self(NonZeroU32::MIN.saturating_add(3));
     /// An identity, and its deletion, which is always granted.
     const CREATE: Self = Self(NonZeroU32::MIN.saturating_add(7));
 }
@@ -76,6 +78,8 @@ struct Shared {
     epoch: AtomicU64,
     /// The resource of the database, once it is known.
     resource: OnceLock<ResourceId>,
+    /// The limit on warnings of stored tokens that cannot be decrypted.
+    unreadable_warnings: DefaultDirectRateLimiter,
     tasks: TaskTracker,
 }
 
@@ -111,6 +115,7 @@ impl Directory {
             cache,
             epoch: AtomicU64::default(),
             resource: OnceLock::new(),
+            unreadable_warnings: RateLimiter::direct(Quota::per_hour(NonZeroU32::MIN)),
             tasks: TaskTracker::new(),
         }))
     }
@@ -118,6 +123,16 @@ impl Directory {
     /// Checks that the database answers.
     pub(crate) async fn ping(&self) -> Result<(), ApiError> {
         Ok(self.0.store.ping().await?)
+    }
+
+    /// Returns the state of the database's connections.
+    pub(crate) fn connections(&self) -> Connections {
+        self.0.store.connections()
+    }
+
+    /// Counts the deletions and claims that wait for work.
+    pub(crate) async fn backlog(&self) -> Result<Backlog, ApiError> {
+        Ok(self.0.store.backlog(self.now()).await?)
     }
 
     /// Waits for running work, and closes the database.
@@ -177,7 +192,8 @@ impl Directory {
         &self,
         work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let work = self.0.tasks.spawn(work.instrument(Span::current()));
+        let work = in_current_trace(work.instrument(Span::current()));
+        let work = self.0.tasks.spawn(work);
         work.await.unwrap_or_else(|_| Err(ApiError::internal()))
     }
 }

@@ -78,7 +78,6 @@ impl Directory {
         self.run_to_completion(async move {
             let cached = directory.cached(&user);
             let _lock = cached.lock().await;
-            directory.charge(&user, AcsCost::REVOKE)?;
             let deleted = directory.0.store.delete_tokens(&user).await?;
             cached.clear();
             let mapping = deleted.ok_or_else(ApiError::no_identity)?;
@@ -155,9 +154,25 @@ impl Directory {
             None
         });
         let found = found.filter(|token| is_usable(token.expires_on, now))?;
-        let token = keys.open(&found.sealed, &sealing_context(issued_with, user, grant, mapping))?;
+        let token = keys.open(&found.sealed, &sealing_context(issued_with, user, grant, mapping));
+        if token.is_none() {
+            self.report_unreadable_token();
+        }
+        let token = token?;
         self.0.metrics.token("store");
         Some(CommunicationAccessToken::new(token, found.expires_on))
+    }
+
+    /// Counts a stored token that no key opens, and warns of such tokens once an hour.
+    fn report_unreadable_token(&self) {
+        self.0.metrics.unreadable_token();
+        if self.0.unreadable_warnings.check().is_ok() {
+            warn!(
+                "stored tokens cannot be decrypted, and new ones are issued: this is so for a day after another access key was \
+                 configured; otherwise add the key that encrypted them to tokens.sealing_keys, or run \
+                 `token_service forget-tokens`"
+            );
+        }
     }
 
     async fn store_token(&self, user: &UserId, grant: &Grant, mapping: &Mapping, token: &CommunicationAccessToken) {

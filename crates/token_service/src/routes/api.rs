@@ -5,12 +5,13 @@
 
 use super::{
     ApiState,
-    bodies::{TeamsTokenBody, UserBody, UserTokenBody},
+    bodies::{TeamsPhoneTokenBody, TeamsTokenBody, UserBody, UserTokenBody},
     extract::{Freshness, QueryFresh, QueryScopes, ScopeList, User},
 };
 use crate::{
     directory::AcsCost,
     error::{ApiError, ErrorBody},
+    user::EntraUser,
 };
 use axum::{
     Json,
@@ -122,6 +123,7 @@ pub(super) async fn get_token(
     ),
 )]
 pub(super) async fn revoke_tokens(State(api): State<Arc<ApiState>>, user: User) -> Result<StatusCode, ApiError> {
+    api.directory.charge(&user.id, AcsCost::REVOKE)?;
     api.directory.revoke_tokens(&user.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -149,11 +151,46 @@ pub(super) async fn get_teams_token(
         let message = "tokens for Teams users are not set up in this service";
         return Err(ApiError::new(StatusCode::NOT_FOUND, "no_teams", message));
     };
-    let object_id = api.user_id_claims.object_id(&user.caller).ok_or_else(|| {
+    let entra_user = entra_user(&api, &user)?;
+    api.directory.charge(&user.id, AcsCost::EXCHANGE)?;
+    let token = teams.token(&api.acs, &user.caller, entra_user, &headers).await?;
+    Ok((StatusCode::CREATED, Json(token.into())))
+}
+
+/// Exchanges the caller's Entra token for a token of Teams Phone
+///
+/// The caller sends the Entra token, or the sidecar acquires it on behalf of them. An administrator must have assigned the
+/// user to the Azure Communication Services resource.
+#[utoipa::path(
+    get,
+    path = "/api/token/teams-phone",
+    operation_id = "teams_phone_token",
+    tag = "tokens",
+    params(("teams-user-aad-token" = Option<String>, Header, description = "The caller's Entra token for Teams Phone")),
+    responses(
+        (status = 201, description = "The token", body = TeamsPhoneTokenBody),
+        (status = 404, description = "Teams Phone is not set up here", body = ErrorBody),
+    ),
+)]
+pub(super) async fn get_teams_phone_token(
+    State(api): State<Arc<ApiState>>,
+    user: User,
+    headers: HeaderMap,
+) -> Result<(StatusCode, Json<TeamsPhoneTokenBody>), ApiError> {
+    let Some(phone) = &api.teams_phone else {
+        let message = "tokens for Teams Phone are not set up in this service";
+        return Err(ApiError::new(StatusCode::NOT_FOUND, "no_teams_phone", message));
+    };
+    let entra_user = entra_user(&api, &user)?;
+    api.directory.charge(&user.id, AcsCost::EXCHANGE)?;
+    let exchanged = phone.token(&api.acs, &user.caller, entra_user, &headers).await?;
+    Ok((StatusCode::CREATED, Json(exchanged.into())))
+}
+
+/// Returns the caller as a user of Entra ID.
+fn entra_user<'a>(api: &ApiState, user: &'a User) -> Result<EntraUser<'a>, ApiError> {
+    api.user_id_claims.entra_user(&user.caller).ok_or_else(|| {
         let message = "the caller is not a user of Entra ID: this service tells users apart by another issuer";
         ApiError::new(StatusCode::FORBIDDEN, "not_an_entra_user", message)
-    })?;
-    api.directory.charge(&user.id, AcsCost::EXCHANGE)?;
-    let token = teams.token(&api.acs, &user.caller, object_id, &headers).await?;
-    Ok((StatusCode::CREATED, Json(token.into())))
+    })
 }

@@ -1,5 +1,6 @@
-//! Routes: the API and its description, and those for operators.
+//! Routes: the API and its description, and those for operations.
 
+mod admin;
 mod api;
 mod bodies;
 mod extract;
@@ -11,11 +12,12 @@ pub(crate) use operations::{Health, operations};
 
 use crate::{
     acs::Acs,
+    admin::{AdminAccess, Administration},
     directory::Directory,
     error::ApiError,
     policy::TokenPolicy,
     rate_limit::RateLimit,
-    teams::TeamsExchange,
+    teams::{TeamsExchange, TeamsPhoneExchange},
     user::{IssuerAliases, UserIdClaims},
 };
 use axum::{Json, Router, http::StatusCode, routing::get};
@@ -34,19 +36,27 @@ pub(crate) struct ApiState {
     pub(crate) rate_limit: RateLimit,
     pub(crate) fresh_limit: RateLimit,
     pub(crate) teams: Option<TeamsExchange>,
+    pub(crate) teams_phone: Option<TeamsPhoneExchange>,
     pub(crate) acs: Acs,
+    pub(crate) admin: Administration,
+    /// Set if there are routes below `/admin`.
+    pub(crate) admin_access: Option<AdminAccess>,
 }
 
 /// Returns the API, with its description at `/openapi.json`.
 pub(crate) fn api(state: Arc<ApiState>) -> Router {
-    let (router, description) = OpenApiRouter::with_openapi(openapi::base())
+    let api = OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(api::get_user, api::create_user, api::delete_user))
         .routes(routes!(api::get_token, api::revoke_tokens))
         .routes(routes!(api::get_teams_token))
+        .routes(routes!(api::get_teams_phone_token))
         .routes(routes!(front_ends::get_token, front_ends::post_token))
-        .routes(routes!(front_ends::refresh_token))
-        .with_state(state)
-        .split_for_parts();
+        .routes(routes!(front_ends::refresh_token));
+    let api = match &state.admin_access {
+        Some(_) => api.merge(admin::routes()),
+        None => api,
+    };
+    let (router, description) = api.with_state(state).split_for_parts();
     let description = Arc::new(openapi::complete(description));
     router
         .route("/openapi.json", get(async move || Json(description)))

@@ -1,4 +1,4 @@
-//! Routes for operators: `/healthz`, `/readyz` and `/metrics`.
+//! Routes for operations: `/healthz`, `/readyz` and `/metrics`.
 
 use crate::{directory::Directory, error::ApiError, metrics::Metrics};
 use axum::{
@@ -11,6 +11,7 @@ use axum::{
 use serde_json::{Value, json};
 use std::{
     error::Error,
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -28,6 +29,9 @@ use tracing::warn;
 /// The time for which a readiness result is cached.
 const READINESS_TTL: Duration = Duration::from_secs(1);
 
+/// The time for which the backlog in the metrics is cached.
+const BACKLOG_TTL: Duration = Duration::from_secs(5);
+
 /// The limit of a check. Kubernetes waits a second for a response.
 const CHECK_TIMEOUT: Duration = Duration::from_millis(700);
 
@@ -39,6 +43,8 @@ pub(crate) struct Health {
     metrics: Arc<Metrics>,
     draining: AtomicBool,
     checked: Mutex<Option<(Instant, Dependencies)>>,
+    /// The time of the last attempt to count the backlog.
+    counted: Mutex<Option<Instant>>,
     /// The last result of the issuer's keys. A fetch that is under way does not change it, as the keys may be usable.
     issuer_keys: AtomicBool,
 }
@@ -58,6 +64,7 @@ impl Health {
             metrics,
             draining: AtomicBool::new(false),
             checked: Mutex::new(None),
+            counted: Mutex::new(None),
             issuer_keys: AtomicBool::new(false),
         }
     }
@@ -100,6 +107,19 @@ impl Health {
         *checked = Some((Instant::now(), dependencies));
         dependencies
     }
+
+    /// Returns the metrics, with the cached backlog of the database, or counts it. Without an answer, they have none.
+    async fn metrics(&self) -> Result<String, fmt::Error> {
+        let mut counted = self.counted.lock().await;
+        if counted.is_none_or(|at| at.elapsed() >= BACKLOG_TTL) {
+            let backlog = timeout(CHECK_TIMEOUT, self.directory.backlog()).await;
+            self.metrics.set_backlog(backlog.ok().and_then(Result::ok));
+            *counted = Some(Instant::now());
+        }
+        drop(counted);
+        self.metrics.set_connections(self.directory.connections());
+        self.metrics.text()
+    }
 }
 
 pub(crate) fn operations(health: Arc<Health>) -> Router {
@@ -124,7 +144,7 @@ async fn readyz(State(health): State<Arc<Health>>) -> (StatusCode, Json<Value>) 
 }
 
 async fn metrics(State(health): State<Arc<Health>>) -> Result<impl IntoResponse, ApiError> {
-    let text = health.metrics.text().map_err(|_| ApiError::internal())?;
+    let text = health.metrics().await.map_err(|_| ApiError::internal())?;
     Ok((
         [(
             CONTENT_TYPE,

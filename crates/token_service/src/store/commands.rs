@@ -1,10 +1,11 @@
 //! Changes of the whole database, which an operator decides on.
 
 use crate::{
-    resource::ResourceId,
+    resource::{ResourceId, endpoint_name},
     store::{Renamed, Store, StoreError, StoreErrorKind},
 };
 use time::OffsetDateTime;
+use url::Url;
 
 /// An identity that a database no longer has.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -96,6 +97,22 @@ impl Store {
         Ok(left
             .map(|(user_id, identity)| LeftIdentity { user_id, identity })
             .collect())
+    }
+
+    /// Returns whether the database has identities of the resource with an endpoint. `None` if it has no identity yet.
+    ///
+    /// `false` means that this is not known: only an identity of the endpoint shows its resource, and
+    /// [`verify_resource`](crate::TokenService::verify_resource) creates one.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub async fn knows_endpoint(&self, endpoint: &Url) -> Result<Option<bool>, StoreError> {
+        let Some(recorded) = self.database.resource().await? else {
+            return Ok(None);
+        };
+        let found = self.database.resource_of_endpoint(&endpoint_name(endpoint)).await?;
+        Ok(Some(found == Some(recorded)))
     }
 
     /// Closes the connections when running operations have finished.

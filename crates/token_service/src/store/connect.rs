@@ -41,6 +41,8 @@ const POOLER_LOCK: &str = "SELECT pg_advisory_xact_lock(8389754676633366889); DE
 enum Tables {
     Migrate,
     Check,
+    /// As `Check`, but without the creation of a database.
+    Inspect,
 }
 
 impl Store {
@@ -88,6 +90,17 @@ impl Store {
     /// Those of [`connect`](Self::connect), and tables that are not up to date.
     pub async fn connect_without_migration(url: &str, max_connections: u32) -> Result<Self, StoreError> {
         Self::connect_to(url, max_connections, Tables::Check).await
+    }
+
+    /// Connects to a database as [`connect_without_migration`](Self::connect_without_migration) does, and changes nothing: it
+    /// creates no file of SQLite.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`connect_without_migration`](Self::connect_without_migration). If the file does not exist, or the database is
+    /// one in memory: [`OutdatedTables`](StoreErrorKind::OutdatedTables).
+    pub async fn connect_without_changes(url: &str, max_connections: u32) -> Result<Self, StoreError> {
+        Self::connect_to(url, max_connections, Tables::Inspect).await
     }
 
     async fn connect_to(url: &str, max_connections: u32, tables: Tables) -> Result<Self, StoreError> {
@@ -154,13 +167,11 @@ async fn connect_sqlite(
 ) -> Result<SqlDatabase<sqlx::Sqlite>, StoreError> {
     let mode = sqlite_mode(url);
     let options = match mode.as_deref() {
-        None => options.create_if_missing(true),
-        Some(_) => options,
+        _ if tables == Tables::Inspect => existing(options, mode.as_deref())?,
+        None => options.create_if_missing(true).journal_mode(SqliteJournalMode::Wal),
+        Some(_) => options.journal_mode(SqliteJournalMode::Wal),
     };
-    let options = options
-        .journal_mode(SqliteJournalMode::Wal)
-        .busy_timeout(CONNECT_TIMEOUT)
-        .foreign_keys(true);
+    let options = options.busy_timeout(CONNECT_TIMEOUT).foreign_keys(true);
     // A database in memory belongs to one connection, and ends with it.
     let connections = if mode.as_deref() == Some("memory") {
         1
@@ -189,6 +200,19 @@ async fn connect_sqlite(
     }
     database.check_version().await?;
     Ok(database)
+}
+
+/// Returns the options for a file that exists.
+fn existing(options: SqliteConnectOptions, mode: Option<&str>) -> Result<SqliteConnectOptions, StoreError> {
+    let missing = |reason| StoreError::new(OPEN, StoreErrorKind::OutdatedTables, reason);
+    if mode == Some("memory") {
+        return Err(missing("it is in memory, and begins with the service"));
+    }
+    match options.get_filename().try_exists() {
+        Ok(false) => Err(missing("its file does not exist yet")),
+        // A failure shows when it is opened.
+        Ok(true) | Err(_) => Ok(options.create_if_missing(false)),
+    }
 }
 
 /// Opens an SQLite database. SQLite does not wait while another store switches it to a write-ahead log, so this retries.

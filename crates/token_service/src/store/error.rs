@@ -26,6 +26,8 @@ pub enum StoreErrorKind {
     Unavailable,
     /// A value is too long, or contains a NUL character.
     InvalidValue,
+    /// The tables are not up to date, or not there yet.
+    OutdatedTables,
     /// The database refused the operation, or contains a value that this version cannot read.
     Database,
 }

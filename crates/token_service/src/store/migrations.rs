@@ -85,7 +85,7 @@ where
         const MINIMUM: &str = "SELECT value FROM settings WHERE name = 'minimum_version'";
         let outdated = || {
             let remedy = "they are not up to date: run `token_service migrate`";
-            StoreError::new(CHECK, StoreErrorKind::Database, remedy)
+            StoreError::new(CHECK, StoreErrorKind::OutdatedTables, remedy)
         };
         let found = with_timeout(CHECK, async {
             let mut lease = self.lease().await?;

@@ -8,13 +8,17 @@ mod lease;
 mod listener;
 mod migrations;
 mod password;
+mod records;
 mod sql;
 mod sql_commands;
+mod sql_records;
 #[cfg(test)]
 mod tests;
 
 pub use commands::LeftIdentity;
 pub use error::{StoreError, StoreErrorKind};
+pub(crate) use records::DuePlace;
+pub use records::{DueDeletion, UserRecord};
 
 use crate::{resource::ResourceId, user::UserId};
 use async_trait::async_trait;
@@ -65,6 +69,31 @@ pub(crate) struct SealedToken {
     pub(crate) expires_on: OffsetDateTime,
 }
 
+/// The connections of a database.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Connections {
+    /// The most connections that may be open.
+    pub(crate) max: u32,
+    pub(crate) open: u32,
+    /// The open connections that no operation uses.
+    pub(crate) idle: u32,
+    /// The operations that wait for a connection.
+    pub(crate) waiting: u32,
+    /// The operations that got no connection, since the start.
+    pub(crate) failed: u64,
+}
+
+/// The rows of a database that wait for work.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Backlog {
+    /// The identities that are due for deletion.
+    pub(crate) deletions: i64,
+    /// The claims, also those that have expired.
+    pub(crate) claims: i64,
+    /// The claims that have expired, which the sweep releases.
+    pub(crate) expired_claims: i64,
+}
+
 /// A change of users' mappings.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Change<'c> {
@@ -96,6 +125,12 @@ pub(crate) enum Renamed {
 pub(crate) trait Database: Debug + Send + Sync {
     /// Checks that the database answers.
     async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Returns the state of the connections, without waiting.
+    fn connections(&self) -> Connections;
+
+    /// Counts what waits for work at `now`.
+    async fn backlog(&self, now: OffsetDateTime) -> Result<Backlog, StoreError>;
 
     /// Returns the user's mapping, if the identity is completed.
     async fn find(&self, user: &UserId) -> Result<Option<Mapping>, StoreError>;
@@ -171,6 +206,21 @@ pub(crate) trait Database: Debug + Send + Sync {
 
     /// Deletes the tokens that expired by `now`.
     async fn delete_expired_tokens(&self, now: OffsetDateTime) -> Result<(), StoreError>;
+
+    /// Returns a user with an identity or a claim.
+    async fn find_user(&self, user: &UserId) -> Result<Option<UserRecord>, StoreError>;
+
+    /// Returns the user who has an identity.
+    async fn find_user_of(&self, identity: &CommunicationUserIdentifier) -> Result<Option<UserRecord>, StoreError>;
+
+    /// Returns the users behind an id, in the order of their ids and at most `limit`. The empty text is before all ids.
+    async fn list_users(&self, after: &str, limit: i64) -> Result<Vec<UserRecord>, StoreError>;
+
+    /// Returns the deletions that are due behind a place, the oldest first and at most `limit`.
+    async fn list_deletions(&self, after: DuePlace<'_>, limit: i64) -> Result<Vec<DueDeletion>, StoreError>;
+
+    /// Returns the key of the audit log, and records the candidate if the database has no key.
+    async fn audit_key(&self, candidate: &str) -> Result<String, StoreError>;
 
     /// Returns the resource whose identities the database has. `None` before the first identity.
     async fn resource(&self) -> Result<Option<ResourceId>, StoreError>;

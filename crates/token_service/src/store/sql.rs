@@ -5,7 +5,8 @@
 use crate::{
     resource::ResourceId,
     store::{
-        Change, Claim, Database, Mapping, Renamed, SealedToken, StoreError, StoreErrorKind,
+        Backlog, Change, Claim, Connections, Database, DueDeletion, DuePlace, Mapping, Renamed, SealedToken,
+        StoreError, StoreErrorKind, UserRecord,
         lease::{Lease, Work},
         listener::{CHANGES, Listener},
     },
@@ -22,6 +23,7 @@ use sqlx::{
 };
 use std::{
     future::{Future, pending},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
     time::Duration,
 };
 use time::OffsetDateTime;
@@ -46,6 +48,9 @@ pub(super) struct SqlDatabase<DB: sqlx::Database> {
     pool: Pool<DB>,
     dialect: Dialect,
     listener: Option<Listener>,
+    /// The operations that wait for a connection, and those that got none.
+    waiting: AtomicU32,
+    failed: AtomicU64,
 }
 
 /// The differences between the databases.
@@ -70,11 +75,19 @@ impl<DB: sqlx::Database> SqlDatabase<DB> {
             pool,
             dialect,
             listener,
+            waiting: AtomicU32::default(),
+            failed: AtomicU64::default(),
         }
     }
 
+    /// Waits for a connection.
     pub(super) async fn lease(&self) -> Result<Lease<DB>, sqlx::Error> {
-        Lease::acquire(&self.pool, self.dialect.closes_interrupted).await
+        let _waiting = Waiting::new(&self.waiting);
+        let lease = Lease::acquire(&self.pool, self.dialect.closes_interrupted).await;
+        if lease.is_err() {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+        lease
     }
 
     /// Begins to work with one statement.
@@ -93,6 +106,22 @@ impl<DB: sqlx::Database> SqlDatabase<DB> {
     /// Returns whether statements have names.
     pub(super) fn named(&self) -> bool {
         !self.dialect.behind_pooler
+    }
+}
+
+/// Counts an operation while it waits.
+struct Waiting<'a>(&'a AtomicU32);
+
+impl<'a> Waiting<'a> {
+    fn new(waiting: &'a AtomicU32) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -121,7 +150,7 @@ where
         .await
     }
 
-    async fn fetch_all<T>(
+    pub(super) async fn fetch_all<T>(
         &self,
         operation: &'static str,
         query: QueryAs<'_, DB, T, DB::Arguments>,
@@ -179,6 +208,30 @@ where
 {
     async fn ping(&self) -> Result<(), StoreError> {
         self.execute("reach its database", query(self.dialect.ping)).await
+    }
+
+    fn connections(&self) -> Connections {
+        Connections {
+            max: self.pool.options().get_max_connections(),
+            open: self.pool.size(),
+            idle: u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX),
+            waiting: self.waiting.load(Ordering::Relaxed),
+            failed: self.failed.load(Ordering::Relaxed),
+        }
+    }
+
+    async fn backlog(&self, now: OffsetDateTime) -> Result<Backlog, StoreError> {
+        const BACKLOG: &str = "SELECT (SELECT COUNT(*) FROM retired), \
+            (SELECT COUNT(*) FROM users WHERE identity IS NULL), \
+            (SELECT COUNT(*) FROM users WHERE identity IS NULL AND claimed_until <= $1)";
+        let backlog = query_as::<_, (i64, i64, i64)>(BACKLOG).bind(to_micros(now));
+        let row = self.fetch_optional("count its backlog", backlog).await?;
+        let (deletions, claims, expired_claims) = row.unwrap_or_default();
+        Ok(Backlog {
+            deletions,
+            claims,
+            expired_claims,
+        })
     }
 
     async fn find(&self, user: &UserId) -> Result<Option<Mapping>, StoreError> {
@@ -429,6 +482,26 @@ where
         self.execute("delete expired tokens", delete).await
     }
 
+    async fn find_user(&self, user: &UserId) -> Result<Option<UserRecord>, StoreError> {
+        self.select_user(user).await
+    }
+
+    async fn find_user_of(&self, identity: &CommunicationUserIdentifier) -> Result<Option<UserRecord>, StoreError> {
+        self.select_user_of(identity).await
+    }
+
+    async fn list_users(&self, after: &str, limit: i64) -> Result<Vec<UserRecord>, StoreError> {
+        self.select_users(after, limit).await
+    }
+
+    async fn list_deletions(&self, after: DuePlace<'_>, limit: i64) -> Result<Vec<DueDeletion>, StoreError> {
+        self.select_deletions(after, limit).await
+    }
+
+    async fn audit_key(&self, candidate: &str) -> Result<String, StoreError> {
+        self.insert_audit_key(candidate).await
+    }
+
     async fn resource(&self) -> Result<Option<ResourceId>, StoreError> {
         self.find_resource().await
     }
@@ -518,7 +591,7 @@ pub(super) fn to_micros(time: OffsetDateTime) -> i64 {
     i64::try_from(micros).unwrap_or(if micros < 0 { i64::MIN } else { i64::MAX })
 }
 
-fn parse_time(operation: &'static str, micros: i64) -> Result<OffsetDateTime, StoreError> {
+pub(super) fn parse_time(operation: &'static str, micros: i64) -> Result<OffsetDateTime, StoreError> {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000)
         .map_err(|_| StoreError::unreadable(operation, "a time"))
 }

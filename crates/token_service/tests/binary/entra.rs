@@ -67,6 +67,21 @@ impl Entra {
         });
         self.issuer.token(claims).unwrap()
     }
+
+    /// Issues a token of an application that acts for no user, with roles and without a scope.
+    pub(crate) fn application_token(&self, roles: &[&str]) -> String {
+        let claims = json!({
+            "iss": format!("{}/{TENANT}/v2.0", self.authority),
+            "aud": CLIENT,
+            "azp": "33334444-dddd-5555-eeee-6666ffff7777",
+            "ver": "2.0",
+            "tid": TENANT,
+            "oid": Uuid::from_u128(7),
+            "sub": Uuid::from_u128(7),
+            "roles": roles,
+        });
+        self.issuer.token(claims).unwrap()
+    }
 }
 
 impl Drop for Entra {

@@ -270,8 +270,8 @@ async fn hostile_connections_do_not_shut_callers_out() {
         .unwrap();
     let callers = Callers::new(&setup, &process, &certificate).await;
     let operations = http();
-    let open = "token_service_connections{listener=\"api\"} ";
-    let closed = "token_service_connections_closed_total{listener=\"api\",reason=\"limit\"} ";
+    let open = "token_service_http_connections{listener=\"api\"} ";
+    let closed = "token_service_http_connections_closed_total{listener=\"api\",reason=\"limit\"} ";
     metric(&operations, &process, open).await;
 
     callers.run(REQUESTS).await;

@@ -70,6 +70,7 @@ async fn printed_commands_work() {
         ("api/user", "", "200"),
         ("api/token", "", "201"),
         ("api/token/teams", "", "201"),
+        ("api/token/teams-phone", "", "201"),
         ("api/token", "-X DELETE", "204"),
         ("api/user", "-X DELETE", "204"),
         ("healthz", "", "200"),

@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 mod acs_failures;
+mod admin;
 #[cfg(target_os = "linux")]
 mod certificates;
 mod commands;
@@ -26,4 +27,5 @@ mod startup;
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;
 mod teams;
+mod telemetry;
 mod tls;

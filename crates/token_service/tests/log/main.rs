@@ -2,6 +2,7 @@
 //! another thread has registered first.
 #![cfg(test)]
 
+mod audit;
 mod secrets;
 #[path = "../service/setup.rs"]
 #[expect(dead_code, reason = "other tests use the rest of it")]

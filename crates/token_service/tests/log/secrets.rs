@@ -14,7 +14,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// A log in memory.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -37,7 +37,7 @@ impl<'a> MakeWriter<'a> for Log {
 
 impl Log {
     /// Captures the log of this thread.
-    fn start(&self) -> DefaultGuard {
+    pub(crate) fn start(&self) -> DefaultGuard {
         let subscriber = tracing_subscriber::fmt()
             .json()
             .with_writer(self.clone())
@@ -46,7 +46,7 @@ impl Log {
         tracing::subscriber::set_default(subscriber)
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }
@@ -67,6 +67,42 @@ async fn given_up_creation_is_a_warning() {
     let identities = setup.emulator.identities();
     let user_part = identities[0].rsplit('_').next().unwrap();
     assert!(!log.contains(user_part) && !log.contains("alice"), "{log}");
+}
+
+#[tokio::test]
+async fn unreadable_stored_tokens_are_one_warning() {
+    let log = Log::default();
+    let _guard = log.start();
+    let file = DatabaseFile::new();
+    let setup = Setup::with(Options::with_database(&file), |builder| {
+        let keys = SealingKeys::new(["oAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="]).unwrap();
+        builder.sealing_keys(keys, issued_with())
+    })
+    .await;
+    for user in ["alice", "bob"] {
+        setup.post("/token", &setup.caller(user)).await.assert_status(200);
+    }
+    assert!(!log.text().contains("cannot be decrypted"));
+    let replica = setup
+        .replica(Options::with_database(&file), |builder| {
+            let keys = SealingKeys::new(["sAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="]).unwrap();
+            builder.sealing_keys(keys, issued_with())
+        })
+        .await;
+    for user in ["alice", "bob"] {
+        replica.post("/token", &setup.caller(user)).await.assert_status(200);
+    }
+    let log = log.text();
+    let warnings: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("cannot be decrypted"))
+        .collect();
+    let [warning] = *warnings else { panic!("{warnings:?}") };
+    assert!(
+        warning.contains("WARN") && warning.contains("tokens.sealing_keys"),
+        "{warning}"
+    );
+    assert!(warning.contains("forget-tokens"), "{warning}");
 }
 
 #[tokio::test]

@@ -111,6 +111,7 @@ async fn description_names_every_route() {
             "delete /api/user",
             "get /api/token",
             "get /api/token/teams",
+            "get /api/token/teams-phone",
             "get /api/user",
             "get /token",
             "post /api/user",

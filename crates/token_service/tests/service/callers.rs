@@ -19,6 +19,7 @@ async fn callers_need_a_token_for_this_service() {
         (Method::GET, "/api/token"),
         (Method::DELETE, "/api/token"),
         (Method::GET, "/api/token/teams"),
+        (Method::GET, "/api/token/teams-phone"),
         (Method::GET, "/token"),
         (Method::POST, "/token"),
         (Method::POST, "/refreshToken/8:acs:x"),
@@ -91,12 +92,10 @@ async fn pages_of_allowed_origins_can_call() {
         allowed.header("access-control-allow-origin"),
         Some("https://app.contoso.com")
     );
-    assert!(
-        allowed
-            .header("access-control-allow-headers")
-            .unwrap()
-            .contains("authorization")
-    );
+    let headers = allowed.header("access-control-allow-headers").unwrap();
+    for header in ["authorization", "teams-user-aad-token", "traceparent", "tracestate"] {
+        assert!(headers.split(',').any(|allowed| allowed == header), "{headers}");
+    }
     assert_eq!(allowed.header("access-control-allow-credentials"), None);
     assert!(allowed.header("x-request-id").is_some());
     let refused = send(preflight("https://evil.contoso.com")).await;

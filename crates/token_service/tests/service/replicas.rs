@@ -114,6 +114,24 @@ async fn announced_deletion_reaches_other_replicas_at_once() {
 }
 
 #[tokio::test]
+async fn changes_by_operators_reach_other_replicas_at_once() {
+    let Some(two) = two_with_announcements().await else {
+        return;
+    };
+    let admin = two.one.service.admin("root");
+    let id = format!("{} alice", two.one.issuer.url());
+    admin.revoke_tokens(&id).await.unwrap();
+    two.one.emulator.advance(Duration::from_secs(1));
+    soon(async || {
+        let token = two.other.get("/api/token", &two.alice).await.text("/token");
+        token != two.token && two.one.emulator.token_status(&token) == TokenStatus::Active
+    })
+    .await;
+    admin.delete_user(&id).await.unwrap();
+    soon(async || two.other.get("/api/token", &two.alice).await.status == 404).await;
+}
+
+#[tokio::test]
 async fn forgotten_tokens_leave_every_replica() {
     let Some(two) = two_with_announcements().await else {
         return;

@@ -1,6 +1,6 @@
 //! A service in this process, with its emulator and its issuer.
 
-use crate::support::{AUDIENCE, gate::Gate, http};
+use crate::support::{AUDIENCE, gate::Gate, http, http_trusting};
 use acs_identity_emulator::Emulator;
 use axum::{
     body::{Body, to_bytes},
@@ -22,7 +22,7 @@ use token_guard::{
     TokenGuard,
     testing::{ManualClock, TestIssuer},
 };
-use token_service::{CredentialFingerprint, ServiceLimits, Store, TokenService, TokenServiceBuilder};
+use token_service::{CredentialFingerprint, ServiceLimits, Store, TokenService, TokenServiceBuilder, TraceHeaders};
 use tokio::{
     net::TcpListener,
     task::{JoinHandle, yield_now},
@@ -38,6 +38,8 @@ pub(crate) struct Options {
     pub(crate) limits: Option<ServiceLimits>,
     /// The resource. `None` is the emulator.
     pub(crate) connection_string: Option<String>,
+    /// Reaches the emulator by https.
+    pub(crate) https: bool,
     /// The timeout of the identity client.
     pub(crate) acs_timeout: Duration,
     /// The address of the issuer's keys, which may be silent for an hour. `None` is the issuer itself.
@@ -50,6 +52,7 @@ impl Default for Options {
             database: "sqlite::memory:".to_owned(),
             limits: None,
             connection_string: None,
+            https: false,
             acs_timeout: Duration::from_secs(20),
             keys: None,
         }
@@ -61,6 +64,14 @@ impl Options {
     pub(crate) fn with_database(file: &DatabaseFile) -> Self {
         Self {
             database: file.url(),
+            ..Self::default()
+        }
+    }
+
+    /// Returns the options of a service that reaches the emulator by https.
+    pub(crate) fn https() -> Self {
+        Self {
+            https: true,
             ..Self::default()
         }
     }
@@ -158,15 +169,20 @@ impl Setup {
             timeout: Some(AzureDuration::try_from(options.acs_timeout).unwrap()),
             ..direct()
         };
+        let policies = &mut client_options.client_options.per_try_policies;
+        policies.push(Arc::new(TraceHeaders));
         if let Some(limits) = &options.limits {
-            client_options
-                .client_options
-                .per_try_policies
-                .push(Arc::new(limits.clone()));
+            policies.push(Arc::new(limits.clone()));
         }
-        let connection_string = options
-            .connection_string
-            .unwrap_or_else(|| emulator.connection_string());
+        let connection_string = options.connection_string.unwrap_or_else(|| {
+            if options.https {
+                let http = http_trusting(emulator.ca_pem());
+                client_options.client_options.transport = Some(Transport::new(Arc::new(http)));
+                emulator.https_connection_string()
+            } else {
+                emulator.connection_string()
+            }
+        });
         let identities =
             CommunicationIdentityClient::with_connection_string(&connection_string, Some(client_options)).unwrap();
         let mut guard = TokenGuard::builder(issuer.url(), [AUDIENCE]).clock(clock.clock());
@@ -222,15 +238,17 @@ impl Setup {
         send(self.request(Method::DELETE, path).bearer_auth(caller)).await
     }
 
-    /// Counts the requests of an operation in the emulator's log, which has the last hundred.
-    pub(crate) async fn acs_requests(&self, operation: &str) -> usize {
+    /// Returns the emulator's log of requests, which has the last hundred, the newest first.
+    pub(crate) async fn acs_log(&self) -> Vec<Value> {
         let url = format!("{}requests", self.emulator.control_endpoint());
-        let requests: Value = self.http.get(url).send().await.unwrap().json().await.unwrap();
-        let requests = requests["requests"].as_array().unwrap();
-        requests
-            .iter()
-            .filter(|request| request["operation"] == operation)
-            .count()
+        let mut log: Value = self.http.get(url).send().await.unwrap().json().await.unwrap();
+        serde_json::from_value(log["requests"].take()).unwrap()
+    }
+
+    /// Counts the requests of an operation in the emulator's log.
+    pub(crate) async fn acs_requests(&self, operation: &str) -> usize {
+        let log = self.acs_log().await;
+        log.iter().filter(|request| request["operation"] == operation).count()
     }
 
     /// Sums the service's metric of calls of an operation, over all outcomes.

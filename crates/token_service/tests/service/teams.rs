@@ -12,10 +12,20 @@ use serde_json::json;
 use token_service::{TeamsExchange, UserIdClaims};
 
 const HEADER: &str = "teams-user-aad-token";
+/// The tenant of all callers.
+const TENANT: Uuid = Uuid::from_u128(0xaaaa_bbbb);
+
+/// Returns a request for the Entra token of a Teams user of the tenant.
+fn teams_user() -> EntraTokenRequest {
+    EntraTokenRequest {
+        tenant_id: TENANT,
+        ..EntraTokenRequest::teams_user()
+    }
+}
 
 /// Starts a service with Teams, and mints a Teams user's Entra token.
 async fn with_teams() -> (Setup, EntraToken) {
-    let request = EntraTokenRequest::teams_user();
+    let request = teams_user();
     let client_id = request.app_id.to_string();
     let setup = Setup::with(Options::default(), |builder| {
         builder
@@ -28,7 +38,7 @@ async fn with_teams() -> (Setup, EntraToken) {
 }
 
 fn caller(setup: &Setup, object_id: Uuid) -> String {
-    setup.caller_with(&json!({ "sub": "pairwise", "oid": object_id, "tid": Uuid::nil() }))
+    setup.caller_with(&json!({ "sub": "pairwise", "oid": object_id, "tid": TENANT }))
 }
 
 #[tokio::test]
@@ -57,9 +67,13 @@ async fn entra_token_must_be_the_callers() {
                 .header(HEADER, token),
         )
     };
-    get(caller(&setup, Uuid::from_u128(1)), entra.token.clone())
-        .await
-        .assert_error(403, "other_user");
+    let of_another_tenant = json!({ "sub": "pairwise", "oid": entra.user_id, "tid": Uuid::from_u128(1) });
+    for other in [
+        caller(&setup, Uuid::from_u128(1)),
+        setup.caller_with(&of_another_tenant),
+    ] {
+        get(other, entra.token.clone()).await.assert_error(403, "other_user");
+    }
     get(setup.caller("alice"), entra.token.clone())
         .await
         .assert_error(403, "not_an_entra_user");
@@ -68,7 +82,7 @@ async fn entra_token_must_be_the_callers() {
         .await
         .assert_error(400, "bad_request");
     // The claims are right, but the token is not signed.
-    let unsigned = unsigned_token(&json!({ "oid": entra.user_id }));
+    let unsigned = unsigned_token(&json!({ "oid": entra.user_id, "tid": TENANT }));
     get(own.clone(), unsigned)
         .await
         .assert_error(403, "teams_token_refused");
@@ -84,7 +98,7 @@ async fn entra_token_must_be_for_this_app_and_teams() {
     let own = || EntraTokenRequest {
         user_id: entra.user_id,
         app_id: entra.app_id,
-        ..EntraTokenRequest::teams_user()
+        ..teams_user()
     };
     let another_application = EntraTokenRequest {
         app_id: Uuid::from_u128(7),
@@ -118,7 +132,7 @@ async fn entra_token_must_be_for_this_app_and_teams() {
 /// Other issuers may let users choose their `oid`.
 #[tokio::test]
 async fn caller_of_another_issuer_is_not_a_teams_user() {
-    let request = EntraTokenRequest::teams_user();
+    let request = teams_user();
     let client_id = request.app_id.to_string();
     let setup = Setup::with(Options::default(), |builder| {
         builder.teams(TeamsExchange::new(client_id))
@@ -136,7 +150,7 @@ async fn caller_of_another_issuer_is_not_a_teams_user() {
 
 #[tokio::test]
 async fn sidecar_acquires_a_missing_entra_token() {
-    let request = EntraTokenRequest::teams_user();
+    let request = teams_user();
     let (client_id, object_id) = (request.app_id.to_string(), request.user_id);
     let outer = Setup::start().await;
     let entra = outer.emulator.mint_entra_token(&request).await.unwrap();

@@ -13,6 +13,9 @@ pub(crate) const TEAMS_SCOPES: [&str; 2] = [
     "https://auth.msft.communication.azure.com/Teams.ManageChats",
 ];
 
+/// The permission of an Entra token for Teams Phone.
+pub(crate) const TEAMS_PHONE_SCOPE: &str = "https://auth.msft.communication.azure.com/TeamsExtension.ManageCalls";
+
 /// Creates a client that ignores the proxies of the environment.
 pub(crate) fn http() -> Client {
     Client::builder().no_proxy().build().unwrap()

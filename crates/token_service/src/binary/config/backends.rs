@@ -10,8 +10,8 @@ use azure_core::{
 use client_core::host::is_loopback;
 use entra_sidecar::{SidecarClient, SidecarClientOptions};
 use settings::{Report, Whole};
-use std::{mem, num::NonZeroU32};
-use token_service::Store;
+use std::{mem, num::NonZeroU32, sync::Arc};
+use token_service::{Store, TraceHeaders};
 
 /// The [scope of Azure's databases][scope]. Each national cloud has its own.
 ///
@@ -35,6 +35,8 @@ pub(crate) enum Authentication {
         text: Secret,
         /// Set for an emulator on this machine.
         on_loopback: bool,
+        /// Set for https.
+        is_encrypted: bool,
     },
     Entra {
         endpoint: String,
@@ -197,6 +199,17 @@ impl Authentication {
         matches!(self, Self::ConnectionString { on_loopback: true, .. })
     }
 
+    /// Returns whether the resource is reached by https. A credential of Entra ID needs it.
+    pub(super) fn is_encrypted(&self) -> bool {
+        !matches!(
+            self,
+            Self::ConnectionString {
+                is_encrypted: false,
+                ..
+            }
+        )
+    }
+
     fn of(
         section: AcsSection,
         applications: &Applications,
@@ -243,6 +256,7 @@ impl Authentication {
             Ok(client) => Some(Self::ConnectionString {
                 text: Secret::new(text),
                 on_loopback: is_loopback(client.endpoint()),
+                is_encrypted: client.endpoint().scheme() == "https",
             }),
             Err(error) => {
                 report.fault(key, error.to_string());
@@ -408,7 +422,7 @@ pub(crate) struct Sidecar {
 impl Sidecar {
     /// Checks the section, which can be left out. `transport` sends nothing.
     pub(super) fn of(section: SidecarSection, report: &mut Report<'_>, transport: &Transport) -> Option<Self> {
-        let needed_for = ["acs.sidecar_api", "teams.sidecar_api"]
+        let needed_for = ["acs.sidecar_api", "teams.sidecar_api", "teams.phone_sidecar_api"]
             .into_iter()
             .find(|key| report.has(key));
         if let Some(key) = needed_for {
@@ -430,13 +444,14 @@ impl Sidecar {
         Some(sidecar)
     }
 
-    /// Builds the client, which sends with this transport or else builds one.
+    /// Builds the client, which sends with this transport or else builds one. It sends the trace of a caller's request on.
     pub(crate) fn client(&self, transport: Option<Transport>) -> azure_core::Result<SidecarClient> {
         let mut options = SidecarClientOptions {
             allow_any_host: self.allow_any_host,
             ..SidecarClientOptions::default()
         };
         options.client_options.transport = transport;
+        options.client_options.per_try_policies.push(Arc::new(TraceHeaders));
         SidecarClient::new(&self.url, Some(options))
     }
 }

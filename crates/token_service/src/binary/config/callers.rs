@@ -123,32 +123,68 @@ fn sealing_keys(section: &mut TokensSection, report: &mut Report<'_>) -> Option<
     keys
 }
 
-/// The exchange of Teams users' tokens.
-#[derive(Debug, Eq, PartialEq)]
+/// The exchanges of Teams users' tokens.
+#[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Teams {
-    pub(crate) client_id: String,
+    /// The application of tokens of Teams users. Absent if Teams is disabled.
+    pub(crate) client_id: Option<String>,
     /// The API of the sidecar that acquires the tokens of Teams users, where they do not send them.
     pub(crate) sidecar_api: Option<String>,
+    /// Set for tokens of Teams Phone.
+    pub(crate) phone: bool,
+    /// The same API for Teams Phone.
+    pub(crate) phone_sidecar_api: Option<String>,
 }
 
 impl Teams {
-    /// Checks the section, which can be left out.
-    pub(super) fn of(section: TeamsSection, issuer: Option<IssuerName>, report: &mut Report<'_>) -> Option<Self> {
-        let keys = ["teams.client_id", "teams.sidecar_api"];
-        let key = keys.into_iter().find(|key| report.has(key))?;
-        if issuer.is_some_and(|issuer| issuer != IssuerName::Entra) {
+    /// Checks the section, which can be left out. `is_encrypted` is set if the resource is reached by https.
+    pub(super) fn of(
+        section: TeamsSection,
+        issuer: Option<IssuerName>,
+        is_encrypted: bool,
+        report: &mut Report<'_>,
+    ) -> Self {
+        let phone = section.phone == Some(true);
+        let keys = [
+            "teams.client_id",
+            "teams.sidecar_api",
+            "teams.phone",
+            "teams.phone_sidecar_api",
+        ];
+        // `false` is the default, which every issuer has.
+        let is_used = |key: &&str| report.has(key) && (phone || *key != "teams.phone");
+        if let Some(key) = keys.into_iter().find(is_used)
+            && issuer.is_some_and(|issuer| issuer != IssuerName::Entra)
+        {
             report.fault(
                 key,
                 "is for issuer.kind = \"entra\" only; remove it, as other issuers may let users choose their oid",
             );
         }
-        report.missing(
-            "teams.client_id",
-            "it is the application (client) id that the Teams tokens are issued to",
-        );
-        Some(Self {
-            client_id: section.client_id?.0,
+        if report.has("teams.sidecar_api") {
+            report.missing(
+                "teams.client_id",
+                "it is the application (client) id that the Teams tokens are issued to",
+            );
+        }
+        if !phone && !report.has_fault("teams.phone") {
+            report.unused(
+                "teams.phone_sidecar_api",
+                "is to be used with teams.phone = true only; remove it",
+            );
+        }
+        if phone && !is_encrypted {
+            report.fault(
+                "teams.phone",
+                "needs a resource that is reached by https, as Entra tokens must not travel in plain text; give acs.* an \
+                 endpoint of https",
+            );
+        }
+        Self {
+            client_id: section.client_id.map(|id| id.0),
             sidecar_api: section.sidecar_api,
-        })
+            phone,
+            phone_sidecar_api: section.phone_sidecar_api,
+        }
     }
 }

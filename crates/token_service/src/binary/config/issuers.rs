@@ -16,6 +16,15 @@ pub(crate) struct Issuers {
     pub(crate) user_id_claims: UserIdClaims,
 }
 
+/// The guards of the issuers, which share the keys.
+pub(crate) struct Guards {
+    pub(crate) users: TokenGuard,
+    /// The guard of operators, before their scope or role: that of the first issuer and its aliases.
+    pub(crate) operators: TokenGuard,
+    /// The guard of each issuer, with its name in the configuration.
+    pub(crate) each: Vec<(String, TokenGuard)>,
+}
+
 /// An issuer, and the scope and organization that its tokens must have.
 #[derive(Clone, Debug)]
 struct Issuer {
@@ -92,23 +101,46 @@ impl Issuers {
         })
     }
 
-    /// Builds the guard, which asks the issuers with this client or else builds one.
-    pub(crate) fn guard(&self, http: Option<&Client>) -> Result<TokenGuard, ConfigurationError> {
+    /// Builds the guards, which ask the issuers with this client or else build one.
+    pub(crate) fn guards(&self, http: Option<&Client>) -> Result<Guards, ConfigurationError> {
+        let section = |index: usize| match index.checked_sub(1) {
+            None => "issuer".to_owned(),
+            Some(index) => format!("other_issuers[{index}]"),
+        };
+        let all = self.all.iter().cloned().enumerate();
+        let all = all.map(|(index, issuer)| (section(index), issuer));
         let aliases = self.all.first().into_iter().flat_map(|first| {
-            let aliases = self.aliases.iter();
-            aliases.map(|alias| Issuer {
-                kind: first.kind.at(alias),
-                ..first.clone()
+            let aliases = self.aliases.iter().enumerate();
+            aliases.map(|(index, alias)| {
+                let issuer = Issuer {
+                    kind: first.kind.at(alias),
+                    ..first.clone()
+                };
+                (format!("issuer.aliases[{index}]"), issuer)
             })
         });
-        let all = self.all.iter().cloned().chain(aliases);
-        let guards = all.map(|issuer| issuer.guard(http));
-        let mut guards: Vec<_> = guards.collect::<Result<_, _>>()?;
-        // The guard of one issuer says more in its challenges.
-        Ok(match (guards.pop(), guards.is_empty()) {
-            (Some(only), true) => only,
-            (last, _) => TokenGuard::any_of(guards.into_iter().chain(last)),
+        let (mut each, mut operators) = (Vec::new(), Vec::new());
+        for (name, issuer) in all.chain(aliases) {
+            let (of_users, of_operators) = issuer.guards(http)?;
+            // Another issuer, such as one of customers, appoints no operators.
+            if name.starts_with("issuer") {
+                operators.push(of_operators);
+            }
+            each.push((name, of_users));
+        }
+        Ok(Guards {
+            users: joined(each.iter().map(|(_, guard)| guard.clone()).collect()),
+            operators: joined(operators),
+            each,
         })
+    }
+}
+
+/// Joins the guards of issuers. The guard of one issuer says more in its challenges.
+fn joined(mut guards: Vec<TokenGuard>) -> TokenGuard {
+    match (guards.pop(), guards.is_empty()) {
+        (Some(only), true) => only,
+        (last, _) => TokenGuard::any_of(guards.into_iter().chain(last)),
     }
 }
 
@@ -218,6 +250,24 @@ impl Issuer {
         }
     }
 
+    /// Builds the guards of users and of operators, which share the keys.
+    ///
+    /// Operators need no `scope` of the issuer, which the tokens of applications lack at Entra ID. Tokens without an audience
+    /// need it always, as nothing else shows that they are for this API.
+    fn guards(&self, http: Option<&Client>) -> Result<(TokenGuard, TokenGuard), ConfigurationError> {
+        let guard = self.guard(http)?;
+        let users = match &self.scope {
+            Some(scope) => guard.requiring_scopes([scope]),
+            None => guard.clone(),
+        };
+        let operators = if self.kind.accepts_other_audiences() {
+            users.clone()
+        } else {
+            guard
+        };
+        Ok((users, operators))
+    }
+
     fn guard(&self, http: Option<&Client>) -> Result<TokenGuard, ConfigurationError> {
         let mut builder = self.kind.builder().leeway(self.leeway);
         if let Some(http) = http {
@@ -244,9 +294,6 @@ impl Issuer {
             builder = builder.subject_claim(claim);
         }
         let mut guard = builder.build()?;
-        if let Some(scope) = &self.scope {
-            guard = guard.requiring_scopes([scope]);
-        }
         if let Some(organization) = &self.organization {
             guard = guard.requiring_organization(organization);
         }
@@ -359,6 +406,11 @@ impl IssuerKind {
             api = api.audience(&audience);
         }
         Some(Self::Entra(api))
+    }
+
+    /// Returns whether tokens of some clients need no audience.
+    fn accepts_other_audiences(&self) -> bool {
+        matches!(self, Self::Standard { client_ids, .. } if !client_ids.is_empty())
     }
 
     /// Returns the same issuer at another address.

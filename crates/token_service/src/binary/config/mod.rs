@@ -6,6 +6,7 @@
 mod backends;
 mod callers;
 mod issuers;
+mod operators;
 mod sections;
 
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod tests;
 pub(crate) use backends::{Acs, Application, Authentication, Credential, Database, DatabaseCredential, Sidecar};
 pub(crate) use callers::{Teams, Tokens};
 pub(crate) use issuers::Issuers;
+pub(crate) use operators::Operators;
 pub(crate) use settings::Fault;
 
 use crate::{
@@ -57,8 +59,9 @@ pub(crate) struct Config {
     /// The issuers of callers' tokens: one or more.
     pub(crate) issuers: Issuers,
     pub(crate) tokens: Tokens,
-    pub(crate) teams: Option<Teams>,
+    pub(crate) teams: Teams,
     pub(crate) sidecar: Option<Sidecar>,
+    pub(crate) operators: Operators,
     pub(crate) origins: Vec<String>,
     /// Set if pages of the public internet may call a service in a private network.
     pub(crate) allow_private_network: bool,
@@ -169,9 +172,12 @@ impl Config {
                 "is more than 1, but replicas cannot share a database of SQLite; set database.url to one of PostgreSQL",
             );
         }
+        let operators = Operators::of(sections.admin, &sections.issuer, report);
         let issuers = Issuers::of(sections.issuer, sections.other_issuers, report, &http);
         let tokens = Tokens::of(sections.tokens, report);
-        let teams = Teams::of(sections.teams, kind, report);
+        // A faulty resource has a fault of its own.
+        let is_encrypted = acs.as_ref().is_none_or(|acs| acs.authentication.is_encrypted());
+        let teams = Teams::of(sections.teams, kind, is_encrypted, report);
         let origins = sections.cors.origins.map(List::into_inner).unwrap_or_default();
         let log = sections.log;
         Some(Self {
@@ -184,6 +190,7 @@ impl Config {
             tokens: tokens?,
             teams,
             sidecar,
+            operators,
             allow_private_network: sections.cors.allow_private_network == Some(true),
             origins: origins.into_iter().map(|origin| origin.0).collect(),
             limits: Limits::of(&sections.limits)?,

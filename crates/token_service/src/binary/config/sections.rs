@@ -26,6 +26,7 @@ pub(super) struct Sections {
     pub(super) tokens: TokensSection,
     pub(super) teams: TeamsSection,
     pub(super) sidecar: SidecarSection,
+    pub(super) admin: AdminSection,
     pub(super) cors: CorsSection,
     pub(super) limits: LimitsSection,
     pub(super) log: LogSection,
@@ -174,6 +175,8 @@ pub(super) struct RuleTable {
 pub(super) struct TeamsSection {
     pub(super) client_id: Option<Guid>,
     pub(super) sidecar_api: Option<String>,
+    pub(super) phone: Option<bool>,
+    pub(super) phone_sidecar_api: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -181,6 +184,14 @@ pub(super) struct TeamsSection {
 pub(super) struct SidecarSection {
     pub(super) url: Option<String>,
     pub(super) allow_any_host: Option<bool>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct AdminSection {
+    pub(super) scope: Option<String>,
+    pub(super) role: Option<String>,
+    pub(super) audit_ids: Option<bool>,
 }
 
 #[derive(Default, Deserialize)]

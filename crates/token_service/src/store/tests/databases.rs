@@ -39,6 +39,11 @@ impl TempDir {
     pub(super) fn database_url(&self) -> String {
         format!("sqlite://{}", self.0.join("users.db").to_str().unwrap())
     }
+
+    /// Returns the number of files.
+    pub(super) fn files(&self) -> usize {
+        fs::read_dir(&self.0).unwrap().count()
+    }
 }
 
 impl Drop for TempDir {

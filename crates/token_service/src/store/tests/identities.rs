@@ -1,7 +1,7 @@
 //! Claims, identities and deletions.
 
 use super::{CLAIMED, NOW, databases::on_each, identity, user};
-use crate::store::{Claim, Store, StoreErrorKind};
+use crate::store::{Backlog, Claim, Store, StoreErrorKind};
 use std::collections::HashSet;
 use time::Duration;
 use tokio::task::JoinSet;
@@ -403,6 +403,30 @@ async fn repeated_claim_of_its_holder_is_granted() {
         let identity = identity("ada");
         let completed = store.database.complete(&ada, holder, &identity, NOW).await.unwrap();
         assert_eq!(completed.unwrap().identity, identity);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn backlog_has_deletions_and_claims() {
+    on_each(async |store| {
+        assert_eq!(store.database.backlog(NOW).await.unwrap(), Backlog::default());
+        for id in ["ada", "bob", "cleo"] {
+            store.mapped(&user(id), id).await;
+        }
+        for id in ["ada", "bob"] {
+            store.database.delete_user(&user(id), NOW).await.unwrap();
+        }
+        store.granted(&user("dan"), Uuid::new_v4(), NOW).await;
+        let counted = async |now| {
+            let backlog = store.database.backlog(now).await.unwrap();
+            (backlog.deletions, backlog.claims, backlog.expired_claims)
+        };
+        assert_eq!(counted(NOW + CLAIMED - MICROSECOND).await, (2, 1, 0));
+        assert_eq!(counted(NOW + CLAIMED).await, (2, 1, 1));
+        store.database.complete_deletion(&identity("ada")).await.unwrap();
+        store.database.release_expired(NOW + CLAIMED).await.unwrap();
+        assert_eq!(counted(NOW + CLAIMED).await, (1, 0, 0));
     })
     .await;
 }

@@ -5,6 +5,7 @@ mod connect;
 mod databases;
 mod identities;
 mod password;
+mod records;
 mod tokens;
 
 use crate::{

@@ -27,8 +27,9 @@ fn what_is_left_out_has_the_documented_default() {
     let config = config(LEAST);
     assert_eq!(config.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(config.operations_listen, None);
-    assert!(config.tls.is_none() && config.teams.is_none() && config.sidecar.is_none());
-    let Authentication::ConnectionString { text, on_loopback } = &config.acs.authentication else {
+    assert!(config.tls.is_none() && config.sidecar.is_none());
+    assert_eq!(config.teams, Teams::default());
+    let Authentication::ConnectionString { text, on_loopback, .. } = &config.acs.authentication else {
         panic!("{:?}", config.acs);
     };
     assert_eq!((text.secret(), *on_loopback), (CONNECTION_STRING, false));
@@ -42,6 +43,8 @@ fn what_is_left_out_has_the_documented_default() {
     assert_eq!(config.tokens.lifetime.whole_minutes(), 1440);
     assert!(config.tokens.rules.is_empty() && config.tokens.sealing_keys.is_none());
     assert!(config.origins.is_empty());
+    let guards = config.issuers.guards(None).unwrap();
+    assert!(config.operators.access(guards.operators).is_none() && !config.operators.audit_ids);
     let limits = Limits {
         requests_per_minute: NonZeroU32::new(120).unwrap(),
         fresh_tokens_per_hour: NonZeroU32::new(10).unwrap(),
@@ -102,9 +105,15 @@ scopes = ["voip"]
 [teams]
 client_id = "00001111-aaaa-2222-bbbb-3333cccc4444"
 sidecar_api = "AcsTeams"
+phone = true
+phone_sidecar_api = "AcsTeamsPhone"
 [sidecar]
 url = "http://sidecar:5000"
 allow_any_host = true
+[admin]
+scope = "operate"
+role = "TokenService.Operator"
+audit_ids = true
 [cors]
 origins = ["https://app.contoso.com", "http://localhost:3000"]
 [limits]
@@ -195,12 +204,21 @@ fn keys_of_users_are_read_from_the_file() {
         ]
     );
     let teams = Teams {
-        client_id: CLIENT.to_owned(),
+        client_id: Some(CLIENT.to_owned()),
         sidecar_api: Some("AcsTeams".to_owned()),
+        phone: true,
+        phone_sidecar_api: Some("AcsTeamsPhone".to_owned()),
     };
-    assert_eq!(config.teams, Some(teams));
+    assert_eq!(config.teams, teams);
     let sidecar = config.sidecar.unwrap().client(None).unwrap();
     assert_eq!(sidecar.base_url().as_str(), "http://sidecar:5000/");
+    assert!(config.operators.audit_ids);
+    let guards = config.issuers.guards(None).unwrap();
+    let access = format!("{:?}", config.operators.access(guards.operators).unwrap());
+    assert!(
+        access.contains("operate") && access.contains("TokenService.Operator"),
+        "{access}"
+    );
     assert_eq!(config.origins, ["https://app.contoso.com", "http://localhost:3000"]);
     let limits = Limits {
         requests_per_minute: NonZeroU32::new(60).unwrap(),
