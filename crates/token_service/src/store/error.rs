@@ -157,7 +157,7 @@ fn sqlite_remedy(code: &str) -> Option<&'static str> {
         8 => "let the service write to its file and to the directory",
         10 | 13 => "free space on its disk, or raise the limit on the size of files",
         11 => "the file is damaged: restore it from a backup",
-        14 => "create its directory, and let the service write to it",
+        14 => "create its directory, let the service write to it, or add ?mode=rwc to the URL to create the file",
         26 => "the file is not a database of SQLite: name another one in database.url",
         _ => return None,
     })

@@ -8,7 +8,7 @@ use crate::{
 use rlimit::{INFINITY, Resource, prlimit};
 use serde_json::Value;
 use std::{ffi::OsStr, fs};
-use tokio::process::Command;
+use tokio::{net::TcpStream, process::Command};
 
 const CERTIFICATES: &str = "install the CA certificates of the system, such as Debian's ca-certificates";
 
@@ -252,6 +252,48 @@ async fn disk_that_fills_up_is_reported_until_it_has_space() {
     assert_eq!(create("bob").await.unwrap().status(), 201);
     let line = process.logged("free space on its disk").await;
     assert!(line.contains("ERROR"), "{line}");
+    process.signal("-TERM").await;
+    let ended = process.ended().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(!ended.log.contains("panicked"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn lack_of_descriptors_closes_waiting_connections() {
+    const WAITING: usize = 20;
+    let setup = Setup::new().await;
+    let mut process = setup.start(&setup.configuration("", "")).await;
+    let address = process
+        .text("endpoint")
+        .trim_start_matches("http://")
+        .trim_end_matches('/')
+        .to_owned();
+    let before = process.open_files();
+    let mut waiting = Vec::new();
+    for _ in 0..WAITING {
+        waiting.push(TcpStream::connect(&address).await.unwrap());
+    }
+    soon("accepted connections", async {
+        while process.open_files() < before + WAITING {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+
+    let limit = process.open_files().try_into().unwrap();
+    prlimit(
+        process.id().try_into().unwrap(),
+        Resource::NOFILE,
+        Some((limit, limit)),
+        None,
+    )
+    .unwrap();
+    // Each needs another connection.
+    for _ in 0..WAITING / 2 {
+        let healthy = http().get(process.url("healthz")).send().await.unwrap();
+        assert_eq!(healthy.status(), 200);
+    }
+    process.logged("cannot accept connections").await;
     process.signal("-TERM").await;
     let ended = process.ended().await;
     assert_eq!(ended.code, Some(0), "{ended:?}");

@@ -220,11 +220,6 @@ fn http_trusting_once(certificate: &str) -> Client {
     client.tls_certs_only([certificate]).build().unwrap()
 }
 
-/// Returns the open files of a process.
-fn open_files(process: &Process) -> usize {
-    fs::read_dir(format!("/proc/{}/fd", process.id())).unwrap().count()
-}
-
 /// Returns the resident memory of a process, in MiB.
 fn memory(process: &Process) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
@@ -276,12 +271,12 @@ async fn hostile_connections_do_not_shut_callers_out() {
 
     callers.run(REQUESTS).await;
     let without = callers.run(requests).await;
-    let (files, mebibytes) = (open_files(&process), memory(&process));
+    let (files, mebibytes) = (process.open_files(), memory(&process));
 
     let clients = Hostile::start(hostile, address, &certificate, pause);
     soon("the hostile connections", clients.connected(hostile)).await;
     let with = callers.run(requests).await;
-    let (files_with, mebibytes_with) = (open_files(&process), memory(&process));
+    let (files_with, mebibytes_with) = (process.open_files(), memory(&process));
     let open_with = metric(&operations, &process, open).await;
     let closed_for_others = metric(&operations, &process, closed).await;
     process.logged("there is no room for another connection").await;
@@ -290,7 +285,7 @@ async fn hostile_connections_do_not_shut_callers_out() {
     let dropped = Instant::now();
     // Callers without a connection of their own may have one that is about to be closed.
     soon("the files of closed connections", async {
-        while metric(&operations, &process, open).await > CALLERS as u64 || open_files(&process) > files + OTHER_FILES {
+        while metric(&operations, &process, open).await > CALLERS as u64 || process.open_files() > files + OTHER_FILES {
         }
     })
     .await;

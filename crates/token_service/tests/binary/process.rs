@@ -141,6 +141,12 @@ impl Process {
         self.child.id().unwrap()
     }
 
+    /// Returns the number of open files of the process.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap().count()
+    }
+
     /// Waits for the exit of the service.
     pub(crate) async fn ended(self) -> Ended {
         soon("the end of the service", self.end()).await
