@@ -39,8 +39,10 @@ const CALLERS: usize = 8;
 const REQUESTS: usize = 20;
 /// The rounds of requests in the long form, with and without hostile connections.
 const LONG_REQUESTS: usize = 200;
-/// The pause of a hostile client before it comes back, and how often it sends another byte.
-const PAUSE: Duration = Duration::from_secs(5);
+/// The pause of a hostile client before it comes back.
+const PAUSE: Duration = Duration::from_secs(10);
+/// The requests that are sent together, whose responses are not read.
+const PIPELINED: usize = 200;
 /// Connections that the service may have opened meanwhile, to the issuer and the emulator.
 const OTHER_FILES: usize = 8;
 /// The goals.
@@ -131,7 +133,13 @@ async fn hold(mut stream: TlsStream<TcpStream>, index: usize) {
                 _ = read.read(&mut response) => {}
             }
         }
-        1 => while stream.write_all(REQUEST).await.is_ok() && stream.flush().await.is_ok() {},
+        1 => {
+            let mut sent = stream.write_all(&REQUEST.repeat(PIPELINED)).await;
+            while sent.is_ok() && stream.flush().await.is_ok() {
+                sleep(Duration::from_secs(1)).await;
+                sent = stream.write_all(REQUEST).await;
+            }
+        }
         _ => {
             stream.read_to_end(&mut Vec::new()).await.ok();
         }

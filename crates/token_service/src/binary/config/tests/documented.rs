@@ -130,7 +130,7 @@ fn documented_defaults_are_used() {
         assert_eq!(shown(&with.unwrap().unwrap()), without, "{}", row.key);
         set += 1;
     }
-    assert_eq!(set, 24);
+    assert_eq!(set, 26);
 }
 
 #[test]
