@@ -1,9 +1,11 @@
 """Azurite, and the program that uses it."""
 
+import contextlib
 import os
 import pathlib
 import re
 import signal
+import sqlite3
 import subprocess
 import time
 import uuid
@@ -47,17 +49,98 @@ def azurite():
             process.kill()
 
 
+def with_clock(offset):
+    """The variables of a program whose clock differs, such as by `+3600s`. Its timers are right."""
+    return {
+        "LD_PRELOAD": os.environ["FAKETIME_LIBRARY"],
+        "FAKETIME": offset,
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+
+
+class Sqlite:
+    """A file with the table."""
+
+    def __init__(self, file):
+        self.file = file
+        self.url = f"sqlite://{file}?mode=rwc"
+
+    def run(self, *statements):
+        """Runs the statements, and returns the texts of the last one's first column."""
+        with contextlib.closing(sqlite3.connect(self.file, timeout=10)) as table, table:
+            for statement in statements:
+                rows = table.execute(statement).fetchall()
+        return [str(row[0]) for row in rows]
+
+    @contextlib.contextmanager
+    def writing(self):
+        """Locks the table against writes of other processes."""
+        with contextlib.closing(sqlite3.connect(self.file, timeout=10, isolation_level=None)) as table:
+            table.execute("BEGIN IMMEDIATE")
+            yield
+            table.execute("ROLLBACK")
+
+    def refuse_rows_after(self, count):
+        """Refuses further codes when the table has so many."""
+        self.run(
+            f"CREATE TRIGGER full BEFORE INSERT ON verification_codes"
+            f" WHEN (SELECT count(*) FROM verification_codes) = {count}"
+            f" BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+
+    def accept_rows(self):
+        self.run("DROP TRIGGER full")
+
+
+class Postgres:
+    """A database of the server that interop/postgres/with has started."""
+
+    def __init__(self):
+        server = os.environ["POSTGRES_URL"]
+        name = f"codes_{uuid.uuid4().hex}"
+        self.url = server
+        self.run(f"CREATE DATABASE {name}")
+        self.url = f"{server.rpartition('/')[0]}/{name}"
+
+    def command(self):
+        return ["psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", self.url]
+
+    def run(self, *statements):
+        arguments = [f"--command={statement}" for statement in statements]
+        ended = subprocess.run(self.command() + arguments, check=True, capture_output=True, text=True, timeout=30)
+        return ended.stdout.split()
+
+    @contextlib.contextmanager
+    def writing(self):
+        with subprocess.Popen(self.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as session:
+            session.stdin.write("BEGIN; LOCK TABLE verification_codes IN EXCLUSIVE MODE; SELECT 'locked';\n")
+            session.stdin.flush()
+            assert session.stdout.readline() == "locked\n"
+            yield
+
+    def refuse_rows_after(self, count):
+        self.run(
+            f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            f" IF (SELECT count(*) FROM verification_codes) = {count} THEN RAISE EXCEPTION 'full'; END IF;"
+            f" RETURN NEW; END $$",
+            "CREATE TRIGGER full_table BEFORE INSERT ON verification_codes FOR EACH ROW EXECUTE FUNCTION refuse()",
+        )
+
+    def accept_rows(self):
+        self.run("DROP TRIGGER full_table ON verification_codes")
+
+
 class Setup:
     """A queue, a table, and the processes that use them."""
 
-    def __init__(self, azurite, directory):
+    def __init__(self, azurite, directory, table):
         self.directory = directory
         self.url = f"{azurite}/{uuid.uuid4()}"
-        self.table = directory / "codes.db"
+        self.table = table
         self.processes = []
         self.variables = {
             "STORAGE_QUEUE_URL": self.url,
-            "DATABASE_URL": f"sqlite://{self.table}?mode=rwc",
+            "DATABASE_URL": table.url,
             "ATTEMPTS_PER_MINUTE": "100000",
         }
 
@@ -128,14 +211,24 @@ class Program:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=15)
 
+    def pause(self):
+        """Stops the process, and returns once it is stopped."""
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
+
     def kill(self):
         self.process.kill()
         self.process.wait()
 
 
 @pytest.fixture
-def setup(azurite, tmp_path: pathlib.Path):
-    setup = Setup(azurite, tmp_path)
+def setup(azurite, tmp_path: pathlib.Path, request):
+    """With the table in SQLite, unless the test has a parameter for it."""
+    is_postgres = getattr(request, "param", "sqlite") == "postgres"
+    setup = Setup(azurite, tmp_path, Postgres() if is_postgres else Sqlite(tmp_path / "codes.db"))
     yield setup
     for program in setup.processes:
         program.kill()

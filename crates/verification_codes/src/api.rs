@@ -6,7 +6,7 @@ use crate::{
     number_service::NumberService,
     problem::Problem,
     queue::Queue,
-    requester::{RateLimit, Requester},
+    requester::{AttemptLimit, Operation, Requester},
     table::CodeTable,
 };
 use axum::{
@@ -37,11 +37,9 @@ pub(crate) struct Api {
     pub(crate) numbers: NumberService,
     pub(crate) hasher: CodeHasher,
     pub(crate) queue: Arc<dyn Queue>,
-    pub(crate) table: CodeTable,
+    pub(crate) table: Arc<dyn CodeTable>,
     pub(crate) code_ttl: Duration,
-    pub(crate) issue_limit: Arc<RateLimit>,
-    pub(crate) verify_limit: Arc<RateLimit>,
-    pub(crate) now: fn() -> OffsetDateTime,
+    pub(crate) limit: AttemptLimit,
 }
 
 impl FromRef<Api> for Option<TokenGuard> {
@@ -85,19 +83,13 @@ impl Api {
             .with_state(self)
     }
 
-    /// Forgets requesters who have their full quota again.
-    pub(crate) fn remove_idle_requesters(&self) {
-        self.issue_limit.remove_idle();
-        self.verify_limit.remove_idle();
-    }
-
     /// Creates the message that makes a code valid.
     fn activation(&self, requester: &Requester, code: &VerificationCode, now: OffsetDateTime) -> CodeMessage {
         CodeMessage {
             id: Uuid::new_v4(),
             code_hash: self.hasher.hash(requester.subject(), code.as_str()),
             action: Action::Activate,
-            // Rounded up to whole seconds, as the table stores them.
+            // Rounded up to whole seconds.
             expires_at: (now + self.code_ttl + Duration::SECOND).truncate_to_second(),
         }
     }
@@ -115,9 +107,7 @@ async fn time_limit(request: Request, next: Next) -> Response {
 
 /// Issues a code. The method is GET, as in the walkthrough, although the request has an effect.
 async fn get_code(State(api): State<Api>, requester: Requester) -> Result<Json<IssuedCode>, Problem> {
-    api.issue_limit
-        .check(&requester)
-        .map_err(|wait| Problem::TooManyAttempts { wait })?;
+    api.limit.check(Operation::Issue, &requester).await?;
     let number = api.numbers.number().await.map_err(|error| {
         tracing::error!(%error, "the number service gives no number");
         if error.is_temporary() {
@@ -127,7 +117,8 @@ async fn get_code(State(api): State<Api>, requester: Requester) -> Result<Json<I
         }
     })?;
     let code = VerificationCode::generate(number).map_err(|_| Problem::Unavailable)?;
-    let now = (api.now)();
+    // The clock of the table, by which the code also expires.
+    let now = api.table.now().await?;
     let timestamp = now.format(&Rfc3339).map_err(|_| Problem::Unavailable)?;
 
     let message = api.activation(&requester, &code, now);
@@ -146,18 +137,13 @@ async fn verify(
     requester: Requester,
     entered: Result<Json<EnteredCode>, JsonRejection>,
 ) -> Result<Json<Verified>, Problem> {
-    api.verify_limit
-        .check(&requester)
-        .map_err(|wait| Problem::TooManyAttempts { wait })?;
+    let now = api.limit.check(Operation::Verify, &requester).await?;
     let Json(entered) = entered.map_err(|_| Problem::InvalidRequest)?;
     let hash = api.hasher.hash(requester.subject(), &entered.code);
-    match api.table.verify(&hash, (api.now)()).await {
-        Ok(true) => Ok(Json(Verified { verified: true })),
-        Ok(false) => Err(Problem::NotValid),
-        Err(error) => {
-            tracing::error!(%error, "the table of codes is not available");
-            Err(Problem::Unavailable)
-        }
+    if api.table.verify(&hash, now).await? {
+        Ok(Json(Verified { verified: true }))
+    } else {
+        Err(Problem::NotValid)
     }
 }
 
@@ -168,13 +154,13 @@ mod tests {
         code::CodeHash,
         fakes::{FailFrom, FakeKeyVault, FakeNumberService, FakeQueue},
         key_vault::VaultSecret,
+        table::{Quota, TestTable},
     };
     use axum::{
         body::Body,
         http::{HeaderMap, Method, Request, Response},
     };
     use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-    use governor::clock::DefaultClock;
     use http_body_util::BodyExt;
     use hyper::body::{Bytes, Frame};
     use serde_json::{Value, json};
@@ -190,12 +176,14 @@ mod tests {
 
     const NOW: OffsetDateTime = datetime!(2026-08-01 12:00:00.25 UTC);
     const AUDIENCE: &str = "https://codes.contoso.com";
+    const SCOPE: &str = "access_as_user";
 
     struct Setup {
         issuer: TestIssuer,
         vault: FakeKeyVault,
         numbers: Option<FakeNumberService>,
         queue: Arc<FakeQueue>,
+        table: TestTable,
         api: Api,
     }
 
@@ -206,28 +194,31 @@ mod tests {
             let numbers = FakeNumberService::start("key").await.unwrap();
             let key = VaultSecret::new(vault.client().unwrap(), "third-party-api-key".to_owned());
             let queue = Arc::new(FakeQueue::default());
-            let limit = || {
-                Arc::new(RateLimit::per_minute(
-                    NonZeroU32::new(5).unwrap(),
-                    DefaultClock::default(),
-                ))
+            let table = TestTable::in_memory(NOW).await;
+            let hasher = CodeHasher::new(b"0123456789abcdef0123456789abcdef");
+            let limit = AttemptLimit {
+                table: table.table.clone(),
+                hasher: hasher.clone(),
+                quota: Quota {
+                    per_minute: NonZeroU32::new(5).unwrap(),
+                },
             };
+            let guard = TokenGuard::builder(issuer.url(), [AUDIENCE]).build().unwrap();
             let api = Api {
-                guard: Some(TokenGuard::builder(issuer.url(), [AUDIENCE]).build().unwrap()),
+                guard: Some(guard.requiring_scopes([SCOPE])),
                 numbers: NumberService::new(numbers.url().clone(), key).unwrap(),
-                hasher: CodeHasher::new(b"0123456789abcdef0123456789abcdef"),
+                hasher,
                 queue: queue.clone(),
-                table: CodeTable::in_memory().await,
+                table: table.table.clone(),
                 code_ttl: Duration::minutes(10),
-                issue_limit: limit(),
-                verify_limit: limit(),
-                now: || NOW,
+                limit,
             };
             Self {
                 issuer,
                 vault,
                 numbers: Some(numbers),
                 queue,
+                table,
                 api,
             }
         }
@@ -245,8 +236,11 @@ mod tests {
         }
 
         fn bearer(&self, user: &str) -> String {
-            let token = self.issuer.token(json!({ "sub": user, "aud": AUDIENCE }));
-            format!("Bearer {}", token.unwrap())
+            self.bearer_with(json!({ "sub": user, "aud": AUDIENCE, "scope": SCOPE }))
+        }
+
+        fn bearer_with(&self, claims: Value) -> String {
+            format!("Bearer {}", self.issuer.token(claims).unwrap())
         }
 
         async fn send(&self, request: Request<Body>) -> Reply {
@@ -263,7 +257,7 @@ mod tests {
         /// Makes the code of the only message valid, as a watcher does.
         async fn activate(&self) {
             let code: CodeHash = serde_json::from_value(self.message()["code_hash"].clone()).unwrap();
-            self.api.table.activate(&code, NOW + Duration::MINUTE).await.unwrap();
+            self.table.activate(&code, NOW + Duration::MINUTE).await;
         }
     }
 
@@ -339,6 +333,92 @@ mod tests {
         }
         assert!(setup.queue.texts().is_empty());
         assert_eq!(setup.vault.reads(), 0);
+    }
+
+    /// The claims are those of RFC 9068 and of Auth0.
+    #[tokio::test]
+    async fn token_must_be_that_of_a_user_with_the_scope() {
+        let setup = Setup::new().await;
+        let insufficient = r#"Bearer realm="api", error="insufficient_scope""#;
+        let with_scope = format!(r#"{insufficient}, scope="access_as_user""#);
+        for (claims, status, code, challenge) in [
+            (json!({}), 403, "auth.forbidden", &*with_scope),
+            (json!({ "scope": "" }), 403, "auth.forbidden", &*with_scope),
+            (
+                json!({ "scope": "access_as_user2 access" }),
+                403,
+                "auth.forbidden",
+                &*with_scope,
+            ),
+            (
+                json!({ "scope": SCOPE, "sub": "daemon", "client_id": "daemon" }),
+                403,
+                "codes.not_a_user",
+                insufficient,
+            ),
+            (
+                json!({ "scope": SCOPE, "sub": "daemon@clients", "azp": "daemon" }),
+                403,
+                "codes.not_a_user",
+                insufficient,
+            ),
+            (
+                json!({ "scope": SCOPE, "sub": null }),
+                401,
+                "invalid_token",
+                r#"Bearer realm="api", error="invalid_token", error_description="The token has no subject.""#,
+            ),
+            (
+                json!({ "scope": SCOPE, "sub": "" }),
+                401,
+                "invalid_token",
+                r#"Bearer realm="api", error="invalid_token", error_description="The token has no subject.""#,
+            ),
+        ] {
+            let mut all = json!({ "aud": AUDIENCE });
+            all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
+            for request in [Request::get("/api/v1/getcode"), Request::post("/api/v1/verify")] {
+                let request = request.header("authorization", setup.bearer_with(all.clone()));
+                let reply = setup.send(request.body(Body::empty()).unwrap()).await;
+                assert!(reply.is_problem(status, code), "{claims}: {}", reply.body);
+                assert_eq!(reply.headers["www-authenticate"], challenge, "{claims}");
+            }
+        }
+        assert!(setup.queue.texts().is_empty());
+        // The user of a client has the scope among others.
+        let claims = json!({ "sub": "alice", "client_id": "app", "aud": AUDIENCE, "scope": "openid access_as_user" });
+        let request = Request::get("/api/v1/getcode").header("authorization", setup.bearer_with(claims));
+        assert_eq!(setup.send(request.body(Body::empty()).unwrap()).await.status, 200);
+    }
+
+    #[tokio::test]
+    async fn missing_table_issues_and_verifies_no_code() {
+        let setup = Setup::new().await;
+        let entered = json!({ "code": setup.get_code("alice").await.code() });
+        setup.activate().await;
+        setup.api.table.close().await;
+        assert!(setup.get_code("alice").await.is_problem(503, "codes.unavailable"));
+        let reply = setup.verify("alice", &entered).await;
+        assert!(reply.is_problem(503, "codes.unavailable"), "{}", reply.body);
+        assert_eq!(setup.queue.texts().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn code_expires_by_the_clock_of_the_table() {
+        let setup = Setup::new().await;
+        // Any clock of this machine is years away from that of the table.
+        setup.table.set_time(datetime!(2001-01-01 0:00 UTC));
+        let reply = setup.get_code("alice").await;
+        assert_eq!(reply.body["timestamp"], "2001-01-01T00:00:00Z");
+        assert_eq!(setup.message()["expires_at"], "2001-01-01T00:10:01Z");
+        let code: CodeHash = serde_json::from_value(setup.message()["code_hash"].clone()).unwrap();
+        let expires_at = datetime!(2001-01-01 0:10:01 UTC);
+        setup.table.activate(&code, expires_at).await;
+        let entered = json!({ "code": reply.code() });
+        setup.table.set_time(expires_at);
+        assert_eq!(setup.verify("alice", &entered).await.status, 404);
+        setup.table.set_time(expires_at - Duration::SECOND);
+        assert_eq!(setup.verify("alice", &entered).await.status, 200);
     }
 
     #[tokio::test]

@@ -93,7 +93,17 @@ impl TryFrom<String> for CodeHash {
     }
 }
 
-/// Hashes codes under one key.
+/// The HMAC-SHA256 of a caller and the operation whose attempts are counted, in base64url.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct CallerHash(String);
+
+impl CallerHash {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Hashes codes and callers under one key.
 #[derive(Clone)]
 pub(crate) struct CodeHasher(Key);
 
@@ -112,6 +122,17 @@ impl CodeHasher {
         context.update(subject.unwrap_or_default().as_bytes());
         context.update(code.as_bytes());
         CodeHash(BASE64_URL_SAFE_NO_PAD.encode(context.sign()))
+    }
+
+    /// Hashes a caller and an operation, neither of which the table shows. No code has the same hash.
+    pub(crate) fn hash_caller(&self, operation: &str, caller: &str) -> CallerHash {
+        let mut context = Context::with_key(&self.0);
+        // No subject has this length.
+        context.update(&(u64::MAX - 1).to_be_bytes());
+        context.update(&u64::try_from(operation.len()).unwrap_or(u64::MAX).to_be_bytes());
+        context.update(operation.as_bytes());
+        context.update(caller.as_bytes());
+        CallerHash(BASE64_URL_SAFE_NO_PAD.encode(context.sign()))
     }
 }
 
@@ -191,6 +212,22 @@ mod tests {
             hasher().hash(Some(""), "ojE-161-pTv"),
             hasher().hash(None, "ojE-161-pTv")
         );
+    }
+
+    #[test]
+    fn caller_has_another_hash_for_each_operation() {
+        let hashes = [
+            hasher().hash_caller("issue", "alice"),
+            hasher().hash_caller("issue", "bob"),
+            hasher().hash_caller("verify", "alice"),
+            hasher().hash_caller("issuea", "lice"),
+            CodeHasher::new(b"another").hash_caller("issue", "alice"),
+        ];
+        for (index, hash) in hashes.iter().enumerate() {
+            assert_eq!(hash.as_str().len(), 43);
+            assert!(!hashes[..index].contains(hash), "{hash:?}");
+        }
+        assert_eq!(hashes[0], hasher().hash_caller("issue", "alice"));
     }
 
     #[test]

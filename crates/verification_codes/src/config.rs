@@ -5,10 +5,10 @@ use crate::{
     azurite,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
+use database::DatabaseUrl;
 use serde::Deserialize;
 use settings::{Program, Report, SecretText, Whole};
-use sqlx::sqlite::SqliteConnectOptions;
-use std::{ffi::OsString, fs, num::NonZeroU32, path::Path, str::FromStr, time::Duration as StdDuration};
+use std::{ffi::OsString, fs, num::NonZeroU32, path::Path, time::Duration as StdDuration};
 use time::{Duration, OffsetDateTime};
 use toml::Table;
 use tracing_subscriber::EnvFilter;
@@ -16,7 +16,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 /// The variables that name cloud services. Unless one is set, the program runs its own fakes.
-pub(crate) const CLOUD_VARIABLES: [&str; 7] = [
+pub(crate) const CLOUD_VARIABLES: [&str; 8] = [
     "THIRD_PARTY_API_ENDPOINT",
     "KEY_VAULT_URL",
     "THIRD_PARTY_API_SECRET_NAME",
@@ -24,12 +24,13 @@ pub(crate) const CLOUD_VARIABLES: [&str; 7] = [
     "AUDIENCE",
     "TENANT_ID",
     "CLIENT_ID",
+    "ISSUER_SCOPE",
 ];
 
 /// The names of the variables. An unknown one with a prefix of this program is taken for a misspelt one.
 const PROGRAM: Program = Program {
     prefix: "",
-    own_prefixes: &["STORAGE_", "KEY_VAULT", "KEYVAULT", "THIRD_PARTY_", "CODE_"],
+    own_prefixes: &["STORAGE_", "KEY_VAULT", "KEYVAULT", "THIRD_PARTY_", "CODE_", "ISSUER_"],
     has_file: false,
     file_only: &[],
 };
@@ -82,9 +83,16 @@ pub(crate) struct CloudConfig {
     pub(crate) issuer: Option<Issuer>,
 }
 
-/// The issuer of callers' tokens.
+/// The issuer of callers' tokens, and the scope that they need.
 #[derive(Debug, Eq, PartialEq)]
-pub(crate) enum Issuer {
+pub(crate) struct Issuer {
+    pub(crate) kind: IssuerKind,
+    /// `None` if any token for this API will do.
+    pub(crate) scope: Option<String>,
+}
+
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum IssuerKind {
     OpenId { issuer: String, audience: String },
     Entra { tenant_id: String, client_id: String },
 }
@@ -100,6 +108,8 @@ struct Variables {
     audience: Option<String>,
     tenant_id: Option<String>,
     client_id: Option<String>,
+    issuer_scope: Option<Scope>,
+    allow_any_scope: Option<bool>,
     code_hash_key: Option<HashKey>,
     storage_queue_url: Option<SecureUrl>,
     storage_poison_queue_url: Option<SecureUrl>,
@@ -124,6 +134,23 @@ impl TryFrom<String> for SecureUrl {
             Ok(url) if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) => Ok(Self(url)),
             _ => Err("must be a URL with https, or with http on this machine"),
         }
+    }
+}
+
+/// A scope, in the characters of [RFC 6749](https://www.rfc-editor.org/rfc/rfc6749#section-3.3).
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct Scope(String);
+
+impl TryFrom<String> for Scope {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let is_allowed = |byte: u8| byte.is_ascii_graphic() && !br#""\"#.contains(&byte);
+        if !text.bytes().all(is_allowed) {
+            return Err("must be one scope, such as access_as_user, without spaces, quotes and backslashes");
+        }
+        Ok(Self(text))
     }
 }
 
@@ -208,26 +235,27 @@ impl Environment {
         })
     }
 
-    /// Returns the location of the table: a file, as APIs and watchers share it.
-    pub(crate) fn database(&mut self) -> Option<SqliteConnectOptions> {
+    /// Returns the database of the table: a file or PostgreSQL, as APIs and watchers share it.
+    pub(crate) fn database(&mut self) -> Option<DatabaseUrl> {
         let url = self.variables.database_url.take();
         let url = url.map_or_else(|| DEFAULT_DATABASE_URL.to_owned(), SecretText::into_inner);
-        let is_file = url.starts_with("sqlite:") && !url.contains(":memory:") && !url.contains("mode=memory");
-        let database = SqliteConnectOptions::from_str(&url).ok();
-        let database = database.filter(|database| is_file && database.get_filename().file_name().is_some());
-        let Some(database) = database else {
-            let reason = format!("must be the URL of a file, such as {DEFAULT_DATABASE_URL}");
-            self.report.fault("database_url", reason);
-            return None;
+        let reason = match DatabaseUrl::parse(&url) {
+            Ok(DatabaseUrl::Postgres(url)) => return Some(DatabaseUrl::Postgres(url)),
+            Ok(DatabaseUrl::Sqlite(url)) => {
+                // A bare name has the folder "", which is the current one.
+                let folder = url.file().parent().unwrap_or(Path::new(""));
+                if url.is_in_memory() || url.file().file_name().is_none() {
+                    format!("must be the URL of a file, such as {DEFAULT_DATABASE_URL}, or one of PostgreSQL")
+                } else if folder != Path::new("") && !folder.is_dir() {
+                    "names a file in a folder that does not exist; create the folder".to_owned()
+                } else {
+                    return Some(DatabaseUrl::Sqlite(url));
+                }
+            }
+            Err(error) => error.detail().to_owned(),
         };
-        // A bare name has the folder "", which is the current one.
-        let folder = database.get_filename().parent().unwrap_or(Path::new(""));
-        if folder != Path::new("") && !folder.is_dir() {
-            let reason = "names a file in a folder that does not exist; create the folder";
-            self.report.fault("database_url", reason);
-            return None;
-        }
-        Some(database)
+        self.report.fault("database_url", reason);
+        None
     }
 
     /// Returns the settings of the API. An `open` one needs no issuer.
@@ -281,23 +309,52 @@ impl Environment {
     }
 
     fn issuer(&mut self) -> Option<Issuer> {
-        if self.report.has("tenant_id") || self.report.has("client_id") {
+        let is_entra = self.report.has("tenant_id") || self.report.has("client_id");
+        if is_entra {
             self.require("tenant_id", "it is the id of your directory (tenant)");
             self.require("client_id", "it is the application (client) id of this API");
-            return Some(Issuer::Entra {
-                tenant_id: self.variables.tenant_id.take()?,
-                client_id: self.variables.client_id.take()?,
-            });
+        } else {
+            self.require(
+                "issuer",
+                "it is the issuer of callers' tokens, as they have it in `iss`",
+            );
+            self.require("audience", "it is this API, as tokens have it in `aud`");
         }
-        self.require(
-            "issuer",
-            "it is the issuer of callers' tokens, as they have it in `iss`",
-        );
-        self.require("audience", "it is this API, as tokens have it in `aud`");
-        Some(Issuer::OpenId {
-            issuer: self.variables.issuer.take()?,
-            audience: self.variables.audience.take()?,
-        })
+        let scope = self.scope(is_entra);
+        let variables = &mut self.variables;
+        let kind = if is_entra {
+            IssuerKind::Entra {
+                tenant_id: variables.tenant_id.take()?,
+                client_id: variables.client_id.take()?,
+            }
+        } else {
+            IssuerKind::OpenId {
+                issuer: variables.issuer.take()?,
+                audience: variables.audience.take()?,
+            }
+        };
+        Some(Issuer { kind, scope })
+    }
+
+    /// Returns the scope that tokens need. Without one, any client of the issuer issues codes for its users, so the operator
+    /// must say that.
+    fn scope(&mut self, is_entra: bool) -> Option<String> {
+        let scope = self.variables.issuer_scope.take().map(|Scope(scope)| scope);
+        if self.variables.allow_any_scope == Some(true) {
+            self.report.contradiction("issuer_scope", "allow_any_scope");
+        } else {
+            self.require(
+                "issuer_scope",
+                "it is the scope that callers' tokens need, such as access_as_user; ALLOW_ANY_SCOPE=true accepts tokens \
+                 without it",
+            );
+        }
+        // Clients request a scope with its API, and tokens have it without.
+        if is_entra && scope.as_ref().is_some_and(|scope| scope.contains("://")) {
+            let reason = "must be the name alone, as tokens of Entra ID have it in `scp`, such as access_as_user";
+            self.report.fault("issuer_scope", reason);
+        }
+        scope
     }
 
     fn credential(&self) -> CredentialKind {
@@ -343,7 +400,7 @@ mod tests {
 
     const NOW: OffsetDateTime = datetime!(2026-08-01 12:00 UTC);
     const HASH_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-    const FULL: [(&str, &str); 7] = [
+    const FULL: [(&str, &str); 8] = [
         (
             "THIRD_PARTY_API_ENDPOINT",
             "https://contoso.azurewebsites.net/api/RandomNumber",
@@ -357,11 +414,19 @@ mod tests {
         ("CODE_HASH_KEY", HASH_KEY),
         ("ISSUER", "https://contoso.logto.app/oidc"),
         ("AUDIENCE", "https://codes.contoso.com"),
+        ("ISSUER_SCOPE", "access_as_user"),
     ];
 
     fn environment(variables: &[(&str, &str)]) -> Environment {
         let variables = variables.iter();
         Environment::new(variables.map(|(name, value)| ((*name).into(), (*value).into())))
+    }
+
+    fn file(database: &DatabaseUrl) -> &str {
+        match database {
+            DatabaseUrl::Sqlite(url) => url.file().to_str().unwrap(),
+            DatabaseUrl::Postgres(_) => "PostgreSQL",
+        }
     }
 
     /// Returns the faults of these variables.
@@ -393,8 +458,7 @@ mod tests {
         let api = environment.api(false).unwrap();
         assert!(api.cloud.is_none() && api.hash_key.is_none());
         assert_eq!(api.code_ttl, Duration::minutes(10));
-        let database = environment.database().unwrap();
-        assert_eq!(database.get_filename(), Path::new("verification_codes.db"));
+        assert_eq!(file(&environment.database().unwrap()), "verification_codes.db");
         environment.finish(Some(())).unwrap();
     }
 
@@ -418,9 +482,10 @@ mod tests {
             "https://contoso.logto.app/oidc".to_owned(),
             "https://codes.contoso.com".to_owned(),
         );
-        assert_eq!(found, Issuer::OpenId { issuer, audience });
-        let database = environment.database().unwrap();
-        assert_eq!(database.get_filename(), Path::new("verification_codes.db"));
+        let scope = Some("access_as_user".to_owned());
+        let kind = IssuerKind::OpenId { issuer, audience };
+        assert_eq!(found, Issuer { kind, scope });
+        assert_eq!(file(&environment.database().unwrap()), "verification_codes.db");
         environment.finish(Some(())).unwrap();
     }
 
@@ -436,7 +501,48 @@ mod tests {
             .issuer
             .unwrap();
         let (tenant_id, client_id) = ("t".to_owned(), "c".to_owned());
-        assert_eq!(issuer, Issuer::Entra { tenant_id, client_id });
+        assert_eq!(issuer.kind, IssuerKind::Entra { tenant_id, client_id });
+        assert_eq!(issuer.scope.as_deref(), Some("access_as_user"));
+    }
+
+    #[test]
+    fn scope_is_required_unless_said_otherwise() {
+        let entra = [("TENANT_ID", "t"), ("CLIENT_ID", "c"), ("ISSUER", ""), ("AUDIENCE", "")];
+        let missing = "ISSUER_SCOPE: is missing: it is the scope that callers' tokens need, such as access_as_user; \
+                       ALLOW_ANY_SCOPE=true accepts tokens without it";
+        let other_characters =
+            "ISSUER_SCOPE: must be one scope, such as access_as_user, without spaces, quotes and backslashes";
+        for (scope, any, is_entra, expected) in [
+            ("", "", false, missing),
+            ("", "", true, missing),
+            ("", "false", false, missing),
+            (" ", "", false, missing),
+            ("", "true", false, ""),
+            ("", "true", true, ""),
+            ("access_as_user", "false", true, ""),
+            (
+                "access_as_user",
+                "true",
+                false,
+                "ISSUER_SCOPE: contradicts ALLOW_ANY_SCOPE; remove one of them",
+            ),
+            ("access_as_user email", "", false, other_characters),
+            ("\"access\\_as_user", "", false, other_characters),
+            ("https://codes.contoso.com/issue", "", false, ""),
+            (
+                "api://00001111-aaaa-2222-bbbb-3333cccc4444/access_as_user",
+                "",
+                true,
+                "ISSUER_SCOPE: must be the name alone, as tokens of Entra ID have it in `scp`, such as access_as_user",
+            ),
+        ] {
+            let mut variables = FULL.to_vec();
+            variables.extend([("ISSUER_SCOPE", scope), ("ALLOW_ANY_SCOPE", any)]);
+            if is_entra {
+                variables.extend(entra);
+            }
+            assert_eq!(faults(&variables), expected, "{scope} {any}");
+        }
     }
 
     #[test]
@@ -457,7 +563,7 @@ mod tests {
                 ("CODE_TTL_SECONDS", "0"),
                 ("PORT", "http"),
                 ("CREDENTIAL", "password"),
-                ("DATABASE_URL", "postgres://codes"),
+                ("DATABASE_URL", "mysql://codes"),
                 ("RUST_LOG", "verification_codes=loud"),
                 ("STORAGE_QUEUE", "codes"),
             ]),
@@ -468,11 +574,13 @@ mod tests {
              RUST_LOG: must be levels, such as warn,verification_codes=info\n\
              STORAGE_QUEUE: there is no such variable; did you mean STORAGE_QUEUE_URL?\n\
              STORAGE_QUEUE_URL: is missing: it is the URL of the queue\n\
-             DATABASE_URL: must be the URL of a file, such as sqlite://verification_codes.db?mode=rwc\n\
+             DATABASE_URL: the URL must begin with sqlite:, postgres: or postgresql:\n\
              THIRD_PARTY_API_ENDPOINT: is missing: it is the URL of the number service\n\
              THIRD_PARTY_API_SECRET_NAME: is missing: it is the name of the secret with the number service's key\n\
              ISSUER: is missing: it is the issuer of callers' tokens, as they have it in `iss`\n\
              AUDIENCE: is missing: it is this API, as tokens have it in `aud`\n\
+             ISSUER_SCOPE: is missing: it is the scope that callers' tokens need, such as access_as_user; \
+             ALLOW_ANY_SCOPE=true accepts tokens without it\n\
              CODE_HASH_KEY: is missing: it is the key for the HMAC of codes: openssl rand -base64 32"
         );
     }
@@ -489,7 +597,10 @@ mod tests {
             ("CREDENTIAL", "c2VjcmV0"),
             ("ATTEMPTS_PER_MINUTE", "0"),
             ("CODE_TTL_SECONDS", "3601"),
-            ("DATABASE_URL", "postgres://codes:c2VjcmV0@localhost/codes"),
+            ("DATABASE_URL", "mysql://codes:c2VjcmV0@localhost/codes"),
+            ("DATABASE_URL", "postgres://codes:12/c2VjcmV0@localhost/codes"),
+            ("DATABASE_URL", "postgres://codes@localhost/codes?passphrase=c2VjcmV0"),
+            ("ISSUER_SCOPE", "c2Vj cmV0 c2VjcmV0"),
             ("RUST_LOG", "c2VjcmV0=loud"),
         ] {
             let mut variables = FULL.to_vec();
@@ -501,7 +612,7 @@ mod tests {
     }
 
     #[test]
-    fn database_url_names_a_possible_file() {
+    fn database_url_names_what_can_be_shared() {
         for (url, expected) in [
             ("sqlite://codes.db", true),
             ("sqlite:codes.db?mode=rwc", true),
@@ -511,6 +622,9 @@ mod tests {
             ("codes.db", false),
             ("sqlite://codes.db?mode=rcw", false),
             ("sqlite:///no/such/folder/codes.db", false),
+            ("postgres://app:pw@db.contoso.com/codes?sslmode=verify-full", true),
+            ("postgresql://app@%2Fvar%2Frun%2Fpostgresql/codes", true),
+            ("postgres://app:p/w@db.contoso.com/codes", false),
         ] {
             let faults = faults(&[("DATABASE_URL", url)]);
             assert_eq!(faults.is_empty(), expected, "{url}: {faults}");

@@ -15,6 +15,7 @@ use tokio::{net::TcpListener, task::AbortHandle};
 
 const SECRET_NAME: &str = "third-party-api-key";
 const AUDIENCE: &str = "https://codes.contoso.com";
+const SCOPE: &str = "access_as_user";
 
 /// The running fakes, until it is dropped.
 pub(crate) struct LocalCloud {
@@ -58,12 +59,15 @@ impl LocalCloud {
 
     /// Returns a guard that accepts the tokens of the test users.
     pub(crate) fn guard(&self) -> Result<TokenGuard, BoxError> {
-        Ok(TokenGuard::builder(self.issuer.url(), [AUDIENCE]).build()?)
+        let guard = TokenGuard::builder(self.issuer.url(), [AUDIENCE]).build()?;
+        Ok(guard.requiring_scopes([SCOPE]))
     }
 
     /// Issues a token of a test user, valid for an hour.
     pub(crate) fn token(&self, user: &str) -> Result<String, BoxError> {
-        Ok(self.issuer.token(json!({ "sub": user, "aud": AUDIENCE }))?)
+        Ok(self
+            .issuer
+            .token(json!({ "sub": user, "aud": AUDIENCE, "scope": SCOPE }))?)
     }
 
     /// Returns the URL at which a POST replaces the key of the number service.

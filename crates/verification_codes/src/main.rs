@@ -22,10 +22,10 @@ use axum::BoxError;
 use azure::{CloudError, client_options};
 use clap::{Args, Parser, Subcommand};
 use config::{CLOUD_VARIABLES, Environment, QueueConfig};
+use database::DatabaseUrl;
 use output::print_line;
 use queue::StorageQueue;
 use serde_json::json;
-use sqlx::sqlite::SqliteConnectOptions;
 use std::{
     env,
     io::{self, IsTerminal, Write},
@@ -179,17 +179,22 @@ async fn create_queues(config: QueueConfig) -> Result<StorageQueue, BoxError> {
     Ok(queue)
 }
 
-/// Opens the table, and prints its file, which all processes that share it must name.
-async fn open_table(database: SqliteConnectOptions) -> Result<CodeTable, BoxError> {
-    let file = path::absolute(database.get_filename())?;
-    let file = file.display();
-    let table = CodeTable::open(database).await.map_err(|error| {
-        format!(
-            "the table cannot be opened in {file}: {error}. DATABASE_URL must name a file that can be written, with \
-             ?mode=rwc at its end if it is to be created."
-        )
-    })?;
-    print_line(format_args!("The table of codes is in {file}"));
+/// Opens the table, and prints where it is, which all processes that share it must name.
+async fn open_table(database: DatabaseUrl) -> Result<Arc<dyn CodeTable>, BoxError> {
+    let (place, remedy) = match &database {
+        DatabaseUrl::Sqlite(url) => (
+            path::absolute(url.file())?.display().to_string(),
+            "must name a file that can be written, with ?mode=rwc at its end if it is to be created",
+        ),
+        DatabaseUrl::Postgres(_) => (
+            "PostgreSQL".to_owned(),
+            "must name a server that can be reached, and a database whose user can create tables",
+        ),
+    };
+    let table = table::open(database)
+        .await
+        .map_err(|error| format!("the table cannot be opened in {place}: {error}. DATABASE_URL {remedy}."))?;
+    print_line(format_args!("The table of codes is in {place}"));
     Ok(table)
 }
 

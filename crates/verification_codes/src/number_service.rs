@@ -43,15 +43,17 @@ impl NumberService {
         Ok(Self { client, url, key })
     }
 
-    /// Requests a number. If the service refuses the key, fetches it from Key Vault again and retries once.
+    /// Requests a number. If the service refuses the key and Key Vault has another one, retries once with that.
     pub(crate) async fn number(&self) -> Result<u32, NumberError> {
         let key = self.key.get().await?;
         match self.request(key.value.secret()).await {
-            Err(NumberError::KeyRefused) => {
-                tracing::info!("the number service does not accept the key; it is read from Key Vault again");
-                let key = self.key.newer_than(&key).await?;
-                self.request(key.value.secret()).await
-            }
+            Err(NumberError::KeyRefused) => match self.key.newer_than(&key).await? {
+                Some(key) => {
+                    tracing::info!("the number service refused the key; Key Vault has another one");
+                    self.request(key.value.secret()).await
+                }
+                None => Err(NumberError::KeyRefused),
+            },
             result => result,
         }
     }

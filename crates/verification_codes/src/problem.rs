@@ -4,6 +4,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use database::DatabaseError;
 use serde_json::json;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ pub(crate) enum Problem {
     InvalidRequest,
     /// A code that was never issued, is not valid yet, has expired, was used, or is another user's.
     NotValid,
+    /// A token of an application that acts for no user.
+    NotAUser,
     TooManyAttempts {
         wait: Duration,
     },
@@ -28,6 +31,7 @@ impl Problem {
     fn status(self) -> StatusCode {
         match self {
             Self::NotFound | Self::NotValid => StatusCode::NOT_FOUND,
+            Self::NotAUser => StatusCode::FORBIDDEN,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::InvalidRequest => StatusCode::BAD_REQUEST,
             Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -42,6 +46,7 @@ impl Problem {
             Self::MethodNotAllowed { .. } => "codes.method_not_allowed",
             Self::InvalidRequest => "codes.invalid_request",
             Self::NotValid => "codes.not_valid",
+            Self::NotAUser => "codes.not_a_user",
             Self::TooManyAttempts { .. } => "codes.too_many_attempts",
             Self::NoNumber => "codes.no_number",
             Self::Unavailable => "codes.unavailable",
@@ -54,10 +59,18 @@ impl Problem {
             Self::MethodNotAllowed { .. } => "The method is not one of this path; the header Allow says which is.",
             Self::InvalidRequest => r#"The body must be JSON: {"code": "..."}."#,
             Self::NotValid => "The code is not valid.",
+            Self::NotAUser => "The token is that of an application. Codes are for users.",
             Self::TooManyAttempts { .. } => "There were too many attempts. Wait before the next one.",
             Self::NoNumber => "No code can be issued: a service that it needs has failed.",
             Self::Unavailable => "The service is not available at the moment. Try again later.",
         }
+    }
+}
+
+impl From<DatabaseError> for Problem {
+    fn from(error: DatabaseError) -> Self {
+        tracing::error!(%error, "the table of codes is not available");
+        Self::Unavailable
     }
 }
 
@@ -77,6 +90,11 @@ impl IntoResponse for Problem {
             Self::MethodNotAllowed { allowed } => {
                 let headers = response.headers_mut();
                 headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
+            }
+            Self::NotAUser => {
+                // RFC 6750, section 3.1.
+                let challenge = HeaderValue::from_static(r#"Bearer realm="api", error="insufficient_scope""#);
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
             }
             Self::TooManyAttempts { wait } => {
                 // Rounded up to whole seconds.

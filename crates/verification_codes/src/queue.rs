@@ -13,14 +13,14 @@ use azure_storage_queue::{
         QueueClientSendMessageOptions, QueueMessage, ReceivedMessage,
     },
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration as StdDuration};
 use time::Duration;
 
 /// The service's maximum of one request.
 const MAX_MESSAGES: i32 = 32;
 
-/// The time for which a received message is hidden, in seconds. Unless it is deleted by then, it is delivered again.
-const VISIBILITY_TIMEOUT: i32 = 30;
+/// The time for which a received message is hidden. Unless it is deleted by then, it is delivered again.
+pub(crate) const VISIBILITY_TIMEOUT: StdDuration = StdDuration::from_secs(30);
 
 /// A queue that delivers each message at least once.
 #[async_trait]
@@ -28,11 +28,14 @@ pub(crate) trait Queue: Send + Sync {
     /// Adds a message that is hidden for `delay`, in whole seconds.
     async fn send(&self, text: String, delay: Duration) -> Result<(), CloudError>;
 
-    /// Receives messages, which are hidden from other watchers for 30 seconds.
+    /// Receives messages, which are hidden from other watchers for [`VISIBILITY_TIMEOUT`].
     async fn receive(&self) -> Result<Vec<Delivery>, CloudError>;
 
     /// Deletes a message, unless another watcher has received it since.
     async fn delete(&self, receipt: &Receipt) -> Result<(), CloudError>;
+
+    /// Hides a received message for `delay`, in whole seconds, unless another watcher has received it since.
+    async fn hide(&self, receipt: &Receipt, delay: Duration) -> Result<(), CloudError>;
 
     /// Adds a message to the poison queue.
     async fn send_poison(&self, text: String) -> Result<(), CloudError>;
@@ -142,6 +145,14 @@ async fn send(queue: &QueueClient, text: String, delay: Duration) -> Result<(), 
     Ok(())
 }
 
+/// Ignores that a message became visible again: it is another watcher's then.
+fn unless_received_since<T>(outcome: azure_core::Result<T>) -> Result<(), CloudError> {
+    match outcome.map_err(CloudError::from) {
+        Err(error) if matches!(error.code(), Some("MessageNotFound" | "PopReceiptMismatch")) => Ok(()),
+        outcome => outcome.map(drop),
+    }
+}
+
 #[async_trait]
 impl Queue for StorageQueue {
     async fn send(&self, text: String, delay: Duration) -> Result<(), CloudError> {
@@ -151,7 +162,7 @@ impl Queue for StorageQueue {
     async fn receive(&self) -> Result<Vec<Delivery>, CloudError> {
         let options = QueueClientReceiveMessagesOptions {
             number_of_messages: Some(MAX_MESSAGES),
-            visibility_timeout: Some(VISIBILITY_TIMEOUT),
+            visibility_timeout: i32::try_from(VISIBILITY_TIMEOUT.as_secs()).ok(),
             ..Default::default()
         };
         let list = self.messages.receive_messages(Some(options)).await?.into_model()?;
@@ -163,18 +174,21 @@ impl Queue for StorageQueue {
     }
 
     async fn delete(&self, receipt: &Receipt) -> Result<(), CloudError> {
-        match self
-            .messages
-            .delete_message(&receipt.message_id, &receipt.pop_receipt, None)
-            .await
-        {
-            Ok(_) => Ok(()),
-            Err(error) => match CloudError::from(error) {
-                // The message became visible again, and is another watcher's to handle and delete.
-                error if matches!(error.code(), Some("MessageNotFound" | "PopReceiptMismatch")) => Ok(()),
-                error => Err(error),
-            },
-        }
+        let Receipt {
+            message_id,
+            pop_receipt,
+        } = receipt;
+        unless_received_since(self.messages.delete_message(message_id, pop_receipt, None).await)
+    }
+
+    async fn hide(&self, receipt: &Receipt, delay: Duration) -> Result<(), CloudError> {
+        let Receipt {
+            message_id,
+            pop_receipt,
+        } = receipt;
+        let seconds = i32::try_from(delay.whole_seconds()).unwrap_or(i32::MAX).max(1);
+        let hidden = self.messages.update_message(message_id, pop_receipt, seconds, None);
+        unless_received_since(hidden.await)
     }
 
     async fn send_poison(&self, text: String) -> Result<(), CloudError> {
@@ -221,7 +235,7 @@ mod tests {
     /// The codes are those of the
     /// [service](https://learn.microsoft.com/rest/api/storageservices/queue-service-error-codes).
     #[tokio::test]
-    async fn message_of_another_watcher_is_not_deleted() {
+    async fn message_of_another_watcher_is_left() {
         let receipt = Receipt {
             message_id: "1b4e28ba-2fa1-4d2b-883f-0016d3cca427".to_owned(),
             pop_receipt: "AgAAAAMAAAAAAAAA".to_owned(),
@@ -232,8 +246,9 @@ mod tests {
             (StatusCode::NOT_FOUND, "QueueNotFound", false),
             (StatusCode::FORBIDDEN, "AuthorizationFailure", false),
         ] {
-            let deleted = failing_queue(status, code).await.delete(&receipt).await;
-            assert_eq!(deleted.is_ok(), is_done, "{code}");
+            let queue = failing_queue(status, code).await;
+            assert_eq!(queue.delete(&receipt).await.is_ok(), is_done, "{code}");
+            assert_eq!(queue.hide(&receipt, Duration::MINUTE).await.is_ok(), is_done, "{code}");
         }
     }
 

@@ -1,26 +1,26 @@
 //! Callers of the API, and the limit on their requests.
 
+use crate::{
+    code::CodeHasher,
+    problem::Problem,
+    table::{Attempt, CodeTable, Quota},
+};
 use axum::{
     extract::{ConnectInfo, FromRef, FromRequestParts},
     http::request::Parts,
-};
-use governor::{
-    Quota, RateLimiter,
-    clock::{Clock, DefaultClock},
-    middleware::NoOpMiddleware,
-    state::keyed::HashMapStateStore,
+    response::{IntoResponse, Response},
 };
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    num::NonZeroU32,
-    time::Duration,
+    sync::Arc,
 };
+use time::OffsetDateTime;
 use token_guard::{GuardError, TokenGuard};
 
 /// A caller who requests or enters a code.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Requester {
-    /// The subject of a token.
+    /// The subject of a user's token.
     User(String),
     /// The address of a caller without a token, in an open API.
     Address(IpAddr),
@@ -36,17 +36,42 @@ impl Requester {
     }
 }
 
-/// Checks the caller's token, unless the API has no guard.
+/// The response to a caller who may not request codes.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    Guard(GuardError),
+    NotAUser,
+}
+
+impl From<GuardError> for Refusal {
+    fn from(error: GuardError) -> Self {
+        Self::Guard(error)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Guard(error) => error.into_response(),
+            Self::NotAUser => Problem::NotAUser.into_response(),
+        }
+    }
+}
+
+/// Checks the caller's token, unless the API has no guard. Refuses applications, as a code is a user's second factor.
 impl<S> FromRequestParts<S> for Requester
 where
     Option<TokenGuard>: FromRef<S>,
     S: Sync,
 {
-    type Rejection = GuardError;
+    type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, GuardError> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         if let Some(guard) = <Option<TokenGuard>>::from_ref(state) {
             let caller = guard.authenticate(&parts.headers).await?;
+            if caller.is_application() {
+                return Err(Refusal::NotAUser);
+            }
             return Ok(Self::User(caller.subject().to_owned()));
         }
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
@@ -55,61 +80,41 @@ where
     }
 }
 
-/// A limit for each requester, within this process.
-pub(crate) struct RateLimit<C: Clock = DefaultClock>(
-    RateLimiter<Requester, HashMapStateStore<Requester>, C, NoOpMiddleware<C::Instant>>,
-);
-
-impl<C: Clock> RateLimit<C> {
-    /// Creates a limit of `attempts` per minute, all of which can come at once.
-    pub(crate) fn per_minute(attempts: NonZeroU32, clock: C) -> Self {
-        Self(RateLimiter::hashmap_with_clock(Quota::per_minute(attempts), clock))
-    }
-
-    /// Counts an attempt. Beyond the limit, the error is the time to wait.
-    pub(crate) fn check(&self, requester: &Requester) -> Result<(), Duration> {
-        let now = || self.0.clock().now();
-        self.0
-            .check_key(requester)
-            .map_err(|refused| refused.wait_time_from(now()))
-    }
-
-    /// Forgets requesters who have their full quota again.
-    pub(crate) fn remove_idle(&self) {
-        self.0.retain_recent();
-    }
+/// The operations whose attempts are counted, each for itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Operation {
+    Issue,
+    Verify,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use governor::clock::FakeRelativeClock;
+/// A limit on the attempts of each requester, which all APIs of a table share.
+#[derive(Clone)]
+pub(crate) struct AttemptLimit {
+    pub(crate) table: Arc<dyn CodeTable>,
+    pub(crate) hasher: CodeHasher,
+    pub(crate) quota: Quota,
+}
 
-    #[test]
-    fn attempts_are_limited_per_requester() {
-        let clock = FakeRelativeClock::default();
-        let limit = RateLimit::per_minute(NonZeroU32::new(3).unwrap(), clock.clone());
-        let (alice, bob) = (Requester::User("alice".to_owned()), Requester::User("bob".to_owned()));
-        for _ in 0..3 {
-            assert_eq!(limit.check(&alice), Ok(()));
+impl AttemptLimit {
+    /// Counts an attempt, and returns its time by the table's clock.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem::TooManyAttempts`] beyond the limit. [`Problem::Unavailable`] if the table is unavailable, as an attempt that is
+    /// not counted could be one of many.
+    pub(crate) async fn check(&self, operation: Operation, requester: &Requester) -> Result<OffsetDateTime, Problem> {
+        let operation = match operation {
+            Operation::Issue => "issue",
+            Operation::Verify => "verify",
+        };
+        let caller = match requester {
+            Requester::User(subject) => self.hasher.hash_caller(operation, &format!("user {subject}")),
+            Requester::Address(address) => self.hasher.hash_caller(operation, &format!("address {address}")),
+        };
+        let now = self.table.now().await?;
+        match self.table.attempt(&caller, self.quota, now).await? {
+            Attempt::Granted => Ok(now),
+            Attempt::Refused { wait } => Err(Problem::TooManyAttempts { wait }),
         }
-        assert_eq!(limit.check(&alice), Err(Duration::from_secs(20)));
-        assert_eq!(limit.check(&bob), Ok(()));
-        clock.advance(Duration::from_secs(20));
-        limit.remove_idle();
-        assert_eq!(limit.check(&alice), Ok(()));
-        assert!(limit.check(&alice).is_err());
-    }
-
-    #[test]
-    fn idle_requesters_are_removed() {
-        let clock = FakeRelativeClock::default();
-        let limit = RateLimit::per_minute(NonZeroU32::MIN, clock.clone());
-        limit.check(&Requester::User("alice".to_owned())).unwrap();
-        limit.remove_idle();
-        assert_eq!(limit.0.len(), 1);
-        clock.advance(Duration::from_mins(2));
-        limit.remove_idle();
-        assert_eq!(limit.0.len(), 0);
     }
 }

@@ -4,20 +4,20 @@ use crate::{
     api::Api,
     azure::client_options,
     code::CodeHasher,
-    config::{ApiConfig, CloudConfig, Issuer},
+    config::{ApiConfig, CloudConfig, Issuer, IssuerKind},
     key_vault::VaultSecret,
     local::LocalCloud,
     number_service::NumberService,
     output::print_line,
     queue::Queue,
-    requester::RateLimit,
-    table::CodeTable,
+    requester::AttemptLimit,
+    table::{CodeTable, Quota},
     watcher::Watcher,
 };
 use aws_lc_rs::rand;
 use axum::BoxError;
 use azure_security_keyvault_secrets::{SecretClient, SecretClientOptions};
-use governor::clock::DefaultClock;
+use database::DatabaseError;
 use std::{
     error::Error,
     future::IntoFuture,
@@ -25,11 +25,13 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use time::OffsetDateTime;
 use token_guard::{EntraApi, TokenGuard};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
+
+/// The pause between two deletions of what idle callers have left.
+const CLEANING_INTERVAL: Duration = Duration::from_mins(1);
 
 /// The services that the API uses, in the cloud or in this process.
 struct Services {
@@ -43,7 +45,7 @@ pub(crate) async fn serve(
     open: bool,
     config: ApiConfig,
     queue: Arc<dyn Queue>,
-    table: CodeTable,
+    table: Arc<dyn CodeTable>,
     watcher: Option<Watcher>,
     stop: CancellationToken,
 ) -> Result<(), BoxError> {
@@ -55,22 +57,21 @@ pub(crate) async fn serve(
             None => error.to_string(),
         })?;
     }
-    let limit = || {
-        Arc::new(RateLimit::per_minute(
-            config.attempts_per_minute,
-            DefaultClock::default(),
-        ))
-    };
+    let hasher = hasher(config.hash_key)?;
     let api = Api {
         guard: services.guard.clone(),
         numbers: services.numbers.clone(),
-        hasher: hasher(config.hash_key)?,
+        hasher: hasher.clone(),
         queue,
-        table,
+        table: table.clone(),
         code_ttl: config.code_ttl,
-        issue_limit: limit(),
-        verify_limit: limit(),
-        now: OffsetDateTime::now_utc,
+        limit: AttemptLimit {
+            table: table.clone(),
+            hasher,
+            quota: Quota {
+                per_minute: config.attempts_per_minute,
+            },
+        },
     };
     let port = config.port;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| {
@@ -80,7 +81,6 @@ pub(crate) async fn serve(
     })?;
     services.print_usage(&format!("http://{}", listener.local_addr()?))?;
 
-    let limited = api.clone();
     let routes = api.routes().into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, routes).with_graceful_shutdown(stop.clone().cancelled_owned());
     let watching = async {
@@ -90,8 +90,10 @@ pub(crate) async fn serve(
     };
     let cleaning = async {
         loop {
-            tokio::time::sleep(Duration::from_mins(1)).await;
-            limited.remove_idle_requesters();
+            tokio::time::sleep(CLEANING_INTERVAL).await;
+            if let Err(error) = delete_idle_callers(&*table).await {
+                tracing::warn!(%error, "the attempts of idle callers stay in the table until the next time");
+            }
         }
     };
     let working = async { tokio::join!(serving.into_future(), watching).0 };
@@ -99,6 +101,11 @@ pub(crate) async fn serve(
         result = working => Ok(result?),
         () = cleaning => Ok(()),
     }
+}
+
+async fn delete_idle_callers(table: &dyn CodeTable) -> Result<(), DatabaseError> {
+    let now = table.now().await?;
+    table.delete_idle_callers(now).await
 }
 
 /// Creates the hasher. Without a key, it has a random one, and only this process can verify its codes.
@@ -183,9 +190,36 @@ impl Services {
 }
 
 fn guard(issuer: Issuer) -> Result<TokenGuard, BoxError> {
-    let guard = match issuer {
-        Issuer::OpenId { issuer, audience } => TokenGuard::builder(&issuer, [audience]),
-        Issuer::Entra { tenant_id, client_id } => TokenGuard::entra(EntraApi::new(&tenant_id, &client_id)),
+    let guard = match issuer.kind {
+        IssuerKind::OpenId { issuer, audience } => TokenGuard::builder(&issuer, [audience]),
+        IssuerKind::Entra { tenant_id, client_id } => TokenGuard::entra(EntraApi::new(&tenant_id, &client_id)),
     };
-    Ok(guard.build()?)
+    Ok(guard.build()?.requiring_scopes(issuer.scope))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use token_guard::{GuardError, testing::TestIssuer};
+
+    #[tokio::test]
+    async fn guard_requires_the_scope_of_the_configuration() {
+        const AUDIENCE: &str = "https://codes.contoso.com";
+        let issuer = TestIssuer::start().await.unwrap();
+        let token = |scope: &str| issuer.token(json!({ "aud": AUDIENCE, "scope": scope })).unwrap();
+        let guard_with = |scope: Option<&str>| {
+            let kind = IssuerKind::OpenId {
+                issuer: issuer.url().to_owned(),
+                audience: AUDIENCE.to_owned(),
+            };
+            let scope = scope.map(str::to_owned);
+            guard(Issuer { kind, scope }).unwrap()
+        };
+        let requiring = guard_with(Some("access_as_user"));
+        requiring.verify(&token("access_as_user")).await.unwrap();
+        let refused = requiring.verify(&token("email")).await.unwrap_err();
+        assert!(matches!(refused, GuardError::Forbidden(_)), "{refused}");
+        guard_with(None).verify(&token("email")).await.unwrap();
+    }
 }

@@ -1,23 +1,27 @@
 //! The watcher of the queue, which makes codes valid, and invalid at their expiry.
 //!
 //! A queue delivers a message at least once, and a watcher can end at any moment. So each step can be repeated without
-//! harm, and a message is deleted last: an interrupted one is delivered again, with the same result.
+//! harm, and a message is deleted last: an interrupted one is delivered again, with the same result. A watcher claims the
+//! row of a code while it handles the message that makes it valid, so that of several deliveries one is handled.
 
 use crate::{
     azure::CloudError,
     message::{Action, CodeMessage},
-    queue::{Delivery, Queue},
-    table::CodeTable,
+    queue::{Delivery, Queue, VISIBILITY_TIMEOUT},
+    table::{Claim, CodeTable},
 };
 use serde_json::json;
 use std::{error::Error, sync::Arc, time::Duration as StdDuration};
 use time::{Duration, OffsetDateTime};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-/// The deliveries after which a message goes to the poison queue.
-const MAX_DELIVERIES: i64 = 5;
+/// The claims to handle a message whose watcher has ended before it returned, after which the message goes to the poison
+/// queue. A delivery that no watcher began to handle does not count, nor a failure of the table or the queue.
+const MAX_UNFINISHED_CLAIMS: i64 = 5;
 
-/// The longest validity of a code. It exceeds the API's limit, as clocks can differ.
+/// The longest validity of a code. It exceeds the API's limit.
 const MAX_CODE_TTL: Duration = Duration::DAY;
 
 /// The first pause when the queue is empty. Each further one is twice as long, up to the watcher's maximum.
@@ -26,16 +30,18 @@ const MIN_POLL_INTERVAL: StdDuration = StdDuration::from_millis(100);
 /// The bytes of a poison message that are kept. With its quotes escaped, the text must fit the 64 KiB of a message.
 const MAX_POISON_TEXT_BYTES: usize = 24 * 1024;
 
+type BoxError = Box<dyn Error + Send + Sync>;
+
 /// Handles the messages of a queue. Several watchers can share one queue.
 pub(crate) struct Watcher {
     queue: Arc<dyn Queue>,
-    table: CodeTable,
+    table: Arc<dyn CodeTable>,
     max_poll_interval: StdDuration,
 }
 
 impl Watcher {
     /// Creates a watcher that polls the queue at least every `max_poll_interval`.
-    pub(crate) fn new(queue: Arc<dyn Queue>, table: CodeTable, max_poll_interval: StdDuration) -> Self {
+    pub(crate) fn new(queue: Arc<dyn Queue>, table: Arc<dyn CodeTable>, max_poll_interval: StdDuration) -> Self {
         Self {
             queue,
             table,
@@ -47,7 +53,7 @@ impl Watcher {
     pub(crate) async fn run(&self, stop: &CancellationToken) {
         let mut pause = StdDuration::ZERO;
         loop {
-            pause = match self.poll(OffsetDateTime::now_utc()).await {
+            pause = match self.poll().await {
                 Ok(0) => (pause * 2).max(MIN_POLL_INTERVAL).min(self.max_poll_interval),
                 Ok(_) => StdDuration::ZERO,
                 Err(error) => {
@@ -63,10 +69,16 @@ impl Watcher {
     }
 
     /// Handles the visible messages, and returns their number.
-    async fn poll(&self, now: OffsetDateTime) -> Result<usize, CloudError> {
+    async fn poll(&self) -> Result<usize, CloudError> {
+        let received = Instant::now();
         let deliveries = self.queue.receive().await?;
         for delivery in &deliveries {
-            if let Err(error) = self.handle(delivery, now).await {
+            let hidden_for = VISIBILITY_TIMEOUT.saturating_sub(received.elapsed());
+            if hidden_for.is_zero() {
+                tracing::warn!("messages were received and not begun in time; they will come again");
+                break;
+            }
+            if let Err(error) = self.handle(delivery, hidden_for).await {
                 let message = &delivery.receipt.message_id;
                 tracing::warn!(message, %error, "a message was not handled, and will come again");
             }
@@ -74,57 +86,98 @@ impl Watcher {
         Ok(deliveries.len())
     }
 
-    async fn handle(&self, delivery: &Delivery, now: OffsetDateTime) -> Result<(), Box<dyn Error + Send + Sync>> {
-        match accept(delivery, now) {
-            Ok(message) => self.apply(&message, now).await?,
+    /// Handles a message that is hidden from other watchers for a time.
+    async fn handle(&self, delivery: &Delivery, hidden_for: StdDuration) -> Result<(), BoxError> {
+        let message = match CodeMessage::parse(&delivery.text) {
+            Ok(message) => message,
             Err(reason) => {
-                let message = &delivery.receipt.message_id;
-                tracing::warn!(message, why = reason, "a message was set aside");
-                self.queue.send_poison(poison_note(delivery, &reason)).await?;
+                self.send_poison(delivery, &reason.to_string()).await?;
+                return Ok(self.queue.delete(&delivery.receipt).await?);
             }
+        };
+        let id = message.id;
+        // The clock of the table, as those of the watchers can differ.
+        let now = self.table.now().await?;
+        let remaining = message.expires_at - now;
+        if remaining > MAX_CODE_TTL {
+            let reason = "its code would be valid for more than a day";
+            self.send_poison(delivery, reason).await?;
+            return Ok(self.queue.delete(&delivery.receipt).await?);
         }
-        self.queue.delete(&delivery.receipt).await?;
-        Ok(())
-    }
-
-    async fn apply(&self, message: &CodeMessage, now: OffsetDateTime) -> Result<(), Box<dyn Error + Send + Sync>> {
-        let CodeMessage { id, code_hash, .. } = message;
         match message.action {
-            Action::Activate if message.expires_at <= now => {
-                tracing::info!(%id, "a code had expired before it was made valid");
+            Action::Activate if remaining.is_positive() => {
+                return self.activate(delivery, &message, now, hidden_for).await;
             }
-            Action::Activate => {
-                self.table.activate(code_hash, message.expires_at).await?;
-                let expire = CodeMessage {
-                    action: Action::Expire,
-                    ..message.clone()
-                };
-                let delay = seconds_until(message.expires_at, now);
-                self.queue.send(expire.to_text()?, delay).await?;
-                tracing::info!(%id, "a code was made valid, unless it had been");
+            Action::Activate => tracing::warn!(%id, "a code expired before its message was handled"),
+            Action::Expire if remaining.is_positive() => {
+                tracing::debug!(%id, "a code has not expired yet; its message is hidden again");
+                return Ok(self.queue.hide(&delivery.receipt, to_whole_seconds(remaining)).await?);
             }
             Action::Expire => {
-                self.table.expire(code_hash).await?;
+                self.table.expire(&message.code_hash, now).await?;
                 self.table.delete_old(now).await?;
                 tracing::info!(%id, "a code was made invalid, unless it was");
             }
         }
-        Ok(())
+        Ok(self.queue.delete(&delivery.receipt).await?)
     }
-}
 
-/// Parses a message, or returns the reason why it goes to the poison queue.
-fn accept(delivery: &Delivery, now: OffsetDateTime) -> Result<CodeMessage, String> {
-    let message = CodeMessage::parse(&delivery.text).map_err(|reason| reason.to_string())?;
-    if delivery.dequeue_count > MAX_DELIVERIES {
-        return Err(format!(
-            "it was received more than {MAX_DELIVERIES} times, and never handled to the end"
-        ));
+    /// Makes a code valid, and sends the message that makes it invalid. Of several watchers with the message, one does.
+    async fn activate(
+        &self,
+        delivery: &Delivery,
+        message: &CodeMessage,
+        now: OffsetDateTime,
+        hidden_for: StdDuration,
+    ) -> Result<(), BoxError> {
+        let CodeMessage {
+            id,
+            code_hash,
+            expires_at,
+            ..
+        } = message;
+        let holder = Uuid::new_v4();
+        // The claim ends when the message is delivered again, at the latest.
+        let claim = self
+            .table
+            .claim(code_hash, *expires_at, holder, now, now + hidden_for)
+            .await?;
+        match claim {
+            Claim::Completed => tracing::info!(%id, "a code had been made valid"),
+            Claim::Held { until } => {
+                tracing::info!(%id, "another watcher makes a code valid, or has ended; its message is hidden");
+                let delay = to_whole_seconds(until - now).max(Duration::SECOND);
+                return Ok(self.queue.hide(&delivery.receipt, delay).await?);
+            }
+            Claim::Granted { unfinished } if unfinished > MAX_UNFINISHED_CLAIMS => {
+                let reason = format!("{MAX_UNFINISHED_CLAIMS} watchers have ended while they handled it");
+                self.send_poison(delivery, &reason).await?;
+                self.table.complete(code_hash, holder).await?;
+            }
+            Claim::Granted { .. } => {
+                let expire = CodeMessage {
+                    action: Action::Expire,
+                    ..message.clone()
+                };
+                let delay = to_whole_seconds(*expires_at - now);
+                let sent = timeout(hidden_for, self.queue.send(expire.to_text()?, delay)).await;
+                let sent = sent.unwrap_or_else(|_| Err(CloudError::new("it did not answer in time")));
+                if let Err(error) = sent {
+                    self.table.release(code_hash, holder, now).await?;
+                    return Err(error.into());
+                }
+                self.table.complete(code_hash, holder).await?;
+                tracing::info!(%id, "a code was made valid");
+            }
+        }
+        Ok(self.queue.delete(&delivery.receipt).await?)
     }
-    if message.expires_at > now + MAX_CODE_TTL {
-        return Err("its code would be valid for more than a day".to_owned());
+
+    async fn send_poison(&self, delivery: &Delivery, reason: &str) -> Result<(), CloudError> {
+        let message = &delivery.receipt.message_id;
+        tracing::warn!(message, why = reason, "a message was set aside");
+        self.queue.send_poison(poison_note(delivery, reason)).await
     }
-    Ok(message)
 }
 
 /// Describes a message for the poison queue, with the reason and at most [`MAX_POISON_TEXT_BYTES`] of its text.
@@ -143,10 +196,9 @@ fn poison_note(delivery: &Delivery, reason: &str) -> String {
     .to_string()
 }
 
-/// Returns the time from `now` to `time`, rounded up to whole seconds.
-fn seconds_until(time: OffsetDateTime, now: OffsetDateTime) -> Duration {
-    let remaining = time - now;
-    Duration::seconds(remaining.whole_seconds() + i64::from(remaining.subsec_nanoseconds() > 0))
+/// Rounds a time up to whole seconds.
+fn to_whole_seconds(time: Duration) -> Duration {
+    Duration::seconds(time.whole_seconds() + i64::from(time.subsec_nanoseconds() > 0))
 }
 
 #[cfg(test)]
@@ -156,6 +208,7 @@ mod tests {
         code::{CodeHash, CodeHasher},
         fakes::{FailFrom, FakeQueue},
         queue::Receipt,
+        table::TestTable,
     };
     use serde_json::Value;
     use time::macros::datetime;
@@ -167,26 +220,40 @@ mod tests {
 
     struct Setup {
         queue: Arc<FakeQueue>,
-        table: CodeTable,
+        table: TestTable,
         watcher: Watcher,
     }
 
     impl Setup {
         async fn new() -> Self {
             let queue = Arc::new(FakeQueue::default());
-            let table = CodeTable::in_memory().await;
-            let watcher = Watcher::new(queue.clone(), table.clone(), StdDuration::from_secs(2));
+            let table = TestTable::in_memory(NOW).await;
+            let watcher = Watcher::new(queue.clone(), table.table.clone(), StdDuration::from_secs(2));
             Self { queue, table, watcher }
         }
 
         /// Polls until the queue is empty at this time, or fails.
         async fn watch(&self, now: OffsetDateTime) {
-            self.queue.set_time(now);
-            while self.watcher.poll(now).await.is_ok_and(|handled| handled > 0) {}
+            self.watch_with_clocks(now, now).await;
+        }
+
+        /// Polls as [`watch`](Self::watch) does, with the clock of the queue and that of the table.
+        async fn watch_with_clocks(&self, of_queue: OffsetDateTime, of_table: OffsetDateTime) {
+            self.queue.set_time(of_queue);
+            self.table.set_time(of_table);
+            while self.watcher.poll().await.is_ok_and(|handled| handled > 0) {}
         }
 
         async fn verify(&self, now: OffsetDateTime) -> bool {
-            self.table.verify(&code(), now).await.unwrap()
+            self.table.table.verify(&code(), now).await.unwrap()
+        }
+
+        /// Claims the message at a time, as a watcher does that is killed before it returns from its work.
+        async fn killed_watcher(&self, now: OffsetDateTime) {
+            let holder = Uuid::new_v4();
+            let until = now + VISIBILITY_TIMEOUT;
+            let claim = self.table.table.claim(&code(), EXPIRES, holder, now, until).await;
+            assert!(matches!(claim.unwrap(), Claim::Granted { .. }));
         }
 
         fn poison(&self) -> Vec<Value> {
@@ -352,30 +419,87 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn sixth_delivery_goes_to_the_poison_queue() {
+    async fn message_that_ends_five_watchers_is_set_aside() {
         let setup = Setup::new().await;
         setup.queue.add(&activate());
         let mut now = NOW;
         for _ in 0..5 {
-            setup.queue.fail_from(FailFrom::Before(1));
-            setup.watch(now).await;
-            assert!(setup.poison().is_empty());
+            setup.killed_watcher(now).await;
             now += Duration::seconds(30);
         }
-        setup.queue.recover();
         setup.watch(now).await;
-        assert_eq!(setup.poison().len(), 1);
-        assert_eq!(setup.poison()[0]["text"], activate());
-        assert_eq!(setup.poison()[0]["dequeue_count"], 6);
+        let [note] = &setup.poison()[..] else {
+            panic!("not one note: {:?}", setup.poison());
+        };
+        assert_eq!(note["text"], activate());
+        assert_eq!(note["why"], "5 watchers have ended while they handled it");
         assert!(setup.queue.texts().is_empty());
+        // The table decides.
+        assert!(setup.verify(now).await);
     }
 
     #[tokio::test]
-    async fn message_is_handled_on_the_fifth_delivery() {
+    async fn message_that_ends_four_watchers_is_handled() {
         let setup = Setup::new().await;
         setup.queue.add(&activate());
         let mut now = NOW;
         for _ in 0..4 {
+            setup.killed_watcher(now).await;
+            now += Duration::seconds(30);
+        }
+        setup.watch(now).await;
+        assert!(setup.poison().is_empty());
+        assert!(setup.verify(now).await);
+        assert_eq!(setup.queue.texts().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn untouched_messages_of_killed_watchers_are_kept() {
+        let setup = Setup::new().await;
+        setup.queue.add(&activate());
+        let mut now = NOW;
+        for _ in 0..15 {
+            // Each has received the message, and not begun to handle it.
+            setup.queue.set_time(now);
+            assert_eq!(setup.queue.receive().await.unwrap().len(), 1);
+            now += Duration::seconds(30);
+        }
+        setup.watch(now).await;
+        assert!(setup.poison().is_empty());
+        assert!(setup.verify(now).await);
+    }
+
+    #[tokio::test]
+    async fn messages_outlast_an_outage_of_the_table() {
+        let setup = Setup::new().await;
+        setup.queue.add(&activate());
+        setup.table.destroy().await;
+        let mut now = NOW;
+        for _ in 0..15 {
+            setup.watch(now).await;
+            now += Duration::seconds(30);
+        }
+        setup.table.repair().await;
+        setup.watch(now).await;
+        assert!(setup.poison().is_empty());
+        assert_eq!(setup.table.states().await, ["valid"]);
+        setup.table.destroy().await;
+        for _ in 0..15 {
+            setup.watch(now + Duration::minutes(10)).await;
+            now += Duration::seconds(30);
+        }
+        setup.table.repair().await;
+        setup.watch(now + Duration::minutes(10)).await;
+        assert!(setup.poison().is_empty() && setup.queue.texts().is_empty());
+        assert_eq!(setup.table.states().await, ["expired"]);
+    }
+
+    #[tokio::test]
+    async fn messages_outlast_an_outage_of_the_queue() {
+        let setup = Setup::new().await;
+        setup.queue.add(&activate());
+        let mut now = NOW;
+        for _ in 0..15 {
             setup.queue.fail_from(FailFrom::Before(1));
             setup.watch(now).await;
             now += Duration::seconds(30);
@@ -385,6 +509,70 @@ mod tests {
         assert!(setup.poison().is_empty());
         assert!(setup.verify(now).await);
         assert_eq!(setup.queue.texts().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn message_of_a_killed_watcher_waits_for_its_claim() {
+        let setup = Setup::new().await;
+        setup.queue.add(&activate());
+        setup.killed_watcher(NOW).await;
+        // Another delivery of it comes while the claim lasts.
+        setup.watch(NOW + Duration::SECOND).await;
+        assert_eq!(setup.queue.texts(), [activate()]);
+        setup.watch(REDELIVERY - Duration::SECOND).await;
+        assert_eq!(setup.queue.texts(), [activate()]);
+        setup.watch(REDELIVERY).await;
+        assert_eq!(setup.queue.texts().len(), 1);
+        assert_ne!(setup.queue.texts(), [activate()]);
+        assert!(setup.verify(REDELIVERY).await);
+    }
+
+    #[tokio::test]
+    async fn repeated_message_is_answered_once() {
+        let setup = Setup::new().await;
+        for _ in 0..3 {
+            setup.queue.add(&activate());
+        }
+        setup.watch(NOW).await;
+        let expire: CodeMessage = CodeMessage::parse(&message("expire", "2026-08-01T12:10:00Z")).unwrap();
+        let texts = setup.queue.texts();
+        let [text] = &texts[..] else {
+            panic!("not one message: {texts:?}");
+        };
+        assert_eq!(CodeMessage::parse(text).unwrap(), expire);
+    }
+
+    #[tokio::test]
+    async fn expire_message_that_is_early_is_hidden_again() {
+        for ahead in [Duration::SECOND, Duration::minutes(10), Duration::hours(3)] {
+            let setup = Setup::new().await;
+            setup.queue.add(&activate());
+            setup.watch(NOW).await;
+            // The clock of the queue, or of the watcher that has sent the message, is ahead.
+            setup
+                .watch_with_clocks(EXPIRES + ahead, EXPIRES - Duration::SECOND)
+                .await;
+            assert_eq!(setup.table.states().await, ["valid"], "{ahead}");
+            assert_eq!(setup.queue.texts().len(), 1, "{ahead}");
+            setup.watch_with_clocks(EXPIRES + ahead, EXPIRES).await;
+            assert_eq!(setup.table.states().await, ["valid"], "{ahead}");
+            setup
+                .watch_with_clocks(EXPIRES + ahead + Duration::SECOND, EXPIRES)
+                .await;
+            assert_eq!(setup.table.states().await, ["expired"], "{ahead}");
+            assert!(setup.queue.texts().is_empty(), "{ahead}");
+        }
+    }
+
+    #[tokio::test]
+    async fn expire_message_that_is_late_extends_nothing() {
+        let setup = Setup::new().await;
+        setup.queue.add(&activate());
+        setup.watch(NOW).await;
+        // The clock of the queue is behind.
+        setup.watch_with_clocks(EXPIRES - Duration::minutes(5), EXPIRES).await;
+        assert_eq!(setup.table.states().await, ["valid"]);
+        assert!(!setup.verify(EXPIRES).await);
     }
 
     /// A watcher calls the queue three times for a poison message, too: receive, send, delete.
@@ -412,6 +600,23 @@ mod tests {
         setup.watch(NOW).await;
         assert_eq!(setup.poison()[0]["why"], "its code would be valid for more than a day");
         assert!(setup.table.states().await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn messages_that_are_begun_too_late_are_left() {
+        let setup = Setup::new().await;
+        let other = CodeHasher::new(b"key").hash(None, "another");
+        setup.queue.add(&activate());
+        setup.queue.add(&activate().replace(code().as_str(), other.as_str()));
+        // Both are received at once, and the first one takes all of the time that they are hidden for.
+        setup.queue.slow_down(VISIBILITY_TIMEOUT);
+        setup.queue.set_time(NOW);
+        assert_eq!(setup.watcher.poll().await.unwrap(), 2);
+        assert_eq!(setup.table.states().await, ["valid"]);
+        setup.queue.slow_down(StdDuration::ZERO);
+        setup.watch(REDELIVERY).await;
+        assert_eq!(setup.table.states().await, ["valid", "valid"]);
+        assert!(setup.poison().is_empty());
     }
 
     #[tokio::test]

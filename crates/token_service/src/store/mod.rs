@@ -4,7 +4,6 @@ mod commands;
 mod connect;
 mod database_url;
 mod error;
-mod lease;
 mod listener;
 mod migrations;
 mod password;

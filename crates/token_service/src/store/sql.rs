@@ -7,13 +7,13 @@ use crate::{
     store::{
         Backlog, Change, Claim, Connections, Database, DueDeletion, DuePlace, Mapping, Renamed, SealedToken,
         StoreError, StoreErrorKind, UserRecord,
-        lease::{Lease, Work},
         listener::{CHANGES, Listener},
     },
     user::UserId,
 };
 use async_trait::async_trait;
 use azure_communication_identity::CommunicationUserIdentifier;
+use database::{Lease, Work};
 use sqlx::{
     ColumnIndex, Decode, Encode, Executor, FromRow, IntoArguments, Pool, Type,
     database::HasStatementCache,

@@ -2,11 +2,15 @@
 
 use crate::{
     azure::CloudError,
-    queue::{Delivery, Queue, Receipt},
+    queue::{Delivery, Queue, Receipt, VISIBILITY_TIMEOUT},
 };
 use async_trait::async_trait;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration as StdDuration,
+};
 use time::{Duration, OffsetDateTime};
+use tokio::time::{advance, pause, resume};
 
 #[derive(Default)]
 pub(crate) struct FakeQueue(Mutex<State>);
@@ -18,6 +22,7 @@ struct State {
     calls: usize,
     failure: Option<FailFrom>,
     deliveries: usize,
+    send_duration: StdDuration,
 }
 
 struct Message {
@@ -44,6 +49,7 @@ impl Default for State {
             calls: 0,
             failure: None,
             deliveries: 0,
+            send_duration: StdDuration::ZERO,
         }
     }
 }
@@ -80,6 +86,11 @@ impl FakeQueue {
         let mut state = self.state();
         state.calls = 0;
         state.failure = Some(failure);
+    }
+
+    /// Sets the time that a message takes to be sent.
+    pub(crate) fn slow_down(&self, send_duration: StdDuration) {
+        self.state().send_duration = send_duration;
     }
 
     pub(crate) fn recover(&self) {
@@ -128,7 +139,7 @@ impl State {
         visible
             .map(|message| {
                 *deliveries += 1;
-                message.visible = *now + Duration::seconds(30);
+                message.visible = *now + VISIBILITY_TIMEOUT;
                 message.dequeue_count += 1;
                 message.pop_receipt = deliveries.to_string();
                 Delivery {
@@ -147,6 +158,13 @@ impl State {
 #[async_trait]
 impl Queue for FakeQueue {
     async fn send(&self, text: String, delay: Duration) -> Result<(), CloudError> {
+        let duration = self.state().send_duration;
+        if !duration.is_zero() {
+            // The clock runs again for the table, whose threads a paused one would not wait for.
+            pause();
+            advance(duration).await;
+            resume();
+        }
         self.call(|state| state.add(text, state.now + delay))
     }
 
@@ -158,6 +176,16 @@ impl Queue for FakeQueue {
         self.call(|state| {
             let receipt = &receipt.pop_receipt;
             state.messages.retain(|message| message.pop_receipt != *receipt);
+        })
+    }
+
+    async fn hide(&self, receipt: &Receipt, delay: Duration) -> Result<(), CloudError> {
+        self.call(|state| {
+            let visible = state.now + delay;
+            let received = state.messages.iter_mut();
+            for message in received.filter(|message| message.pop_receipt == receipt.pop_receipt) {
+                message.visible = visible;
+            }
         })
     }
 

@@ -15,7 +15,7 @@ const RETURN_TIMEOUT: Duration = Duration::from_secs(2);
 /// The connection of an interrupted operation is closed. Without that, it would go back to the pool, which waits for an
 /// answer first, and a server that is gone never gives one.
 #[derive(Debug)]
-pub(super) struct Lease<DB: Database> {
+pub struct Lease<DB: Database> {
     /// Present until the lease ends.
     connection: Option<PoolConnection<DB>>,
     closes_interrupted: bool,
@@ -23,14 +23,20 @@ pub(super) struct Lease<DB: Database> {
 
 /// A statement on its own, or a transaction.
 #[derive(Debug)]
-pub(super) enum Work<'c, DB: Database> {
+pub enum Work<'c, DB: Database> {
+    /// The connection, for one statement.
     Statement(&'c mut DB::Connection),
+    /// A transaction, which is rolled back unless it is committed.
     Transaction(Transaction<'c, DB>),
 }
 
 impl<DB: Database> Lease<DB> {
     /// Waits for a connection. `closes_interrupted` is off for SQLite, where a database in memory ends with its connection.
-    pub(super) async fn acquire(pool: &Pool<DB>, closes_interrupted: bool) -> Result<Self, sqlx::Error> {
+    ///
+    /// # Errors
+    ///
+    /// Those of the pool.
+    pub async fn acquire(pool: &Pool<DB>, closes_interrupted: bool) -> Result<Self, sqlx::Error> {
         Ok(Self {
             connection: Some(pool.acquire().await?),
             closes_interrupted,
@@ -38,19 +44,27 @@ impl<DB: Database> Lease<DB> {
     }
 
     /// Begins to work without a transaction.
-    pub(super) fn statement(&mut self) -> Result<Work<'_, DB>, sqlx::Error> {
+    ///
+    /// # Errors
+    ///
+    /// None while the lease lasts.
+    pub fn statement(&mut self) -> Result<Work<'_, DB>, sqlx::Error> {
         let connection = self.connection.as_mut().ok_or(sqlx::Error::PoolClosed)?;
         Ok(Work::Statement(&mut **connection))
     }
 
     /// Begins a transaction with this statement.
-    pub(super) async fn transaction(&mut self, begin: &'static str) -> Result<Work<'_, DB>, sqlx::Error> {
+    ///
+    /// # Errors
+    ///
+    /// If the database refuses it.
+    pub async fn transaction(&mut self, begin: &'static str) -> Result<Work<'_, DB>, sqlx::Error> {
         let connection = self.connection.as_mut().ok_or(sqlx::Error::PoolClosed)?;
         Ok(Work::Transaction(connection.begin_with(begin.into_sql_str()).await?))
     }
 
     /// Gives the connection of a finished operation back.
-    pub(super) fn finish(mut self) {
+    pub fn finish(mut self) {
         let Some(mut connection) = self.connection.take() else {
             return;
         };
@@ -63,7 +77,11 @@ impl<DB: Database> Lease<DB> {
 
 impl<DB: Database> Work<'_, DB> {
     /// Ends the work, and commits it if it is a transaction.
-    pub(super) async fn commit(self) -> Result<(), sqlx::Error> {
+    ///
+    /// # Errors
+    ///
+    /// If the database refuses the commit, or the connection is lost.
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
         match self {
             Self::Statement(_) => Ok(()),
             Self::Transaction(transaction) => transaction.commit().await,
