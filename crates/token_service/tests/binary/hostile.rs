@@ -38,7 +38,7 @@ const LIMIT: u32 = 100;
 const CALLERS: usize = 8;
 const REQUESTS: usize = 20;
 /// The rounds of requests in the long form, with and without hostile connections.
-const LONG_REQUESTS: usize = 200;
+const LONG_REQUESTS: usize = 2500;
 /// The pause of a hostile client before it comes back.
 const PAUSE: Duration = Duration::from_secs(10);
 /// The requests that are sent together, whose responses are not read.
