@@ -66,6 +66,8 @@ fn main() -> ExitCode {
         )
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
+        // It would panic if stderr is closed, or its file is on a full disk.
+        .log_internal_errors(false)
         .init();
     #[cfg(unix)]
     allow_many_connections();
@@ -102,7 +104,9 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
         ca_out.write(emulator.ca_pem())?;
     }
     info!("to see requests as they come, open {}", emulator.control_endpoint());
-    announce(&emulator)?;
+    announce(&emulator).map_err(|error| {
+        format!("cannot print the ready line on stdout: {error}; keep stdout open, or redirect it to a file")
+    })?;
     signals.next().await;
     info!("shutting down; a second signal ends the emulator at once");
     select! {

@@ -22,6 +22,7 @@ mod user;
 
 pub use admin::{Admin, AdminAccess, AdminError, AssignmentRecord, DeletionPage, UserExport, UserPage};
 pub use directory::{Swept, VerifyError};
+pub use metrics::ConnectionMetrics;
 pub use policy::{PolicyError, RuleHolder, TokenPolicy, TokenRule};
 pub use resource::ResourceMismatch;
 pub use seal::{CredentialFingerprint, InvalidSealingKey, SealingKeys};

@@ -23,6 +23,8 @@ pub(crate) struct Metrics {
     acs: Family<AcsLabels, Counter>,
     sign_ins: Counter,
     given_up: Counter,
+    http_connections: Family<ListenerLabels, Gauge>,
+    closed_http_connections: Family<ClosedLabels, Counter>,
     unreadable_tokens: Counter,
     connections: Family<StateLabels, Gauge>,
     max_connections: Gauge,
@@ -55,6 +57,17 @@ struct AcsLabels {
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ListenerLabels {
+    listener: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ClosedLabels {
+    listener: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct StateLabels {
     state: &'static str,
 }
@@ -75,6 +88,8 @@ impl Metrics {
             acs: Family::default(),
             sign_ins: Counter::default(),
             given_up: Counter::default(),
+            http_connections: Family::default(),
+            closed_http_connections: Family::default(),
             unreadable_tokens: Counter::default(),
             connections: Family::default(),
             max_connections: Gauge::default(),
@@ -114,6 +129,16 @@ impl Metrics {
             "creations_given_up",
             "Creations given up, each of which may have left an identity that no user has",
             metrics.given_up.clone(),
+        );
+        registry.register(
+            "http_connections",
+            "Open connections of clients",
+            metrics.http_connections.clone(),
+        );
+        registry.register(
+            "http_connections_closed",
+            "Connections of clients that the service closed or did not accept, by reason",
+            metrics.closed_http_connections.clone(),
         );
         registry.register(
             "unreadable_tokens",
@@ -185,6 +210,18 @@ impl Metrics {
         self.given_up.inc_by(creations);
     }
 
+    /// Returns the metrics of a listener's connections.
+    pub(crate) fn http_connections(&self, listener: &'static str) -> ConnectionMetrics {
+        ConnectionMetrics {
+            open: self
+                .http_connections
+                .get_or_create(&ListenerLabels { listener })
+                .clone(),
+            closed: self.closed_http_connections.clone(),
+            listener,
+        }
+    }
+
     /// Counts a stored token that could not be decrypted.
     pub(crate) fn unreadable_token(&self) {
         self.unreadable_tokens.inc();
@@ -227,6 +264,33 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+}
+
+/// The metrics of a listener's connections. [`TokenService::connection_metrics`](crate::TokenService::connection_metrics)
+/// returns them; those of [`Default`] are in no `/metrics`.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectionMetrics {
+    open: Gauge,
+    closed: Family<ClosedLabels, Counter>,
+    listener: &'static str,
+}
+
+impl ConnectionMetrics {
+    /// Counts a connection as open, until [`ended`](Self::ended).
+    pub fn opened(&self) {
+        self.open.inc();
+    }
+
+    /// Counts the end of a connection, for any reason.
+    pub fn ended(&self) {
+        self.open.dec();
+    }
+
+    /// Counts a connection that the service closes or does not accept, by the reason.
+    pub fn closed(&self, reason: &'static str) {
+        let listener = self.listener;
+        self.closed.get_or_create(&ClosedLabels { listener, reason }).inc();
     }
 }
 

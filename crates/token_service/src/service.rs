@@ -6,7 +6,7 @@ use crate::{
     audit::AuditLog,
     directory::{Directory, Settings, Swept, VerifyError},
     layers::{self, RequestLimits},
-    metrics::Metrics,
+    metrics::{ConnectionMetrics, Metrics},
     policy::TokenPolicy,
     rate_limit::RateLimit,
     routes::{self, ApiState, Health},
@@ -142,6 +142,16 @@ impl TokenService {
     /// Returns the routes for operations: `/healthz`, `/readyz` and `/metrics`.
     pub fn operations(&self) -> Router {
         routes::operations(self.health.clone())
+    }
+
+    /// Returns the metrics of the connections of a listener, which the server of [`routes`](Self::routes) keeps.
+    ///
+    /// # Arguments
+    ///
+    /// * `listener` - The name of the listener, a label in `/metrics`.
+    #[must_use]
+    pub fn connection_metrics(&self, listener: &'static str) -> ConnectionMetrics {
+        self.metrics.http_connections(listener)
     }
 
     /// Returns the operations of operators on any user, with or without [routes](TokenServiceBuilder::admin) for them.

@@ -1,5 +1,4 @@
 #![doc = include_str!("../README.md")]
-#![allow(clippy::print_stdout, reason = "the program prints what it does and how to use it")]
 
 mod api;
 mod azure;
@@ -11,6 +10,7 @@ mod key_vault;
 mod local;
 mod message;
 mod number_service;
+mod output;
 mod problem;
 mod queue;
 mod requester;
@@ -23,6 +23,7 @@ use azure::{CloudError, client_options};
 use clap::{Args, Parser, Subcommand};
 use config::{CLOUD_VARIABLES, Environment, QueueConfig};
 use database::DatabaseUrl;
+use output::print_line;
 use queue::StorageQueue;
 use serde_json::json;
 use std::{
@@ -85,6 +86,8 @@ async fn main() -> ExitCode {
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_env_filter(environment.log_filter())
+        // It would panic if stderr is closed, or its file is on a full disk.
+        .log_internal_errors(false)
         .init();
     match run(arguments, environment).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -106,7 +109,9 @@ async fn run(arguments: Arguments, mut environment: Environment) -> Result<(), B
             let ((queue, database), api) = environment.finish(queue.zip(database).zip(api))?;
             if api.cloud.is_none() {
                 let variables = CLOUD_VARIABLES.join(", ");
-                println!("Without configuration: fakes in this process, until one of {variables} is set.");
+                print_line(format_args!(
+                    "Without configuration: fakes in this process, until one of {variables} is set."
+                ));
             }
             let max_poll_interval = queue.max_poll_interval();
             let queue = Arc::new(create_queues(queue).await?);
@@ -121,7 +126,7 @@ async fn run(arguments: Arguments, mut environment: Environment) -> Result<(), B
             let max_poll_interval = queue.max_poll_interval();
             let queue = Arc::new(create_queues(queue).await?);
             let table = open_table(database).await?;
-            println!("The watcher handles messages until it is ended.");
+            print_line(format_args!("The watcher handles messages until it is ended."));
             Watcher::new(queue, table.clone(), max_poll_interval).run(&stop).await;
             table.close().await;
         }
@@ -135,7 +140,10 @@ async fn run(arguments: Arguments, mut environment: Environment) -> Result<(), B
                 .clear(poison)
                 .await
                 .map_err(|error| queue_error(&queue, poison, &error))?;
-            println!("All messages of the queue `{}` were removed.", queue.name(poison));
+            print_line(format_args!(
+                "All messages of the queue `{}` were removed.",
+                queue.name(poison)
+            ));
         }
     }
     Ok(())
@@ -186,7 +194,7 @@ async fn open_table(database: DatabaseUrl) -> Result<Arc<dyn CodeTable>, BoxErro
     let table = table::open(database)
         .await
         .map_err(|error| format!("the table cannot be opened in {place}: {error}. DATABASE_URL {remedy}."))?;
-    println!("The table of codes is in {place}");
+    print_line(format_args!("The table of codes is in {place}"));
     Ok(table)
 }
 
@@ -216,7 +224,8 @@ async fn peek(queue: &StorageQueue, poison: bool) -> Result<(), BoxError> {
             "dequeue_count": message.dequeue_count,
             "text": message.message_text,
         });
-        println!("{line}");
+        writeln!(io::stdout(), "{line}")
+            .map_err(|error| format!("the messages cannot be printed on stdout: {error}."))?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::{
     key_vault::VaultSecret,
     local::LocalCloud,
     number_service::NumberService,
+    output::print_line,
     queue::Queue,
     requester::AttemptLimit,
     table::{CodeTable, Quota},
@@ -144,35 +145,45 @@ impl Services {
 
     /// Prints how to use the API.
     fn print_usage(&self, url: &str) -> Result<(), BoxError> {
-        println!("The API listens at {url}\n");
+        print_line(format_args!("The API listens at {url}\n"));
         let header = match (&self.guard, &self.local) {
             (None, _) => "",
             (Some(_), local) => {
-                println!("Without a token, it answers 401:\n\n  curl -i {url}/api/v1/getcode\n");
+                print_line(format_args!(
+                    "Without a token, it answers 401:\n\n  curl -i {url}/api/v1/getcode\n"
+                ));
                 match local {
                     Some(local) => {
-                        println!("With the token of a test user, for an hour, it gives a code and takes it once:\n");
-                        println!("  TOKEN='{}'", local.token("alice")?);
+                        print_line(format_args!(
+                            "With the token of a test user, for an hour, it gives a code and takes it once:\n"
+                        ));
+                        print_line(format_args!("  TOKEN='{}'", local.token("alice")?));
                     }
-                    None => println!("With a token of your issuer, it gives a code and takes it once:\n"),
+                    None => print_line(format_args!(
+                        "With a token of your issuer, it gives a code and takes it once:\n"
+                    )),
                 }
                 " -H \"Authorization: Bearer $TOKEN\""
             }
         };
-        println!("  curl {url}/api/v1/getcode{header}");
-        println!("  curl {url}/api/v1/verify{header} --json '{{\"code\":\"...\"}}'\n");
-        println!(
+        print_line(format_args!("  curl {url}/api/v1/getcode{header}"));
+        print_line(format_args!(
+            "  curl {url}/api/v1/verify{header} --json '{{\"code\":\"...\"}}'\n"
+        ));
+        print_line(format_args!(
             "A code is valid when a watcher has handled its message, within two seconds. Until then, verify answers 404.\n"
-        );
+        ));
         if let Some(local) = &self.local {
             if self.guard.is_some() {
-                println!(
+                print_line(format_args!(
                     "Another user cannot use that code:\n\n  TOKEN='{}'\n",
                     local.token("bob")?
-                );
+                ));
             }
-            println!("The number service takes another key, which is put into the vault, after:\n");
-            println!("  curl -X POST {}\n", local.rotation_url());
+            print_line(format_args!(
+                "The number service takes another key, which is put into the vault, after:\n"
+            ));
+            print_line(format_args!("  curl -X POST {}\n", local.rotation_url()));
         }
         Ok(())
     }

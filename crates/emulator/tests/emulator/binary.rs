@@ -2,7 +2,7 @@
 
 use crate::{
     client::{Response, VERSION, decode, start},
-    process::{Ended, Process, command, temporary},
+    process::{BINARY, Ended, Process, command, piped, temporary},
     signer::{KEY, ToSign, now},
 };
 use acs_identity_emulator::EntraTokenRequest;
@@ -312,5 +312,37 @@ mod signals {
             );
             drop(upload);
         }
+    }
+}
+
+/// Returns the command of an emulator, after a script that redirects its output.
+#[cfg(target_os = "linux")]
+fn redirected(script: &str) -> tokio::process::Command {
+    let script = format!("{script}; exec \"$0\"");
+    let mut command = piped("sh", &["-c", &script, BINARY]);
+    command.current_dir(temporary("")).env("RUST_BACKTRACE", "0");
+    command
+}
+
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn lost_output_is_no_panic() {
+    let pipe = |output| format!("pipe=$(mktemp -u); mkfifo $pipe; true <$pipe & exec {output}>$pipe; wait; rm $pipe");
+    for script in ["exec 2>/dev/full".to_owned(), pipe(2)] {
+        let process = Process::spawn(&mut redirected(&script)).await.unwrap();
+        // The first request has been logged when the second one arrives.
+        for _ in 0..2 {
+            process.client().create().await;
+        }
+    }
+    for script in ["exec >/dev/full".to_owned(), pipe(1)] {
+        let ended = Process::spawn(&mut redirected(&script)).await.err().unwrap();
+        assert_eq!(ended.code, Some(1), "{script}: {ended:?}");
+        assert!(!ended.log.contains("panicked"), "{script}: {ended:?}");
+        let last = ended.log.lines().last().unwrap();
+        assert!(
+            last.starts_with("error: cannot print the ready line on stdout: "),
+            "{ended:?}"
+        );
     }
 }

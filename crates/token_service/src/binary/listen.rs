@@ -1,23 +1,38 @@
-//! HTTP listeners that drain their requests.
+//! HTTP listeners that bound their connections and drain their requests.
 
+use crate::{
+    accept::{Acceptor, Peer},
+    connections::Connections,
+};
 use axum::{
     Router,
-    extract::{Request, State},
+    extract::{ConnectInfo, Request, State},
+    http::StatusCode,
     middleware::{Next, from_fn_with_state},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use axum_server::{
     Handle, Server,
-    accept::NoDelayAcceptor,
     tls_rustls::{RustlsAcceptor, RustlsConfig},
 };
 use std::{io, net::SocketAddr, time::Duration};
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
+use token_service::ConnectionMetrics;
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::watch,
+    task::JoinHandle,
+    time::timeout,
+};
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest head of a request: two tokens of 16 KiB, the caller's and the one for Teams, and other headers.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 const MAX_HEADERS: usize = 100;
+/// The system's buffers of a connection, each way. The responses are shorter; a client that does not read would otherwise hold
+/// megabytes.
+const SOCKET_BUFFER_BYTES: u32 = 32 * 1024;
+/// The connections that the system completes before they are accepted.
+const BACKLOG: u32 = 1024;
 /// The limit for sending the last responses and closing connections, without in-flight requests.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -29,9 +44,8 @@ pub(crate) struct BoundListener {
 
 impl BoundListener {
     /// Binds an address. Port 0 takes any free port.
-    pub(crate) async fn bind(address: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind(address)
-            .await
+    pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
+        let listener = listen(address)
             .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))?;
         let address = listener.local_addr()?;
         Ok(Self { listener, address })
@@ -42,36 +56,61 @@ impl BoundListener {
     }
 }
 
+/// Listens as `TcpListener::bind` does. Connections inherit the sizes of the buffers.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
+    // Windows lets another process take the address then.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.set_send_buffer_size(SOCKET_BUFFER_BYTES)?;
+    socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// The bounds of a listener's connections.
+#[derive(Clone, Copy)]
+pub(crate) struct ConnectionLimits {
+    /// The number of connections.
+    pub(crate) connections: usize,
+    /// The pause between two requests of a connection.
+    pub(crate) idle: Duration,
+}
+
 /// A server on one address.
 pub(crate) struct Listener {
-    handle: Handle<SocketAddr>,
+    handle: Handle<Peer>,
     server: JoinHandle<io::Result<()>>,
     in_flight: InFlight,
 }
 
 impl Listener {
-    /// Serves the routes, over TLS if it is configured. `idle_timeout` limits the time for the head of a request, and the pause
-    /// between two requests of a connection.
+    /// Serves the routes, over TLS if it is configured.
     pub(crate) fn serve(
         bound: BoundListener,
         tls: Option<RustlsConfig>,
         routes: Router,
-        idle_timeout: Duration,
+        limits: ConnectionLimits,
+        metrics: ConnectionMetrics,
     ) -> Self {
         let handle = Handle::new();
         let in_flight = InFlight::default();
         let routes = routes
             .layer(from_fn_with_state(in_flight.clone(), count))
-            .into_make_service();
-        let server = Server::<SocketAddr>::from_listener(bound.listener).handle(handle.clone());
+            .into_make_service_with_connect_info::<Peer>();
+        let connections = Connections::new(limits.connections, metrics);
+        let acceptor = Acceptor::new(bound.listener, connections, limits.idle);
+        let server = with_limits(Server::from_listener(acceptor).handle(handle.clone()));
         let server = match tls {
             Some(tls) => {
-                let acceptor = RustlsAcceptor::new(tls).handshake_timeout(HANDSHAKE_TIMEOUT);
-                tokio::spawn(
-                    with_limits(server.acceptor(acceptor.acceptor(NoDelayAcceptor)), idle_timeout).serve(routes),
-                )
+                let tls = RustlsAcceptor::new(tls).handshake_timeout(HANDSHAKE_TIMEOUT);
+                tokio::spawn(server.acceptor(tls).serve(routes))
             }
-            None => tokio::spawn(with_limits(server.acceptor(NoDelayAcceptor), idle_timeout).serve(routes)),
+            None => tokio::spawn(server.serve(routes)),
         };
         Self {
             handle,
@@ -127,20 +166,29 @@ impl Drop for InFlightRequest {
     }
 }
 
-/// Counts a request while it is in flight.
-async fn count(State(in_flight): State<InFlight>, request: Request, next: Next) -> Response {
+/// Counts a request while it is in flight. A request of a connection that is being closed is not executed, as its response
+/// could not be sent.
+async fn count(
+    State(in_flight): State<InFlight>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Some(_on_connection) = peer.begin() else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
     in_flight.0.send_modify(|requests| *requests += 1);
     let _request = InFlightRequest(in_flight);
     next.run(request).await
 }
 
-/// Restricts a server to HTTP/1.1 and to the limits for clients.
-fn with_limits<A>(server: Server<SocketAddr, A>, idle_timeout: Duration) -> Server<SocketAddr, A> {
+/// Restricts a server to HTTP/1.1 and to the limits of a head. Connections have the timeouts.
+fn with_limits(server: Server<Peer>) -> Server<Peer> {
     let mut server = server.http1_only();
     server
         .http_builder()
         .http1()
-        .header_read_timeout(idle_timeout)
+        .header_read_timeout(None)
         .max_buf_size(MAX_HEAD_BYTES)
         .max_headers(MAX_HEADERS);
     server
@@ -149,34 +197,52 @@ fn with_limits<A>(server: Server<SocketAddr, A>, idle_timeout: Duration) -> Serv
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accept::{HEAD_TIMEOUT, WRITE_TIMEOUT};
     use axum::routing::get;
     use std::{net::Ipv4Addr, sync::Arc};
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpStream,
         sync::Semaphore,
-        time::Instant,
+        task::yield_now,
+        time::{Instant, sleep},
     };
 
     const IDLE: Duration = Duration::from_secs(20);
+    const REQUEST: &str = "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
+    /// Starts a listener with room for some connections.
+    fn serve(routes: Router, connections: usize) -> (Listener, SocketAddr) {
+        let bound = BoundListener::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let address = bound.address();
+        let limits = ConnectionLimits {
+            connections,
+            idle: IDLE,
+        };
+        let listener = Listener::serve(bound, None, routes, limits, ConnectionMetrics::default());
+        (listener, address)
+    }
 
     /// Starts a listener without routes, and connects to it.
     async fn connected() -> (Listener, TcpStream) {
-        let bound = BoundListener::bind((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
-        let address = bound.address();
-        let listener = Listener::serve(bound, None, Router::new(), IDLE);
+        let (listener, address) = serve(Router::new(), 100);
         (listener, TcpStream::connect(address).await.unwrap())
+    }
+
+    /// Sends a piece of a request, and returns the status line of what comes back, or nothing if the connection ends.
+    async fn answer(client: &mut TcpStream, sent: &str) -> Option<String> {
+        client.write_all(sent.as_bytes()).await.ok()?;
+        let mut answer = vec![0; 1024];
+        let length = client.read(&mut answer).await.ok()?;
+        let answer = String::from_utf8(answer[..length].to_vec()).unwrap();
+        answer.lines().next().map(str::to_owned)
     }
 
     /// Returns the status line for a request with these headers.
     async fn status_line(headers: &str) -> String {
         let (_listener, mut client) = connected().await;
         let request = format!("GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n");
-        client.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = vec![0; 64];
-        let length = client.read(&mut answer).await.unwrap();
-        let answer = String::from_utf8(answer[..length].to_vec()).unwrap();
-        answer.lines().next().unwrap().to_owned()
+        answer(&mut client, &request).await.unwrap()
     }
 
     #[tokio::test]
@@ -196,17 +262,115 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn incomplete_requests_time_out() {
-        let request = "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
-        for (sent, answers) in [("", 0), ("GET / HTTP/1.1\r\nhost: ", 0), (request, 1)] {
+        let piece = "GET / HTTP/1.1\r\nhost: ";
+        for (first, second, answers, limit) in [
+            ("", "", 0, HEAD_TIMEOUT),
+            (piece, "", 0, HEAD_TIMEOUT),
+            (REQUEST, "", 1, IDLE),
+            (REQUEST, piece, 1, HEAD_TIMEOUT),
+            (REQUEST, REQUEST, 2, IDLE),
+        ] {
             let (_listener, mut client) = connected().await;
-            client.write_all(sent.as_bytes()).await.unwrap();
+            let mut heard = String::new();
+            for sent in [first, second] {
+                if sent == REQUEST {
+                    heard += &answer(&mut client, sent).await.unwrap();
+                } else {
+                    client.write_all(sent.as_bytes()).await.unwrap();
+                }
+            }
             let started = Instant::now();
-            let mut answer = String::new();
-            client.read_to_string(&mut answer).await.unwrap();
-            assert_eq!(answer.matches("HTTP/1.1").count(), answers, "{sent}: {answer}");
+            client.read_to_string(&mut heard).await.unwrap();
+            assert_eq!(heard.matches("HTTP/1.1").count(), answers, "{first}{second}: {heard}");
             let elapsed = started.elapsed();
-            assert!(elapsed >= IDLE && elapsed < IDLE * 2, "{sent}: {elapsed:?}");
+            assert!(elapsed >= limit && elapsed < limit * 2, "{first}{second}: {elapsed:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_byte_of_a_head_gives_no_more_time() {
+        let (_listener, mut client) = connected().await;
+        // Else the system would hold all bytes but the first back.
+        client.set_nodelay(true).unwrap();
+        let started = Instant::now();
+        assert!(answer(&mut client, REQUEST).await.is_some());
+        while client.write_all(b"G").await.is_ok() && started.elapsed() < HEAD_TIMEOUT * 3 {
+            // The clock would advance before the runtime looks at sockets, which it does once in 61 polls.
+            for _ in 0..100 {
+                yield_now().await;
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+        let elapsed = started.elapsed();
+        assert!(elapsed >= HEAD_TIMEOUT && elapsed < HEAD_TIMEOUT * 3 / 2, "{elapsed:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn response_that_is_not_read_ends_the_connection() {
+        let long = get(async || "x".repeat(64 * 1024));
+        let (listener, address) = serve(Router::new().route("/", long), 100);
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut client = socket.connect(address).await.unwrap();
+        // Far more than the buffers of both ends take.
+        client.write_all(REQUEST.repeat(1000).as_bytes()).await.unwrap();
+        let started = Instant::now();
+        let mut open = 0;
+        while started.elapsed() < WRITE_TIMEOUT * 3 {
+            open = listener.handle.connection_count();
+            if open == 0 && started.elapsed() > Duration::from_secs(2) {
+                break;
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+        assert_eq!(open, 0);
+        assert!(started.elapsed() >= WRITE_TIMEOUT, "{:?}", started.elapsed());
+    }
+
+    #[tokio::test]
+    async fn longest_idle_connection_makes_room() {
+        let (_listener, address) = serve(Router::new(), 2);
+        let connect = async |sent: &str| {
+            let mut client = TcpStream::connect(address).await.unwrap();
+            let answer = answer(&mut client, sent).await;
+            (client, answer)
+        };
+        let (mut first, answered) = connect(REQUEST).await;
+        assert!(answered.is_some());
+        let (mut second, answered) = connect(REQUEST).await;
+        assert!(answered.is_some());
+        // With this request, the second one has waited longest.
+        assert!(answer(&mut first, REQUEST).await.is_some());
+        let (mut third, answered) = connect(REQUEST).await;
+        assert!(answered.is_some());
+        assert_eq!(answer(&mut second, REQUEST).await, None);
+        assert!(answer(&mut first, REQUEST).await.is_some());
+        assert!(answer(&mut third, REQUEST).await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_in_flight_are_not_closed_for_others() {
+        let gate = Arc::new(Semaphore::new(0));
+        let opened = gate.clone();
+        let route = get(async move || {
+            opened.acquire().await.unwrap().forget();
+            "answered"
+        });
+        let (listener, address) = serve(Router::new().route("/", route), 1);
+        let request = async || answer(&mut TcpStream::connect(address).await.unwrap(), REQUEST).await;
+        let requests = listener.in_flight.0.clone();
+        let others = async {
+            let mut requests = requests.subscribe();
+            requests.wait_for(|requests| *requests == 1).await.unwrap();
+            let second = request();
+            tokio::pin!(second);
+            assert!(timeout(IDLE * 2, &mut second).await.is_err());
+            gate.add_permits(2);
+            second.await
+        };
+        let (first, second) = tokio::join!(request(), others);
+        assert_eq!(first.as_deref(), Some("HTTP/1.1 200 OK"));
+        assert_eq!(second, first);
     }
 
     #[tokio::test]
@@ -214,7 +378,7 @@ mod tests {
         for sent in [
             "",
             "GET / HTTP/1.1\r\nhost:",
-            "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n",
+            REQUEST,
             "GET / HTTP/1.1\r\nhost: localhost\r\n\r\nGET / HTTP/1.1\r\nhost:",
         ] {
             let (mut listener, mut client) = connected().await;
@@ -243,14 +407,9 @@ mod tests {
             opened.acquire().await.unwrap().forget();
             "answered"
         });
-        let bound = BoundListener::bind((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
-        let address = bound.address();
-        let mut listener = Listener::serve(bound, None, Router::new().route("/", route), IDLE);
+        let (mut listener, address) = serve(Router::new().route("/", route), 100);
         let mut client = TcpStream::connect(address).await.unwrap();
-        client
-            .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
-            .await
-            .unwrap();
+        client.write_all(REQUEST.as_bytes()).await.unwrap();
         let mut requests = listener.in_flight.0.subscribe();
         let counted = timeout(IDLE, requests.wait_for(|requests| *requests == 1)).await;
         assert!(counted.is_ok_and(|counted| counted.is_ok()));

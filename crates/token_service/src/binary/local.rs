@@ -2,7 +2,7 @@
 
 use crate::{
     http,
-    listen::BoundListener,
+    listen::{BoundListener, ConnectionLimits},
     logs::{self, Log, LogFormat},
     serve::{self, Exit, LocalEndpoints, ReadyLine, Server},
     service::client_options,
@@ -43,6 +43,7 @@ const LOG_FILTER: &str = "info,acs_identity_emulator=warn";
 const QUEUE_LIMIT: usize = 1000;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+const CONNECTIONS: usize = 200;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs the service with the emulator, an issuer of test users and a database in memory.
@@ -61,7 +62,7 @@ pub(crate) async fn run() -> Result<Exit, Box<dyn Error>> {
     let Some((dependencies, service)) = started.await? else {
         return Ok(Exit::Drained);
     };
-    let api = bind().await?;
+    let api = bind()?;
     let mut ready = ReadyLine::new(&api, None, false);
     ready.local = Some(LocalEndpoints {
         issuer: dependencies.issuer.url().to_owned(),
@@ -79,13 +80,16 @@ pub(crate) async fn run() -> Result<Exit, Box<dyn Error>> {
         api,
         operations: None,
         tls: None,
-        idle_timeout: IDLE_TIMEOUT,
+        limits: ConnectionLimits {
+            connections: CONNECTIONS,
+            idle: IDLE_TIMEOUT,
+        },
         shutdown_delay: Duration::ZERO,
         drain_timeout: DRAIN_TIMEOUT,
     };
     Ok(server
         .run(signals, || ready.print(|stdout| stdout.write_all(usage.as_bytes())))
-        .await?)
+        .await)
 }
 
 /// The stand-ins for Azure Communication Services and the issuer.
@@ -162,12 +166,9 @@ impl LocalDependencies {
 }
 
 /// Binds the default port or, if it is taken, a free one.
-async fn bind() -> io::Result<BoundListener> {
+fn bind() -> io::Result<BoundListener> {
     let on = |port| BoundListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    match on(DEFAULT_PORT).await {
-        Ok(bound) => Ok(bound),
-        Err(_) => on(0).await,
-    }
+    on(DEFAULT_PORT).or_else(|_| on(0))
 }
 
 /// Returns the routes that issue tokens of test users to any caller, for this mode only.

@@ -41,7 +41,11 @@ pub(crate) fn filter(directives: &str) -> Result<EnvFilter, Box<dyn Error>> {
 
 /// Installs the subscriber of this process.
 pub(crate) fn start(log: &Log) -> Result<(), Box<dyn Error>> {
-    let builder = fmt().with_env_filter(filter(&log.filter)?).with_writer(io::stderr);
+    let builder = fmt()
+        .with_env_filter(filter(&log.filter)?)
+        .with_writer(io::stderr)
+        // It would panic if stderr is closed, or its file is on a full disk.
+        .log_internal_errors(false);
     match log.format {
         LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).init(),
         LogFormat::Json => builder

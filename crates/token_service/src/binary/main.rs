@@ -1,14 +1,18 @@
 //! The trusted service as a program. It prints a line of JSON on stdout when it is ready, and logs to stderr.
 
+mod accept;
 mod certificate;
 mod check;
 mod command;
 mod config;
+mod connections;
 mod http;
 mod listen;
 #[cfg(feature = "local")]
 mod local;
 mod logs;
+mod open_files;
+mod runtime;
 mod serve;
 mod service;
 mod signals;
@@ -19,7 +23,7 @@ use clap::Parser;
 use client_core::error::chain;
 use command::Command;
 use config::{Config, Fault};
-use listen::BoundListener;
+use listen::{BoundListener, ConnectionLimits};
 use serve::{Exit, ReadyLine, Server};
 use signals::Signals;
 use std::{
@@ -31,7 +35,6 @@ use std::{
     process::ExitCode,
 };
 use token_service::VerifyError;
-use tokio::runtime::Runtime;
 
 /// The exit code of an unusable configuration.
 const BAD_CONFIGURATION: u8 = 2;
@@ -106,7 +109,7 @@ fn main() -> ExitCode {
 
 /// Runs a service until it stops.
 fn start(service: impl Future<Output = Result<Exit, Box<dyn Error>>>) -> ExitCode {
-    let exit = Runtime::new().map_err(Into::into).and_then(|runtime| {
+    let exit = runtime::start().and_then(|runtime| {
         let exit = runtime.block_on(service);
         // Remaining tasks are cut off.
         runtime.shutdown_background();
@@ -132,10 +135,14 @@ async fn run(config: Config) -> Result<Exit, Box<dyn Error>> {
     let mut signals = Signals::listen()?;
     logs::start(&config.log)?;
     // Before the database is created, as the address can be taken.
-    let api = BoundListener::bind(config.listen).await?;
+    let api = BoundListener::bind(config.listen)?;
     let operations = match config.operations_listen {
-        Some(address) => Some(BoundListener::bind(address).await?),
+        Some(address) => Some(BoundListener::bind(address)?),
         None => None,
+    };
+    let limits = ConnectionLimits {
+        connections: open_files::room(config.limits.connections, config.database.max_connections),
+        idle: config.limits.idle,
     };
     let Some(service) = serve::start(&mut signals.stop, service::build(&config)).await? else {
         return Ok(Exit::Drained);
@@ -147,11 +154,11 @@ async fn run(config: Config) -> Result<Exit, Box<dyn Error>> {
         api,
         operations,
         tls: config.tls,
-        idle_timeout: config.limits.idle,
+        limits,
         shutdown_delay: config.shutdown_delay,
         drain_timeout: config.drain,
     };
-    Ok(server.run(signals, || ready.print(|_| Ok(()))).await?)
+    Ok(server.run(signals, || ready.print(|_| Ok(()))).await)
 }
 
 #[cfg(feature = "local")]

@@ -2,7 +2,8 @@
 
 use crate::{
     config::Tls,
-    listen::{BoundListener, Listener},
+    listen::{BoundListener, ConnectionLimits, Listener},
+    open_files::OPERATIONS_CONNECTIONS,
     signals::{Signals, StopSignals},
     tls,
 };
@@ -40,7 +41,7 @@ pub(crate) struct Server {
     /// The listener for operators, if they do not use the API's.
     pub(crate) operations: Option<BoundListener>,
     pub(crate) tls: Option<Tls>,
-    pub(crate) idle_timeout: Duration,
+    pub(crate) limits: ConnectionLimits,
     pub(crate) shutdown_delay: Duration,
     pub(crate) drain_timeout: Duration,
 }
@@ -112,9 +113,12 @@ pub(crate) async fn start<T>(
 }
 
 impl Server {
-    /// Serves until a signal, and then drains in-flight requests. Calls `ready` when connections are accepted.
-    pub(crate) async fn run(self, signals: Signals, ready: impl FnOnce() -> io::Result<()>) -> io::Result<Exit> {
-        let Signals { mut stop, mut reload } = signals;
+    /// Serves until a signal, and then drains in-flight requests. Calls `ready` when connections are accepted; a failure to
+    /// print the line stops no service.
+    pub(crate) async fn run(self, signals: Signals, ready: impl FnOnce() -> io::Result<()>) -> Exit {
+        let Signals {
+            mut stop, mut reload, ..
+        } = signals;
         let Self { service, tls, .. } = self;
         let address = self.api.address();
         let operations_address = self.operations.as_ref().map(BoundListener::address);
@@ -124,13 +128,21 @@ impl Server {
         let current_tls = tls.as_ref().map(|tls| RustlsConfig::from_config(tls.server.clone()));
         let (routes, operations) = match self.operations {
             Some(listener) => {
-                let operations = Listener::serve(listener, None, service.operations(), self.idle_timeout);
+                let limits = ConnectionLimits {
+                    connections: OPERATIONS_CONNECTIONS,
+                    ..self.limits
+                };
+                let metrics = service.connection_metrics("operations");
+                let operations = Listener::serve(listener, None, service.operations(), limits, metrics);
                 (self.routes, Some(operations))
             }
             None => (self.routes.merge(service.operations()), None),
         };
-        let api = Listener::serve(self.api, current_tls.clone(), routes, self.idle_timeout);
-        ready()?;
+        let metrics = service.connection_metrics("api");
+        let api = Listener::serve(self.api, current_tls.clone(), routes, self.limits, metrics);
+        if let Err(error) = ready() {
+            warn!(%error, "cannot print the ready line on stdout, and runs on without it");
+        }
         info!(
             version = env!("CARGO_PKG_VERSION"),
             %address,
@@ -165,7 +177,7 @@ impl Server {
         if let Some(operations) = operations {
             operations.cut_off();
         }
-        Ok(exit)
+        exit
     }
 }
 

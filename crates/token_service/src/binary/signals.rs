@@ -6,10 +6,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 #[cfg(windows)]
 use tokio::signal::windows;
 
+/// SIGXFSZ, which has the same number on all systems but those on MIPS.
+#[cfg(unix)]
+const FILE_SIZE_LIMIT: i32 = 25;
+
 /// The signals that the process handles.
 pub(crate) struct Signals {
     pub(crate) stop: StopSignals,
     pub(crate) reload: ReloadSignals,
+    /// The signal of a file at its limit. It would end the process; handled, the write fails as on a full disk.
+    #[cfg(unix)]
+    _file_size_limit: Signal,
 }
 
 impl Signals {
@@ -17,6 +24,8 @@ impl Signals {
         Ok(Self {
             stop: StopSignals::listen()?,
             reload: ReloadSignals::listen()?,
+            #[cfg(unix)]
+            _file_size_limit: signal(SignalKind::from_raw(FILE_SIZE_LIMIT))?,
         })
     }
 }

@@ -187,6 +187,8 @@ async fn connect_sqlite(
     let pool = opened.unwrap_or_else(|_| Err(StoreError::new(OPEN, StoreErrorKind::Unavailable, "it is locked")))?;
     let dialect = Dialect {
         begin: "BEGIN IMMEDIATE",
+        // A page of the file with the value that it has.
+        ping: "PRAGMA user_version = 0",
         notify: None,
         closes_interrupted: false,
         behind_pooler: false,
@@ -281,6 +283,7 @@ async fn postgres_database(url: &str, pool: PgPool, tables: Tables) -> Result<Sq
     let behind_pooler = is_behind_pooler(url);
     let dialect = Dialect {
         begin: "BEGIN",
+        ping: "SELECT 1",
         notify: Some("SELECT pg_notify($1, $2)"),
         closes_interrupted: true,
         behind_pooler,

@@ -101,6 +101,10 @@ impl StoreError {
                 if is_of_pooler(&code) {
                     detail += ": behind a pooler of transactions, such as PgBouncer, add ?statement-cache-capacity=0 to the URL";
                 }
+                if let Some(remedy) = sqlite_remedy(&code) {
+                    detail += "; ";
+                    detail += remedy;
+                }
                 Self::new(operation, kind, detail)
             }
             // The message is about sockets, host names and certificates.
@@ -135,14 +139,32 @@ impl StoreError {
     }
 }
 
-/// Returns whether an operation can succeed later. SQLite's codes 5 and 6 are a busy and a locked database; extended codes
-/// have them in their lowest byte. PostgreSQL has classes: 08 connection, 40 transaction rollback, 53 insufficient
-/// resources, 57 operator intervention.
+/// Returns whether an operation can succeed later. SQLite's codes 5 and 6 are a busy and a locked database. PostgreSQL has
+/// classes: 08 connection, 40 transaction rollback, 53 insufficient resources, 57 operator intervention.
 fn is_transient(code: &str) -> bool {
-    match code.parse::<u32>() {
-        Ok(extended) if code.len() < 5 => matches!(extended & 0xff, 5 | 6),
-        _ => !is_of_pooler(code) && ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class)),
+    match sqlite_code(code) {
+        Some(code) => matches!(code, 5 | 6),
+        None => !is_of_pooler(code) && ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class)),
     }
+}
+
+/// Returns the primary [result code](https://sqlite.org/rescode.html) of SQLite, the lowest byte of an extended one.
+/// PostgreSQL's codes have five letters.
+fn sqlite_code(code: &str) -> Option<u32> {
+    let extended: u32 = code.parse().ok().filter(|_| code.len() < 5)?;
+    Some(extended & 0xff)
+}
+
+/// Returns the remedy for a file of SQLite that cannot be used.
+fn sqlite_remedy(code: &str) -> Option<&'static str> {
+    Some(match sqlite_code(code)? {
+        8 => "let the service write to its file and to the directory",
+        10 | 13 => "free space on its disk, or raise the limit on the size of files",
+        11 => "the file is damaged: restore it from a backup",
+        14 => "create its directory, let the service write to it, or add ?mode=rwc to the URL to create the file",
+        26 => "the file is not a database of SQLite: name another one in database.url",
+        _ => return None,
+    })
 }
 
 /// Returns whether a pooler of transactions causes this code: an unknown parameter of the connection, a statement that another

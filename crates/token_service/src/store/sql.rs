@@ -58,6 +58,8 @@ pub(super) struct SqlDatabase<DB: sqlx::Database> {
 pub(super) struct Dialect {
     /// The statement that starts a transaction with writes.
     pub(super) begin: &'static str,
+    /// The statement that checks the database. SQLite's writes, as it can be read on a full disk.
+    pub(super) ping: &'static str,
     /// The statement that announces a change, with the channel and the change.
     pub(super) notify: Option<&'static str>,
     /// Set if the connection of an interrupted operation must be closed.
@@ -205,7 +207,7 @@ where
     usize: ColumnIndex<DB::Row>,
 {
     async fn ping(&self) -> Result<(), StoreError> {
-        self.execute("reach its database", query("SELECT 1")).await
+        self.execute("reach its database", query(self.dialect.ping)).await
     }
 
     fn connections(&self) -> Connections {

@@ -12,7 +12,11 @@ mod configuration;
 mod credentials;
 mod drain;
 mod entra;
+#[cfg(target_os = "linux")]
+mod environments;
 mod forgiving;
+#[cfg(target_os = "linux")]
+mod hostile;
 mod issuers;
 mod local;
 mod process;

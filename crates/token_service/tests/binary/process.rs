@@ -44,9 +44,22 @@ pub(crate) fn directory() -> PathBuf {
     path
 }
 
+const BINARY: &str = env!("CARGO_BIN_EXE_token_service");
+
 /// Returns the command of a service without the configuration of the environment.
 pub(crate) fn command(arguments: &[&OsStr]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_token_service"));
+    isolated(Command::new(BINARY), arguments)
+}
+
+/// Returns the same command, which a shell runs after a script.
+#[cfg(target_os = "linux")]
+pub(crate) fn command_after(script: &str, arguments: &[&OsStr]) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{script}\nexec \"$0\" \"$@\""), BINARY]);
+    isolated(shell, arguments)
+}
+
+fn isolated(mut command: Command, arguments: &[&OsStr]) -> Command {
     command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     for (name, _) in std::env::vars_os() {
@@ -120,6 +133,18 @@ impl Process {
     /// Returns the URL of a path for operators.
     pub(crate) fn operations_url(&self, path: &str) -> String {
         format!("{}{path}", self.text("operationsEndpoint"))
+    }
+
+    /// Returns the id of the process.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
+    /// Returns the number of open files of the process.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap().count()
     }
 
     /// Waits for the exit of the service.

@@ -5,7 +5,7 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use std::{fs, path::Path};
 
 /// Writes a new certificate and its key, and returns the certificate.
-fn renew(directory: &Path) -> String {
+pub(crate) fn renew(directory: &Path) -> String {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     fs::write(directory.join("service.pem"), cert.pem()).unwrap();
     fs::write(directory.join("service.key"), signing_key.serialize_pem()).unwrap();

@@ -13,7 +13,11 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
 
 #[tokio::test]
 async fn service_is_ready_until_it_drains() {
@@ -146,6 +150,24 @@ async fn slow_request_times_out() {
     assert_eq!(reply.header("access-control-allow-origin"), Some(ORIGIN));
     let exposed = reply.header("access-control-expose-headers").unwrap();
     assert!(exposed.contains("retry-after"), "{exposed}");
+}
+
+#[tokio::test]
+async fn body_that_does_not_arrive_times_out() {
+    let limit = Duration::from_millis(200);
+    let setup = Setup::with(Options::default(), |builder| builder.request_timeout(limit)).await;
+    let url = setup.request(Method::POST, "/token").build().unwrap().url().clone();
+    let mut client = TcpStream::connect(url.socket_addrs(|| None).unwrap()[0]).await.unwrap();
+    let head = format!(
+        "POST /token HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
+         content-length: 100\r\n\r\n{{",
+        setup.caller("alice")
+    );
+    client.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.contains(r#""reason":"timeout""#), "{answer}");
 }
 
 #[tokio::test]

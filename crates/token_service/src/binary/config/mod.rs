@@ -90,8 +90,10 @@ pub(crate) struct Limits {
     pub(crate) acs_costs_per_hour: NonZeroU32,
     pub(crate) request: Duration,
     pub(crate) body_bytes: usize,
-    /// The limit for the head of a request, and for the pause between two requests.
+    /// The limit for the pause between two requests of a connection.
     pub(crate) idle: Duration,
+    /// The limit of the API's connections.
+    pub(crate) connections: usize,
 }
 
 /// Reads the configuration. Returns `None` without a file and variables.
@@ -269,6 +271,7 @@ impl Limits {
             request: seconds(section.request_seconds.map_or(30, Whole::get)),
             body_bytes: usize::try_from(body_bytes).ok()?,
             idle: seconds(section.idle_seconds.map_or(75, Whole::get)),
+            connections: usize::try_from(section.connections.map_or(2000, Whole::get)).ok()?,
         })
     }
 }

@@ -210,6 +210,7 @@ pub(super) struct LimitsSection {
     pub(super) request_seconds: Option<Whole<1, 600>>,
     pub(super) body_bytes: Option<Whole<1024, 1_048_576>>,
     pub(super) idle_seconds: Option<Whole<1, 3600>>,
+    pub(super) connections: Option<Whole<16, 1_000_000>>,
 }
 
 #[derive(Default, Deserialize)]

@@ -85,7 +85,8 @@ async fn missing_file_is_created_unless_mode_is_rw() {
     let refused = Store::connect(&format!("{url}?mode=rw"), 1).await;
     assert_eq!(
         refused.unwrap_err().to_string(),
-        "the store could not open the database: unable to open database file (code 14)"
+        "the store could not open the database: unable to open database file (code 14); create its directory, let the service \
+         write to it, or add ?mode=rwc to the URL to create the file"
     );
     Store::connect(&url, 1).await.unwrap().database.close().await;
     Store::connect(&format!("{url}?mode=rw"), 1)

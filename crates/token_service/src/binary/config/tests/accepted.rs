@@ -52,6 +52,7 @@ fn what_is_left_out_has_the_documented_default() {
         request: std::time::Duration::from_secs(30),
         body_bytes: 16384,
         idle: std::time::Duration::from_secs(75),
+        connections: 2000,
     };
     assert_eq!(config.limits, limits);
     assert_eq!(
@@ -122,6 +123,7 @@ acs_costs_per_hour = 30
 request_seconds = 10
 body_bytes = 4096
 idle_seconds = 700
+connections = 500
 [log]
 format = "json"
 filter = "warn,token_service=debug"
@@ -225,6 +227,7 @@ fn keys_of_users_are_read_from_the_file() {
         request: std::time::Duration::from_secs(10),
         body_bytes: 4096,
         idle: std::time::Duration::from_secs(700),
+        connections: 500,
     };
     assert_eq!(config.limits, limits);
     assert_eq!(

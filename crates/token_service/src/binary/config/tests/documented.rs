@@ -130,7 +130,7 @@ fn documented_defaults_are_used() {
         assert_eq!(shown(&with.unwrap().unwrap()), without, "{}", row.key);
         set += 1;
     }
-    assert_eq!(set, 25);
+    assert_eq!(set, 26);
 }
 
 #[test]
@@ -152,5 +152,5 @@ fn documented_bounds_are_kept() {
             assert_eq!(!refused, is_good, "{} = {value}: {faults:?}", row.key);
         }
     }
-    assert_eq!(bounded, 13);
+    assert_eq!(bounded, 14);
 }
