@@ -1,11 +1,26 @@
-"""The manifest by Kubernetes' schemas, and its values beside those of the program."""
+"""The manifests by Kubernetes' schemas, and its values beside those of the program."""
 
 import copy
 import os
 
 import kubernetes_validate
 import pytest
-from manifest import CONFIGURATION, CONTAINER, DEPLOYMENT, MIGRATION, OBJECTS, POD, PORTS, PROBES, named
+from manifest import (
+    BY_FILE,
+    COMMAND,
+    CONFIGURATION,
+    CONTAINER,
+    DEPLOYMENT,
+    JOB,
+    MAP,
+    MIGRATION,
+    OBJECTS,
+    POD,
+    PORTS,
+    PROBES,
+    name_of,
+    named,
+)
 
 # The oldest version that the manifest names, and the newest that the package has.
 VERSIONS = ["1.30", "1.37"]
@@ -14,7 +29,7 @@ CLOSE_SECONDS = 2
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("kind", [each["kind"] + "/" + each["metadata"]["name"] for each in OBJECTS])
+@pytest.mark.parametrize("kind", [each["kind"] + "/" + name_of(each) for each in OBJECTS])
 def test_object_has_its_schema(kind, version):
     assert kubernetes_validate.validate(named(*kind.split("/")), version, strict=True) == version
 
@@ -48,7 +63,9 @@ def test_selectors_match_the_pods():
     assert DEPLOYMENT["selector"]["matchLabels"] == labels
     assert named("Service")["spec"]["selector"] == labels
     assert named("PodDisruptionBudget")["spec"]["selector"]["matchLabels"] == labels
-    assert named("NetworkPolicy")["spec"]["podSelector"]["matchLabels"] == labels
+    assert named("NetworkPolicy")["spec"]["podSelector"] == {}
+    # The Service sends no requests to a command, and the budget does not count it.
+    assert JOB["metadata"]["labels"].items().isdisjoint(labels.items())
 
 
 def test_volumes_are_those_of_the_manifest():
@@ -59,8 +76,9 @@ def test_volumes_are_those_of_the_manifest():
             assert volume["secret"]["defaultMode"] == 0o440
         else:
             assert named("ConfigMap", volume["configMap"]["name"])["data"]
+    assert JOB["spec"]["volumes"] == POD["volumes"]
     volumes = {volume["name"] for volume in POD["volumes"]}
-    for container in (CONTAINER, MIGRATION):
+    for container in (CONTAINER, MIGRATION, COMMAND):
         mounts = container["volumeMounts"]
         assert {mount["name"] for mount in mounts} <= volumes
         assert all(mount["readOnly"] for mount in mounts)
@@ -72,10 +90,19 @@ def test_pod_has_what_runc_is_not_asked_for():
     assert named("Namespace")["metadata"]["labels"] == {"pod-security.kubernetes.io/enforce": "restricted"}
     assert POD["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert POD["securityContext"]["runAsNonRoot"] is True
-    assert MIGRATION["securityContext"] == CONTAINER["securityContext"]
+    assert MIGRATION["securityContext"] == COMMAND["securityContext"] == CONTAINER["securityContext"]
     assert POD["enableServiceLinks"] is False
     assert POD["automountServiceAccountToken"] is named("ServiceAccount")["automountServiceAccountToken"] is False
-    assert all(container["resources"]["limits"]["memory"] for container in (CONTAINER, MIGRATION))
+    assert all(container["resources"]["limits"]["memory"] for container in (CONTAINER, MIGRATION, COMMAND))
+
+
+def test_command_runs_once_as_the_pod_does():
+    fields = ("securityContext", "serviceAccountName", "automountServiceAccountToken", "enableServiceLinks")
+    assert {field: JOB["spec"][field] for field in fields} == {field: POD[field] for field in fields}
+    assert COMMAND["resources"] == CONTAINER["resources"]
+    variables = {variable["name"]: variable["value"] for variable in COMMAND["env"]}
+    assert variables.pop("USER") and variables == {each["name"]: each["value"] for each in CONTAINER["env"]}
+    assert (named("Job", "command-")["spec"]["backoffLimit"], JOB["spec"]["restartPolicy"]) == (0, "Never")
 
 
 def test_ports_are_those_of_the_configuration():
@@ -109,9 +136,27 @@ def test_times_agree_with_the_program():
 def test_upgrade_adds_pods_before_it_removes_any():
     rolling = DEPLOYMENT["strategy"]["rollingUpdate"]
     assert DEPLOYMENT["replicas"] >= 2 and rolling["maxUnavailable"] == 0
-    assert CONFIGURATION["acs"]["replicas"] == DEPLOYMENT["replicas"] + rolling["maxSurge"]
+    # Pods that stop are not counted: the rollout can replace all before the first of them has answered its requests.
+    assert CONFIGURATION["acs"]["replicas"] == 2 * DEPLOYMENT["replicas"]
 
 
-def test_images_have_the_version():
-    images = {container["image"].rpartition("/")[2] for container in (CONTAINER, MIGRATION)}
-    assert images == {f"token_service:{os.environ['VERSION']}"}
+def test_memory_suffices_for_tokens_and_connections():
+    """The figures are those of docs/configuration.md and BENCHMARKS.md."""
+    tokens = 100_000 * 4600
+    connections = (110 + 250) * 2**20
+    limit = CONTAINER["resources"]["limits"]["memory"]
+    assert limit.endswith("Gi") and int(limit.removesuffix("Gi")) * 2**30 > tokens + connections
+
+
+def test_images_and_configuration_have_the_version():
+    version = os.environ["VERSION"]
+    images = {container["image"].rpartition("/")[2] for container in (CONTAINER, MIGRATION, COMMAND)}
+    assert images == {f"token_service:{version}"}
+    # Both versions read their own during an upgrade.
+    assert MAP == f"configuration-{version}" and named("ConfigMap", MAP)["immutable"] is True
+
+
+def test_manifest_has_no_secrets():
+    """Otherwise, each upgrade would replace the values of the cluster."""
+    kinds = {name: {each["kind"] for each in objects} for name, objects in BY_FILE.items()}
+    assert kinds["secrets.example.yaml"] == {"Secret"} and "Secret" not in kinds["kubernetes.yaml"]

@@ -1,5 +1,6 @@
-"""The pod of the manifest with the emulator, an issuer and PostgreSQL, whose users are those of docs/deployment.md."""
+"""The pods of the manifests with the emulator, an issuer and PostgreSQL, whose users are those of docs/deployment.md."""
 
+import json
 import os
 import subprocess
 import threading
@@ -7,13 +8,18 @@ from http.client import HTTPConnection
 
 import pytest
 from issuer import AUDIENCE, Issuer
-from manifest import CONFIGURATION, CONTAINER, MIGRATION, POD, PORTS, PROBES
+from manifest import COMMAND, CONFIGURATION, CONTAINER, MIGRATION, POD, PORTS, PROBES
 from pages import block
 from pod import IMAGE, SOCKETS, Pod, buildah
 from processes import Emulator, psql, wait_until
 
 SEALING_KEY = "oAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 SERVER, _, _ = os.environ["POSTGRES_URL"].rpartition("/")
+
+
+def url_of(user, database):
+    """The URL of a database for a user."""
+    return f"{SERVER.replace('app@', f'{user}@')}/{database}"
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +38,12 @@ def issuer():
 
 @pytest.fixture(scope="module")
 def database():
-    """A database with the two users of the page."""
+    """A database with the two users of the page, by an administrator who is no superuser, such as that of Azure."""
+    psql(os.environ["POSTGRES_URL"], "CREATE ROLE administrator LOGIN CREATEROLE CREATEDB")
     statements = block("deployment.md", "sql", "CREATE DATABASE")
-    command = ["psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", os.environ["POSTGRES_URL"]]
-    subprocess.run(command, input=statements, check=True, text=True)
+    command = ["psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", url_of("administrator", "postgres")]
+    created = subprocess.run(command, input=statements, capture_output=True, text=True)
+    assert (created.returncode, created.stderr) == (0, "")
     return f"{SERVER}/tokens"
 
 
@@ -122,11 +130,46 @@ def test_container_leaves_the_tables_to_the_migration(pod):
 
 def test_check_finds_no_fault(pod):
     assert pod.run(MIGRATION).returncode == 0
-    checked = pod.run({**CONTAINER, "args": ["check"]})
+    assert COMMAND["args"] == ["check"]
+    checked = pod.run(COMMAND)
     assert checked.returncode == 0, checked.stdout
     results = [line.split(": ")[:2] for line in checked.stdout.splitlines()]
     assert ["ok", "configuration"] in results and ["ok", "database"] in results
     assert "fault" not in {result for result, *_ in results}
+
+
+def test_command_has_an_actor_only_by_its_environment(started, issuer):
+    assert started.ask("POST", "/api/user", issuer.token("erin"))[0] == 201
+    (user,) = (each["value"] for each in COMMAND["env"] if each["name"] == "USER")
+    # `kubectl exec` has the environment of the service.
+    for container, actor in ((COMMAND, user), (CONTAINER, "command")):
+        shown = started.pod.run({**container, "args": ["users", "show", f"{issuer.url} erin"]})
+        assert shown.returncode == 0, shown.stderr
+        assert json.loads(shown.stdout)["userId"] == f"{issuer.url} erin"
+        records = [json.loads(line) for line in shown.stderr.splitlines()]
+        audited = [record for record in records if record["target"] == "token_service::audit"]
+        assert [record["fields"]["actor"] for record in audited] == [actor], audited
+
+
+def test_restored_database_has_the_rights_of_both_users(pod, tmp_path):
+    assert pod.run(MIGRATION).returncode == 0
+    run = lambda commands, **variables: subprocess.run(
+        ["bash", "-euc", commands], cwd=tmp_path, check=True, env={**os.environ, **variables}, timeout=60
+    )
+    run(block("backup.md", "sh", "pg_dump"), DATABASE_URL=url_of("token_service_owner", "tokens"))
+    urls = {
+        "ADMINISTRATOR_URL": url_of("administrator", "postgres"),
+        "RESTORED_URL": url_of("token_service_owner", "tokens_restored"),
+    }
+    run(block("backup.md", "sh", "pg_restore"), **urls)
+    # Both Secrets name the new database.
+    for secret in ("secrets", "migration"):
+        file = pod.volumes[secret] / "database_url"
+        file.write_text(file.read_text().replace("/tokens", "/tokens_restored"))
+    assert pod.run(MIGRATION).returncode == 0
+    for command in ("check", "forget-tokens"):
+        done = pod.run({**COMMAND, "args": [command]})
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_sqlite_needs_a_writable_volume(pod, issuer):

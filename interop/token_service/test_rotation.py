@@ -29,21 +29,27 @@ def test_password_is_rotated_without_interruption(replicas, database, issuer, tm
 
     statements = block("rotation.md", "sql", "CREATE ROLE").replace("'…'", literal("token_service_b"))
     psql(database.url, statements + "GRANT password_users TO token_service_b")
-    file.write_text(url("token_service_b") + "\n")
-    for number, replica in enumerate(running):
-        replica.stop()
-        assert replica.process.returncode == 0
-        # The other one goes on.
-        assert sign_in(running[1 - number], token) == (200, identity)
-        running[number] = start()
-    psql(database.url, "ALTER ROLE token_service NOLOGIN")
-
+    let_in, lock_out = block("rotation.md", "sql", "ROLE NEW"), block("rotation.md", "sql", "ROLE OLD")
     users = "SELECT DISTINCT usename FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    assert psql(database.url, users) == "token_service_b"
-    for replica in running:
-        assert sign_in(replica, token) == (200, identity)
-    refused = subprocess.run(["psql", "--no-psqlrc", "--command", "SELECT 1", url("token_service")], capture_output=True)
-    assert refused.returncode == 2 and b"not permitted to log in" in refused.stderr
+    turns = ("token_service", "token_service_b", "token_service", "token_service_b")
+    for old, new in zip(turns, turns[1:]):
+        if psql(database.url, f"SELECT rolcanlogin FROM pg_roles WHERE rolname = '{new}'") == "f":
+            passwords[new] = secrets.token_hex(8) + DOUBTFUL
+            psql(database.url, let_in.replace("NEW", new).replace("'…'", literal(new)))
+        file.write_text(url(new) + "\n")
+        for number, replica in enumerate(running):
+            replica.stop()
+            assert replica.process.returncode == 0
+            # The other one goes on.
+            assert sign_in(running[1 - number], token) == (200, identity)
+            running[number] = start()
+        psql(database.url, lock_out.replace("OLD", old))
+
+        assert psql(database.url, users) == new
+        for replica in running:
+            assert sign_in(replica, token) == (200, identity)
+        refused = subprocess.run(["psql", "--no-psqlrc", "--command", "SELECT 1", url(old)], capture_output=True)
+        assert refused.returncode == 2 and b"not permitted to log in" in refused.stderr
     wrong = url("token_service_b").replace(quote(passwords["token_service_b"], safe=""), "other")
     refused = subprocess.run(["psql", "--no-psqlrc", "--command", "SELECT 1", wrong], capture_output=True)
     assert refused.returncode == 2 and b"password authentication failed" in refused.stderr
