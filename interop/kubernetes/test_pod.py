@@ -148,7 +148,7 @@ def test_command_has_an_actor_only_by_its_environment(started, issuer):
         assert json.loads(shown.stdout)["userId"] == f"{issuer.url} erin"
         records = [json.loads(line) for line in shown.stderr.splitlines()]
         audited = [record for record in records if record["target"] == "token_service::audit"]
-        assert [record["fields"]["actor"] for record in audited] == [actor], audited
+        assert [record["actor"] for record in audited] == [actor], audited
 
 
 def test_restored_database_has_the_rights_of_both_users(pod, tmp_path):
