@@ -152,7 +152,7 @@ def test_images_and_configuration_have_the_version():
     version = os.environ["VERSION"]
     images = {container["image"].rpartition("/")[2] for container in (CONTAINER, MIGRATION, COMMAND)}
     assert images == {f"token_service:{version}"}
-    # Both versions read their own during an upgrade.
+    # During an upgrade, each version reads the one with its name.
     assert MAP == f"configuration-{version}" and named("ConfigMap", MAP)["immutable"] is True
 
 
