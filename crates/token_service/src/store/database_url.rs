@@ -51,5 +51,5 @@ pub(super) fn postgres_without_password(url: &str) -> Result<PgConnectOptions, S
 }
 
 fn refused(error: &DatabaseError) -> StoreError {
-    StoreError::new(OPEN, StoreErrorKind::Configuration, error.detail())
+    StoreError::new(OPEN, StoreErrorKind::Configuration, error.to_string())
 }
