@@ -36,7 +36,7 @@ pub struct SqliteUrl {
     pub(crate) options: SqliteConnectOptions,
     /// `:memory:` is another name of `memory`.
     mode: Option<String>,
-    /// False if the file is opened as it is.
+    /// False if the file must not change.
     pub(crate) changed: bool,
 }
 
