@@ -14,6 +14,10 @@ use sqlx::{
 use std::{
     borrow::Cow,
     fmt::{self, Debug, Formatter},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio::time::timeout;
@@ -51,11 +55,26 @@ pub struct Migrations {
 pub struct Connections<DB: sqlx::Database> {
     pool: Pool<DB>,
     dialect: Dialect,
+    waits: Arc<Waits>,
 }
+
+/// The operations that wait for a connection, and those that got none.
+#[derive(Debug, Default)]
+struct Waits {
+    waiting: AtomicU32,
+    failed: AtomicU64,
+}
+
+/// Counts an operation while it waits.
+struct Waiting<'a>(&'a AtomicU32);
 
 impl<DB: sqlx::Database> Connections<DB> {
     pub(crate) fn new(pool: Pool<DB>, dialect: Dialect) -> Self {
-        Self { pool, dialect }
+        Self {
+            pool,
+            dialect,
+            waits: Arc::default(),
+        }
     }
 
     /// Returns the pool.
@@ -70,7 +89,24 @@ impl<DB: sqlx::Database> Connections<DB> {
     ///
     /// Those of the pool.
     pub async fn lease(&self) -> sqlx::Result<Lease<DB>> {
-        Lease::acquire(&self.pool, self.dialect.closes_interrupted).await
+        let _waiting = Waiting::new(&self.waits.waiting);
+        let lease = Lease::acquire(&self.pool, self.dialect.closes_interrupted).await;
+        if lease.is_err() {
+            self.waits.failed.fetch_add(1, Ordering::Relaxed);
+        }
+        lease
+    }
+
+    /// Returns the number of operations that wait for a connection.
+    #[must_use]
+    pub fn waiting(&self) -> u32 {
+        self.waits.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Returns the number of operations that got no connection.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.waits.failed.load(Ordering::Relaxed)
     }
 
     /// Begins to work with one statement.
@@ -104,6 +140,19 @@ impl<DB: sqlx::Database> Connections<DB> {
     /// Closes the connections when running operations have finished.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+impl<'a> Waiting<'a> {
+    fn new(waiting: &'a AtomicU32) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -237,6 +286,7 @@ impl<DB: sqlx::Database> Clone for Connections<DB> {
         Self {
             pool: self.pool.clone(),
             dialect: self.dialect,
+            waits: self.waits.clone(),
         }
     }
 }

@@ -36,6 +36,8 @@ pub struct SqliteUrl {
     pub(crate) options: SqliteConnectOptions,
     /// `:memory:` is another name of `memory`.
     mode: Option<String>,
+    /// False if the file must not change.
+    pub(crate) changed: bool,
 }
 
 /// The URL of a PostgreSQL database.
@@ -60,6 +62,7 @@ impl DatabaseUrl {
                 Ok(Self::Sqlite(SqliteUrl {
                     options,
                     mode: sqlite_mode(url),
+                    changed: true,
                 }))
             }
             Some(("postgres" | "postgresql", rest)) => {
@@ -134,6 +137,14 @@ impl SqliteUrl {
         if self.mode.is_none() {
             self.options = self.options.create_if_missing(true);
         }
+        self
+    }
+
+    /// Creates no file, and does not switch the file to a write-ahead log.
+    #[must_use]
+    pub fn without_changes(mut self) -> Self {
+        self.options = self.options.create_if_missing(false);
+        self.changed = false;
         self
     }
 

@@ -33,17 +33,17 @@ const POOLER_LOCK: &str = "SELECT pg_advisory_xact_lock(8389754676633366889); DE
 
 impl Connections<Sqlite> {
     /// Opens a database of SQLite, with a write-ahead log and enforced foreign keys. A database in memory has one connection.
+    /// The file is not switched to a write-ahead log if its URL is [without changes](SqliteUrl::without_changes).
     ///
     /// # Errors
     ///
     /// If the file cannot be opened, or is locked for 5 seconds.
     pub async fn open_sqlite(url: SqliteUrl, max_connections: u32) -> Result<Self, DatabaseError> {
         let connections = if url.is_in_memory() { 1 } else { max_connections };
-        let options = url
-            .options
-            .journal_mode(SqliteJournalMode::Wal)
-            .busy_timeout(CONNECT_TIMEOUT)
-            .foreign_keys(true);
+        let mut options = url.options.busy_timeout(CONNECT_TIMEOUT).foreign_keys(true);
+        if url.changed {
+            options = options.journal_mode(SqliteJournalMode::Wal);
+        }
         let pool = SqlitePoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(CONNECT_TIMEOUT)
@@ -142,6 +142,12 @@ async fn check(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
 mod tests {
     use super::*;
     use crate::database_url::DatabaseUrl;
+    use std::{
+        env, fs,
+        path::{Path, PathBuf},
+        pin::pin,
+        task::{Context, Waker},
+    };
     use tokio::net::TcpListener;
 
     async fn failure_of(server: &TcpListener) -> DatabaseError {
@@ -162,14 +168,22 @@ mod tests {
         assert!(!format!("{error:?}").contains("secret"));
     }
 
+    fn temp_file() -> PathBuf {
+        env::temp_dir().join(format!("{}.db", uuid::Uuid::new_v4()))
+    }
+
+    fn sqlite_url(file: &Path, query: &str) -> SqliteUrl {
+        match DatabaseUrl::parse(&format!("sqlite://{}{query}", file.to_str().unwrap())).unwrap() {
+            DatabaseUrl::Sqlite(url) => url,
+            DatabaseUrl::Postgres(_) => panic!("the URL is not of SQLite"),
+        }
+    }
+
     #[tokio::test]
     async fn missing_file_is_created_on_request_only() {
-        let file = std::env::temp_dir().join(format!("{}.db", uuid::Uuid::new_v4()));
+        let file = temp_file();
         let open = async |query: &str, created: bool| {
-            let url = format!("sqlite://{}{query}", file.to_str().unwrap());
-            let DatabaseUrl::Sqlite(url) = DatabaseUrl::parse(&url).unwrap() else {
-                panic!("the URL is not of SQLite");
-            };
+            let url = sqlite_url(&file, query);
             let url = if created { url.created_without_mode() } else { url };
             let opened = Connections::open_sqlite(url, 1).await;
             let outcome = opened.as_ref().map(drop).map_err(ToString::to_string);
@@ -178,11 +192,66 @@ mod tests {
             }
             outcome
         };
-        let missing = Err("unable to open database file (code 14)".to_owned());
+        let missing = Err(
+            "unable to open database file (code 14); create its directory, let the service write to it, or add ?mode=rwc to \
+             the URL to create the file"
+                .to_owned(),
+        );
         assert_eq!(open("", false).await, missing);
         assert_eq!(open("?mode=rw", true).await, missing);
         assert_eq!(open("", true).await, Ok(()));
         assert_eq!(open("?mode=rw", false).await, Ok(()));
-        std::fs::remove_file(file).unwrap();
+        fs::remove_file(file).unwrap();
+    }
+
+    #[tokio::test]
+    async fn file_is_opened_without_changes() {
+        let file = temp_file();
+        let open = async || Connections::open_sqlite(sqlite_url(&file, "?mode=rwc").without_changes(), 1).await;
+        assert!(open().await.is_err());
+        assert!(!file.exists());
+        // An empty file is a database without tables.
+        fs::write(&file, "").unwrap();
+        open().await.unwrap().close().await;
+        assert_eq!(fs::read(&file).unwrap(), b"");
+        // A write-ahead log is noted in the file.
+        let url = sqlite_url(&file, "");
+        Connections::open_sqlite(url, 1).await.unwrap().close().await;
+        assert!(fs::read(&file).unwrap().starts_with(b"SQLite format 3\0"));
+        fs::remove_file(file).unwrap();
+    }
+
+    #[tokio::test]
+    async fn unusable_file_has_a_remedy() {
+        let file = temp_file();
+        fs::write(&file, [b'x'; 8192]).unwrap();
+        let error = Connections::open_sqlite(sqlite_url(&file, ""), 1).await.unwrap_err();
+        assert_eq!(error.kind(), DatabaseErrorKind::NotSqlite);
+        assert_eq!(
+            error.to_string(),
+            "file is not a database (code 26); the file is not a database of SQLite: name another one in the URL"
+        );
+        assert_eq!(error.into_detail(), "file is not a database (code 26)");
+        fs::remove_file(file).unwrap();
+    }
+
+    #[tokio::test]
+    async fn waiting_and_failed_operations_are_counted() {
+        let DatabaseUrl::Sqlite(url) = DatabaseUrl::parse("sqlite::memory:").unwrap() else {
+            panic!("the URL is not of SQLite");
+        };
+        let connections = Connections::open_sqlite(url, 1).await.unwrap();
+        let lease = connections.lease().await.unwrap();
+        let clone = connections.clone();
+        {
+            let waiting = pin!(clone.lease());
+            assert!(waiting.poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            assert_eq!((connections.waiting(), connections.failed()), (1, 0));
+        }
+        assert_eq!((connections.waiting(), connections.failed()), (0, 0));
+        drop(lease);
+        connections.close().await;
+        assert!(connections.lease().await.is_err());
+        assert_eq!((connections.waiting(), connections.failed()), (0, 1));
     }
 }

@@ -252,7 +252,7 @@ impl Environment {
                     return Some(DatabaseUrl::Sqlite(url));
                 }
             }
-            Err(error) => error.detail().to_owned(),
+            Err(error) => error.to_string(),
         };
         self.report.fault("database_url", reason);
         None

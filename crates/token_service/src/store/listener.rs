@@ -1,6 +1,7 @@
 //! The announcements of changes by PostgreSQL's NOTIFY.
 
 use crate::store::{Change, StoreError, StoreErrorKind};
+use database::DatabaseError;
 use sqlx::{
     Executor, PgPool,
     postgres::{PgListener, PgPoolOptions},
@@ -58,7 +59,7 @@ impl Listener {
                         "the connection was closed",
                     ));
                 }
-                Ok(Err(error)) => return Err(StoreError::from_operation(LISTEN, error)),
+                Ok(Err(error)) => return Err(failed(error)),
                 Err(_) => {
                     answered(listener.execute("SELECT 1")).await?;
                 }
@@ -69,13 +70,17 @@ impl Listener {
 
 async fn answered<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
     match timeout(ANSWER_TIMEOUT, answer).await {
-        Ok(answer) => answer.map_err(|error| StoreError::from_operation(LISTEN, error)),
+        Ok(answer) => answer.map_err(failed),
         Err(_) => Err(StoreError::new(
             LISTEN,
             StoreErrorKind::Unavailable,
             "the database did not answer",
         )),
     }
+}
+
+fn failed(error: sqlx::Error) -> StoreError {
+    StoreError::from_database(LISTEN, DatabaseError::from_operation(error))
 }
 
 /// Hides the password.

@@ -8,17 +8,11 @@ use crate::store::{
     StoreError, StoreErrorKind,
     sql::{SqlDatabase, with_timeout},
 };
+use database::Migrations;
 use sqlx::{
-    Decode, Executor, FromRow, IntoArguments, SqlSafeStr as _, Type,
-    database::HasStatementCache,
-    migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator},
-    query_scalar, raw_sql,
+    Decode, Executor, FromRow, IntoArguments, Type, database::HasStatementCache, migrate::Migrate, query_scalar,
 };
-use std::{borrow::Cow, collections::BTreeSet, time::Duration};
-use tokio::time::timeout;
-
-/// The limit of a migration, also of one that another replica runs.
-const MIGRATION_TIMEOUT: Duration = Duration::from_mins(1);
+use std::collections::BTreeSet;
 
 const MIGRATE: &str = "bring the database's tables up to date";
 const CHECK: &str = "use the database's tables";
@@ -26,28 +20,14 @@ const CHECK: &str = "use the database's tables";
 /// The codes of PostgreSQL and SQLite for a table that does not exist.
 const MISSING_TABLE: [&str; 2] = ["42P01", "1"];
 
-/// The files of `migrations/`. `sqlx::migrate!` would embed them too, and build the database drivers twice.
-const FILES: [(i64, &str, &str); 2] = [
-    (1, "users", include_str!("../../migrations/0001_users.sql")),
-    (2, "settings", include_str!("../../migrations/0002_settings.sql")),
-];
-
-/// Returns the migrator, which needs a transaction as its lock, and ignores the versions of newer programs.
-fn migrator() -> Migrator {
-    let migrations = FILES.map(|(version, description, sql)| {
-        Migration::new(
-            version,
-            Cow::Borrowed(description),
-            MigrationType::Simple,
-            sql.into_sql_str(),
-            false,
-        )
-    });
-    let mut migrator = Migrator::with_migrations(migrations.into());
-    // PostgreSQL's own lock is bound to a session, which a pooler of transactions shares out.
-    migrator.set_ignore_missing(true).set_locking(false);
-    migrator
-}
+/// The files of `migrations/`, with the table that `sqlx migrate` uses, too.
+const MIGRATIONS: Migrations = Migrations {
+    table: "_sqlx_migrations",
+    files: &[
+        (1, "users", include_str!("../../migrations/0001_users.sql")),
+        (2, "settings", include_str!("../../migrations/0002_settings.sql")),
+    ],
+};
 
 impl<DB> SqlDatabase<DB>
 where
@@ -60,26 +40,10 @@ where
     for<'r> (i64,): FromRow<'r, DB::Row>,
     for<'r> (String,): FromRow<'r, DB::Row>,
 {
-    /// Creates or changes the tables, in one transaction. `before` and `after` are statements of the database for that.
-    pub(super) async fn migrate(&self, before: &'static str, after: &'static str) -> Result<(), StoreError> {
-        let migration = async {
-            let mut lease = self.lease().await?;
-            let mut work = self.transaction(&mut lease).await?;
-            raw_sql(before.into_sql_str()).execute(&mut *work).await?;
-            migrator().run_direct(None, &mut *work, false).await?;
-            raw_sql(after.into_sql_str()).execute(&mut *work).await?;
-            work.commit().await?;
-            lease.finish();
-            Ok::<_, MigrateError>(())
-        };
-        match timeout(MIGRATION_TIMEOUT, migration).await {
-            Ok(outcome) => outcome.map_err(|error| StoreError::from_migration(MIGRATE, error)),
-            Err(_) => Err(StoreError::new(
-                MIGRATE,
-                StoreErrorKind::Unavailable,
-                "it was not done within a minute",
-            )),
-        }
+    /// Creates or changes the tables. Several replicas can do so at once.
+    pub(super) async fn migrate(&self) -> Result<(), StoreError> {
+        let migrated = self.pool.migrate(&MIGRATIONS).await;
+        migrated.map_err(|error| StoreError::from_database(MIGRATE, error))
     }
 
     /// Checks that the tables are those that this program needs, and that it is new enough for them.
@@ -91,9 +55,9 @@ where
             StoreError::new(CHECK, StoreErrorKind::OutdatedTables, remedy)
         };
         let found = with_timeout(CHECK, async {
-            let mut lease = self.lease().await?;
-            let mut work = self.statement(&mut lease).await?;
-            let applied = query_scalar::<_, i64>(APPLIED).persistent(self.named());
+            let mut lease = self.pool.lease().await?;
+            let mut work = self.pool.statement(&mut lease).await?;
+            let applied = query_scalar::<_, i64>(APPLIED).persistent(self.pool.named());
             let applied: BTreeSet<_> = match applied.fetch_all(&mut *work).await {
                 Err(sqlx::Error::Database(error))
                     if MISSING_TABLE.iter().any(|code| error.code() == Some((*code).into())) =>
@@ -103,8 +67,8 @@ where
                 applied => applied?.into_iter().collect(),
             };
             let mut minimum = None;
-            if FILES.iter().all(|(version, ..)| applied.contains(version)) {
-                let found = query_scalar::<_, String>(MINIMUM).persistent(self.named());
+            if MIGRATIONS.files.iter().all(|(version, ..)| applied.contains(version)) {
+                let found = query_scalar::<_, String>(MINIMUM).persistent(self.pool.named());
                 minimum = Some(found.fetch_optional(&mut *work).await?);
             }
             work.commit().await?;
@@ -113,7 +77,7 @@ where
         });
         // Without it, a migration is missing, or their table.
         let minimum = found.await?.ok_or_else(outdated)?;
-        let known = FILES.last().map_or(0, |(version, ..)| *version);
+        let known = MIGRATIONS.files.last().map_or(0, |(version, ..)| *version);
         let minimum = minimum.map(|minimum| minimum.parse::<i64>());
         if minimum.is_some_and(|minimum| minimum.is_ok_and(|minimum| minimum > known)) {
             let remedy = "a newer version of this program has changed them for good: start that version";
@@ -140,7 +104,10 @@ mod tests {
             })
             .collect();
         files.sort_unstable();
-        let embedded = FILES.map(|(version, name, sql)| (format!("{version:04}_{name}"), sql.to_owned()));
+        let embedded = MIGRATIONS.files.iter();
+        let embedded: Vec<_> = embedded
+            .map(|(version, name, sql)| (format!("{version:04}_{name}"), (*sql).to_owned()))
+            .collect();
         assert_eq!(files, embedded);
     }
 }

@@ -2,7 +2,6 @@
 
 mod commands;
 mod connect;
-mod database_url;
 mod error;
 mod listener;
 mod migrations;

@@ -1,6 +1,6 @@
 //! Passwords of PostgreSQL that are tokens, and their renewal.
 
-use crate::store::{StoreError, StoreErrorKind, database_url::OPEN};
+use crate::store::{StoreError, StoreErrorKind, error::OPEN};
 use azure_core::credentials::{AccessToken, TokenCredential};
 use sqlx::PgPool;
 use std::{sync::Arc, time::Duration};

@@ -13,25 +13,17 @@ use crate::{
 };
 use async_trait::async_trait;
 use azure_communication_identity::CommunicationUserIdentifier;
-use database::{Lease, Work};
+use database::{DatabaseError, Work};
 use sqlx::{
-    ColumnIndex, Decode, Encode, Executor, FromRow, IntoArguments, Pool, Type,
+    ColumnIndex, Decode, Encode, Executor, FromRow, IntoArguments, Type,
     database::HasStatementCache,
     query,
     query::{Query, QueryAs},
     query_as, query_scalar,
 };
-use std::{
-    future::{Future, pending},
-    sync::atomic::{AtomicU32, AtomicU64, Ordering},
-    time::Duration,
-};
+use std::future::{Future, pending};
 use time::OffsetDateTime;
-use tokio::time::timeout;
 use uuid::Uuid;
-
-/// The limit of an operation, its wait for a connection included.
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The longest identity, and the longest list of scopes, in bytes. A key of a PostgreSQL index has at most 2704.
 const MAX_TEXT_BYTES: usize = 512;
@@ -45,83 +37,27 @@ const INSERT_DELETION: &str = "INSERT INTO retired (identity, user_id, retired_a
 /// A database behind a pool of connections.
 #[derive(Debug)]
 pub(super) struct SqlDatabase<DB: sqlx::Database> {
-    pool: Pool<DB>,
+    pub(super) pool: database::Connections<DB>,
     dialect: Dialect,
     listener: Option<Listener>,
-    /// The operations that wait for a connection, and those that got none.
-    waiting: AtomicU32,
-    failed: AtomicU64,
 }
 
 /// The differences between the databases.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Dialect {
-    /// The statement that starts a transaction with writes.
-    pub(super) begin: &'static str,
     /// The statement that checks the database. SQLite's writes, as it can be read on a full disk.
     pub(super) ping: &'static str,
     /// The statement that announces a change, with the channel and the change.
     pub(super) notify: Option<&'static str>,
-    /// Set if the connection of an interrupted operation must be closed.
-    pub(super) closes_interrupted: bool,
-    /// Set behind a pooler, each of whose transactions can have another connection to the server. Then each statement is
-    /// part of a transaction, and none has a name.
-    pub(super) behind_pooler: bool,
 }
 
 impl<DB: sqlx::Database> SqlDatabase<DB> {
-    pub(super) fn new(pool: Pool<DB>, dialect: Dialect, listener: Option<Listener>) -> Self {
+    pub(super) fn new(pool: database::Connections<DB>, dialect: Dialect, listener: Option<Listener>) -> Self {
         Self {
             pool,
             dialect,
             listener,
-            waiting: AtomicU32::default(),
-            failed: AtomicU64::default(),
         }
-    }
-
-    /// Waits for a connection.
-    pub(super) async fn lease(&self) -> Result<Lease<DB>, sqlx::Error> {
-        let _waiting = Waiting::new(&self.waiting);
-        let lease = Lease::acquire(&self.pool, self.dialect.closes_interrupted).await;
-        if lease.is_err() {
-            self.failed.fetch_add(1, Ordering::Relaxed);
-        }
-        lease
-    }
-
-    /// Begins to work with one statement.
-    pub(super) async fn statement<'c>(&self, lease: &'c mut Lease<DB>) -> Result<Work<'c, DB>, sqlx::Error> {
-        if self.dialect.behind_pooler {
-            lease.transaction(self.dialect.begin).await
-        } else {
-            lease.statement()
-        }
-    }
-
-    pub(super) async fn transaction<'c>(&self, lease: &'c mut Lease<DB>) -> Result<Work<'c, DB>, sqlx::Error> {
-        lease.transaction(self.dialect.begin).await
-    }
-
-    /// Returns whether statements have names.
-    pub(super) fn named(&self) -> bool {
-        !self.dialect.behind_pooler
-    }
-}
-
-/// Counts an operation while it waits.
-struct Waiting<'a>(&'a AtomicU32);
-
-impl<'a> Waiting<'a> {
-    fn new(waiting: &'a AtomicU32) -> Self {
-        waiting.fetch_add(1, Ordering::Relaxed);
-        Self(waiting)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -138,16 +74,7 @@ where
         operation: &'static str,
         query: Query<'_, DB, DB::Arguments>,
     ) -> Result<(), StoreError> {
-        let query = query.persistent(self.named());
-        with_timeout(operation, async {
-            let mut lease = self.lease().await?;
-            let mut work = self.statement(&mut lease).await?;
-            query.execute(&mut *work).await?;
-            work.commit().await?;
-            lease.finish();
-            Ok(())
-        })
-        .await
+        self.pool.execute(query).await.map_err(failed(operation))
     }
 
     pub(super) async fn fetch_all<T>(
@@ -158,16 +85,7 @@ where
     where
         T: Send + Unpin + for<'r> FromRow<'r, DB::Row>,
     {
-        let query = query.persistent(self.named());
-        with_timeout(operation, async {
-            let mut lease = self.lease().await?;
-            let mut work = self.statement(&mut lease).await?;
-            let rows = query.fetch_all(&mut *work).await?;
-            work.commit().await?;
-            lease.finish();
-            Ok(rows)
-        })
-        .await
+        self.pool.fetch_all(query).await.map_err(failed(operation))
     }
 
     pub(super) async fn fetch_optional<T>(
@@ -178,13 +96,13 @@ where
     where
         T: Send + Unpin + for<'r> FromRow<'r, DB::Row>,
     {
-        Ok(self.fetch_all(operation, query).await?.pop())
+        self.pool.fetch_optional(query).await.map_err(failed(operation))
     }
 
     /// Announces a change when the transaction commits. An empty text means that every user may have changed.
     pub(super) async fn announce(&self, work: &mut Work<'_, DB>, change: &str) -> Result<(), sqlx::Error> {
         if let Some(notify) = self.dialect.notify {
-            let notify = query(notify).bind(CHANGES).bind(change).persistent(self.named());
+            let notify = query(notify).bind(CHANGES).bind(change).persistent(self.pool.named());
             notify.execute(&mut **work).await?;
         }
         Ok(())
@@ -211,12 +129,13 @@ where
     }
 
     fn connections(&self) -> Connections {
+        let pool = self.pool.pool();
         Connections {
-            max: self.pool.options().get_max_connections(),
-            open: self.pool.size(),
-            idle: u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX),
-            waiting: self.waiting.load(Ordering::Relaxed),
-            failed: self.failed.load(Ordering::Relaxed),
+            max: pool.options().get_max_connections(),
+            open: pool.size(),
+            idle: u32::try_from(pool.num_idle()).unwrap_or(u32::MAX),
+            waiting: self.pool.waiting(),
+            failed: self.pool.failed(),
         }
     }
 
@@ -300,13 +219,15 @@ where
             return parse_mapping(OPERATION, row).map(Some);
         }
         let repeated = async {
-            let mut lease = self.lease().await?;
-            let mut work = self.transaction(&mut lease).await?;
-            let find = query_as::<_, (String, i64)>(FIND).bind(user).persistent(self.named());
+            let mut lease = self.pool.lease().await?;
+            let mut work = self.pool.transaction(&mut lease).await?;
+            let find = query_as::<_, (String, i64)>(FIND)
+                .bind(user)
+                .persistent(self.pool.named());
             let repeated = find.fetch_optional(&mut *work).await?;
             let repeated = repeated.filter(|(identity, _)| identity == created);
             if repeated.is_none() {
-                let delete = query(INSERT_DELETION).bind(created).persistent(self.named());
+                let delete = query(INSERT_DELETION).bind(created).persistent(self.pool.named());
                 let delete = delete.bind(None::<&str>).bind(to_micros(now));
                 delete.execute(&mut *work).await?;
             }
@@ -337,12 +258,12 @@ where
         const DELETE: &str = "DELETE FROM users WHERE user_id = $1 RETURNING identity";
         let user = user.as_str();
         let deleted = async {
-            let mut lease = self.lease().await?;
-            let mut work = self.transaction(&mut lease).await?;
+            let mut lease = self.pool.lease().await?;
+            let mut work = self.pool.transaction(&mut lease).await?;
             let delete = query_scalar::<_, Option<String>>(DELETE).bind(user);
-            let deleted = delete.persistent(self.named()).fetch_optional(&mut *work).await?;
+            let deleted = delete.persistent(self.pool.named()).fetch_optional(&mut *work).await?;
             if let Some(Some(identity)) = &deleted {
-                let delete = query(INSERT_DELETION).bind(identity).persistent(self.named());
+                let delete = query(INSERT_DELETION).bind(identity).persistent(self.pool.named());
                 let delete = delete.bind(Some(user)).bind(to_micros(now));
                 delete.execute(&mut *work).await?;
             }
@@ -441,9 +362,9 @@ where
             .bind(token.sealed.as_slice())
             .bind(to_micros(token.expires_on));
         let put = async {
-            let mut lease = self.lease().await?;
-            let mut work = self.statement(&mut lease).await?;
-            match put.persistent(self.named()).execute(&mut *work).await {
+            let mut lease = self.pool.lease().await?;
+            let mut work = self.pool.statement(&mut lease).await?;
+            match put.persistent(self.pool.named()).execute(&mut *work).await {
                 // The user was deleted meanwhile, and the mapping with them.
                 Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => return Ok(()),
                 outcome => outcome?,
@@ -462,11 +383,11 @@ where
         const DELETE: &str = "DELETE FROM tokens WHERE user_id = $1";
         let user = user.as_str();
         let deleted = async {
-            let mut lease = self.lease().await?;
-            let mut work = self.transaction(&mut lease).await?;
-            let next = query_as(NEXT_GENERATION).bind(user).persistent(self.named());
+            let mut lease = self.pool.lease().await?;
+            let mut work = self.pool.transaction(&mut lease).await?;
+            let next = query_as(NEXT_GENERATION).bind(user).persistent(self.pool.named());
             let mapping = next.fetch_optional(&mut *work).await?;
-            let delete = query(DELETE).bind(user).persistent(self.named());
+            let delete = query(DELETE).bind(user).persistent(self.pool.named());
             delete.execute(&mut *work).await?;
             self.announce(&mut work, user).await?;
             work.commit().await?;
@@ -549,17 +470,11 @@ pub(super) async fn with_timeout<T>(
     operation: &'static str,
     work: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, StoreError> {
-    match timeout(OPERATION_TIMEOUT, work).await {
-        Ok(outcome) => outcome.map_err(|error| StoreError::from_operation(operation, error)),
-        Err(_) => Err(StoreError::new(
-            operation,
-            StoreErrorKind::Unavailable,
-            format!(
-                "the database did not answer within {} seconds",
-                OPERATION_TIMEOUT.as_secs()
-            ),
-        )),
-    }
+    database::with_timeout(work).await.map_err(failed(operation))
+}
+
+fn failed(operation: &'static str) -> impl FnOnce(DatabaseError) -> StoreError {
+    move |error| StoreError::from_database(operation, error)
 }
 
 fn checked_identity<'a>(

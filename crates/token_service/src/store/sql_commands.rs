@@ -85,17 +85,20 @@ where
         const LEFT: &str = "SELECT user_id, identity FROM users WHERE identity IS NOT NULL \
             UNION ALL SELECT '', identity FROM retired ORDER BY 1, 2";
         let moved = async {
-            let mut lease = self.lease().await?;
-            let mut work = self.transaction(&mut lease).await?;
-            let left = query_as::<_, (String, String)>(LEFT).persistent(self.named());
+            let mut lease = self.pool.lease().await?;
+            let mut work = self.pool.transaction(&mut lease).await?;
+            let left = query_as::<_, (String, String)>(LEFT).persistent(self.pool.named());
             let left = left.fetch_all(&mut *work).await?;
             for statement in ["DELETE FROM tokens", "DELETE FROM users", "DELETE FROM retired"] {
-                query(statement).persistent(self.named()).execute(&mut *work).await?;
+                query(statement)
+                    .persistent(self.pool.named())
+                    .execute(&mut *work)
+                    .await?;
             }
             let forget = query("DELETE FROM settings WHERE name = $1 OR name LIKE 'endpoint %'").bind(RESOURCE);
-            forget.persistent(self.named()).execute(&mut *work).await?;
+            forget.persistent(self.pool.named()).execute(&mut *work).await?;
             let record = query("INSERT INTO settings (name, value) VALUES ($1, $2)").bind(RESOURCE);
-            let record = record.bind(to.as_str()).persistent(self.named());
+            let record = record.bind(to.as_str()).persistent(self.pool.named());
             record.execute(&mut *work).await?;
             self.announce(&mut work, "").await?;
             work.commit().await?;
@@ -109,13 +112,13 @@ where
         const NEXT_GENERATIONS: &str = "UPDATE users SET generation = generation + 1 WHERE identity IS NOT NULL";
         const COUNT: &str = "SELECT count(*) FROM tokens";
         let forgotten = async {
-            let mut lease = self.lease().await?;
-            let mut work = self.transaction(&mut lease).await?;
-            let next = query(NEXT_GENERATIONS).persistent(self.named());
+            let mut lease = self.pool.lease().await?;
+            let mut work = self.pool.transaction(&mut lease).await?;
+            let next = query(NEXT_GENERATIONS).persistent(self.pool.named());
             next.execute(&mut *work).await?;
-            let count = query_scalar::<_, i64>(COUNT).persistent(self.named());
+            let count = query_scalar::<_, i64>(COUNT).persistent(self.pool.named());
             let count = count.fetch_one(&mut *work).await?;
-            let delete = query("DELETE FROM tokens").persistent(self.named());
+            let delete = query("DELETE FROM tokens").persistent(self.pool.named());
             delete.execute(&mut *work).await?;
             self.announce(&mut work, "").await?;
             work.commit().await?;
@@ -156,17 +159,17 @@ where
         const RENAME_DELETIONS: &str = "UPDATE retired SET user_id = $2 || substr(user_id, length($1) + 1) \
             WHERE substr(user_id, 1, length($1)) = $1";
         let renamed = async {
-            let mut lease = self.lease().await?;
-            let mut work = self.transaction(&mut lease).await?;
+            let mut lease = self.pool.lease().await?;
+            let mut work = self.pool.transaction(&mut lease).await?;
             if replace {
                 for statement in [RETIRE_NEW, DELETE_NEW] {
                     let replace = query(statement).bind(from).bind(to).bind(to_micros(now));
-                    replace.persistent(self.named()).execute(&mut *work).await?;
+                    replace.persistent(self.pool.named()).execute(&mut *work).await?;
                 }
             }
             for (statement, limit) in [(CONFLICTS, 0), (LONGEST, i64::from(MAX_USER_ID_BYTES))] {
                 let found = query_scalar::<_, i64>(statement).bind(from).bind(to);
-                let found = found.persistent(self.named()).fetch_one(&mut *work).await?;
+                let found = found.persistent(self.pool.named()).fetch_one(&mut *work).await?;
                 if found > limit {
                     return Ok(if limit == 0 {
                         Renamed::Conflicts(found.unsigned_abs())
@@ -175,12 +178,12 @@ where
                     });
                 }
             }
-            let delete = query(DELETE_TOKENS).bind(from).persistent(self.named());
+            let delete = query(DELETE_TOKENS).bind(from).persistent(self.pool.named());
             delete.execute(&mut *work).await?;
             let rename = query_as::<_, (i64,)>(RENAME_USERS).bind(from).bind(to);
-            let renamed = rename.persistent(self.named()).fetch_all(&mut *work).await?;
+            let renamed = rename.persistent(self.pool.named()).fetch_all(&mut *work).await?;
             let rename = query(RENAME_DELETIONS).bind(from).bind(to);
-            rename.persistent(self.named()).execute(&mut *work).await?;
+            rename.persistent(self.pool.named()).execute(&mut *work).await?;
             self.announce(&mut work, "").await?;
             work.commit().await?;
             lease.finish();
