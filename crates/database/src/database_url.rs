@@ -36,6 +36,8 @@ pub struct SqliteUrl {
     pub(crate) options: SqliteConnectOptions,
     /// `:memory:` is another name of `memory`.
     mode: Option<String>,
+    /// Set if a missing file is created.
+    pub(crate) created: bool,
     /// False if the file must not change.
     pub(crate) changed: bool,
 }
@@ -59,9 +61,11 @@ impl DatabaseUrl {
         match url.split_once(':') {
             Some(("sqlite", _)) => {
                 let options = url.parse().map_err(|_| refused(NOT_SQLITE))?;
+                let mode = sqlite_mode(url);
                 Ok(Self::Sqlite(SqliteUrl {
                     options,
-                    mode: sqlite_mode(url),
+                    created: mode.as_deref() == Some("rwc"),
+                    mode,
                     changed: true,
                 }))
             }
@@ -136,6 +140,7 @@ impl SqliteUrl {
     pub fn created_without_mode(mut self) -> Self {
         if self.mode.is_none() {
             self.options = self.options.create_if_missing(true);
+            self.created = true;
         }
         self
     }
@@ -144,6 +149,7 @@ impl SqliteUrl {
     #[must_use]
     pub fn without_changes(mut self) -> Self {
         self.options = self.options.create_if_missing(false);
+        self.created = false;
         self.changed = false;
         self
     }

@@ -10,7 +10,7 @@ use sqlx::{
     postgres::PgPoolOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions},
 };
-use std::time::Duration;
+use std::{fs::OpenOptions, path::Path, time::Duration};
 use tokio::time::{sleep, timeout};
 
 /// The limit for opening a connection and for the wait for one. On SQLite, also for the wait for another transaction.
@@ -33,13 +33,16 @@ const POOLER_LOCK: &str = "SELECT pg_advisory_xact_lock(8389754676633366889); DE
 
 impl Connections<Sqlite> {
     /// Opens a database of SQLite, with a write-ahead log and enforced foreign keys. A database in memory has one connection.
-    /// The file is not switched to a write-ahead log if its URL is [without changes](SqliteUrl::without_changes).
+    /// A file that this creates is readable by its owner only. The file is not switched to a write-ahead log if its URL is [without changes](SqliteUrl::without_changes).
     ///
     /// # Errors
     ///
     /// If the file cannot be opened, or is locked for 5 seconds.
     pub async fn open_sqlite(url: SqliteUrl, max_connections: u32) -> Result<Self, DatabaseError> {
         let connections = if url.is_in_memory() { 1 } else { max_connections };
+        if url.created {
+            create_for_owner(url.file());
+        }
         let mut options = url.options.busy_timeout(CONNECT_TIMEOUT).foreign_keys(true);
         if url.changed {
             options = options.journal_mode(SqliteJournalMode::Wal);
@@ -112,6 +115,16 @@ impl Connections<Postgres> {
         };
         Ok(Self::new(pool, dialect))
     }
+}
+
+/// Creates a missing file that its owner alone can read, whatever the umask is. SQLite gives its log the same rights.
+fn create_for_owner(file: &Path) {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    // A failure is SQLite's to report.
+    let _ = options.open(file);
 }
 
 /// Opens an SQLite database. SQLite does not wait while another process switches it to a write-ahead log, so this retries.
@@ -201,6 +214,12 @@ mod tests {
         assert_eq!(open("?mode=rw", true).await, missing);
         assert_eq!(open("", true).await, Ok(()));
         assert_eq!(open("?mode=rw", false).await, Ok(()));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let rights = |mode: u32| mode & 0o777;
+            assert_eq!(rights(fs::metadata(&file).unwrap().permissions().mode()), 0o600);
+        }
         fs::remove_file(file).unwrap();
     }
 
