@@ -117,7 +117,7 @@ impl Connections<Postgres> {
     }
 }
 
-/// Creates a missing file that its owner alone can read, whatever the umask is. SQLite gives its log the same rights.
+/// Creates a missing file that its owner alone can read. SQLite gives its log the same rights.
 fn create_for_owner(file: &Path) {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
