@@ -125,7 +125,8 @@ impl Admin {
         }
     }
 
-    /// Deletes a user, then their identity, as their own request does. It can be repeated.
+    /// Deletes a user, then their identity, as their own request does. It can be repeated while the deletion of the identity
+    /// is due.
     ///
     /// # Arguments
     ///
@@ -133,12 +134,14 @@ impl Admin {
     ///
     /// # Errors
     ///
-    /// `no_user` if no user has the identity. A failure of Azure Communication Services leaves the identity due for deletion.
+    /// `no_user` if there is neither such a user nor a deletion of theirs that is due. A failure of Azure Communication
+    /// Services leaves the identity due for deletion.
     pub async fn delete_user(&self, id: &str) -> Result<(), AdminError> {
         let mut entry = self.begin(Action::DeleteUser).await;
         let deleted = async {
             let user = self.user_id(id, &mut entry).await?;
-            self.shared.directory.delete_user(&user).await
+            let found = self.shared.directory.delete_user(&user).await?;
+            found.then_some(()).ok_or_else(ApiError::no_user)
         };
         let deleted = deleted.await;
         Ok(entry.finish(deleted)?)

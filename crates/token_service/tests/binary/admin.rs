@@ -148,10 +148,12 @@ async fn commands_show_and_change_users() {
     assert!(run(&["deletions"]).await.records().is_empty());
     assert_eq!(setup.emulator.identity_count(), 1);
 
-    for unknown in [&id("alice"), identity] {
-        let ended = run(&["show", unknown]).await;
-        assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{ended:?}");
-        assert!(ended.log.contains("error: there is no such user"), "{ended:?}");
+    for unknown in [&id("alice"), identity, &id("Bob")] {
+        for action in ["show", "delete"] {
+            let ended = run(&[action, unknown]).await;
+            assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{ended:?}");
+            assert!(ended.log.contains("error: there is no such user"), "{ended:?}");
+        }
     }
     for wrong in [
         &["show"][..],
@@ -172,15 +174,15 @@ async fn commands_write_to_the_audit_log() {
     for (audit_ids, user) in [("false", hash), ("true", json!(id))] {
         let configuration = format!("{plain}[admin]\naudit_ids = {audit_ids}\n");
         let ended = setup.run(&configuration, &["users", "delete", &id]).await;
-        assert_eq!(ended.code, Some(0), "{ended:?}");
-        let [line] = &ended.log.lines().collect::<Vec<_>>()[..] else {
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        let [line, _] = &ended.log.lines().collect::<Vec<_>>()[..] else {
             panic!("{ended:?}");
         };
         let line: Value = serde_json::from_str(line).unwrap();
         assert_eq!(line["target"], "token_service::audit");
         assert_eq!(
             (&line["action"], &line["outcome"]),
-            (&json!("delete_user"), &json!("done"))
+            (&json!("delete_user"), &json!("no_user"))
         );
         assert_eq!((&line["user"], &line["actor_kind"]), (&user, &json!("command")));
         assert!(line["actor"].as_str().is_some_and(|actor| !actor.is_empty()));
