@@ -12,7 +12,7 @@ use std::{
     error::Error,
     io::{self, Write},
 };
-use token_service::Store;
+use token_service::{Store, TokenService};
 
 /// A task of an operator.
 #[derive(Subcommand)]
@@ -62,13 +62,21 @@ impl Command {
             Self::Database(command) => command.run(&config.database).await,
             Self::Users(command) => {
                 let service = service::assemble(config).await?;
-                let outcome = command.run(&service).await;
+                let outcome = run_users(command, &service).await;
                 service.close().await;
                 outcome
             }
             Self::Check => check::run(config).await,
         }
     }
+}
+
+/// Runs the command, if it changes nothing or the database is of the configured resource.
+async fn run_users(command: UsersCommand, service: &TokenService) -> Result<(), Box<dyn Error>> {
+    if command.has_effects() {
+        service.verify_resource().await?;
+    }
+    command.run(service).await
 }
 
 impl DatabaseCommand {

@@ -215,6 +215,38 @@ async fn commands_manage_assignments_of_teams_phone() {
     assert_eq!(run("put", &["--client-id", "app"]).await.code, Some(2));
 }
 
+#[tokio::test]
+async fn commands_change_nothing_in_another_resource() {
+    let setup = Setup::new().await;
+    let configuration = setup.configuration("", "");
+    let process = setup.start(&configuration).await;
+    let token = setup.sign_in(&process, "alice").await;
+    let id = format!("{} alice", setup.issuer.url());
+    let principal = [
+        "aaaabbbb-0000-cccc-1111-dddd2222eeee",
+        "00001111-aaaa-2222-bbbb-3333cccc4444",
+    ];
+    let other = acs_identity_emulator::Emulator::builder().start().await.unwrap();
+    let moved = setup.configuration_for(&other.connection_string(), "", "");
+    let teams_phone = |action| [&["users", "teams-phone", action], &principal[..]].concat();
+    for change in [
+        vec!["users", "revoke", &id],
+        vec!["users", "delete", &id],
+        teams_phone("put"),
+        teams_phone("delete"),
+    ] {
+        let ended = setup.run(&moved, &change).await;
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:?}");
+        assert!(ended.log.contains("move-resource"), "{ended:?}");
+    }
+    // Reads do without, and change nothing.
+    let shown = setup.run(&moved, &["users", "show", &id]).await;
+    assert_eq!(shown.records()[0]["userId"], id);
+    assert_eq!(setup.run(&moved, &teams_phone("get")).await.code, Some(1));
+    assert_eq!(other.identity_count(), 0);
+    assert_eq!(setup.emulator.token_status(&token), TokenStatus::Active);
+}
+
 /// Returns the verdicts and subjects of a check.
 fn verdicts(ended: &Ended) -> Vec<String> {
     let lines = ended.stdout.lines();
