@@ -14,6 +14,10 @@ use std::{
 };
 use token_service::{Store, TokenService};
 
+const NO_USER_OF_ISSUER: &str = "no user is renamed, and nothing was changed: the database has no user of the old issuer, which \
+    is compared exactly, as to a final slash, too; in the lines of `token_service users list`, a userId begins with its \
+    issuer, and with the new one if the users have been renamed before";
+
 /// A task of an operator.
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -35,9 +39,9 @@ pub(crate) enum DatabaseCommand {
     ForgetTokens,
     /// Gives the users of one issuer to another; they keep their identities. For issuers of the kinds oidc and logto
     RenameIssuer {
-        /// The claim `iss` of older tokens
+        /// The claim `iss` of older tokens, exactly
         old: String,
-        /// The claim `iss` of newer tokens
+        /// The claim `iss` of newer tokens, exactly
         new: String,
         /// Lets a user who is there with both issuers keep the identity of the old one; the other one is deleted
         #[arg(long)]
@@ -107,6 +111,9 @@ impl DatabaseCommand {
             }
             Self::RenameIssuer { old, new, replace } => {
                 let users = store.rename_issuer(&old, &new, replace).await?;
+                if users == 0 {
+                    return Err(NO_USER_OF_ISSUER.into());
+                }
                 writeln!(stdout, "{users} users are renamed")?;
             }
             Self::MoveResource { old, new } => {
