@@ -64,9 +64,9 @@ impl Administration {
         }
     }
 
-    /// Writes the line of a request that was refused, and returns its failure.
+    /// Writes the line of a request that was refused, within a limit, and returns its failure.
     pub(crate) async fn refuse(&self, actor: Actor, action: Action, error: ApiError) -> ApiError {
-        self.audit.begin(actor, action).await.failed(&error);
+        self.audit.refuse(actor, action, &error).await;
         error
     }
 }

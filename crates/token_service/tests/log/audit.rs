@@ -6,11 +6,13 @@ use crate::{
     support::{AUDIENCE, gate::REVOKE},
 };
 use acs_identity_emulator::Fault;
+use axum::{body::Body, http::Request};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, time::Duration};
 use token_guard::TokenGuard;
 use token_service::{AdminAccess, TokenServiceBuilder};
+use tower::ServiceExt;
 use url::form_urlencoded::byte_serialize;
 
 const ROLE: &str = "TokenService.Operator";
@@ -218,6 +220,49 @@ async fn refused_attempts_are_audited() {
     }
     assert_eq!(audited.len(), 4);
     assert!(!log.text().contains("bob-77aa") && !log.text().contains("job-1b"));
+}
+
+#[tokio::test]
+async fn lines_of_refused_attempts_are_limited() {
+    let (log, file) = (Log::default(), DatabaseFile::new());
+    let _guard = log.start();
+    let setup = start(&file, |builder| builder.requests_per_minute(NonZeroU32::MIN)).await;
+    let (bob, olga) = (setup.caller("bob"), operator(&setup));
+    setup.get("/admin/users", &olga).await.assert_status(200);
+    let attempt = async |token: Option<&str>| {
+        let mut request = Request::get("/admin/users");
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let routes = setup.service.routes();
+        let response = routes.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        response.status().as_u16()
+    };
+    tokio::time::pause();
+    for _ in 0..100 {
+        assert_eq!(attempt(None).await, 401);
+    }
+    assert_eq!(log.audited().len(), 1 + 30);
+    // A flood without tokens hides neither those of callers with one, nor the count.
+    assert_eq!(attempt(Some(&bob)).await, 403);
+    for _ in 0..99 {
+        assert_eq!(attempt(Some(&bob)).await, 429);
+    }
+    let audited = log.audited();
+    assert_eq!(audited.len(), 1 + 30 + 30);
+    assert_eq!(audited[31]["suppressed"], 70);
+    for line in audited[..31].iter().chain(&audited[32..]) {
+        assert_eq!(line.get("suppressed"), None, "{line}");
+    }
+
+    tokio::time::advance(Duration::from_mins(1)).await;
+    for token in [None, Some(&*bob)] {
+        attempt(token).await;
+    }
+    let audited = log.audited();
+    assert_eq!(audited.len(), 1 + 30 + 30 + 2);
+    assert_eq!(audited[61]["suppressed"], 70);
+    assert_eq!(audited[62].get("suppressed"), None);
 }
 
 #[tokio::test]

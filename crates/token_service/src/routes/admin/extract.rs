@@ -57,7 +57,7 @@ impl FromRequestParts<Arc<ApiState>> for Operator {
             ActorKind::User
         };
         let actor = Actor::new(kind, Some(id.as_str().to_owned()), request_id);
-        // Before the check, which bounds the lines about refused attempts.
+        // Before the check, so that attempts without the permission count, too.
         let allowed = api.rate_limit.charge(&id, NonZeroU32::MIN);
         let allowed = allowed.and_then(|()| Ok(access.check(&caller)?));
         match allowed {
