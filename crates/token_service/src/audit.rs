@@ -134,13 +134,26 @@ impl AuditLog {
         }))
     }
 
-    /// Begins the line of an action. It says `interrupted` until the action ends.
+    /// Begins the line of an action that changes nothing. It says `interrupted` until the action ends.
     pub(crate) async fn begin(&self, actor: Actor, action: Action) -> Entry {
         // The line has no id then, and a flood of requests without a token does not reach the database.
         let key = match actor.kind {
             ActorKind::Unknown => IdKey::Hidden,
-            _ => self.id_key().await,
+            _ => self.id_key().await.unwrap_or(IdKey::Hidden),
         };
+        self.entry(key, actor, action)
+    }
+
+    /// Begins the line of an action that changes something. Without the key of the ids, it writes the line, and fails: the
+    /// change would not show who made it.
+    pub(crate) async fn begin_change(&self, actor: Actor, action: Action) -> Result<Entry, ApiError> {
+        match self.id_key().await {
+            Ok(key) => Ok(self.entry(key, actor, action)),
+            Err(error) => self.entry(IdKey::Hidden, actor, action).finish(Err(error)),
+        }
+    }
+
+    fn entry(&self, key: IdKey, actor: Actor, action: Action) -> Entry {
         Entry {
             log: self.clone(),
             key,
@@ -171,18 +184,17 @@ impl AuditLog {
         Ok(hash(self.key().await?, id))
     }
 
-    async fn id_key(&self) -> IdKey {
+    async fn id_key(&self) -> Result<IdKey, ApiError> {
         if self.0.shows_ids {
-            return IdKey::Plain;
+            return Ok(IdKey::Plain);
         }
-        if let Ok(key) = self.key().await {
-            return IdKey::Hashed(key.clone());
-        }
-        warn!(
-            target: "token_service",
-            "ids are hidden in the audit log, as its key is in the database, which failed"
-        );
-        IdKey::Hidden
+        let key = self.key().await.inspect_err(|_| {
+            warn!(
+                target: "token_service",
+                "ids are hidden in the audit log, as its key is in the database, which failed"
+            );
+        })?;
+        Ok(IdKey::Hashed(key.clone()))
     }
 
     /// Returns the key, which all services of a database share.

@@ -310,3 +310,24 @@ async fn ids_are_hidden_if_the_key_is_unavailable() {
     };
     assert_eq!((&line["actor"], &line["user"]), (&json!("hidden"), &json!("hidden")));
 }
+
+#[tokio::test]
+async fn nothing_changes_if_the_key_is_unavailable() {
+    let (log, file) = (Log::default(), DatabaseFile::new());
+    let _guard = log.start();
+    for (shows_ids, created, deleted, shown) in [(false, 503, 503, 404), (true, 201, 204, 404)] {
+        let setup = start(&file, |builder| builder.audit_ids(shows_ids)).await;
+        let olga = operator(&setup);
+        setup.service.close().await;
+        let put = setup.request(Method::PUT, ASSIGNMENT).bearer_auth(&olga);
+        let put = send(put.json(&json!({ "principalType": "user" }))).await;
+        put.assert_status(created);
+        setup.delete(ASSIGNMENT, &olga).await.assert_status(deleted);
+        setup.get(ASSIGNMENT, &olga).await.assert_status(shown);
+    }
+    let outcomes: Vec<_> = log.audited().iter().map(|line| line["outcome"].clone()).collect();
+    assert_eq!(
+        outcomes,
+        ["database", "database", "no_assignment", "done", "done", "no_assignment"]
+    );
+}
