@@ -192,6 +192,11 @@ async fn refused_attempts_are_audited() {
     setup.delete("/admin/user/tokens?id=x", &bob).await.assert_status(429);
     let job = setup.caller_with(&json!({ "sub": "job-1b", "client_id": "job-1b" }));
     setup.get(ASSIGNMENT, &job).await.assert_status(403);
+    let nameless = setup.caller_with(&json!({ "sub": "a1".repeat(300), "roles": [ROLE] }));
+    setup
+        .get("/admin/users", &nameless)
+        .await
+        .assert_error(403, "bad_user_name");
     let audited = log.audited();
     let admin = setup.service.admin("root");
     let hash = async |subject: &str| {
@@ -209,6 +214,7 @@ async fn refused_attempts_are_audited() {
         (&bob, "user", "delete_user", "auth.forbidden"),
         (&bob, "user", "revoke_tokens", "rate_limited"),
         (&job, "application", "show_assignment", "auth.forbidden"),
+        (&Value::Null, "user", "list_users", "bad_user_name"),
     ]) {
         assert_eq!((&line["actor"], &line["actor_kind"]), (actor, &json!(kind)), "{line}");
         assert_eq!(
@@ -218,7 +224,7 @@ async fn refused_attempts_are_audited() {
         );
         assert!(line["request_id"].is_string(), "{line}");
     }
-    assert_eq!(audited.len(), 4);
+    assert_eq!(audited.len(), 5);
     assert!(!log.text().contains("bob-77aa") && !log.text().contains("job-1b"));
 }
 
