@@ -1,13 +1,24 @@
-//! The audit log: a line for each action of an operator, and for each attempt that was refused.
+//! The audit log: a line for each action of an operator, and for attempts that were refused.
 
 use crate::{error::ApiError, store::Database};
 use aws_lc_rs::{hmac, rand};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use governor::{
+    Quota, RateLimiter,
+    clock::Clock,
+    middleware::NoOpMiddleware,
+    state::{InMemoryState, NotKeyed},
+};
 use std::{
     fmt::{self, Debug, Formatter, Write},
-    sync::Arc,
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
-use tokio::sync::OnceCell;
+use tokio::{sync::OnceCell, time::Instant};
 use tracing::{info, warn};
 use zeroize::Zeroizing;
 
@@ -23,6 +34,10 @@ const HASH_BYTES: usize = 16;
 /// The text in the place of an id that cannot be hashed, as the database is unavailable.
 const HIDDEN: &str = "hidden";
 
+/// The lines about refused attempts in a minute: of callers without a valid token, and as many of all others, so that a flood
+/// without tokens hides no attempt with one.
+const REFUSALS_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(29);
+
 /// The audit log of a database.
 #[derive(Clone)]
 pub(crate) struct AuditLog(Arc<Inner>);
@@ -32,6 +47,25 @@ struct Inner {
     /// Set if the lines contain ids in plain text.
     shows_ids: bool,
     key: OnceCell<Arc<hmac::Key>>,
+    /// The limits on lines about refused attempts.
+    unknown_refusals: LineLimit,
+    other_refusals: LineLimit,
+    /// The refused attempts without a line, since the last line.
+    suppressed: AtomicU64,
+}
+
+type LineLimit = RateLimiter<NotKeyed, InMemoryState, Elapsed, NoOpMiddleware<Duration>>;
+
+/// A clock of the time since an instant.
+#[derive(Clone, Copy)]
+struct Elapsed(Instant);
+
+impl Clock for Elapsed {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
 }
 
 /// An operator or a program that acts.
@@ -70,6 +104,7 @@ pub(crate) enum Action {
 
 /// A line that is written when it is dropped, so that an action that was cut off has one, too.
 pub(crate) struct Entry {
+    log: AuditLog,
     key: IdKey,
     actor: Actor,
     action: Action,
@@ -93,17 +128,34 @@ impl AuditLog {
             store,
             shows_ids,
             key: OnceCell::new(),
+            unknown_refusals: line_limit(),
+            other_refusals: line_limit(),
+            suppressed: AtomicU64::default(),
         }))
     }
 
-    /// Begins the line of an action. It says `interrupted` until the action ends.
+    /// Begins the line of an action that changes nothing. It says `interrupted` until the action ends.
     pub(crate) async fn begin(&self, actor: Actor, action: Action) -> Entry {
         // The line has no id then, and a flood of requests without a token does not reach the database.
         let key = match actor.kind {
             ActorKind::Unknown => IdKey::Hidden,
-            _ => self.id_key().await,
+            _ => self.id_key().await.unwrap_or(IdKey::Hidden),
         };
+        self.entry(key, actor, action)
+    }
+
+    /// Begins the line of an action that changes something. Without the key of the ids, it writes the line, and fails: the
+    /// change would not show who made it.
+    pub(crate) async fn begin_change(&self, actor: Actor, action: Action) -> Result<Entry, ApiError> {
+        match self.id_key().await {
+            Ok(key) => Ok(self.entry(key, actor, action)),
+            Err(error) => self.entry(IdKey::Hidden, actor, action).finish(Err(error)),
+        }
+    }
+
+    fn entry(&self, key: IdKey, actor: Actor, action: Action) -> Entry {
         Entry {
+            log: self.clone(),
             key,
             actor,
             action,
@@ -114,23 +166,35 @@ impl AuditLog {
         }
     }
 
+    /// Writes the line of an attempt that was refused. Above a limit, it is counted instead.
+    pub(crate) async fn refuse(&self, actor: Actor, action: Action, error: &ApiError) {
+        let limit = match actor.kind {
+            ActorKind::Unknown => &self.0.unknown_refusals,
+            _ => &self.0.other_refusals,
+        };
+        if limit.check().is_ok() {
+            self.begin(actor, action).await.failed(error);
+        } else {
+            self.0.suppressed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Returns the hash of an id, by which the lines about it can be found.
     pub(crate) async fn hash(&self, id: &str) -> Result<String, ApiError> {
         Ok(hash(self.key().await?, id))
     }
 
-    async fn id_key(&self) -> IdKey {
+    async fn id_key(&self) -> Result<IdKey, ApiError> {
         if self.0.shows_ids {
-            return IdKey::Plain;
+            return Ok(IdKey::Plain);
         }
-        if let Ok(key) = self.key().await {
-            return IdKey::Hashed(key.clone());
-        }
-        warn!(
-            target: "token_service",
-            "ids are hidden in the audit log, as its key is in the database, which failed"
-        );
-        IdKey::Hidden
+        let key = self.key().await.inspect_err(|_| {
+            warn!(
+                target: "token_service",
+                "ids are hidden in the audit log, as its key is in the database, which failed"
+            );
+        })?;
+        Ok(IdKey::Hashed(key.clone()))
     }
 
     /// Returns the key, which all services of a database share.
@@ -144,6 +208,10 @@ impl AuditLog {
         };
         self.0.key.get_or_try_init(load).await
     }
+}
+
+fn line_limit() -> LineLimit {
+    RateLimiter::direct_with_clock(Quota::per_minute(REFUSALS_PER_MINUTE), Elapsed(Instant::now()))
 }
 
 /// Returns the first half of the HMAC-SHA-256 in hexadecimal digits.
@@ -233,6 +301,7 @@ impl Drop for Entry {
             ActorKind::Command => name.to_owned(),
             _ => self.key.shown(name),
         });
+        let suppressed = self.log.0.suppressed.swap(0, Ordering::Relaxed);
         info!(
             target: TARGET,
             actor,
@@ -242,6 +311,7 @@ impl Drop for Entry {
             identity = self.identity,
             count = self.count,
             outcome = self.outcome,
+            suppressed = (suppressed > 0).then_some(suppressed),
             request_id = self.actor.request_id,
             "audit"
         );

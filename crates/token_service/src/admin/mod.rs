@@ -64,9 +64,9 @@ impl Administration {
         }
     }
 
-    /// Writes the line of a request that was refused, and returns its failure.
+    /// Writes the line of a request that was refused, within a limit, and returns its failure.
     pub(crate) async fn refuse(&self, actor: Actor, action: Action, error: ApiError) -> ApiError {
-        self.audit.begin(actor, action).await.failed(&error);
+        self.audit.refuse(actor, action, &error).await;
         error
     }
 }
@@ -125,7 +125,8 @@ impl Admin {
         }
     }
 
-    /// Deletes a user, then their identity, as their own request does. It can be repeated.
+    /// Deletes a user, then their identity, as their own request does. It can be repeated while the deletion of the identity
+    /// is due.
     ///
     /// # Arguments
     ///
@@ -133,12 +134,14 @@ impl Admin {
     ///
     /// # Errors
     ///
-    /// `no_user` if no user has the identity. A failure of Azure Communication Services leaves the identity due for deletion.
+    /// `no_user` if there is neither such a user nor a deletion of theirs that is due. A failure of Azure Communication
+    /// Services leaves the identity due for deletion.
     pub async fn delete_user(&self, id: &str) -> Result<(), AdminError> {
-        let mut entry = self.begin(Action::DeleteUser).await;
+        let mut entry = self.begin_change(Action::DeleteUser).await?;
         let deleted = async {
             let user = self.user_id(id, &mut entry).await?;
-            self.shared.directory.delete_user(&user).await
+            let found = self.shared.directory.delete_user(&user).await?;
+            found.then_some(()).ok_or_else(ApiError::no_user)
         };
         let deleted = deleted.await;
         Ok(entry.finish(deleted)?)
@@ -154,7 +157,7 @@ impl Admin {
     ///
     /// `no_user` or `no_identity` if the user has no identity. Failures of the database and of Azure Communication Services.
     pub async fn revoke_tokens(&self, id: &str) -> Result<(), AdminError> {
-        let mut entry = self.begin(Action::RevokeTokens).await;
+        let mut entry = self.begin_change(Action::RevokeTokens).await?;
         let revoked = async {
             let user = self.user_id(id, &mut entry).await?;
             self.shared.directory.revoke_tokens(&user).await
@@ -199,7 +202,8 @@ impl Admin {
     ///
     /// `no_assignment` if the principal has no assignment. Failures of Azure Communication Services.
     pub async fn assignment(&self, id: &TeamsExtensionAssignmentId) -> Result<AssignmentRecord, AdminError> {
-        let entry = self.begin_for(Action::ShowAssignment, id).await;
+        let mut entry = self.begin(Action::ShowAssignment).await;
+        entry.user(&principal_id(id));
         let found = self.shared.acs.assignment(id).await;
         Ok(entry.finish(found)?.into())
     }
@@ -208,13 +212,14 @@ impl Admin {
     ///
     /// # Errors
     ///
-    /// Failures of Azure Communication Services.
+    /// `database` if the key of the audit log is not available. Failures of Azure Communication Services.
     pub async fn put_assignment(
         &self,
         id: &TeamsExtensionAssignmentId,
         principal: &TeamsExtensionPrincipal,
     ) -> Result<(AssignmentRecord, bool), AdminError> {
-        let entry = self.begin_for(Action::PutAssignment, id).await;
+        let mut entry = self.begin_change(Action::PutAssignment).await?;
+        entry.user(&principal_id(id));
         let put = self.shared.acs.put_assignment(id, principal).await;
         let (assignment, is_new) = entry.finish(put)?;
         Ok((assignment.into(), is_new))
@@ -224,9 +229,10 @@ impl Admin {
     ///
     /// # Errors
     ///
-    /// Failures of Azure Communication Services.
+    /// `database` if the key of the audit log is not available. Failures of Azure Communication Services.
     pub async fn delete_assignment(&self, id: &TeamsExtensionAssignmentId) -> Result<(), AdminError> {
-        let entry = self.begin_for(Action::DeleteAssignment, id).await;
+        let mut entry = self.begin_change(Action::DeleteAssignment).await?;
+        entry.user(&principal_id(id));
         let deleted = self.shared.acs.delete_assignment(id).await;
         Ok(entry.finish(deleted)?)
     }
@@ -245,11 +251,8 @@ impl Admin {
         self.shared.audit.begin(self.actor.clone(), action).await
     }
 
-    /// Begins an action on a principal, whose id is that of a user of Entra ID.
-    async fn begin_for(&self, action: Action, id: &TeamsExtensionAssignmentId) -> Entry {
-        let mut entry = self.begin(action).await;
-        entry.user(&format!("{} {}", id.tenant_id, id.object_id));
-        entry
+    async fn begin_change(&self, action: Action) -> Result<Entry, ApiError> {
+        self.shared.audit.begin_change(self.actor.clone(), action).await
     }
 
     /// Returns the id of a user, who may be unknown, or that of an identity's user.
@@ -315,6 +318,11 @@ impl AdminError {
     pub fn reason(&self) -> &'static str {
         self.0.reason()
     }
+}
+
+/// Returns the id of a principal, which is that of a user of Entra ID.
+fn principal_id(id: &TeamsExtensionAssignmentId) -> String {
+    format!("{} {}", id.tenant_id, id.object_id)
 }
 
 /// Returns the part of a text before a NUL character, which PostgreSQL does not have. No text is between the two.

@@ -12,7 +12,11 @@ use std::{
     error::Error,
     io::{self, Write},
 };
-use token_service::Store;
+use token_service::{Store, TokenService};
+
+const NO_USER_OF_ISSUER: &str = "no user is renamed, and nothing was changed: the database has no user of the old issuer, which \
+    is compared exactly, as to a final slash, too; in the lines of `token_service users list`, a userId begins with its \
+    issuer, and with the new one if the users have been renamed before";
 
 /// A task of an operator.
 #[derive(Subcommand)]
@@ -35,9 +39,9 @@ pub(crate) enum DatabaseCommand {
     ForgetTokens,
     /// Gives the users of one issuer to another; they keep their identities. For issuers of the kinds oidc and logto
     RenameIssuer {
-        /// The claim `iss` of older tokens
+        /// The claim `iss` of older tokens, exactly
         old: String,
-        /// The claim `iss` of newer tokens
+        /// The claim `iss` of newer tokens, exactly
         new: String,
         /// Lets a user who is there with both issuers keep the identity of the old one; the other one is deleted
         #[arg(long)]
@@ -62,13 +66,21 @@ impl Command {
             Self::Database(command) => command.run(&config.database).await,
             Self::Users(command) => {
                 let service = service::assemble(config).await?;
-                let outcome = command.run(&service).await;
+                let outcome = run_users(command, &service).await;
                 service.close().await;
                 outcome
             }
             Self::Check => check::run(config).await,
         }
     }
+}
+
+/// Runs the command, if it changes nothing or the database is of the configured resource.
+async fn run_users(command: UsersCommand, service: &TokenService) -> Result<(), Box<dyn Error>> {
+    if command.has_effects() {
+        service.verify_resource().await?;
+    }
+    command.run(service).await
 }
 
 impl DatabaseCommand {
@@ -99,6 +111,9 @@ impl DatabaseCommand {
             }
             Self::RenameIssuer { old, new, replace } => {
                 let users = store.rename_issuer(&old, &new, replace).await?;
+                if users == 0 {
+                    return Err(NO_USER_OF_ISSUER.into());
+                }
                 writeln!(stdout, "{users} users are renamed")?;
             }
             Self::MoveResource { old, new } => {

@@ -99,6 +99,21 @@ pub(crate) enum PrincipalKind {
 }
 
 impl UsersCommand {
+    /// Returns whether the command changes the database or the resource.
+    pub(crate) fn has_effects(&self) -> bool {
+        match self {
+            Self::Revoke(_)
+            | Self::Delete(_)
+            | Self::TeamsPhone(TeamsPhoneCommand::Put { .. } | TeamsPhoneCommand::Delete(_)) => true,
+            Self::Show(_)
+            | Self::List(_)
+            | Self::Export
+            | Self::Deletions(_)
+            | Self::Hash(_)
+            | Self::TeamsPhone(TeamsPhoneCommand::Get(_)) => false,
+        }
+    }
+
     /// Runs the command in the name of the system's user.
     pub(crate) async fn run(self, service: &TokenService) -> Result<(), Box<dyn Error>> {
         let admin = service.admin(&system_user());

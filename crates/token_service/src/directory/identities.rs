@@ -3,7 +3,7 @@
 use super::{AcsCost, Directory, cache::SharedTask};
 use crate::{
     error::ApiError,
-    store::{Claim, Mapping, StoreError, StoreErrorKind},
+    store::{Claim, Deleted, Mapping, StoreError, StoreErrorKind},
     user::UserId,
 };
 use azure_communication_identity::CommunicationUserIdentifier;
@@ -201,22 +201,25 @@ impl Directory {
 
     /// Deletes the user, then their identity. In this order, no token is requested for a deleted identity.
     ///
-    /// An identity that cannot be deleted is due for deletion until the call is repeated or the sweep deletes it.
-    pub(crate) async fn delete_user(&self, user: &UserId) -> Result<(), ApiError> {
+    /// An identity that cannot be deleted is due for deletion until the call is repeated or the sweep deletes it. Returns
+    /// `false` if there was neither a user nor a deletion that was due.
+    pub(crate) async fn delete_user(&self, user: &UserId) -> Result<bool, ApiError> {
         let (directory, user) = (self.clone(), user.clone());
         self.run_to_completion(async move {
             let cached = directory.cached(&user);
             let _lock = cached.lock().await;
             let now = directory.now();
             let store = &directory.0.store;
-            let claim_deleted = store.delete_user(&user, now).await?;
-            directory.report_given_up(claim_deleted.into());
+            let deleted = store.delete_user(&user, now).await?;
+            directory.report_given_up((deleted == Deleted::Claim).into());
             cached.clear();
-            for identity in store.due_deletions(Some(&user), now, MAX_DELETIONS_PER_REQUEST).await? {
+            let due = store.due_deletions(Some(&user), now, MAX_DELETIONS_PER_REQUEST).await?;
+            let found = deleted != Deleted::Nothing || !due.is_empty();
+            for identity in due {
                 directory.0.acs.delete(&identity).await?;
                 store.complete_deletion(&identity).await?;
             }
-            Ok(())
+            Ok(found)
         })
         .await
     }

@@ -33,11 +33,11 @@ impl Store {
     /// Gives the users of one issuer to another, in one transaction: they keep their identities. For
     /// [`UserIdClaims::Subject`](crate::UserIdClaims::Subject) only, as the users of Entra ID have no issuer in their ids.
     ///
-    /// Returns the number of users.
+    /// Returns the number of users. If it is 0, nothing is changed.
     ///
     /// # Arguments
     ///
-    /// * `from`, `to` - The issuers, as in the claim `iss`.
+    /// * `from`, `to` - The issuers, exactly as in the claim `iss`.
     /// * `replace` - Lets a user who is there with both issuers keep the older identity, of `from`. The other one is deleted.
     ///
     /// # Errors

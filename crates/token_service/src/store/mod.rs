@@ -60,6 +60,17 @@ pub(crate) enum Claim {
     },
 }
 
+/// The row of a deleted user.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Deleted {
+    /// There was no row.
+    Nothing,
+    /// A claim, whose holder may be creating an identity that cannot be [completed](Database::complete).
+    Claim,
+    /// An identity, which is now due for deletion.
+    Identity,
+}
+
 /// An encrypted token.
 #[derive(Clone, Debug)]
 pub(crate) struct SealedToken {
@@ -159,9 +170,8 @@ pub(crate) trait Database: Debug + Send + Sync {
     /// Removes the claims that expired by `now`, and returns their number.
     async fn release_expired(&self, now: OffsetDateTime) -> Result<u64, StoreError>;
 
-    /// Deletes the user and their tokens. Their identity becomes due for deletion. Returns whether a claim was deleted,
-    /// whose holder may be creating an identity that cannot be [completed](Self::complete).
-    async fn delete_user(&self, user: &UserId, now: OffsetDateTime) -> Result<bool, StoreError>;
+    /// Deletes the user and their tokens. Their identity becomes due for deletion.
+    async fn delete_user(&self, user: &UserId, now: OffsetDateTime) -> Result<Deleted, StoreError>;
 
     /// Returns the identities that became due for deletion by `now`, the oldest first and at most `limit`; those of one
     /// user, or of all.

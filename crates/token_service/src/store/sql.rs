@@ -5,7 +5,7 @@
 use crate::{
     resource::ResourceId,
     store::{
-        Backlog, Change, Claim, Connections, Database, DueDeletion, DuePlace, Mapping, Renamed, SealedToken,
+        Backlog, Change, Claim, Connections, Database, Deleted, DueDeletion, DuePlace, Mapping, Renamed, SealedToken,
         StoreError, StoreErrorKind, UserRecord,
         listener::{CHANGES, Listener},
     },
@@ -254,7 +254,7 @@ where
         Ok(released.len() as u64)
     }
 
-    async fn delete_user(&self, user: &UserId, now: OffsetDateTime) -> Result<bool, StoreError> {
+    async fn delete_user(&self, user: &UserId, now: OffsetDateTime) -> Result<Deleted, StoreError> {
         const DELETE: &str = "DELETE FROM users WHERE user_id = $1 RETURNING identity";
         let user = user.as_str();
         let deleted = async {
@@ -270,7 +270,11 @@ where
             self.announce(&mut work, user).await?;
             work.commit().await?;
             lease.finish();
-            Ok(deleted == Some(None))
+            Ok(match deleted {
+                None => Deleted::Nothing,
+                Some(None) => Deleted::Claim,
+                Some(Some(_)) => Deleted::Identity,
+            })
         };
         with_timeout("delete a user", deleted).await
     }

@@ -182,6 +182,10 @@ where
             delete.execute(&mut *work).await?;
             let rename = query_as::<_, (i64,)>(RENAME_USERS).bind(from).bind(to);
             let renamed = rename.persistent(self.pool.named()).fetch_all(&mut *work).await?;
+            if renamed.is_empty() {
+                // Nothing is committed, as the caller can take this for a failure.
+                return Ok(Renamed::Users(0));
+            }
             let rename = query(RENAME_DELETIONS).bind(from).bind(to);
             rename.persistent(self.pool.named()).execute(&mut *work).await?;
             self.announce(&mut work, "").await?;

@@ -148,10 +148,12 @@ async fn commands_show_and_change_users() {
     assert!(run(&["deletions"]).await.records().is_empty());
     assert_eq!(setup.emulator.identity_count(), 1);
 
-    for unknown in [&id("alice"), identity] {
-        let ended = run(&["show", unknown]).await;
-        assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{ended:?}");
-        assert!(ended.log.contains("error: there is no such user"), "{ended:?}");
+    for unknown in [&id("alice"), identity, &id("Bob")] {
+        for action in ["show", "delete"] {
+            let ended = run(&[action, unknown]).await;
+            assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{ended:?}");
+            assert!(ended.log.contains("error: there is no such user"), "{ended:?}");
+        }
     }
     for wrong in [
         &["show"][..],
@@ -172,15 +174,15 @@ async fn commands_write_to_the_audit_log() {
     for (audit_ids, user) in [("false", hash), ("true", json!(id))] {
         let configuration = format!("{plain}[admin]\naudit_ids = {audit_ids}\n");
         let ended = setup.run(&configuration, &["users", "delete", &id]).await;
-        assert_eq!(ended.code, Some(0), "{ended:?}");
-        let [line] = &ended.log.lines().collect::<Vec<_>>()[..] else {
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        let [line, _] = &ended.log.lines().collect::<Vec<_>>()[..] else {
             panic!("{ended:?}");
         };
         let line: Value = serde_json::from_str(line).unwrap();
         assert_eq!(line["target"], "token_service::audit");
         assert_eq!(
             (&line["action"], &line["outcome"]),
-            (&json!("delete_user"), &json!("done"))
+            (&json!("delete_user"), &json!("no_user"))
         );
         assert_eq!((&line["user"], &line["actor_kind"]), (&user, &json!("command")));
         assert!(line["actor"].as_str().is_some_and(|actor| !actor.is_empty()));
@@ -211,6 +213,38 @@ async fn commands_manage_assignments_of_teams_phone() {
     run("delete", &[]).await.records();
     assert_eq!(run("get", &[]).await.code, Some(1));
     assert_eq!(run("put", &["--client-id", "app"]).await.code, Some(2));
+}
+
+#[tokio::test]
+async fn commands_change_nothing_in_another_resource() {
+    let setup = Setup::new().await;
+    let configuration = setup.configuration("", "");
+    let process = setup.start(&configuration).await;
+    let token = setup.sign_in(&process, "alice").await;
+    let id = format!("{} alice", setup.issuer.url());
+    let principal = [
+        "aaaabbbb-0000-cccc-1111-dddd2222eeee",
+        "00001111-aaaa-2222-bbbb-3333cccc4444",
+    ];
+    let other = acs_identity_emulator::Emulator::builder().start().await.unwrap();
+    let moved = setup.configuration_for(&other.connection_string(), "", "");
+    let teams_phone = |action| [&["users", "teams-phone", action], &principal[..]].concat();
+    for change in [
+        vec!["users", "revoke", &id],
+        vec!["users", "delete", &id],
+        teams_phone("put"),
+        teams_phone("delete"),
+    ] {
+        let ended = setup.run(&moved, &change).await;
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:?}");
+        assert!(ended.log.contains("move-resource"), "{ended:?}");
+    }
+    // Reads do without, and change nothing.
+    let shown = setup.run(&moved, &["users", "show", &id]).await;
+    assert_eq!(shown.records()[0]["userId"], id);
+    assert_eq!(setup.run(&moved, &teams_phone("get")).await.code, Some(1));
+    assert_eq!(other.identity_count(), 0);
+    assert_eq!(setup.emulator.token_status(&token), TokenStatus::Active);
 }
 
 /// Returns the verdicts and subjects of a check.

@@ -94,6 +94,13 @@ async fn renamed_issuer_keeps_its_users() {
     stop(process).await;
 
     let configuration = aliases(setup.issuer.url(), old.url());
+    let other_slash = format!("{}/", old.url());
+    let refused = setup
+        .run(&configuration, &["rename-issuer", &other_slash, setup.issuer.url()])
+        .await;
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""), "{refused:?}");
+    assert!(refused.log.contains("error: no user is renamed"), "{refused:?}");
+    assert!(refused.log.contains("token_service users list"), "{refused:?}");
     let ended = setup
         .run(&configuration, &["rename-issuer", old.url(), setup.issuer.url()])
         .await;

@@ -6,11 +6,13 @@ use crate::{
     support::{AUDIENCE, gate::REVOKE},
 };
 use acs_identity_emulator::Fault;
+use axum::{body::Body, http::Request};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, time::Duration};
 use token_guard::TokenGuard;
 use token_service::{AdminAccess, TokenServiceBuilder};
+use tower::ServiceExt;
 use url::form_urlencoded::byte_serialize;
 
 const ROLE: &str = "TokenService.Operator";
@@ -190,6 +192,11 @@ async fn refused_attempts_are_audited() {
     setup.delete("/admin/user/tokens?id=x", &bob).await.assert_status(429);
     let job = setup.caller_with(&json!({ "sub": "job-1b", "client_id": "job-1b" }));
     setup.get(ASSIGNMENT, &job).await.assert_status(403);
+    let nameless = setup.caller_with(&json!({ "sub": "a1".repeat(300), "roles": [ROLE] }));
+    setup
+        .get("/admin/users", &nameless)
+        .await
+        .assert_error(403, "bad_user_name");
     let audited = log.audited();
     let admin = setup.service.admin("root");
     let hash = async |subject: &str| {
@@ -207,6 +214,7 @@ async fn refused_attempts_are_audited() {
         (&bob, "user", "delete_user", "auth.forbidden"),
         (&bob, "user", "revoke_tokens", "rate_limited"),
         (&job, "application", "show_assignment", "auth.forbidden"),
+        (&Value::Null, "user", "list_users", "bad_user_name"),
     ]) {
         assert_eq!((&line["actor"], &line["actor_kind"]), (actor, &json!(kind)), "{line}");
         assert_eq!(
@@ -216,8 +224,51 @@ async fn refused_attempts_are_audited() {
         );
         assert!(line["request_id"].is_string(), "{line}");
     }
-    assert_eq!(audited.len(), 4);
+    assert_eq!(audited.len(), 5);
     assert!(!log.text().contains("bob-77aa") && !log.text().contains("job-1b"));
+}
+
+#[tokio::test]
+async fn lines_of_refused_attempts_are_limited() {
+    let (log, file) = (Log::default(), DatabaseFile::new());
+    let _guard = log.start();
+    let setup = start(&file, |builder| builder.requests_per_minute(NonZeroU32::MIN)).await;
+    let (bob, olga) = (setup.caller("bob"), operator(&setup));
+    setup.get("/admin/users", &olga).await.assert_status(200);
+    let attempt = async |token: Option<&str>| {
+        let mut request = Request::get("/admin/users");
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let routes = setup.service.routes();
+        let response = routes.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        response.status().as_u16()
+    };
+    tokio::time::pause();
+    for _ in 0..100 {
+        assert_eq!(attempt(None).await, 401);
+    }
+    assert_eq!(log.audited().len(), 1 + 30);
+    // A flood without tokens hides neither those of callers with one, nor the count.
+    assert_eq!(attempt(Some(&bob)).await, 403);
+    for _ in 0..99 {
+        assert_eq!(attempt(Some(&bob)).await, 429);
+    }
+    let audited = log.audited();
+    assert_eq!(audited.len(), 1 + 30 + 30);
+    assert_eq!(audited[31]["suppressed"], 70);
+    for line in audited[..31].iter().chain(&audited[32..]) {
+        assert_eq!(line.get("suppressed"), None, "{line}");
+    }
+
+    tokio::time::advance(Duration::from_mins(1)).await;
+    for token in [None, Some(&*bob)] {
+        attempt(token).await;
+    }
+    let audited = log.audited();
+    assert_eq!(audited.len(), 1 + 30 + 30 + 2);
+    assert_eq!(audited[61]["suppressed"], 70);
+    assert_eq!(audited[62].get("suppressed"), None);
 }
 
 #[tokio::test]
@@ -264,4 +315,25 @@ async fn ids_are_hidden_if_the_key_is_unavailable() {
         panic!("{}", log.text());
     };
     assert_eq!((&line["actor"], &line["user"]), (&json!("hidden"), &json!("hidden")));
+}
+
+#[tokio::test]
+async fn nothing_changes_if_the_key_is_unavailable() {
+    let (log, file) = (Log::default(), DatabaseFile::new());
+    let _guard = log.start();
+    for (shows_ids, created, deleted, shown) in [(false, 503, 503, 404), (true, 201, 204, 404)] {
+        let setup = start(&file, |builder| builder.audit_ids(shows_ids)).await;
+        let olga = operator(&setup);
+        setup.service.close().await;
+        let put = setup.request(Method::PUT, ASSIGNMENT).bearer_auth(&olga);
+        let put = send(put.json(&json!({ "principalType": "user" }))).await;
+        put.assert_status(created);
+        setup.delete(ASSIGNMENT, &olga).await.assert_status(deleted);
+        setup.get(ASSIGNMENT, &olga).await.assert_status(shown);
+    }
+    let outcomes: Vec<_> = log.audited().iter().map(|line| line["outcome"].clone()).collect();
+    assert_eq!(
+        outcomes,
+        ["database", "database", "no_assignment", "done", "done", "no_assignment"]
+    );
 }

@@ -284,12 +284,26 @@ async fn deletion_is_that_of_the_user() {
     let alice = setup.caller("alice");
     setup.sign_in("alice").await;
     let token = setup.get("/api/token", &alice).await.text("/token");
-    for _ in 0..2 {
-        let reply = setup
-            .administer(Method::DELETE, "/admin/user", &setup.user_id("alice"))
-            .await;
-        reply.assert_status(204);
+    // Neither an unknown user nor a mistyped id looks like a success.
+    let id = setup.user_id("alice");
+    let slash = format!("{}/ alice", setup.issuer.url());
+    for unknown in [
+        &setup.user_id("bob"),
+        &setup.user_id("Alice"),
+        &slash,
+        &format!("{id} "),
+        "8:acs:1_2",
+    ] {
+        let reply = setup.administer(Method::DELETE, "/admin/user", unknown).await;
+        reply.assert_error(404, "no_user");
     }
+    assert_eq!(setup.emulator.token_status(&token), TokenStatus::Active);
+    setup
+        .administer(Method::DELETE, "/admin/user", &id)
+        .await
+        .assert_status(204);
+    let again = setup.administer(Method::DELETE, "/admin/user", &id).await;
+    again.assert_error(404, "no_user");
     assert_eq!(setup.emulator.token_status(&token), TokenStatus::IdentityDeleted);
     setup.get("/api/token", &alice).await.assert_error(404, "no_identity");
 
@@ -300,6 +314,26 @@ async fn deletion_is_that_of_the_user() {
         .assert_status(204);
     assert_eq!(setup.emulator.identity_count(), 0);
     let again = setup.administer(Method::DELETE, "/admin/user", &identity).await;
+    again.assert_error(404, "no_user");
+}
+
+#[tokio::test]
+async fn failed_deletion_can_be_repeated() {
+    let setup = start().await;
+    setup.sign_in("alice").await;
+    let fault = Fault::status(503).times(2).operation(Operation::DeleteIdentity);
+    setup.emulator.inject(fault).unwrap();
+    let id = setup.user_id("alice");
+    for (status, reason) in [(503, "acs_unavailable"), (503, "acs_unavailable")] {
+        let reply = setup.administer(Method::DELETE, "/admin/user", &id).await;
+        reply.assert_error(status, reason);
+    }
+    setup
+        .administer(Method::DELETE, "/admin/user", &id)
+        .await
+        .assert_status(204);
+    assert_eq!(setup.emulator.identity_count(), 0);
+    let again = setup.administer(Method::DELETE, "/admin/user", &id).await;
     again.assert_error(404, "no_user");
 }
 

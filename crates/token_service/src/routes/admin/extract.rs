@@ -50,14 +50,21 @@ impl FromRequestParts<Arc<ApiState>> for Operator {
         };
         // An application of Entra ID can lack the claims of users.
         let id = api.user_id_claims.user_id(&caller, &api.issuer_aliases);
-        let id = id.or_else(|_| UserIdClaims::Subject.user_id(&caller, &api.issuer_aliases))?;
+        let id = id.or_else(|_| UserIdClaims::Subject.user_id(&caller, &api.issuer_aliases));
         let kind = if caller.is_application() {
             ActorKind::Application
         } else {
             ActorKind::User
         };
+        let id = match id {
+            Ok(id) => id,
+            Err(error) => {
+                let actor = Actor::new(kind, None, request_id);
+                return Err(api.admin.refuse(actor, action, error.into()).await);
+            }
+        };
         let actor = Actor::new(kind, Some(id.as_str().to_owned()), request_id);
-        // Before the check, which bounds the lines about refused attempts.
+        // Before the check, so that attempts without the permission count, too.
         let allowed = api.rate_limit.charge(&id, NonZeroU32::MIN);
         let allowed = allowed.and_then(|()| Ok(access.check(&caller)?));
         match allowed {

@@ -54,7 +54,7 @@ async fn get_user(Operator(admin): Operator, QueryId(id): QueryId) -> Result<Jso
 
 /// Deletes a user and their identity, as their own request does
 ///
-/// The request with a user's id can be repeated, with the same response.
+/// The request with a user's id can be repeated while the deletion of the identity is due. Then there is no such user.
 #[utoipa::path(
     delete,
     path = "/admin/user",
@@ -63,7 +63,7 @@ async fn get_user(Operator(admin): Operator, QueryId(id): QueryId) -> Result<Jso
     params(AnyUser),
     responses(
         (status = 204, description = "The user is deleted"),
-        (status = 404, description = "No user has the identity", body = ErrorBody),
+        (status = 404, description = "There is no such user, and no deletion of theirs is due", body = ErrorBody),
     ),
 )]
 async fn delete_user(Operator(admin): Operator, QueryId(id): QueryId) -> Result<StatusCode, ApiError> {

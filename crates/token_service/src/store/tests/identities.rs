@@ -1,7 +1,7 @@
 //! Claims, identities and deletions.
 
 use super::{CLAIMED, NOW, databases::on_each, identity, user};
-use crate::store::{Backlog, Claim, Store, StoreErrorKind};
+use crate::store::{Backlog, Claim, Deleted, Store, StoreErrorKind};
 use std::collections::HashSet;
 use time::Duration;
 use tokio::task::JoinSet;
@@ -240,9 +240,13 @@ async fn identity_of_a_deleted_user_is_due_until_completed() {
         let (ada, bob) = (user("ada"), user("bob"));
         store.mapped(&ada, "ada").await;
         store.mapped(&bob, "bob").await;
-        for (user, now) in [(&bob, NOW + MICROSECOND), (&ada, NOW), (&ada, NOW + CLAIMED)] {
-            let claimed = store.database.delete_user(user, now).await.unwrap();
-            assert!(!claimed, "there was an identity, or nothing");
+        for (user, now, expected) in [
+            (&bob, NOW + MICROSECOND, Deleted::Identity),
+            (&ada, NOW, Deleted::Identity),
+            (&ada, NOW + CLAIMED, Deleted::Nothing),
+        ] {
+            let deleted = store.database.delete_user(user, now).await.unwrap();
+            assert_eq!(deleted, expected);
         }
         assert_eq!(store.database.find(&ada).await.unwrap(), None);
 
@@ -269,10 +273,11 @@ async fn identity_of_a_deleted_user_is_due_until_completed() {
 async fn identity_of_a_deleted_claim_is_due() {
     on_each(async |store| {
         let (ada, first) = (user("ada"), Uuid::new_v4());
-        assert!(!store.database.delete_user(&ada, NOW).await.unwrap());
+        let delete = async || store.database.delete_user(&ada, NOW).await.unwrap();
+        assert_eq!(delete().await, Deleted::Nothing);
         store.granted(&ada, first, NOW).await;
-        assert!(store.database.delete_user(&ada, NOW).await.unwrap());
-        assert!(!store.database.delete_user(&ada, NOW).await.unwrap());
+        assert_eq!(delete().await, Deleted::Claim);
+        assert_eq!(delete().await, Deleted::Nothing);
         assert!(store.all_due_deletions().await.is_empty());
         let late = store.database.complete(&ada, first, &identity("late"), NOW).await;
         assert_eq!(late.unwrap(), None);
