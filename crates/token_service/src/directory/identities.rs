@@ -26,8 +26,14 @@ const CLAIM_TIMEOUT: Duration = Duration::from_secs(10);
 const MIN_BACKOFF: Duration = Duration::from_millis(10);
 const MAX_BACKOFF: Duration = Duration::from_millis(500);
 
-/// The attempts to store a created identity.
-const MAX_STORE_ATTEMPTS: u32 = 5;
+/// The attempts to claim a creation.
+const MAX_CLAIM_ATTEMPTS: u32 = 5;
+
+/// The longest pause between attempts to store a created identity.
+const MAX_STORE_BACKOFF: Duration = Duration::from_secs(2);
+
+/// The rest of a claim in which no further attempt to store the identity begins, so that it can be deleted in time.
+const STORE_MARGIN: Lifetime = Lifetime::seconds(10);
 
 /// The deletions of one request. A user who often leaves and returns while Azure fails has several.
 const MAX_DELETIONS_PER_REQUEST: i64 = 100;
@@ -97,7 +103,7 @@ impl Directory {
                         self.release_claim(user, holder).await;
                         return Err(error);
                     }
-                    if let Some(mapping) = self.create_identity(user, holder).await? {
+                    if let Some(mapping) = self.create_identity(user, holder, now + CLAIM_TTL).await? {
                         return Ok(UserIdentity { mapping, created: true });
                     }
                 }
@@ -119,7 +125,7 @@ impl Directory {
         let mut attempts = 1;
         loop {
             match self.0.store.claim(user, holder, now, now + CLAIM_TTL).await {
-                Err(error) if error.kind() == StoreErrorKind::Unavailable && attempts < MAX_STORE_ATTEMPTS => {
+                Err(error) if error.kind() == StoreErrorKind::Unavailable && attempts < MAX_CLAIM_ATTEMPTS => {
                     warn!(%error, "a claim is tried again");
                 }
                 Err(error) => {
@@ -138,9 +144,14 @@ impl Directory {
         }
     }
 
-    /// Creates the identity that `holder` claimed, and completes or releases the claim. Returns `None` if another request
-    /// took the claim over, or the user was deleted.
-    async fn create_identity(&self, user: &UserId, holder: Uuid) -> Result<Option<Mapping>, ApiError> {
+    /// Creates the identity that `holder` claimed `until` a time, and completes or releases the claim. Returns `None` if
+    /// another request took the claim over, or the user was deleted.
+    async fn create_identity(
+        &self,
+        user: &UserId,
+        holder: Uuid,
+        until: OffsetDateTime,
+    ) -> Result<Option<Mapping>, ApiError> {
         let identity = match self.0.acs.create(CREATION_TIMEOUT).await {
             Ok(identity) => identity,
             Err(failed) => {
@@ -154,7 +165,7 @@ impl Directory {
             return Err(error);
         }
         self.0.metrics.signed_in();
-        Ok(self.complete_claim(user, holder, &identity).await?)
+        Ok(self.complete_claim(user, holder, &identity, until).await?)
     }
 
     /// Releases the claim. Returns `false` if it is another holder's, or the database failed.
@@ -166,23 +177,33 @@ impl Directory {
         })
     }
 
-    /// Completes the claim, and retries while the database is unavailable.
+    /// Completes the claim, and retries until shortly before its end. Then it releases the claim and deletes the identity.
     async fn complete_claim(
         &self,
         user: &UserId,
         holder: Uuid,
         identity: &CommunicationUserIdentifier,
+        until: OffsetDateTime,
     ) -> Result<Option<Mapping>, StoreError> {
         let mut backoff = MIN_BACKOFF;
-        for _ in 1..MAX_STORE_ATTEMPTS {
-            match self.0.store.complete(user, holder, identity, self.now()).await {
+        let mut may_be_stored = false;
+        loop {
+            let error = match self.0.store.complete(user, holder, identity, self.now()).await {
                 Ok(completed) => return Ok(completed),
-                Err(error) => warn!(%error, "an identity that was created could not be stored, and is tried again"),
+                Err(error) => error,
+            };
+            may_be_stored |= error.is_outcome_unknown();
+            if error.kind() == StoreErrorKind::InvalidValue || self.now() + backoff > until - STORE_MARGIN {
+                // A released claim was not completed. Otherwise, the user may have the identity.
+                if self.release_claim(user, holder).await || !may_be_stored {
+                    self.0.acs.delete_created(identity).await;
+                }
+                return Err(error);
             }
+            warn!(%error, "an identity that was created could not be stored, and is tried again");
             sleep(backoff).await;
-            backoff *= 4;
+            backoff = MAX_STORE_BACKOFF.min(backoff * 4);
         }
-        self.0.store.complete(user, holder, identity, self.now()).await
     }
 
     /// Logs and counts creations whose outcome stays unknown.

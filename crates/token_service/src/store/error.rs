@@ -14,6 +14,7 @@ pub struct StoreError {
     operation: &'static str,
     kind: StoreErrorKind,
     detail: String,
+    outcome_unknown: bool,
 }
 
 /// The kinds of [`StoreError`].
@@ -38,7 +39,19 @@ impl StoreError {
             operation,
             kind,
             detail: detail.into(),
+            outcome_unknown: false,
         }
+    }
+
+    /// Marks a failure after which the operation may have been executed.
+    pub(super) fn with_unknown_outcome(mut self) -> Self {
+        self.outcome_unknown = true;
+        self
+    }
+
+    /// Returns whether the operation may have been executed although it failed.
+    pub(crate) fn is_outcome_unknown(&self) -> bool {
+        self.outcome_unknown
     }
 
     pub(super) fn unreadable(operation: &'static str, value: &str) -> Self {
@@ -112,14 +125,17 @@ impl StoreError {
                 operation,
                 Unavailable,
                 format!("the connection to the database failed: {error}"),
-            ),
+            )
+            .with_unknown_outcome(),
             sqlx::Error::PoolTimedOut => Self::new(
                 operation,
                 Unavailable,
                 "no database connection became available within 5 seconds",
             ),
             sqlx::Error::PoolClosed => Self::new(operation, Unavailable, "the store is closed"),
-            sqlx::Error::WorkerCrashed => Self::new(operation, Unavailable, "the connection to the database crashed"),
+            sqlx::Error::WorkerCrashed => {
+                Self::new(operation, Unavailable, "the connection to the database crashed").with_unknown_outcome()
+            }
             // The message is about certificates.
             sqlx::Error::Tls(error) => Self::new(
                 operation,
@@ -134,7 +150,7 @@ impl StoreError {
             sqlx::Error::ColumnDecode { index, .. } => {
                 Self::unreadable(operation, &format!("a value (column {index})"))
             }
-            _ => Self::new(operation, Database, "the database did not answer as expected"),
+            _ => Self::new(operation, Database, "the database did not answer as expected").with_unknown_outcome(),
         }
     }
 }

@@ -558,7 +558,8 @@ pub(super) async fn with_timeout<T>(
                 "the database did not answer within {} seconds",
                 OPERATION_TIMEOUT.as_secs()
             ),
-        )),
+        )
+        .with_unknown_outcome()),
     }
 }
 
