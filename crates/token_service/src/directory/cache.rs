@@ -3,9 +3,13 @@
 use crate::{error::ApiError, policy::Grant, store::Mapping};
 use azure_communication_identity::CommunicationAccessToken;
 use azure_core::time::{Duration, OffsetDateTime};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex as SyncMutex, PoisonError, RwLock},
 };
 use tokio::{
     sync::{Mutex, OwnedMutexGuard},
@@ -25,7 +29,12 @@ const MIN_REMAINING_LIFETIME: Duration = Duration::minutes(15);
 pub(crate) struct CachedUser {
     state: RwLock<Option<State>>,
     lock: Arc<Mutex<LastFailure>>,
+    /// The work that waits for the lock, at most one of each task.
+    waiting: SyncMutex<Vec<(SharedTask, SharedWork)>>,
 }
+
+/// Work whose outcome several requests share.
+pub(crate) type SharedWork = Shared<BoxFuture<'static, Result<(), ApiError>>>;
 
 #[derive(Debug)]
 struct State {
@@ -62,6 +71,8 @@ struct Failure {
 pub(crate) enum SharedTask {
     CreateIdentity,
     GetToken(Grant),
+    RevokeTokens,
+    DeleteUser,
 }
 
 impl CachedUser {
@@ -79,6 +90,31 @@ impl CachedUser {
             Some(failure) if failure.task == *task && failure.at >= requested_at => Err(failure.error.clone()),
             _ => Ok(lock),
         }
+    }
+
+    /// Joins the work that waits to do `task`, or starts it. Work that has [begun](Self::begin) is not joined, as it may have
+    /// missed what happened before this request.
+    pub(crate) fn join<F>(&self, task: SharedTask, start: impl FnOnce() -> F) -> SharedWork
+    where
+        F: Future<Output = Result<(), ApiError>> + Send + 'static,
+    {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        // Work that has panicked is still listed.
+        waiting.retain(|(_, work)| work.peek().is_none());
+        if let Some((_, work)) = waiting.iter().find(|(waiting, _)| *waiting == task) {
+            return work.clone();
+        }
+        let work = start().boxed().shared();
+        waiting.push((task, work.clone()));
+        work
+    }
+
+    /// Waits for the user's lock as [`lock_for`](Self::lock_for) does, in work that others can [join](Self::join) until then.
+    pub(crate) async fn begin(&self, task: &SharedTask) -> Result<UserLock, ApiError> {
+        let lock = self.lock_for(task).await;
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.retain(|(waiting, _)| waiting != task);
+        lock
     }
 
     /// Returns the mapping and a usable token, if the mapping was checked within [`MAPPING_TTL`].

@@ -1,6 +1,9 @@
 //! The life of an identity: claimed, created and completed, or released; deleted with its user, or by the sweep.
 
-use super::{AcsCost, Directory, cache::SharedTask};
+use super::{
+    AcsCost, Directory,
+    cache::{CachedUser, SharedTask},
+};
 use crate::{
     error::ApiError,
     store::{Claim, Mapping, StoreError, StoreErrorKind},
@@ -220,26 +223,34 @@ impl Directory {
         }
     }
 
-    /// Deletes the user, then their identity. In this order, no token is requested for a deleted identity.
+    /// Deletes the user, then their identity. In this order, no token is requested for a deleted identity. Requests that
+    /// come while one waits share its outcome.
     ///
     /// An identity that cannot be deleted is due for deletion until the call is repeated or the sweep deletes it.
     pub(crate) async fn delete_user(&self, user: &UserId) -> Result<(), ApiError> {
-        let (directory, user) = (self.clone(), user.clone());
-        self.run_to_completion(async move {
-            let cached = directory.cached(&user);
-            let _lock = cached.lock().await;
-            let now = directory.now();
-            let store = &directory.0.store;
-            let claim_deleted = store.delete_user(&user, now).await?;
-            directory.report_given_up(claim_deleted.into());
-            cached.clear();
-            for identity in store.due_deletions(Some(&user), now, MAX_DELETIONS_PER_REQUEST).await? {
-                directory.0.acs.delete(&identity).await?;
-                store.complete_deletion(&identity).await?;
-            }
-            Ok(())
-        })
-        .await
+        const TASK: SharedTask = SharedTask::DeleteUser;
+        let cached = self.cached(user);
+        let deletion = cached.join(TASK, || {
+            let (directory, user, cached) = (self.clone(), user.clone(), cached.clone());
+            self.start(async move {
+                let mut lock = cached.begin(&TASK).await?;
+                lock.record(TASK, directory.delete_user_and_identities(&user, &cached).await)
+            })
+        });
+        deletion.await
+    }
+
+    async fn delete_user_and_identities(&self, user: &UserId, cached: &CachedUser) -> Result<(), ApiError> {
+        let now = self.now();
+        let store = &self.0.store;
+        let claim_deleted = store.delete_user(user, now).await?;
+        self.report_given_up(claim_deleted.into());
+        cached.clear();
+        for identity in store.due_deletions(Some(user), now, MAX_DELETIONS_PER_REQUEST).await? {
+            self.0.acs.delete(&identity).await?;
+            store.complete_deletion(&identity).await?;
+        }
+        Ok(())
     }
 
     /// Cleans up after crashes and failures: gives up expired claims, deletes the identities that are due, and deletes

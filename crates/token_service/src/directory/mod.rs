@@ -192,9 +192,17 @@ impl Directory {
         &self,
         work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
     ) -> Result<T, ApiError> {
+        self.start(work).await
+    }
+
+    /// Starts `work`, and returns its outcome.
+    fn start<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+    ) -> impl Future<Output = Result<T, ApiError>> + Send + 'static {
         let work = in_current_trace(work.instrument(Span::current()));
         let work = self.0.tasks.spawn(work);
-        work.await.unwrap_or_else(|_| Err(ApiError::internal()))
+        async { work.await.unwrap_or_else(|_| Err(ApiError::internal())) }
     }
 }
 

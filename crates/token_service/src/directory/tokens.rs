@@ -72,21 +72,29 @@ impl Directory {
         }
     }
 
-    /// Revokes all tokens of the user, here and at Azure Communication Services, which signs them out everywhere.
+    /// Revokes all tokens of the user, here and at Azure Communication Services, which signs them out everywhere. Requests
+    /// that come while one waits share its outcome.
     pub(crate) async fn revoke_tokens(&self, user: &UserId) -> Result<(), ApiError> {
-        let (directory, user) = (self.clone(), user.clone());
-        self.run_to_completion(async move {
-            let cached = directory.cached(&user);
-            let _lock = cached.lock().await;
-            let deleted = directory.0.store.delete_tokens(&user).await?;
-            cached.clear();
-            let mapping = deleted.ok_or_else(ApiError::no_identity)?;
-            directory.0.acs.revoke(&mapping.identity).await?;
-            // Another replica may have stored a token that was issued before the revocation.
-            directory.0.store.delete_tokens(&user).await?;
-            Ok(())
-        })
-        .await
+        const TASK: SharedTask = SharedTask::RevokeTokens;
+        let cached = self.cached(user);
+        let revocation = cached.join(TASK, || {
+            let (directory, user, cached) = (self.clone(), user.clone(), cached.clone());
+            self.start(async move {
+                let mut lock = cached.begin(&TASK).await?;
+                lock.record(TASK, directory.delete_and_revoke_tokens(&user, &cached).await)
+            })
+        });
+        revocation.await
+    }
+
+    async fn delete_and_revoke_tokens(&self, user: &UserId, cached: &CachedUser) -> Result<(), ApiError> {
+        let deleted = self.0.store.delete_tokens(user).await?;
+        cached.clear();
+        let mapping = deleted.ok_or_else(ApiError::no_identity)?;
+        self.0.acs.revoke(&mapping.identity).await?;
+        // Another replica may have stored a token that was issued before the revocation.
+        self.0.store.delete_tokens(user).await?;
+        Ok(())
     }
 
     fn cached_token(&self, cached: &CachedUser, grant: &Grant) -> Option<UserToken> {
