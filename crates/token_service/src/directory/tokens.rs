@@ -49,7 +49,7 @@ impl Directory {
         self.run_to_completion(async move {
             let cached = directory.cached(&user);
             let _lock = cached.lock().await;
-            let now = directory.checked();
+            let now = directory.checked(&cached);
             let deleted = directory.0.store.delete_tokens(&user).await?;
             cached.clear();
             let Some(mapping) = deleted else {
@@ -64,11 +64,12 @@ impl Directory {
         .await
     }
 
-    /// Returns the time and the epoch of a check that begins now.
-    fn checked(&self) -> Checked {
+    /// Returns the state of a check that begins now.
+    fn checked(&self, cached: &CachedUser) -> Checked {
         Checked {
             at: self.now(),
             epoch: self.epoch(),
+            changes: cached.changes(),
         }
     }
 
@@ -98,7 +99,7 @@ impl Directory {
     }
 
     fn cached_token(&self, cached: &CachedUser, grant: &Grant) -> Option<UserToken> {
-        let (mapping, token) = cached.token(grant, self.checked())?;
+        let (mapping, token) = cached.token(grant, self.checked(cached))?;
         self.0.metrics.token("memory");
         Some(UserToken {
             identity: mapping.identity,
@@ -113,7 +114,7 @@ impl Directory {
         grant: &Grant,
     ) -> Result<Option<UserToken>, ApiError> {
         // Before the check, so that a change during it is noticed.
-        let now = self.checked();
+        let now = self.checked(cached);
         let Some(mapping) = self.0.store.find(user).await? else {
             cached.clear();
             return Ok(None);
