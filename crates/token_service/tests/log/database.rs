@@ -5,7 +5,8 @@ use crate::{
     setup::{DatabaseFile, Options, Setup},
 };
 use reqwest::Method;
-use sqlx::{Connection, SqliteConnection};
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 use std::time::Duration;
 use tokio::{task::yield_now, time::timeout};
 
@@ -45,12 +46,23 @@ impl Failing {
 
     /// Waits until so many attempts to store an identity have failed.
     async fn failed(&self, attempts: usize) {
-        let failed = async {
-            while self.log.text().matches("could not be stored").count() < attempts {
+        self.log.shows("could not be stored", attempts).await;
+    }
+}
+
+impl Log {
+    /// Waits until so many lines of the log contain a text.
+    async fn shows(&self, text: &str, lines: usize) {
+        let shown = async {
+            while self.count(text) < lines {
                 yield_now().await;
             }
         };
-        timeout(Duration::from_mins(1), failed).await.unwrap();
+        timeout(Duration::from_mins(1), shown).await.unwrap();
+    }
+
+    fn count(&self, text: &str) -> usize {
+        self.text().lines().filter(|line| line.contains(text)).count()
     }
 }
 
@@ -89,4 +101,38 @@ async fn identity_that_cannot_be_stored_is_deleted() {
     let alice = failing.setup.caller("alice");
     failing.setup.post("/api/user", &alice).await.assert_status(201);
     assert_eq!(failing.setup.emulator.identity_count(), 1);
+}
+
+/// Needs the PostgreSQL server that the environment names.
+#[tokio::test]
+async fn lost_announcements_are_one_warning() {
+    let Ok(server) = std::env::var("STORE_TEST_POSTGRES") else {
+        return;
+    };
+    let log = Log::default();
+    let _guard = log.start();
+    let name = format!("test_{}", uuid::Uuid::new_v4().simple());
+    let mut postgres = PgConnection::connect(&server).await.unwrap();
+    let mut run = async |statement: String| {
+        postgres.execute(AssertSqlSafe(statement)).await.unwrap();
+    };
+    run(format!("CREATE DATABASE {name}")).await;
+    let options = Options {
+        database: format!("{}/{name}", server.rsplit_once('/').unwrap().0),
+        ..Options::default()
+    };
+    let setup = Setup::with(options, |builder| builder).await;
+    run(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await;
+    let service = setup.service.clone();
+    tokio::spawn(async move { service.sweep_forever().await });
+    log.shows("still not announced", 1).await;
+    run(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await;
+    log.shows("announced again", 1).await;
+    let text = log.text();
+    let line = |text: &str, part: &str| -> Value {
+        serde_json::from_str(text.lines().find(|line| line.contains(part)).unwrap()).unwrap()
+    };
+    assert_eq!(line(&text, "are not announced")["level"], "WARN");
+    assert_eq!(log.count("are not announced"), 1);
+    assert_eq!(line(&text, "announced again")["level"], "INFO");
 }
