@@ -277,7 +277,8 @@ pub async fn with_timeout<T>(work: impl Future<Output = sqlx::Result<T>>) -> Res
                 "the database did not answer within {} seconds",
                 OPERATION_TIMEOUT.as_secs()
             ),
-        )),
+        )
+        .with_unknown_outcome()),
     }
 }
 

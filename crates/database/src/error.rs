@@ -13,6 +13,7 @@ use std::{
 pub struct DatabaseError {
     kind: DatabaseErrorKind,
     detail: String,
+    outcome_unknown: bool,
 }
 
 /// The kinds of [`DatabaseError`].
@@ -38,7 +39,14 @@ impl DatabaseError {
         Self {
             kind,
             detail: detail.into(),
+            outcome_unknown: false,
         }
+    }
+
+    /// Marks a failure after which the operation may have been executed.
+    pub(crate) fn with_unknown_outcome(mut self) -> Self {
+        self.outcome_unknown = true;
+        self
     }
 
     /// Creates the error of a stored value that cannot be read.
@@ -79,6 +87,12 @@ impl DatabaseError {
         self.kind
     }
 
+    /// Returns whether the operation may have been executed although it failed.
+    #[must_use]
+    pub fn is_outcome_unknown(&self) -> bool {
+        self.outcome_unknown
+    }
+
     /// Returns the cause and the remedy. Of [`MissingRight`](DatabaseErrorKind::MissingRight) and
     /// [`NotSqlite`](DatabaseErrorKind::NotSqlite), it has no remedy, which a program can say in its own words.
     #[must_use]
@@ -106,17 +120,21 @@ impl DatabaseError {
                 Self::new(kind_of(&code), detail)
             }
             // The message is about sockets, host names and certificates.
-            sqlx::Error::Io(error) => Self::new(Unavailable, format!("the connection to the database failed: {error}")),
+            sqlx::Error::Io(error) => {
+                Self::new(Unavailable, format!("the connection to the database failed: {error}")).with_unknown_outcome()
+            }
             sqlx::Error::PoolTimedOut => {
                 Self::new(Unavailable, "no database connection became available within 5 seconds")
             }
             sqlx::Error::PoolClosed => Self::new(Closed, "the database is closed"),
-            sqlx::Error::WorkerCrashed => Self::new(Unavailable, "the connection to the database crashed"),
+            sqlx::Error::WorkerCrashed => {
+                Self::new(Unavailable, "the connection to the database crashed").with_unknown_outcome()
+            }
             // The message is about certificates.
             sqlx::Error::Tls(error) => Self::new(Configuration, format!("TLS with the database failed: {error}")),
             sqlx::Error::Configuration(_) => Self::new(Configuration, "the database cannot be reached as its URL says"),
             sqlx::Error::ColumnDecode { index, .. } => Self::unreadable(&format!("a value (column {index})")),
-            _ => Self::new(Refused, "the database did not answer as expected"),
+            _ => Self::new(Refused, "the database did not answer as expected").with_unknown_outcome(),
         }
     }
 }

@@ -23,6 +23,9 @@ use tracing::{error, warn};
 /// The limit for the creation of an identity that shows the resource.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The error code for an Entra token without a permission.
+const MISSING_PERMISSION: &str = "Forbidden";
+
 /// The identity client. It logs failures with the ids that Azure support asks for, and without ids of users.
 #[derive(Clone, Debug)]
 pub(crate) struct Acs {
@@ -154,11 +157,16 @@ impl Acs {
             }
             Err(error) => {
                 let failure = self.failure("exchange", &error);
-                Err(if is_teams_token_refused(&error) {
-                    ApiError::teams_token_refused()
-                } else {
-                    failure
-                })
+                if is_teams_token_refused(&error) {
+                    return Err(ApiError::teams_token_refused());
+                }
+                let status = CommunicationError::from_error(&error).map(|refusal| u16::from(refusal.status));
+                if matches!(status, Some(401 | 403)) {
+                    error!(
+                        "the exchange of a Teams user's token was refused to this service: check the key or the role of acs.*"
+                    );
+                }
+                Err(failure)
             }
         }
     }
@@ -334,13 +342,14 @@ fn is_unknown(error: &Error) -> bool {
     })
 }
 
-/// Returns whether the service refused the Teams user's token or its application.
+/// Returns whether the service refused the Teams user's token or its application, by the error's code. A 403 without the code
+/// for a missing permission can be about the credential of this service.
 fn is_teams_token_refused(error: &Error) -> bool {
     CommunicationError::from_error(error).is_some_and(|refusal| match refusal.error_code() {
         Some(CommunicationErrorCode::InvalidAccessToken) => true,
-        _ if u16::from(refusal.status) == 403 => true,
         Some(CommunicationErrorCode::ValidationError) => refusal.target.as_deref() == Some("appId"),
-        _ => false,
+        Some(code) => u16::from(refusal.status) == 403 && code.as_str() == MISSING_PERMISSION,
+        None => false,
     })
 }
 

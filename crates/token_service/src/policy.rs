@@ -209,7 +209,7 @@ impl RuleHolder {
 }
 
 impl Grant {
-    fn new(scopes: &BTreeSet<CommunicationTokenScope>, lifetime: Duration) -> Self {
+    pub(crate) fn new(scopes: &BTreeSet<CommunicationTokenScope>, lifetime: Duration) -> Self {
         Self(Arc::new(Terms {
             scopes: scopes.iter().cloned().collect(),
             lifetime,

@@ -1,6 +1,9 @@
 //! The life of an identity: claimed, created and completed, or released; deleted with its user, or by the sweep.
 
-use super::{AcsCost, Directory, cache::SharedTask};
+use super::{
+    AcsCost, Directory,
+    cache::{CachedUser, SharedTask},
+};
 use crate::{
     error::ApiError,
     store::{Claim, Deleted, Mapping, StoreError, StoreErrorKind},
@@ -26,8 +29,14 @@ const CLAIM_TIMEOUT: Duration = Duration::from_secs(10);
 const MIN_BACKOFF: Duration = Duration::from_millis(10);
 const MAX_BACKOFF: Duration = Duration::from_millis(500);
 
-/// The attempts to store a created identity.
-const MAX_STORE_ATTEMPTS: u32 = 5;
+/// The attempts to claim a creation.
+const MAX_CLAIM_ATTEMPTS: u32 = 5;
+
+/// The longest pause between attempts to store a created identity.
+const MAX_STORE_BACKOFF: Duration = Duration::from_secs(2);
+
+/// The rest of a claim in which no further attempt to store the identity begins, so that it can be deleted in time.
+const STORE_MARGIN: Lifetime = Lifetime::seconds(10);
 
 /// The deletions of one request. A user who often leaves and returns while Azure fails has several.
 const MAX_DELETIONS_PER_REQUEST: i64 = 100;
@@ -97,7 +106,7 @@ impl Directory {
                         self.release_claim(user, holder).await;
                         return Err(error);
                     }
-                    if let Some(mapping) = self.create_identity(user, holder).await? {
+                    if let Some(mapping) = self.create_identity(user, holder, now + CLAIM_TTL).await? {
                         return Ok(UserIdentity { mapping, created: true });
                     }
                 }
@@ -119,7 +128,7 @@ impl Directory {
         let mut attempts = 1;
         loop {
             match self.0.store.claim(user, holder, now, now + CLAIM_TTL).await {
-                Err(error) if error.kind() == StoreErrorKind::Unavailable && attempts < MAX_STORE_ATTEMPTS => {
+                Err(error) if error.kind() == StoreErrorKind::Unavailable && attempts < MAX_CLAIM_ATTEMPTS => {
                     warn!(%error, "a claim is tried again");
                 }
                 Err(error) => {
@@ -138,9 +147,14 @@ impl Directory {
         }
     }
 
-    /// Creates the identity that `holder` claimed, and completes or releases the claim. Returns `None` if another request
-    /// took the claim over, or the user was deleted.
-    async fn create_identity(&self, user: &UserId, holder: Uuid) -> Result<Option<Mapping>, ApiError> {
+    /// Creates the identity that `holder` claimed `until` a time, and completes or releases the claim. Returns `None` if
+    /// another request took the claim over, or the user was deleted.
+    async fn create_identity(
+        &self,
+        user: &UserId,
+        holder: Uuid,
+        until: OffsetDateTime,
+    ) -> Result<Option<Mapping>, ApiError> {
         let identity = match self.0.acs.create(CREATION_TIMEOUT).await {
             Ok(identity) => identity,
             Err(failed) => {
@@ -154,7 +168,7 @@ impl Directory {
             return Err(error);
         }
         self.0.metrics.signed_in();
-        Ok(self.complete_claim(user, holder, &identity).await?)
+        Ok(self.complete_claim(user, holder, &identity, until).await?)
     }
 
     /// Releases the claim. Returns `false` if it is another holder's, or the database failed.
@@ -166,23 +180,33 @@ impl Directory {
         })
     }
 
-    /// Completes the claim, and retries while the database is unavailable.
+    /// Completes the claim, and retries until shortly before its end. Then it releases the claim and deletes the identity.
     async fn complete_claim(
         &self,
         user: &UserId,
         holder: Uuid,
         identity: &CommunicationUserIdentifier,
+        until: OffsetDateTime,
     ) -> Result<Option<Mapping>, StoreError> {
         let mut backoff = MIN_BACKOFF;
-        for _ in 1..MAX_STORE_ATTEMPTS {
-            match self.0.store.complete(user, holder, identity, self.now()).await {
+        let mut may_be_stored = false;
+        loop {
+            let error = match self.0.store.complete(user, holder, identity, self.now()).await {
                 Ok(completed) => return Ok(completed),
-                Err(error) => warn!(%error, "an identity that was created could not be stored, and is tried again"),
+                Err(error) => error,
+            };
+            may_be_stored |= error.is_outcome_unknown();
+            if error.kind() == StoreErrorKind::InvalidValue || self.now() + backoff > until - STORE_MARGIN {
+                // A released claim was not completed. Otherwise, the user may have the identity.
+                if self.release_claim(user, holder).await || !may_be_stored {
+                    self.0.acs.delete_created(identity).await;
+                }
+                return Err(error);
             }
+            warn!(%error, "an identity that was created could not be stored, and is tried again");
             sleep(backoff).await;
-            backoff *= 4;
+            backoff = MAX_STORE_BACKOFF.min(backoff * 4);
         }
-        self.0.store.complete(user, holder, identity, self.now()).await
     }
 
     /// Logs and counts creations whose outcome stays unknown.
@@ -199,29 +223,37 @@ impl Directory {
         }
     }
 
-    /// Deletes the user, then their identity. In this order, no token is requested for a deleted identity.
+    /// Deletes the user, then their identity. In this order, no token is requested for a deleted identity. Requests that
+    /// come while one waits share its outcome.
     ///
     /// An identity that cannot be deleted is due for deletion until the call is repeated or the sweep deletes it. Returns
     /// `false` if there was neither a user nor a deletion that was due.
     pub(crate) async fn delete_user(&self, user: &UserId) -> Result<bool, ApiError> {
-        let (directory, user) = (self.clone(), user.clone());
-        self.run_to_completion(async move {
-            let cached = directory.cached(&user);
-            let _lock = cached.lock().await;
-            let now = directory.now();
-            let store = &directory.0.store;
-            let deleted = store.delete_user(&user, now).await?;
-            directory.report_given_up((deleted == Deleted::Claim).into());
-            cached.clear();
-            let due = store.due_deletions(Some(&user), now, MAX_DELETIONS_PER_REQUEST).await?;
-            let found = deleted != Deleted::Nothing || !due.is_empty();
-            for identity in due {
-                directory.0.acs.delete(&identity).await?;
-                store.complete_deletion(&identity).await?;
-            }
-            Ok(found)
-        })
-        .await
+        const TASK: SharedTask = SharedTask::DeleteUser;
+        let cached = self.cached(user);
+        let deletion = cached.join(TASK, || {
+            let (directory, user, cached) = (self.clone(), user.clone(), cached.clone());
+            self.start(async move {
+                let mut lock = cached.begin(&TASK).await?;
+                lock.record(TASK, directory.delete_user_and_identities(&user, &cached).await)
+            })
+        });
+        deletion.await
+    }
+
+    async fn delete_user_and_identities(&self, user: &UserId, cached: &CachedUser) -> Result<bool, ApiError> {
+        let now = self.now();
+        let store = &self.0.store;
+        let deleted = store.delete_user(user, now).await?;
+        self.report_given_up((deleted == Deleted::Claim).into());
+        cached.clear();
+        let due = store.due_deletions(Some(user), now, MAX_DELETIONS_PER_REQUEST).await?;
+        let found = deleted != Deleted::Nothing || !due.is_empty();
+        for identity in due {
+            self.0.acs.delete(&identity).await?;
+            store.complete_deletion(&identity).await?;
+        }
+        Ok(found)
     }
 
     /// Cleans up after crashes and failures: gives up expired claims, deletes the identities that are due, and deletes

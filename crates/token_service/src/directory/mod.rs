@@ -29,14 +29,14 @@ use std::{
     num::NonZeroU32,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 use token_guard::Clock;
 use tokio::time::{Instant, sleep};
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument, Span, debug};
+use tracing::{Instrument, Span, debug, info, warn};
 
 const MAX_CACHED_USERS: u64 = 100_000;
 
@@ -149,6 +149,7 @@ impl Directory {
 
     /// Follows the changes that other replicas announce, and never returns.
     pub(crate) async fn follow_changes(&self) {
+        let failing = AtomicBool::new(false);
         let on_change = |change: Change<'_>| match change {
             Change::User(id) => {
                 let user = UserId::new(id.to_owned()).ok();
@@ -157,6 +158,10 @@ impl Directory {
                 }
             }
             Change::Any => {
+                // A new connection announces itself so.
+                if failing.swap(false, Ordering::Relaxed) {
+                    info!("the changes of other replicas are announced again");
+                }
                 self.0.epoch.fetch_add(1, Ordering::Relaxed);
             }
         };
@@ -164,8 +169,14 @@ impl Directory {
         loop {
             let started = Instant::now();
             if let Err(error) = self.0.store.listen(&on_change).await {
-                // Until the next success, changes are found within five seconds.
-                debug!(%error, "the changes of other replicas are not announced");
+                if failing.swap(true, Ordering::Relaxed) {
+                    debug!(%error, "the changes of other replicas are still not announced");
+                } else {
+                    warn!(
+                        %error,
+                        "the changes of other replicas are not announced, and are found within five seconds until they are again"
+                    );
+                }
             }
             if started.elapsed() > MAX_LISTEN_PAUSE {
                 pause = MIN_LISTEN_PAUSE;
@@ -192,9 +203,17 @@ impl Directory {
         &self,
         work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
     ) -> Result<T, ApiError> {
+        self.start(work).await
+    }
+
+    /// Starts `work`, and returns its outcome.
+    fn start<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+    ) -> impl Future<Output = Result<T, ApiError>> + Send + 'static {
         let work = in_current_trace(work.instrument(Span::current()));
         let work = self.0.tasks.spawn(work);
-        work.await.unwrap_or_else(|_| Err(ApiError::internal()))
+        async { work.await.unwrap_or_else(|_| Err(ApiError::internal())) }
     }
 }
 

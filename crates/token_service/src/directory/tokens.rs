@@ -49,7 +49,7 @@ impl Directory {
         self.run_to_completion(async move {
             let cached = directory.cached(&user);
             let _lock = cached.lock().await;
-            let now = directory.checked();
+            let now = directory.checked(&cached);
             let deleted = directory.0.store.delete_tokens(&user).await?;
             cached.clear();
             let Some(mapping) = deleted else {
@@ -64,33 +64,43 @@ impl Directory {
         .await
     }
 
-    /// Returns the time and the epoch of a check that begins now.
-    fn checked(&self) -> Checked {
+    /// Returns the state of a check that begins now.
+    fn checked(&self, cached: &CachedUser) -> Checked {
         Checked {
             at: self.now(),
             epoch: self.epoch(),
+            changes: cached.changes(),
         }
     }
 
-    /// Revokes all tokens of the user, here and at Azure Communication Services, which signs them out everywhere.
+    /// Revokes all tokens of the user, here and at Azure Communication Services, which signs them out everywhere. Requests
+    /// that come while one waits share its outcome.
     pub(crate) async fn revoke_tokens(&self, user: &UserId) -> Result<(), ApiError> {
-        let (directory, user) = (self.clone(), user.clone());
-        self.run_to_completion(async move {
-            let cached = directory.cached(&user);
-            let _lock = cached.lock().await;
-            let deleted = directory.0.store.delete_tokens(&user).await?;
-            cached.clear();
-            let mapping = deleted.ok_or_else(ApiError::no_identity)?;
-            directory.0.acs.revoke(&mapping.identity).await?;
-            // Another replica may have stored a token that was issued before the revocation.
-            directory.0.store.delete_tokens(&user).await?;
-            Ok(())
-        })
-        .await
+        const TASK: SharedTask = SharedTask::RevokeTokens;
+        let cached = self.cached(user);
+        let revocation = cached.join(TASK, || {
+            let (directory, user, cached) = (self.clone(), user.clone(), cached.clone());
+            self.start(async move {
+                let mut lock = cached.begin(&TASK).await?;
+                let revoked = directory.delete_and_revoke_tokens(&user, &cached).await;
+                lock.record(TASK, revoked.map(|()| true))
+            })
+        });
+        revocation.await.map(drop)
+    }
+
+    async fn delete_and_revoke_tokens(&self, user: &UserId, cached: &CachedUser) -> Result<(), ApiError> {
+        let deleted = self.0.store.delete_tokens(user).await?;
+        cached.clear();
+        let mapping = deleted.ok_or_else(ApiError::no_identity)?;
+        self.0.acs.revoke(&mapping.identity).await?;
+        // Another replica may have stored a token that was issued before the revocation.
+        self.0.store.delete_tokens(user).await?;
+        Ok(())
     }
 
     fn cached_token(&self, cached: &CachedUser, grant: &Grant) -> Option<UserToken> {
-        let (mapping, token) = cached.token(grant, self.checked())?;
+        let (mapping, token) = cached.token(grant, self.checked(cached))?;
         self.0.metrics.token("memory");
         Some(UserToken {
             identity: mapping.identity,
@@ -105,7 +115,7 @@ impl Directory {
         grant: &Grant,
     ) -> Result<Option<UserToken>, ApiError> {
         // Before the check, so that a change during it is noticed.
-        let now = self.checked();
+        let now = self.checked(cached);
         let Some(mapping) = self.0.store.find(user).await? else {
             cached.clear();
             return Ok(None);

@@ -17,6 +17,7 @@ pub struct StoreError {
     operation: &'static str,
     kind: StoreErrorKind,
     detail: String,
+    outcome_unknown: bool,
 }
 
 /// The kinds of [`StoreError`].
@@ -41,12 +42,14 @@ impl StoreError {
             operation,
             kind,
             detail: detail.into(),
+            outcome_unknown: false,
         }
     }
 
     /// Wraps a failure of the database.
     pub(super) fn from_database(operation: &'static str, error: DatabaseError) -> Self {
-        let (cause, detail) = (error.kind(), error.into_detail());
+        let (cause, outcome_unknown) = (error.kind(), error.is_outcome_unknown());
+        let detail = error.into_detail();
         let (kind, detail) = match cause {
             DatabaseErrorKind::Configuration => (StoreErrorKind::Configuration, detail),
             DatabaseErrorKind::Unavailable => (StoreErrorKind::Unavailable, detail),
@@ -61,7 +64,15 @@ impl StoreError {
             ),
             DatabaseErrorKind::Refused => (StoreErrorKind::Database, detail),
         };
-        Self::new(operation, kind, detail)
+        Self {
+            outcome_unknown,
+            ..Self::new(operation, kind, detail)
+        }
+    }
+
+    /// Returns whether the operation may have been executed although it failed.
+    pub(crate) fn is_outcome_unknown(&self) -> bool {
+        self.outcome_unknown
     }
 
     pub(super) fn unreadable(operation: &'static str, value: &str) -> Self {

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod audit;
+mod database;
 mod secrets;
 #[path = "../service/setup.rs"]
 #[expect(dead_code, reason = "other tests use the rest of it")]

@@ -2,7 +2,7 @@
 
 use crate::{
     setup::{Reply, Setup, send, settled},
-    support::gate::{CREATE, Gate, ISSUE},
+    support::gate::{ALL, CREATE, Gate, ISSUE},
 };
 use acs_identity_emulator::{Fault, Operation};
 use reqwest::Method;
@@ -116,6 +116,51 @@ async fn deletion_and_revocation_do_not_share_a_failure() {
         assert_eq!(gated.setup.acs_calls(operation).await, 1);
         assert_eq!(gated.setup.emulator.identity_count(), remaining);
     }
+}
+
+/// Begins requests, of which the first stops at the gate and the others wait. Returns all responses and the number of calls.
+async fn removals(gated: &Gated, path: &str) -> (Vec<Reply>, usize) {
+    let stop = gated.gate.stop(ALL);
+    let begin = |_| gated.setup.begin(Method::DELETE, path, &gated.alice);
+    let mut requests = vec![begin(0)];
+    stop.arrived().await;
+    requests.extend((1..30).map(begin));
+    settled().await;
+    stop.open();
+    let mut replies = Vec::new();
+    for request in requests {
+        replies.push(request.await.unwrap());
+    }
+    gated.setup.service.close().await;
+    (replies, stop.arrivals())
+}
+
+#[tokio::test]
+async fn concurrent_removals_share_a_failure() {
+    for (path, operation) in [
+        ("/api/user", Operation::DeleteIdentity),
+        ("/api/token", Operation::RevokeTokens),
+    ] {
+        let gated = gated(|builder| builder.acs_costs_per_hour(NonZeroU32::MAX)).await;
+        let fault = Fault::status(503).operation(operation);
+        gated.setup.emulator.inject(fault).unwrap();
+        let (replies, calls) = removals(&gated, path).await;
+        for reply in replies {
+            reply.assert_error(503, "acs_unavailable");
+        }
+        assert_eq!(calls, 1, "{path}");
+    }
+}
+
+/// A token that is issued during a revocation must be revoked by the next one, which is one call for all that wait.
+#[tokio::test]
+async fn revocations_that_wait_share_one_call() {
+    let gated = gated(|builder| builder.acs_costs_per_hour(NonZeroU32::MAX)).await;
+    let (replies, calls) = removals(&gated, "/api/token").await;
+    for reply in replies {
+        reply.assert_status(204);
+    }
+    assert_eq!(calls, 2);
 }
 
 #[tokio::test]

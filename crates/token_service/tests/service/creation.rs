@@ -1,10 +1,11 @@
 //! Creation of one identity for each user, with concurrent requests and failures.
 
 use crate::{
-    setup::{DatabaseFile, Options, Reply, Setup, settled},
+    setup::{DatabaseFile, Options, Reply, Setup, direct, settled},
     support::gate::{CREATE, Gate},
 };
 use acs_identity_emulator::Fault;
+use azure_communication_identity::CommunicationIdentityClient;
 use reqwest::Method;
 use sqlx::{Connection, Executor};
 use std::{
@@ -20,38 +21,44 @@ use token_service::{ServiceLimits, Store, Swept};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy},
     net::{TcpListener, TcpStream, UnixStream},
+    task::JoinHandle,
 };
 
 /// The metric of creations that were given up.
 const GIVEN_UP: &str = "token_service_creations_given_up_total";
 
-/// A service that created alice's identity and could not store it, as if the process had stopped.
+/// A service whose other replica has claimed alice's creation and stopped. An identity that no user has stands for the one
+/// that it created.
 struct Unstored {
     setup: Setup,
     identities: Vec<String>,
+    _stopped: (Setup, Gate, JoinHandle<Reply>),
     _file: DatabaseFile,
 }
 
 impl Unstored {
     async fn start() -> Self {
         let file = DatabaseFile::new();
-        let options = Options::with_database(&file);
-        let setup = Setup::with(options, |builder| builder).await;
-        let mut database = sqlx::SqliteConnection::connect(&file.url()).await.unwrap();
-        sqlx::raw_sql(
-            "CREATE TRIGGER full BEFORE UPDATE OF identity ON users BEGIN SELECT RAISE(ABORT, 'the disk is full'); END",
-        )
-        .execute(&mut database)
-        .await
-        .unwrap();
-        let reply = setup.post("/api/user", &setup.caller("alice")).await;
-        reply.assert_error(503, "database");
-        sqlx::raw_sql("DROP TRIGGER full").execute(&mut database).await.unwrap();
+        let setup = Setup::with(Options::with_database(&file), |builder| builder).await;
+        let client =
+            CommunicationIdentityClient::with_connection_string(&setup.emulator.connection_string(), Some(direct()))
+                .unwrap();
+        client.create_user(None).await.unwrap();
+        let gate = Gate::before(&setup.emulator).await;
+        let options = Options {
+            acs_timeout: Duration::from_hours(1),
+            ..Options::with_database(&file).behind(&gate)
+        };
+        let replica = setup.replica(options, |builder| builder).await;
+        let stop = gate.stop(CREATE);
+        let request = replica.begin(Method::POST, "/api/user", &replica.caller("alice"));
+        stop.arrived().await;
         let identities = setup.emulator.identities();
         assert_eq!(identities.len(), 1);
         Self {
             setup,
             identities,
+            _stopped: (replica, gate, request),
             _file: file,
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     setup::{DatabaseFile, Options, Setup, issued_with},
-    support::gate::{Gate, REVOKE},
+    support::gate::{Gate, ISSUE, REVOKE},
 };
 use acs_identity_emulator::TokenStatus;
 use reqwest::Method;
@@ -23,6 +23,8 @@ struct Two {
     token: String,
     /// The database, as a command has it.
     store: Store,
+    /// The gate before the other one.
+    gate: Gate,
     _file: DatabaseFile,
 }
 
@@ -73,7 +75,8 @@ async fn two_with(file: DatabaseFile, url: &str) -> Two {
         ..Options::default()
     };
     let one = Setup::with(options(), |builder| builder).await;
-    let other = one.replica(options(), |builder| builder).await;
+    let gate = Gate::before(&one.emulator).await;
+    let other = one.replica(options().behind(&gate), |builder| builder).await;
     let alice = one.caller("alice");
     one.post("/api/user", &alice).await.assert_status(201);
     one.get("/api/token", &alice).await.assert_status(201);
@@ -85,6 +88,7 @@ async fn two_with(file: DatabaseFile, url: &str) -> Two {
         alice,
         token,
         store: Store::connect(url, 1).await.unwrap(),
+        gate,
         _file: file,
     }
 }
@@ -111,6 +115,28 @@ async fn announced_deletion_reaches_other_replicas_at_once() {
     };
     two.one.delete("/api/user", &two.alice).await.assert_status(204);
     soon(async || two.other.get("/api/token", &two.alice).await.status == 404).await;
+}
+
+#[tokio::test]
+async fn revocation_during_the_issue_of_a_fresh_token_is_noticed() {
+    let Some(two) = two_with_announcements().await else {
+        return;
+    };
+    let bob = two.one.caller("bob");
+    two.one.post("/api/user", &bob).await.assert_status(201);
+    two.other.get("/api/token", &bob).await.assert_status(201);
+    let stop = two.gate.stop(ISSUE);
+    let issuing = two.other.begin(Method::GET, "/api/token?fresh=true", &two.alice);
+    stop.arrived().await;
+    two.one.delete("/api/token", &two.alice).await.assert_status(204);
+    // Announcements arrive in their order.
+    two.one.delete("/api/user", &bob).await.assert_status(204);
+    soon(async || two.other.get("/api/token", &bob).await.status == 404).await;
+    stop.open();
+    let issued = issuing.await.unwrap().assert_status(201).text("/token");
+    two.one.emulator.advance(Duration::from_secs(1));
+    // The token may be a revoked one.
+    assert_ne!(two.other.get("/api/token", &two.alice).await.text("/token"), issued);
 }
 
 #[tokio::test]

@@ -2,12 +2,12 @@
 
 use crate::{
     setup::{Options, Setup, send},
-    support::TEAMS_SCOPES,
+    support::{TEAMS_SCOPES, gate::Gate},
 };
 use acs_identity_emulator::{EntraToken, EntraTokenRequest, TokenStatus, Uuid};
 use entra_sidecar::SidecarClient;
 use fake_entra_sidecar::{DownstreamApi, FakeSidecar, unsigned_token};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::json;
 use token_service::{TeamsExchange, UserIdClaims};
 
@@ -127,6 +127,45 @@ async fn entra_token_must_be_for_this_app_and_teams() {
         exchange(&refused).await.assert_error(403, "teams_token_refused");
     }
     assert_eq!(setup.acs_calls("exchange").await, 5);
+}
+
+/// Such a refusal is about the credential of the service, or comes from another server.
+#[tokio::test]
+async fn refusal_with_another_code_is_not_the_users() {
+    let outer = Setup::start().await;
+    let gate = Gate::before(&outer.emulator).await;
+    let request = teams_user();
+    let entra = outer.emulator.mint_entra_token(&request).await.unwrap();
+    let setup = outer
+        .replica(Options::default().behind(&gate), |builder| {
+            builder
+                .user_id_claims(UserIdClaims::EntraObject)
+                .teams(TeamsExchange::new(request.app_id.to_string()))
+        })
+        .await;
+    let caller = caller(&setup, entra.user_id);
+    let exchange = async || {
+        let request = setup.request(Method::GET, "/api/token/teams").bearer_auth(&caller);
+        send(request.header(HEADER, &entra.token)).await
+    };
+    for (status, content_type, body) in [
+        (
+            StatusCode::FORBIDDEN,
+            "application/json",
+            r#"{"error": {"code": "Denied", "message": "Denied by the resource provider."}}"#,
+        ),
+        (
+            StatusCode::UNAUTHORIZED,
+            "application/json",
+            r#"{"error": {"code": "Denied", "message": "Denied by the resource provider."}}"#,
+        ),
+        (StatusCode::FORBIDDEN, "application/json", "{}"),
+        (StatusCode::FORBIDDEN, "text/html", "<h1>403 Forbidden</h1>"),
+    ] {
+        gate.respond(status, content_type, body);
+        exchange().await.assert_error(502, "acs_refused");
+    }
+    exchange().await.assert_status(201);
 }
 
 /// Other issuers may let users choose their `oid`.

@@ -16,6 +16,7 @@ use std::sync::{
 use tokio::{net::TcpListener, sync::Semaphore, task::AbortHandle};
 
 /// The ends of the paths of requests that a gate can stop.
+pub(crate) const ALL: &str = "";
 pub(crate) const CREATE: &str = "/identities";
 pub(crate) const ISSUE: &str = "/:issueAccessToken";
 pub(crate) const REVOKE: &str = "/:revokeAccessTokens";
