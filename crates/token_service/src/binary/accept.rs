@@ -184,6 +184,11 @@ impl Connection {
             self.head = None;
             return Ok(());
         };
+        // A response that is not read yet has its time, and the pause begins after it.
+        if self.write.is_some() {
+            self.head = self.head.take().filter(|timer| timer.has_begun);
+            return Ok(());
+        }
         let timer = match self.head.take() {
             Some(timer) if timer.place == place && (timer.has_begun || !has_read) => timer,
             _ if has_read => HeadTimer::new(place, true, HEAD_TIMEOUT),
@@ -244,11 +249,13 @@ impl AsyncWrite for Connection {
         self.stream.is_write_vectored()
     }
 
-    /// Ends the time for a response: hyper and rustls flush when they have written all of it.
+    /// Ends the time for a response: hyper and rustls flush when they have written all of it. The pause begins here, as hyper
+    /// does not read again if it has waited for the client to disconnect meanwhile.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
         if flushed.is_ready() {
             self.write = None;
+            self.check_head(cx, false)?;
         }
         self.check_write(cx, flushed)
     }

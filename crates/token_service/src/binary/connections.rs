@@ -2,7 +2,8 @@
 //!
 //! A connection waits for its client while no request is in flight: in the TLS handshake, before and within a head, and while
 //! its response is not read. At the limit, the connection that has waited longest is closed for a new one. Clients that send
-//! their request at once are never among those. It needs no count by address, as all callers of a proxy share one.
+//! their request at once are never among those. A request whose response is streamed is in flight until the end of the stream.
+//! It needs no count by address, as all callers of a proxy share one.
 
 use std::{
     collections::BTreeMap,

@@ -6,6 +6,7 @@ use crate::{
 };
 use axum::{
     Router,
+    body::{Body, BodyDataStream, Bytes, HttpBody},
     extract::{ConnectInfo, Request, State},
     http::StatusCode,
     middleware::{Next, from_fn_with_state},
@@ -15,7 +16,14 @@ use axum_server::{
     Handle, Server,
     tls_rustls::{RustlsAcceptor, RustlsConfig},
 };
-use std::{io, net::SocketAddr, time::Duration};
+use futures::Stream;
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 use token_service::ConnectionMetrics;
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -166,20 +174,43 @@ impl Drop for InFlightRequest {
     }
 }
 
-/// Counts a request while it is in flight. A request of a connection that is being closed is not executed, as its response
-/// could not be sent.
+/// A response body of unknown length, with what is held until its end.
+struct HeldBody<T> {
+    chunks: BodyDataStream,
+    _held: T,
+}
+
+impl<T: Unpin> Stream for HeldBody<T> {
+    type Item = Result<Bytes, axum::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut self.chunks).poll_next(cx)
+    }
+}
+
+/// Counts a request while it is in flight: until its response, or until the end of a body that is streamed. A request of a
+/// connection that is being closed is not executed, as its response could not be sent.
 async fn count(
     State(in_flight): State<InFlight>,
     ConnectInfo(peer): ConnectInfo<Peer>,
     request: Request,
     next: Next,
 ) -> Response {
-    let Some(_on_connection) = peer.begin() else {
+    let Some(on_connection) = peer.begin() else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     in_flight.0.send_modify(|requests| *requests += 1);
-    let _request = InFlightRequest(in_flight);
-    next.run(request).await
+    let held = (on_connection, InFlightRequest(in_flight));
+    let response = next.run(request).await;
+    if response.body().size_hint().exact().is_some() {
+        return response;
+    }
+    response.map(|body| {
+        Body::from_stream(HeldBody {
+            chunks: body.into_data_stream(),
+            _held: held,
+        })
+    })
 }
 
 /// Restricts a server to HTTP/1.1 and to the limits of a head. Connections have the timeouts.
@@ -199,13 +230,17 @@ mod tests {
     use super::*;
     use crate::accept::{HEAD_TIMEOUT, WRITE_TIMEOUT};
     use axum::routing::get;
-    use std::{net::Ipv4Addr, sync::Arc};
+    use futures::channel::mpsc;
+    use std::{
+        net::Ipv4Addr,
+        sync::{Arc, Mutex},
+    };
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpStream,
         sync::Semaphore,
         task::yield_now,
-        time::{Instant, sleep},
+        time::{Instant, resume, sleep},
     };
 
     const IDLE: Duration = Duration::from_secs(20);
@@ -213,12 +248,13 @@ mod tests {
 
     /// Starts a listener with room for some connections.
     fn serve(routes: Router, connections: usize) -> (Listener, SocketAddr) {
+        let idle = IDLE;
+        serve_within(routes, ConnectionLimits { connections, idle })
+    }
+
+    fn serve_within(routes: Router, limits: ConnectionLimits) -> (Listener, SocketAddr) {
         let bound = BoundListener::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let address = bound.address();
-        let limits = ConnectionLimits {
-            connections,
-            idle: IDLE,
-        };
         let listener = Listener::serve(bound, None, routes, limits, ConnectionMetrics::default());
         (listener, address)
     }
@@ -285,6 +321,37 @@ mod tests {
             let elapsed = started.elapsed();
             assert!(elapsed >= limit && elapsed < limit * 2, "{first}{second}: {elapsed:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connection_times_out_after_a_request_that_took_time() {
+        let route = get(async || sleep(IDLE * 3).await);
+        let (_listener, address) = serve(Router::new().route("/", route), 100);
+        let mut client = TcpStream::connect(address).await.unwrap();
+        assert!(answer(&mut client, REQUEST).await.is_some());
+        let started = Instant::now();
+        let ended = timeout(IDLE * 3, client.read(&mut [0; 1024])).await;
+        assert_eq!(ended.unwrap().unwrap(), 0);
+        assert!(started.elapsed() >= IDLE, "{:?}", started.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn response_has_more_time_than_a_pause() {
+        let idle = Duration::from_secs(1);
+        let long = get(async || {
+            sleep(Duration::from_secs(1)).await;
+            "x".repeat(8 << 20)
+        });
+        let limits = ConnectionLimits { connections: 100, idle };
+        let (_listener, address) = serve_within(Router::new().route("/", long), limits);
+        let mut client = TcpStream::connect(address).await.unwrap();
+        assert!(answer(&mut client, REQUEST).await.is_some());
+        sleep(idle * 3).await;
+        // Else the clock would advance whenever the system takes a moment to pass bytes on.
+        resume();
+        let mut rest = vec![0; (8 << 20) - 1024];
+        let read = client.read_exact(&mut rest).await;
+        assert!(read.is_ok(), "{read:?}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -371,6 +438,37 @@ mod tests {
         let (first, second) = tokio::join!(request(), others);
         assert_eq!(first.as_deref(), Some("HTTP/1.1 200 OK"));
         assert_eq!(second, first);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn streamed_response_is_in_flight_until_its_end() {
+        let (chunks, received) = mpsc::unbounded::<Result<&str, io::Error>>();
+        let received = Arc::new(Mutex::new(Some(received)));
+        let route = get(async move || Body::from_stream(received.lock().unwrap().take().unwrap()));
+        let (mut listener, address) = serve(Router::new().route("/", route), 1);
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(REQUEST.as_bytes()).await.unwrap();
+        let mut heard = String::new();
+        for chunk in ["first", "second"] {
+            chunks.unbounded_send(Ok(chunk)).unwrap();
+            while !heard.contains(chunk) {
+                let mut piece = [0; 1024];
+                let length = client.read(&mut piece).await.unwrap();
+                assert_ne!(length, 0, "{heard}");
+                heard += std::str::from_utf8(&piece[..length]).unwrap();
+            }
+            let another = async { answer(&mut TcpStream::connect(address).await.unwrap(), REQUEST).await };
+            assert!(timeout(IDLE * 2, another).await.is_err());
+        }
+        listener.stop();
+        assert!(timeout(IDLE, listener.drained()).await.is_err());
+        assert!(!listener.close().await);
+
+        drop(chunks);
+        listener.drained().await;
+        assert!(listener.close().await);
+        client.read_to_string(&mut heard).await.unwrap();
+        assert!(heard.ends_with("\r\n0\r\n\r\n"), "{heard}");
     }
 
     #[tokio::test]

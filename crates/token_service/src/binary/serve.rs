@@ -14,7 +14,6 @@ use std::{
     error::Error,
     fs,
     future::pending,
-    hash::{DefaultHasher, Hash, Hasher},
     io::{self, StdoutLock, Write},
     net::{IpAddr, SocketAddr},
     path::Path,
@@ -233,7 +232,8 @@ async fn watch_certificate(tls: Option<&Tls>, current: Option<&RustlsConfig>) {
     let Some(files) = tls else {
         return pending().await;
     };
-    let mut seen = contents_hash(files);
+    // Those that were loaded, as the files may have changed since.
+    let mut seen = Some(files.contents);
     loop {
         sleep(CERTIFICATE_INTERVAL).await;
         let contents = contents_hash(files);
@@ -246,11 +246,9 @@ async fn watch_certificate(tls: Option<&Tls>, current: Option<&RustlsConfig>) {
 
 /// Returns a hash of the certificate and its key, or `None` if they cannot be read.
 fn contents_hash(tls: &Tls) -> Option<u64> {
-    let mut hasher = DefaultHasher::new();
-    for path in [&tls.certificate, &tls.key] {
-        fs::read(path).ok()?.hash(&mut hasher);
-    }
-    Some(hasher.finish())
+    let certificate = fs::read(&tls.certificate).ok()?;
+    let key = fs::read(&tls.key).ok()?;
+    Some(tls::contents_hash(&certificate, &key))
 }
 
 /// Loads the certificate and its key from their files, for new connections.
@@ -277,7 +275,8 @@ fn reload_certificate(tls: Option<&Tls>, current: Option<&RustlsConfig>) {
 mod tests {
     use super::*;
     use rcgen::generate_simple_self_signed;
-    use std::sync::Arc;
+    use std::{path::PathBuf, sync::Arc};
+    use tokio::time::timeout;
 
     #[test]
     fn public_operations_are_warned_of() {
@@ -306,33 +305,60 @@ mod tests {
         }
     }
 
+    /// A certificate in its files.
+    struct Files {
+        directory: PathBuf,
+        tls: Tls,
+    }
+
+    impl Files {
+        fn new() -> Self {
+            let directory = std::env::temp_dir().join(format!("token_service-{}", uuid::Uuid::new_v4()));
+            fs::create_dir(&directory).unwrap();
+            let (certificate, key) = (directory.join("certificate.pem"), directory.join("key.pem"));
+            renew(&certificate, &key);
+            let contents = (fs::read(&certificate).unwrap(), fs::read(&key).unwrap());
+            let tls = Tls {
+                server: tls::server_config(&contents.0, &contents.1).unwrap(),
+                contents: tls::contents_hash(&contents.0, &contents.1),
+                certificate,
+                key,
+            };
+            Self { directory, tls }
+        }
+
+        fn renew(&self) {
+            renew(&self.tls.certificate, &self.tls.key);
+        }
+    }
+
+    impl Drop for Files {
+        fn drop(&mut self) {
+            fs::remove_dir_all(&self.directory).ok();
+        }
+    }
+
+    fn renew(certificate: &Path, key: &Path) {
+        let renewed = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        fs::write(certificate, renewed.cert.pem()).unwrap();
+        fs::write(key, renewed.signing_key.serialize_pem()).unwrap();
+    }
+
     #[tokio::test(start_paused = true)]
     async fn changed_certificate_is_loaded_without_a_signal() {
-        let directory = std::env::temp_dir().join(format!("token_service-{}", uuid::Uuid::new_v4()));
-        fs::create_dir(&directory).unwrap();
-        let (certificate, key) = (directory.join("certificate.pem"), directory.join("key.pem"));
-        let renew = || {
-            let renewed = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-            fs::write(&certificate, renewed.cert.pem()).unwrap();
-            fs::write(&key, renewed.signing_key.serialize_pem()).unwrap();
-            tls::server_config(&fs::read(&certificate).unwrap(), &fs::read(&key).unwrap()).unwrap()
-        };
-        let tls = Tls {
-            server: renew(),
-            certificate: certificate.clone(),
-            key: key.clone(),
-        };
+        let files = Files::new();
+        let tls = &files.tls;
         let current = RustlsConfig::from_config(tls.server.clone());
         let is_loaded = || !Arc::ptr_eq(&current.get_inner(), &tls.server);
-        let watching = watch_certificate(Some(&tls), Some(&current));
+        let watching = watch_certificate(Some(tls), Some(&current));
         let renewing = async {
             sleep(CERTIFICATE_INTERVAL * 3).await;
             assert!(!is_loaded(), "nothing has changed");
-            renew();
+            files.renew();
             sleep(CERTIFICATE_INTERVAL * 2).await;
             assert!(is_loaded());
             let loaded = current.get_inner();
-            fs::write(&key, "half a key").unwrap();
+            fs::write(&tls.key, "half a key").unwrap();
             sleep(CERTIFICATE_INTERVAL * 2).await;
             assert!(Arc::ptr_eq(&current.get_inner(), &loaded), "it stays as it was");
         };
@@ -340,6 +366,15 @@ mod tests {
             () = watching => {}
             () = renewing => {}
         }
-        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn certificate_that_changes_during_the_start_is_loaded() {
+        let files = Files::new();
+        let current = RustlsConfig::from_config(files.tls.server.clone());
+        files.renew();
+        let watching = watch_certificate(Some(&files.tls), Some(&current));
+        assert!(timeout(CERTIFICATE_INTERVAL * 2, watching).await.is_err());
+        assert!(!Arc::ptr_eq(&current.get_inner(), &files.tls.server));
     }
 }

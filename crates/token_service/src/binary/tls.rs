@@ -8,6 +8,7 @@ use rustls::{
 use std::{
     error::Error,
     fmt::{self, Display, Formatter},
+    hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
 };
 
@@ -42,6 +43,13 @@ impl Display for TlsFault {
 }
 
 impl Error for TlsFault {}
+
+/// Returns a hash of the files of a certificate and its key.
+pub(crate) fn contents_hash(certificate: &[u8], key: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (certificate, key).hash(&mut hasher);
+    hasher.finish()
+}
 
 /// Returns the configuration of connections: TLS 1.2 and 1.3, HTTP/1.1.
 pub(crate) fn server_config(certificate: &[u8], key: &[u8]) -> Result<Arc<ServerConfig>, TlsFault> {

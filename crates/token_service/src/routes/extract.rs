@@ -10,9 +10,13 @@ use axum::{
 };
 use azure_communication_identity::CommunicationTokenScope;
 use serde::Deserialize;
-use std::{collections::BTreeSet, num::NonZeroU32, sync::Arc};
+use std::{collections::BTreeSet, num::NonZeroU32, sync::Arc, time::Duration};
 use token_guard::Caller;
+use tokio::time::timeout;
 use utoipa::{IntoParams, ToSchema};
+
+/// The time for a body, which takes one packet or a few. Meanwhile, its connection is not closed for others.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The user who is calling, with a checked token and within their rate limit.
 pub(crate) struct User {
@@ -116,13 +120,23 @@ impl<S: Send + Sync> FromRequest<S> for BodyScopes {
         if request.body().is_end_stream() {
             return Ok(Self(in_query));
         }
-        let body: Option<Json<Option<ScopeList>>> =
-            request.extract().await.map_err(|rejection| bad_body(&rejection))?;
+        let body: Option<Json<Option<ScopeList>>> = in_time(request.extract())
+            .await?
+            .map_err(|rejection| bad_body(&rejection))?;
         match body {
             Some(Json(Some(list))) => Ok(Self(list.parse()?.or(in_query))),
             _ => Ok(Self(in_query)),
         }
     }
+}
+
+/// Limits the time in which a body is read.
+pub(super) async fn in_time<T>(body: impl Future<Output = T>) -> Result<T, ApiError> {
+    let read = timeout(BODY_TIMEOUT, body).await;
+    read.map_err(|_| {
+        let message = "the body did not arrive within 10 seconds: send the request again";
+        ApiError::new(StatusCode::REQUEST_TIMEOUT, "bad_body", message)
+    })
 }
 
 fn bad_body(rejection: &JsonRejection) -> ApiError {
@@ -131,4 +145,36 @@ fn bad_body(rejection: &JsonRejection) -> ApiError {
         _ => r#"the body must be JSON, such as {"scope":"chat,voip"}, or nothing"#,
     };
     ApiError::new(rejection.status(), "bad_body", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{
+        body::{Body, Bytes},
+        http::header::CONTENT_TYPE,
+        response::IntoResponse,
+    };
+    use futures::{StreamExt, stream};
+    use std::io;
+    use tokio::time::{Instant, sleep};
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_body_times_out() {
+        let second = Duration::from_secs(1);
+        let bytes = stream::iter(br#"{"scope":"chat"}"#).then(move |byte| async move {
+            sleep(second).await;
+            Ok::<_, io::Error>(Bytes::from_static(std::slice::from_ref(byte)))
+        });
+        let request = Request::post("/token").header(CONTENT_TYPE, "application/json");
+        let request = request.body(Body::from_stream(bytes)).unwrap();
+        let started = Instant::now();
+        let failed = BodyScopes::from_request(request, &()).await.err().unwrap();
+        assert_eq!(failed.into_response().status(), StatusCode::REQUEST_TIMEOUT);
+        let elapsed = started.elapsed();
+        assert!(
+            elapsed >= BODY_TIMEOUT && elapsed < BODY_TIMEOUT + second,
+            "{elapsed:?}"
+        );
+    }
 }

@@ -52,6 +52,7 @@ pub(super) async fn get_token(
         (status = 200, description = "The token", body = UserTokenBody),
         (status = 404, description = "The user was deleted at the same time", body = ErrorBody),
         (status = 409, description = "The user's identity no longer exists", body = ErrorBody),
+        (status = 408, description = "The body took too long", body = ErrorBody),
         (status = 413, description = "The body is too large", body = ErrorBody),
         (status = 415, description = "The body is not JSON", body = ErrorBody),
         (status = 422, description = "The body is not as described", body = ErrorBody),

@@ -20,9 +20,17 @@ use crate::{
     teams::{TeamsExchange, TeamsPhoneExchange},
     user::{IssuerAliases, UserIdClaims},
 };
-use axum::{Json, Router, http::StatusCode, routing::get};
-use std::sync::Arc;
+use axum::{
+    Json, Router,
+    extract::{MatchedPath, Request, State},
+    http::{HeaderValue, Method, StatusCode, header::ALLOW},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use std::{collections::HashMap, sync::Arc};
 use token_guard::TokenGuard;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The state of the API's handlers.
@@ -57,15 +65,53 @@ pub(crate) fn api(state: Arc<ApiState>) -> Router {
         None => api,
     };
     let (router, description) = api.with_state(state).split_for_parts();
+    let methods = Arc::new(methods(&description));
     let description = Arc::new(openapi::complete(description));
     router
         .route("/openapi.json", get(async move || Json(description)))
-        .method_not_allowed_fallback(async || {
-            let message = "this route has other methods: GET /openapi.json describes them";
-            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
-        })
+        .method_not_allowed_fallback(async || method_not_allowed())
         .fallback(async || {
             let message = "there is no such route: GET /openapi.json describes all of them";
             ApiError::new(StatusCode::NOT_FOUND, "no_route", message)
         })
+        .layer(from_fn_with_state(methods, described_methods_only))
+}
+
+/// Returns the methods of each described route.
+fn methods(description: &OpenApi) -> HashMap<String, Vec<Method>> {
+    let methods = description.paths.paths.iter().map(|(path, item)| {
+        let operations = [
+            (Method::GET, &item.get),
+            (Method::PUT, &item.put),
+            (Method::POST, &item.post),
+            (Method::DELETE, &item.delete),
+        ];
+        let described = operations.into_iter().filter(|(_, operation)| operation.is_some());
+        (path.clone(), described.map(|(method, _)| method).collect())
+    });
+    methods.collect()
+}
+
+/// Refuses the methods that are not described. axum answers HEAD with the handler of GET, which issues tokens.
+async fn described_methods_only(
+    State(methods): State<Arc<HashMap<String, Vec<Method>>>>,
+    route: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let described = route.and_then(|route| methods.get(route.as_str()));
+    let Some(described) = described.filter(|described| !described.contains(request.method())) else {
+        return next.run(request).await;
+    };
+    let names: Vec<_> = described.iter().map(Method::as_str).collect();
+    let mut response = method_not_allowed().into_response();
+    if let Ok(allowed) = HeaderValue::try_from(names.join(", ")) {
+        response.headers_mut().insert(ALLOW, allowed);
+    }
+    response
+}
+
+fn method_not_allowed() -> ApiError {
+    let message = "this route has other methods: GET /openapi.json describes them";
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
 }

@@ -102,6 +102,25 @@ async fn routes_exist_for_configured_operators_only() {
 }
 
 #[tokio::test]
+async fn head_reads_nothing() {
+    let setup = start().await;
+    for (_, path) in ROUTES {
+        let reply = send(setup.request(Method::HEAD, path).bearer_auth(setup.operator())).await;
+        reply.assert_status(405);
+        let allowed: Vec<_> = ROUTES
+            .iter()
+            .filter(|(_, other)| *other == path)
+            .map(|(method, _)| method.as_str())
+            .collect();
+        let named: Vec<_> = reply.header("allow").unwrap().split(", ").collect();
+        assert!(
+            named.len() == allowed.len() && allowed.iter().all(|method| named.contains(method)),
+            "{path}: {named:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn description_has_the_routes_of_operators() {
     let setup = start().await;
     let description = send(setup.request(Method::GET, "/openapi.json")).await.json();

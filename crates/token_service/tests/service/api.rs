@@ -86,6 +86,34 @@ async fn unknown_routes_and_methods_are_failures() {
     );
 }
 
+/// A handler of GET would sign in, and issue tokens.
+#[tokio::test]
+async fn head_has_no_effect() {
+    let setup = Setup::start().await;
+    let alice = setup.caller("alice");
+    for (path, allowed) in [
+        ("/token", "GET, POST"),
+        ("/token?scope=chat", "GET, POST"),
+        ("/api/user", "GET, POST, DELETE"),
+        ("/api/token", "GET, DELETE"),
+        ("/api/token?fresh=true", "GET, DELETE"),
+        ("/api/token/teams", "GET"),
+        ("/api/token/teams-phone", "GET"),
+        ("/refreshToken/x", "POST"),
+    ] {
+        for method in [Method::HEAD, Method::PATCH] {
+            let reply = send(setup.request(method.clone(), path).bearer_auth(&alice)).await;
+            reply.assert_status(405);
+            assert_eq!(reply.header("allow"), Some(allowed), "{method} {path}");
+        }
+    }
+    assert_eq!(setup.acs_log().await.len(), 0);
+    setup.get("/api/user", &alice).await.assert_error(404, "no_identity");
+    send(setup.request(Method::HEAD, "/openapi.json"))
+        .await
+        .assert_status(200);
+}
+
 #[tokio::test]
 async fn description_names_every_route() {
     let setup = Setup::start().await;

@@ -80,6 +80,8 @@ pub(crate) struct Tls {
     pub(crate) key: PathBuf,
     /// The configuration from the files.
     pub(crate) server: Arc<ServerConfig>,
+    /// The hash of the files from which `server` is.
+    pub(crate) contents: u64,
 }
 
 /// The bounds of requests and connections.
@@ -246,8 +248,10 @@ impl Tls {
         }
         let certificate = report.file(CERTIFICATE, section.certificate.as_deref());
         let key = report.file(KEY, section.key.as_deref());
-        match tls::server_config(&certificate?, &key?) {
+        let (certificate, key) = (certificate?, key?);
+        match tls::server_config(&certificate, &key) {
             Ok(server) => Some(Self {
+                contents: tls::contents_hash(&certificate, &key),
                 certificate: section.certificate?,
                 key: section.key?,
                 server,

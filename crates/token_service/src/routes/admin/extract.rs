@@ -5,7 +5,7 @@ use crate::{
     audit::{Action, Actor, ActorKind},
     error::ApiError,
     layers::REQUEST_ID,
-    routes::ApiState,
+    routes::{ApiState, extract::in_time},
     user::UserIdClaims,
 };
 use axum::{
@@ -225,7 +225,7 @@ impl<S: Send + Sync> FromRequest<S> for BodyPrincipal {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let body: Result<Json<NewAssignment>, _> = request.extract().await;
+        let body: Result<Json<NewAssignment>, _> = in_time(request.extract()).await?;
         let Json(body) = body.map_err(|rejection| bad_body(rejection.status()))?;
         if body.client_ids.len() > MAX_CLIENT_IDS {
             return Err(bad_body(StatusCode::UNPROCESSABLE_ENTITY));

@@ -179,6 +179,7 @@ async fn get_assignment(
     responses(
         (status = 200, description = "The assignment replaces another one", body = AssignmentRecord),
         (status = 201, description = "The assignment is new", body = AssignmentRecord),
+        (status = 408, description = "The body took too long", body = ErrorBody),
         (status = 413, description = "The body is too large", body = ErrorBody),
         (status = 415, description = "The body is not JSON", body = ErrorBody),
         (status = 422, description = "The body is not as described", body = ErrorBody),
